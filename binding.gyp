@@ -1,0 +1,45 @@
+{
+  # The shipped build. Source lists come from native/sources.json, as CMake's do (developers' targets: CMakeLists.txt).
+  "variables": {
+    "sluice_uring%": "<!(node scripts/sources.mjs --uring)",
+    "sluice_has_load": "<!(node scripts/sources.mjs --has load)",
+  },
+  "target_defaults": {
+    "include_dirs": ["native"],
+    "cflags": ["-Wall", "-Wextra", "-fvisibility=hidden"],
+    "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fno-rtti", "-fvisibility-inlines-hidden"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+    "configurations": {
+      # -O2, not Node's -O3: the hot paths are loops that are unrolled by hand or not at all, and smaller code stays in cache.
+      "Release": {"cflags!": ["-O3"], "cflags": ["-O2"]},
+    },
+    "conditions": [
+      ["sluice_uring==0", {"defines": ["SLUICE_NO_URING"]}],
+    ],
+  },
+  "targets": [
+    {
+      "target_name": "sluice",
+      "sources": ["<!@(node scripts/sources.mjs base ws kernel queue hub core addon)"],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
+      "conditions": [
+        ["sluice_uring==1", {"libraries": ["<!@(node scripts/sources.mjs --libraries uring)"]},
+                            {"libraries": ["<!@(node scripts/sources.mjs --libraries no-uring)"]}],
+      ],
+    },
+  ],
+  "conditions": [
+    ["sluice_has_load==1", {
+      "targets": [
+        {
+          # The native load generator behind `sluice bench`: a program of its own, so that it is never the bottleneck.
+          "target_name": "sluice-load",
+          "type": "executable",
+          "sources": ["<!@(node scripts/sources.mjs load)"],
+          "ldflags": ["-pthread"],
+        },
+      ],
+    }],
+  ],
+}

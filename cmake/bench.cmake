@@ -1,0 +1,14 @@
+# Micro-benchmarks (native/bench/*_bench.cpp, Google Benchmark) and the load generator (key "load").
+find_path(SLUICE_BENCHMARK benchmark/benchmark.h)
+file(GLOB_RECURSE bench_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/native/bench/*_bench.cpp)
+if(SLUICE_BENCHMARK AND bench_files)
+  add_executable(sluice_bench ${bench_files})
+  target_link_libraries(sluice_bench PRIVATE sluice_all benchmark benchmark_main Threads::Threads)
+endif()
+
+sluice_sources(load load_files)
+if(load_files)
+  add_executable(sluice-load ${load_files})
+  target_include_directories(sluice-load PRIVATE ${CMAKE_SOURCE_DIR}/native)
+  target_link_libraries(sluice-load PRIVATE Threads::Threads)
+endif()

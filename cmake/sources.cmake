@@ -1,0 +1,48 @@
+# Reads native/sources.json, the list that binding.gyp builds from too.
+set(SLUICE_SOURCES_JSON ${CMAKE_SOURCE_DIR}/native/sources.json)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${SLUICE_SOURCES_JSON})
+file(READ ${SLUICE_SOURCES_JSON} SLUICE_SOURCES)
+
+# sluice_sources(ws OUT): the files of a key with their full path; empty where the key is missing.
+function(sluice_sources key out)
+  set(files "")
+  string(JSON count ERROR_VARIABLE missing LENGTH "${SLUICE_SOURCES}" ${key})
+  if(NOT missing AND count GREATER 0)
+    math(EXPR last "${count} - 1")
+    foreach(index RANGE ${last})
+      string(JSON file GET "${SLUICE_SOURCES}" ${key} ${index})
+      list(APPEND files ${CMAKE_SOURCE_DIR}/native/${file})
+    endforeach()
+  endif()
+  set(${out} "${files}" PARENT_SCOPE)
+endfunction()
+
+# sluice_library(ws base): static library sluice_ws of the key's files, on top of the others named.
+function(sluice_library key)
+  sluice_sources(${key} files)
+  if(NOT files)
+    add_library(sluice_${key} INTERFACE)
+    target_include_directories(sluice_${key} INTERFACE ${CMAKE_SOURCE_DIR}/native)
+    set(link INTERFACE)
+  else()
+    add_library(sluice_${key} STATIC ${files})
+    target_include_directories(sluice_${key} PUBLIC ${CMAKE_SOURCE_DIR}/native)
+    # As shipped. RTTI stays on here: UBSan's vptr check needs it.
+    target_compile_options(sluice_${key} PRIVATE -fno-exceptions)
+    set(link PUBLIC)
+  endif()
+  foreach(below ${ARGN})
+    target_link_libraries(sluice_${key} ${link} sluice_${below})
+  endforeach()
+endfunction()
+
+# liburing, statically where it is; without it the io_uring driver is left out (SLUICE_NO_URING).
+find_path(SLUICE_URING_INCLUDE liburing.h)
+find_library(SLUICE_URING_LIBRARY NAMES liburing.a)
+add_library(sluice_uring INTERFACE)
+if(SLUICE_URING_INCLUDE AND SLUICE_URING_LIBRARY)
+  target_link_libraries(sluice_uring INTERFACE ${SLUICE_URING_LIBRARY})
+else()
+  message(STATUS "liburing-dev is not installed: the io_uring driver is left out")
+  target_compile_definitions(sluice_uring INTERFACE SLUICE_NO_URING)
+endif()

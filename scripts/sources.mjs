@@ -1,0 +1,54 @@
+// The one reader of native/sources.json for binding.gyp and CMake, so that both build the same files.
+//   node scripts/sources.mjs base ws …   the files of these keys, a line each, relative to the project
+//   node scripts/sources.mjs --libraries uring|no-uring   linker arguments
+//   node scripts/sources.mjs --uring     1 where liburing can be compiled and linked against, else 0
+//   node scripts/sources.mjs --has KEY   1 where the key names at least one file that is there, else 0
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const sources = JSON.parse(readFileSync(`${root}native/sources.json`, 'utf8'));
+
+// CXX may be more than a word ("ccache g++").
+function compiler() {
+  return (process.env['CXX'] ?? '').trim().split(/\s+/).filter((word) => word !== '' && word !== 'ccache').concat('c++');
+}
+
+// The static library's path, so that the shipped addon does not depend on a shared one; '' where it is not installed.
+function uringArchive() {
+  try {
+    const [command, ...rest] = compiler();
+    const found = execFileSync(command, [...rest.slice(0, -1), '-print-file-name=liburing.a'], { encoding: 'utf8' }).trim();
+    if (!isAbsolute(found)) return '';
+    execFileSync(command, ['-E', '-x', 'c', '-'], { input: '#include <liburing.h>\n', stdio: ['pipe', 'ignore', 'ignore'] });
+    return found;
+  } catch {
+    return '';
+  }
+}
+
+function libraries(uring) {
+  const wanted = sources.libraries ?? [];
+  const archive = uringArchive();
+  return wanted.flatMap((name) => (name !== '-luring' ? [name] : uring && archive !== '' ? [archive] : []));
+}
+
+function filesOf(keys) {
+  const files = keys.flatMap((key) => (sources[key] ?? []).map((file) => `native/${file}`));
+  const missing = files.filter((file) => !existsSync(root + file));
+  if (missing.length > 0) {
+    console.error(`native/sources.json names files that are not there: ${missing.join(', ')}`);
+    process.exit(1);
+  }
+  return files;
+}
+
+const [first, ...rest] = process.argv.slice(2);
+let lines;
+if (first === '--uring') lines = [uringArchive() === '' ? '0' : '1'];
+else if (first === '--libraries') lines = libraries(rest[0] === 'uring');
+else if (first === '--has') lines = [filesOf(rest).length > 0 ? '1' : '0'];
+else lines = filesOf(first === undefined ? [] : [first, ...rest]);
+if (lines.length > 0) console.log(lines.join('\n'));

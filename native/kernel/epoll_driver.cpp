@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/assert.hpp"
@@ -29,7 +30,7 @@ std::unique_ptr<EpollDriver> EpollDriver::make(const KernelDriverOptions& option
 }
 
 EpollDriver::EpollDriver(const KernelDriverOptions& options)
-    : sink_(*options.sink), pool_(*options.pool), streams_(options.capacity), block_(*options.pool) {}
+    : KernelDriver(options), streams_(options.capacity), block_(*options.pool) {}
 
 EpollDriver::~EpollDriver() {
   for (StreamId id = 0; id < high_water_; ++id) {
@@ -71,6 +72,37 @@ EpollDriver::Stream& EpollDriver::open_stream(StreamId id) noexcept {
   return stream;
 }
 
+bool EpollDriver::watch_listener() noexcept {
+  // Level-triggered: what a batch leaves behind is announced again.
+  return watch(acceptor_.fd(), EPOLLIN, kListenerTag);
+}
+
+void EpollDriver::unwatch_listener() noexcept {
+  ++counters_.system_calls;
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, acceptor_.fd(), nullptr);
+}
+
+void EpollDriver::set_ticking(bool on) noexcept {
+  if (ticking_ == on) return;
+  ticking_ = on;
+  const long interval = on ? Episode::kTickMs * 1'000'000L : 0;
+  const itimerspec spec{{0, interval}, {0, interval}};
+  ++counters_.system_calls;
+  timerfd_settime(timer_fd_, 0, &spec, nullptr);
+}
+
+void EpollDriver::open(StreamId id, int fd) noexcept {
+  Stream& stream = streams_[id];
+  SLUICE_ASSERT(!(stream.flags & kOpen));
+  stream.fd = fd;
+  stream.flags |= kOpen;
+  high_water_ = std::max(high_water_, id + 1);
+  if (watch(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, static_cast<uint64_t>(stream.generation) << 32 | id)) return;
+  stream.error = static_cast<uint16_t>(errno);
+  stream.flags |= kBroken;
+  queue(id);
+}
+
 // ---- waiting ----
 
 int EpollDriver::wait(int64_t timeout_us) noexcept {
@@ -92,7 +124,10 @@ uint32_t EpollDriver::poll(int64_t timeout_us, uint32_t budget) {
   // All events are noted before the first callback, so none of them can be stale when it is served.
   for (int i = 0; i < count; ++i) note_event(events_[i]);
   uint32_t handled = serve_ready(budget);
-  if (tick_due_) tick();
+  if (tick_due_) {
+    tick_due_ = false;
+    tick();
+  }
   if (accept_due_) handled += accept_batch();
   in_poll_ = false;
   signal_leftover();
@@ -236,10 +271,7 @@ void EpollDriver::starve(StreamId id) {
   streams_[id].flags |= kQueued;
   const bool first = starved_.empty();
   starved_.push(streams_, id);
-  if (!first) return;
-  ++counters_.receive_exhausted;
-  set_ticking(true);
-  if (exhausted_.hit()) sink_.on_notice(NoticeKind::kReceiveExhausted, ENOBUFS);
+  if (first) note_exhausted();
 }
 
 void EpollDriver::release(StreamId id, bool reset) noexcept {
@@ -249,7 +281,7 @@ void EpollDriver::release(StreamId id, bool reset) noexcept {
   ++stream.generation;
   stream.flags &= kQueued;
   stream.fd = -1;
-  if (accept_paused_) accept_due_ = true;
+  note_file_freed();
 }
 
 void EpollDriver::fail(StreamId id, int error) {

@@ -7,9 +7,8 @@
 #include <string>
 
 #include "base/stream.hpp"
-#include "kernel/acceptor.hpp"
-#include "kernel/episode.hpp"
 #include "kernel/factory.hpp"
+#include "kernel/kernel_driver.hpp"
 #include "kernel/lazy_array.hpp"
 #include "kernel/receive_block.hpp"
 #include "kernel/stream_list.hpp"
@@ -19,16 +18,13 @@ namespace sluice {
 // Kernel sockets by epoll, edge-triggered: a stream is entered once and is changed again only for notify_writable(), so that
 // pausing and resuming cost no system call, and an idle stream is not looked at twice per event as level-triggering does.
 // What an edge announced is kept in the stream's flags until it has been served.
-class EpollDriver final : public StreamDriver {
+class EpollDriver final : public KernelDriver {
  public:
   // Null with the reason in `error`.
   static std::unique_ptr<EpollDriver> make(const KernelDriverOptions& options, std::string& error);
   ~EpollDriver() override;
 
   const char* name() const noexcept override { return "epoll"; }
-  bool listen(const ListenOptions& options, std::string& error) override;
-  uint16_t bound_port() const noexcept override { return acceptor_.port(); }
-  void stop_listening() override;
   uint32_t poll(int64_t timeout_us, uint32_t budget) override;
   int wait_fd() const noexcept override { return epoll_fd_; }
   void watch_doorbell(int fd) override;
@@ -40,7 +36,6 @@ class EpollDriver final : public StreamDriver {
   void shutdown_send(StreamId id) override;
   void close(StreamId id, bool reset) override;
   bool peer_address(StreamId id, PeerAddress& out) const override;
-  const DriverCounters& counters() const noexcept override { return counters_; }
   uint64_t memory_fixed() const noexcept override { return sizeof *this; }
   uint64_t memory_per_stream() const noexcept override { return sizeof(Stream); }
 
@@ -76,11 +71,15 @@ class EpollDriver final : public StreamDriver {
   static constexpr uint64_t kLowestTag = kTimerTag;
 
   static constexpr uint32_t kEventBatch = 256;
-  // Established streams get their turn at the latest after this many accepts.
-  static constexpr uint32_t kAcceptBatch = 64;
 
   explicit EpollDriver(const KernelDriverOptions& options);
   bool open_files(std::string& error);
+
+  bool watch_listener() noexcept override;
+  void unwatch_listener() noexcept override;
+  void set_ticking(bool on) noexcept override;
+  void open(StreamId id, int fd) noexcept override;
+  bool starving() const noexcept override { return !starved_.empty(); }
 
   bool watch(int fd, uint32_t events, uint64_t data) noexcept;
   int wait(int64_t timeout_us) noexcept;
@@ -97,25 +96,12 @@ class EpollDriver final : public StreamDriver {
   void fail(StreamId id, int error);
   void release(StreamId id, bool reset) noexcept;
 
-  uint32_t accept_batch();
-  void admit(int fd);
-  void pause_accepting(int error);
-  void resume_accepting() noexcept;
-  void set_ticking(bool on) noexcept;
-  void tick();
-
   Stream& open_stream(StreamId id) noexcept;
 
-  StreamSink& sink_;
-  BlockPool& pool_;
   LazyArray<Stream> streams_;
   ReceiveBlock block_;
-  Acceptor acceptor_;
-  DriverCounters counters_;
   StreamList<Stream> ready_;
   StreamList<Stream> starved_;  // readable, but no block was free
-  Episode file_limit_;
-  Episode exhausted_;
   StreamId high_water_ = 0;
   uint32_t receives_left_ = 0;
   int epoll_fd_ = -1;
@@ -124,8 +110,6 @@ class EpollDriver final : public StreamDriver {
   int doorbell_fd_ = -1;
   bool in_poll_ = false;
   bool leftover_signalled_ = false;
-  bool accept_due_ = false;
-  bool accept_paused_ = false;
   bool ticking_ = false;
   bool tick_due_ = false;
   epoll_event events_[kEventBatch];

@@ -1,0 +1,125 @@
+#include "core/event_writer.hpp"
+
+#include <cstring>
+
+namespace sluice::core {
+
+using queue::Record;
+
+namespace {
+
+queue::RingProducer producer(queue::Region& region, uint32_t core) {
+  const queue::Section& section = region.section(queue::kSectionEventRing, core);
+  auto* header = reinterpret_cast<queue::RingHeader*>(region.base() + section.offset);
+  return {header, reinterpret_cast<Record*>(header + 1), section.element_count};
+}
+
+}  // namespace
+
+EventWriter::EventWriter(queue::Region& region, uint32_t core, BlockPool& blocks, Buddy& assembly, queue::Counters& counters)
+    : region_(region), blocks_(blocks), assembly_(assembly), counters_(counters), ring_(producer(region, core)),
+      reclaimed_(ring_.position()), held_(ring_.capacity(), 0) {}
+
+void EventWriter::write(const Record& record) {
+  const bool holds = record.type == queue::kEventMessage || record.type == queue::kEventOpen || record.type == queue::kEventClose;
+  held_[ring_.position() & (ring_.capacity() - 1)] = holds && record.length != 0 ? record.address : 0;
+  Record* place = ring_.try_claim();
+  SLUICE_ASSERT(place != nullptr);
+  *place = record;
+}
+
+void EventWriter::hold(const uint8_t* data) noexcept {
+  if (blocks_.contains(data)) blocks_.ref(blocks_.block_of(data));
+}
+
+void EventWriter::open(uint32_t slot, uint32_t generation, const uint8_t* head, uint32_t length, const PeerAddress& peer) {
+  SLUICE_ASSERT(room());
+  hold(head);
+  write(Record{queue::kEventOpen, 0, 0, slot, generation, region_.address_of(head), length, 0, 0, 0});
+  Record second{queue::kEventOpenPeer, 0, peer.family, slot, generation, 0, 0, 0, 0, peer.port};
+  static_assert(offsetof(Record, c) - offsetof(Record, address) == sizeof peer.ip);
+  std::memcpy(reinterpret_cast<uint8_t*>(&second) + offsetof(Record, address), peer.ip, sizeof peer.ip);
+  write(second);
+}
+
+void EventWriter::message(uint32_t slot, uint32_t generation, const uint8_t* data, uint32_t length, uint32_t header_length, bool text) {
+  const uint8_t flags = text ? queue::kFlagText : 0;
+  uint32_t address = 0;
+  if (length != 0) {
+    hold(data);
+    address = region_.address_of(data);
+  }
+  write(Record{queue::kEventMessage, flags, 0, slot, generation, address, length, header_length, 0, 0});
+}
+
+void EventWriter::close(uint32_t slot, uint32_t generation, uint16_t code, const uint8_t* reason, uint32_t length) {
+  uint32_t address = 0;
+  if (length != 0) {
+    // The reason lies in a receive block or on the stack; the event outlives both. A full window costs the reason only.
+    const uint32_t piece = assembly_.allocate(length);
+    if (piece == Buddy::kNone) {
+      length = 0;
+    } else {
+      std::memcpy(assembly_.data(piece), reason, length);
+      address = region_.address_of(assembly_.data(piece));
+    }
+  }
+  emit(Record{queue::kEventClose, 0, code, slot, generation, address, length, 0, 0, 0});
+}
+
+void EventWriter::writable(uint32_t slot, uint32_t generation) {
+  emit(Record{queue::kEventWritable, 0, 0, slot, generation, 0, 0, 0, 0, 0});
+}
+
+void EventWriter::lagging(uint32_t slot, uint32_t generation, uint32_t channel, uint64_t next_seq) {
+  emit(Record{queue::kEventLagging, 0, 0, slot, generation, 0, 0, channel, static_cast<uint32_t>(next_seq),
+              static_cast<uint32_t>(next_seq >> 32)});
+}
+
+void EventWriter::notice(queue::NoticeCode code, uint32_t value) {
+  emit(Record{queue::kEventNotice, 0, code, 0, 0, 0, 0, value, 0, 0});
+}
+
+void EventWriter::emit(const Record& record) {
+  if (!overflow_.empty() || ring_.free(1) == 0) {
+    counters_.add(queue::Counter::event_ring_full);
+    overflow_.push_back(record);
+    return;
+  }
+  write(record);
+}
+
+void EventWriter::drain_overflow() {
+  while (!overflow_.empty() && ring_.free(1) != 0) {
+    write(overflow_.front());
+    overflow_.pop_front();
+  }
+}
+
+void EventWriter::reclaim() noexcept {
+  const uint32_t tail = ring_.tail_now();
+  const uint32_t confirmed = tail - reclaimed_;
+  // A reader can confirm only what was published; anything else means that the region is not to be trusted.
+  if (confirmed > ring_.position() - reclaimed_) {
+    static_cast<void>(ring_.free(ring_.capacity()));
+    return;
+  }
+  for (; reclaimed_ != tail; ++reclaimed_) {
+    const uint32_t address = held_[reclaimed_ & (ring_.capacity() - 1)];
+    if (address == 0) continue;
+    const uint8_t* data = region_.base() + address;
+    if (blocks_.contains(data)) {
+      blocks_.unref(blocks_.block_of(data));
+    } else {
+      assembly_.free(static_cast<uint32_t>(data - assembly_.data(0)));
+    }
+  }
+  drain_overflow();
+}
+
+bool EventWriter::publish() noexcept {
+  drain_overflow();
+  return ring_.publish();
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "base/block_pool.hpp"
+#include "base/buddy.hpp"
+#include "base/stream.hpp"
+#include "queue/counters.hpp"
+#include "queue/region.hpp"
+#include "queue/ring.hpp"
+
+namespace sluice::core {
+
+// The core's end of its event ring. An event holds a reference on the bytes that it names until the control plane has confirmed it.
+class EventWriter {
+ public:
+  EventWriter(queue::Region& region, uint32_t core, BlockPool& blocks, Buddy& assembly, queue::Counters& counters);
+
+  // True when a message (or an opening, two records) can be written now. Otherwise its connection waits.
+  bool room() noexcept { return overflow_.empty() && ring_.free(2) >= 2; }
+
+  // Bytes at `data` lie in a receive block (a reference is taken) or are a piece of the assembly window (ownership passes).
+  void open(uint32_t slot, uint32_t generation, const uint8_t* head, uint32_t length, const PeerAddress& peer);
+  void message(uint32_t slot, uint32_t generation, const uint8_t* data, uint32_t length, uint32_t header_length, bool text);
+
+  // The following are never lost: where the ring is full they wait here, at most a few for each connection.
+  void close(uint32_t slot, uint32_t generation, uint16_t code, const uint8_t* reason, uint32_t length);
+  void writable(uint32_t slot, uint32_t generation);
+  void lagging(uint32_t slot, uint32_t generation, uint32_t channel, uint64_t next_seq);
+  void notice(queue::NoticeCode code, uint32_t value);
+
+  // Releases the bytes of events that were confirmed since the last call.
+  void reclaim() noexcept;
+  // Makes written events visible; true when the reader must be woken.
+  bool publish() noexcept;
+
+  bool corrupted() const noexcept { return ring_.corrupted(); }
+  uint32_t unconfirmed() noexcept { return ring_.unconfirmed(); }
+
+ private:
+  void emit(const queue::Record& record);
+  void write(const queue::Record& record);
+  void drain_overflow();
+  void hold(const uint8_t* data) noexcept;
+
+  queue::Region& region_;
+  BlockPool& blocks_;
+  Buddy& assembly_;
+  queue::Counters& counters_;
+  queue::RingProducer ring_;
+  uint32_t reclaimed_;
+  // Address that each record in the ring holds, 0 for none. Private: what is freed must not be read back from a region that others write.
+  std::vector<uint32_t> held_;
+  std::deque<queue::Record> overflow_;
+};
+
+}  // namespace sluice::core

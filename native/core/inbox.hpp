@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/lifecycle.hpp"
+#include "core/parts.hpp"
+
+namespace sluice::core {
+
+// Everything that comes in: HTTP until the upgrade, then frames. A message that lies whole in its receive block is announced where it
+// lies; one that spans blocks or frames is gathered in the assembly window.
+class Inbox {
+ public:
+  Inbox(Parts& parts, Lifecycle& lifecycle) : parts_(parts), lifecycle_(lifecycle) {}
+
+  // `data` lies in a receive block.
+  void receive(uint32_t slot, uint8_t* data, uint32_t length);
+  // Goes on with connections that waited for room in the event ring.
+  void resume_stalled();
+
+  uint64_t messages() const noexcept { return messages_; }
+
+ private:
+  enum class Step : uint8_t { kContinue, kStop };
+
+  uint8_t* parse(uint32_t slot, uint8_t* cursor, uint8_t* end);
+  uint8_t* parse_stash(uint32_t slot, uint8_t* data, uint32_t length);
+  Step take_head(uint32_t slot, uint8_t*& cursor, uint8_t* end);
+  Step take_item(uint32_t slot, uint8_t*& cursor, uint8_t* end);
+  Step answer_upgrade(uint32_t slot, const uint8_t* head_bytes, const ws::RequestHead& head);
+  Step take_data(uint32_t slot, const ws::Item& item);
+  bool announce(uint32_t slot, const uint8_t* data, uint32_t length, bool text);
+  bool gather(uint32_t slot, const uint8_t* data, uint32_t length);
+  void refuse(uint32_t slot, uint16_t status, const char* detail);
+
+  bool stash(uint32_t slot, const uint8_t* data, uint32_t length);
+  void stall(uint32_t slot);
+  void exhausted(uint32_t slot);
+
+  Parts& parts_;
+  Lifecycle& lifecycle_;
+  std::vector<uint32_t> stalled_;
+  uint64_t messages_ = 0;
+  bool exhausted_told_ = false;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,14 @@
+#include "core/parts.hpp"
+
+namespace sluice::core {
+
+Parts::Parts(queue::Region& shared, uint32_t index, const CoreOptions& limits, Outbox::Listener& listener)
+    : region(shared), core(index), options(limits), counters(shared.data(queue::kSectionCounters, index)),
+      table(reinterpret_cast<ConnectionRow*>(shared.data(queue::kSectionConnections, index)),
+            shared.section(queue::kSectionConnections, index).element_count),
+      blocks(shared.data(queue::kSectionReceive, index), shared.section(queue::kSectionReceive, index).element_size,
+             shared.section(queue::kSectionReceive, index).element_count),
+      assembly(shared.data(queue::kSectionAssembly, index), shared.section(queue::kSectionAssembly, index).element_count),
+      events(shared, index, blocks, assembly, counters), outbox(table, counters, listener, limits.send_budget) {}
+
+}  // namespace sluice::core

@@ -1,0 +1,124 @@
+#include "hub/hub.hpp"
+
+#include "base/assert.hpp"
+
+namespace sluice::hub {
+
+Hub::Channel* Hub::find(uint32_t id) noexcept {
+  const auto at = index_.find(id);
+  return at == index_.end() ? nullptr : &channels_[at->second];
+}
+
+bool Hub::subscribe(uint32_t id, uint32_t slot, DeliverySink& sink) {
+  Channel* channel = find(id);
+  if (channel == nullptr) {
+    uint32_t at;
+    if (free_.empty()) {
+      at = static_cast<uint32_t>(channels_.size());
+      channels_.emplace_back();
+    } else {
+      at = free_.back();
+      free_.pop_back();
+    }
+    index_.emplace(id, at);
+    channel = &channels_[at];
+    *channel = Channel{};
+    channel->id = id;
+  }
+  // What was published before the subscription is not for this subscriber.
+  if (!channel->pending.empty()) flush_channel(*channel, sink);
+  set_memory_ -= channel->subscribers.memory();
+  const bool added = channel->subscribers.insert(slot);
+  set_memory_ += channel->subscribers.memory();
+  subscriptions_ += added ? 1 : 0;
+  return added;
+}
+
+bool Hub::unsubscribe(uint32_t id, uint32_t slot, DeliverySink& sink) {
+  Channel* channel = find(id);
+  if (channel == nullptr) return false;
+  if (!channel->pending.empty()) flush_channel(*channel, sink);
+  set_memory_ -= channel->subscribers.memory();
+  const bool removed = channel->subscribers.erase(slot);
+  set_memory_ += channel->subscribers.memory();
+  subscriptions_ -= removed ? 1 : 0;
+  drop_if_empty(id);
+  return removed;
+}
+
+void Hub::drop_if_empty(uint32_t id) {
+  const auto at = index_.find(id);
+  if (at == index_.end() || channels_[at->second].subscribers.size() != 0) return;
+  const uint32_t place = at->second;
+  SLUICE_ASSERT(channels_[place].pending.empty());
+  channels_[place] = Channel{};
+  free_.push_back(place);
+  index_.erase(at);
+}
+
+bool Hub::publish(uint32_t id, const uint8_t* data, uint32_t length, uint64_t seq) {
+  Channel* channel = find(id);
+  if (channel == nullptr) return true;
+  if (seq != 0) {
+    if (seq <= channel->last_seq) return false;
+    channel->last_seq = seq;
+  }
+  auto& pending = channel->pending;
+  if (pending.empty()) {
+    dirty_.push_back(id);
+    channel->pending_first_seq = seq;
+  }
+  if (!pending.empty() && pending.back().data + pending.back().length == data) {
+    pending.back().length += length;
+    ++pending.back().messages;
+  } else {
+    pending.push_back(Piece{data, length, 1});
+  }
+  return true;
+}
+
+uint64_t Hub::flush_channel(Channel& channel, DeliverySink& sink) {
+  const auto count = static_cast<uint32_t>(channel.pending.size());
+  if (count == 0) return 0;
+  uint64_t messages = 0;
+  for (const Piece& piece : channel.pending) messages += piece.messages;
+  uint64_t delivered = 0;
+  over_budget_.clear();
+  channel.subscribers.for_each([&](uint32_t slot) {
+    if (sink.deliver(slot, channel.pending.data(), count)) {
+      delivered += messages;
+    } else {
+      over_budget_.push_back(slot);
+    }
+  });
+  channel.pending.clear();
+  set_memory_ -= channel.subscribers.memory();
+  for (const uint32_t slot : over_budget_) {
+    channel.subscribers.erase(slot);
+    --subscriptions_;
+    sink.lagging(slot, channel.id, channel.pending_first_seq);
+  }
+  set_memory_ += channel.subscribers.memory();
+  return delivered;
+}
+
+uint64_t Hub::flush(DeliverySink& sink) {
+  uint64_t delivered = 0;
+  for (const uint32_t id : dirty_) {
+    // Gone when its last subscriber left after the publish.
+    Channel* channel = find(id);
+    if (channel == nullptr) continue;
+    delivered += flush_channel(*channel, sink);
+    drop_if_empty(id);
+  }
+  dirty_.clear();
+  return delivered;
+}
+
+uint64_t Hub::memory() const noexcept {
+  // A node of the index: next pointer and pair, rounded up by malloc.
+  constexpr uint64_t kIndexNode = 32;
+  return channels_.capacity() * sizeof(Channel) + index_.size() * kIndexNode + index_.bucket_count() * sizeof(void*) + set_memory_;
+}
+
+}  // namespace sluice::hub

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "hub/subscriber_set.hpp"
+
+namespace sluice::hub {
+
+// One contiguous piece of frames, ready to be sent as it is.
+struct Piece {
+  const uint8_t* data;
+  uint32_t length;
+  uint32_t messages;
+};
+
+// Whoever writes to connections.
+class DeliverySink {
+ public:
+  virtual ~DeliverySink() = default;
+  // Hands `count` pieces to the slot's connection. False when it is over its send budget: it gets none of them.
+  virtual bool deliver(uint32_t slot, const Piece* pieces, uint32_t count) = 0;
+  // The slot was taken out of the channel at `next_seq`: it has everything before and nothing from there on.
+  virtual void lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) = 0;
+};
+
+// Subscribers of one core and the fan-out to them. Publishes are gathered for the length of a turn: adjacent frames of a channel
+// merge into one piece, so that a subscriber gets all of them with one write and without a copy.
+class Hub {
+ public:
+  // True when it is new.
+  bool subscribe(uint32_t channel, uint32_t slot, DeliverySink& sink);
+  bool unsubscribe(uint32_t channel, uint32_t slot, DeliverySink& sink);
+
+  // Frames at `data` stay as they are until flush(). `seq` 0: the channel has no order; otherwise a message that is not above the
+  // channel's last is ignored (false): a control plane that replays after a crash delivers nothing twice.
+  bool publish(uint32_t channel, const uint8_t* data, uint32_t length, uint64_t seq);
+
+  // Delivers what was published since the last flush; returns deliveries (messages × subscribers).
+  uint64_t flush(DeliverySink& sink);
+
+  uint64_t subscriptions() const noexcept { return subscriptions_; }
+  uint64_t channels() const noexcept { return index_.size(); }
+  uint64_t memory() const noexcept;
+
+ private:
+  struct Channel {
+    uint32_t id;
+    uint64_t last_seq = 0;
+    uint64_t pending_first_seq = 0;
+    SubscriberSet subscribers;
+    std::vector<Piece> pending;
+  };
+
+  Channel* find(uint32_t id) noexcept;
+  uint64_t flush_channel(Channel& channel, DeliverySink& sink);
+  void drop_if_empty(uint32_t id);
+
+  // A channel without subscribers is not kept: a core knows those that somebody here listens to.
+  std::unordered_map<uint32_t, uint32_t> index_;
+  std::vector<Channel> channels_;
+  std::vector<uint32_t> free_;
+  std::vector<uint32_t> dirty_;
+  std::vector<uint32_t> over_budget_;
+  uint64_t subscriptions_ = 0;
+  uint64_t set_memory_ = 0;
+};
+
+}  // namespace sluice::hub

@@ -1,0 +1,86 @@
+// The test runner behind scripts/test: runs the stages, shows what failed, sums up.
+import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
+import { stages } from './stages.mjs';
+
+const verbose = process.argv.includes('-v');
+const [only, filter] = process.argv.slice(2).filter((word) => word !== '-v');
+const names = Object.keys(stages);
+if (only !== undefined && !names.includes(only)) {
+  console.error(`test: there is no stage '${only}'; the stages are ${names.join(', ')}`);
+  process.exit(2);
+}
+
+const logs = '.cache/test-logs';
+mkdirSync(logs, { recursive: true });
+
+// What a stage reports to: counts, and the reasons that are printed.
+function report(name) {
+  const log = `${logs}/${name}.log`;
+  rmSync(log, { force: true });
+  const totals = { passed: 0, failed: 0, skipped: 0 };
+  return {
+    ...totals,
+    log,
+    verbose,
+    filter,
+    pass(count = 1) {
+      this.passed += count;
+    },
+    // `details` is the output that shows what failed; the end of it is what matters when it is long.
+    fail(what, details = '', count = 1) {
+      this.failed += count;
+      console.log(`  FAILED ${what}`);
+      const lines = details.trimEnd().split('\n');
+      const shown = lines.slice(-200);
+      if (details !== '' && shown.length < lines.length) console.log(`    … ${lines.length - shown.length} lines before these are in ${log}`);
+      if (details !== '' && !verbose) console.log(shown.map((line) => `    ${line}`).join('\n'));
+      appendFileSync(log, `FAILED ${what}\n`);
+    },
+    skip(what, why, count = 1) {
+      this.skipped += count;
+      console.log(`  skipped ${what}: ${why}`);
+    },
+    note(text) {
+      console.log(`  ${text}`);
+    },
+  };
+}
+
+const rows = [];
+async function runStage(name) {
+  console.log(`== ${name}: ${stages[name].title}`);
+  const started = Date.now();
+  const result = report(name);
+  try {
+    await stages[name].run(result);
+  } catch (error) {
+    result.fail(`${name}: the stage itself`, String(error instanceof Error ? error.stack : error));
+  }
+  const seconds = (Date.now() - started) / 1000;
+  console.log(`   ${name}: ${result.passed} ok, ${result.failed} failed, ${result.skipped} skipped in ${seconds.toFixed(1)} s`);
+  rows.push({ name, seconds, ...result });
+  return result.failed === 0;
+}
+
+const wanted = only === undefined ? names : [...(stages[only].needs ?? []), only];
+const broken = new Set();
+for (const name of wanted) {
+  const need = (stages[name].needs ?? []).find((needed) => broken.has(needed));
+  if (need !== undefined) {
+    // Counted as failed, not as skipped: a build that fails must not look like a machine that lacks something.
+    console.log(`== ${name}: not run, because ${need} failed`);
+    rows.push({ name, seconds: 0, passed: 0, failed: 1, skipped: 0 });
+    continue;
+  }
+  if (!(await runStage(name))) broken.add(name);
+}
+
+const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
+console.log('\nstage      passed  failed  skipped  seconds');
+for (const row of rows) {
+  const cells = [String(row.passed).padStart(6), String(row.failed).padStart(7), String(row.skipped).padStart(8), row.seconds.toFixed(1).padStart(8)];
+  console.log(`${row.name.padEnd(10)} ${cells.join(' ')}`);
+}
+console.log(`all stages ${''.padStart(23)} ${sum('seconds').toFixed(1).padStart(8)}\n`);
+console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
+process.exitCode = sum('failed') === 0 && sum('passed') > 0 ? 0 : 1;

@@ -1,0 +1,68 @@
+/** What the admin API needs of a gateway. The gateway implements it; tests implement it over nothing. */
+
+export interface AdminMessage {
+  readonly id: string;
+  readonly server_seq: number;
+  readonly server_ts: number;
+  readonly client_ts: number | null;
+  readonly lamport: number;
+  readonly from: string;
+  /** UTF-8 text for a text message, base64 for a binary one. */
+  readonly body: string;
+  readonly encoding: 'utf8' | 'base64';
+}
+
+export interface AdminPublishResult {
+  readonly msg_id: string;
+  readonly server_seq: number;
+  readonly server_ts: number;
+  readonly lamport: number;
+  readonly duplicate: boolean;
+}
+
+export interface AdminHistoryQuery {
+  readonly before?: number;
+  readonly after?: number;
+  readonly limit: number;
+}
+
+export interface GatewayStats {
+  readonly node: string;
+  /** Name by which another process attaches to the shared-memory region. */
+  readonly region_name: string;
+  readonly driver: string;
+  readonly driver_reason: string | null;
+  readonly uptime_s: number;
+  readonly connections: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly channels: number;
+  /** Native counters summed over the cores, by name (layout.ts COUNTERS). */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Records in the fullest event ring / its capacity, and the same for commands. */
+  readonly event_ring: { readonly used: number; readonly capacity: number };
+  readonly command_ring: { readonly used: number; readonly capacity: number };
+  readonly published: number;
+  readonly duplicates: number;
+  readonly commits: number;
+  /** Publishes refused or dropped, by reason. */
+  readonly drops: Readonly<Record<string, number>>;
+  readonly hot_log: { readonly bytes: number; readonly messages: number };
+  /** Memory by owner: bytes in all and bytes for each connection. */
+  readonly memory: readonly { readonly part: string; readonly bytes: number; readonly per_connection: number }[];
+}
+
+export interface AdminBackend {
+  readonly health: 'serving' | 'draining';
+  /** Null when ready, else the reason why not. */
+  notReady(): string | null;
+  stats(): GatewayStats;
+  /** Seconds from the arrival of a publish to its acknowledgement; called for each commit with the values of its publishes. */
+  onCommit: ((batchSize: number, seconds: number, oldestWaitSeconds: number) => void) | null;
+  /** Rejects with a SluiceError. `key` makes it idempotent. */
+  publish(channel: string, from: string, key: string, body: string | Uint8Array): Promise<AdminPublishResult>;
+  history(channel: string, query: AdminHistoryQuery): Promise<{ readonly epoch: string; readonly server_seq: number; readonly messages: readonly AdminMessage[] }>;
+  presence(channel: string): Promise<{ readonly count: number; readonly members: readonly string[] }>;
+  /** Closes all connections of a user; returns how many. */
+  disconnect(user: string, code: number, reason: string): Promise<number>;
+}

@@ -1,0 +1,255 @@
+import { numberOr, stringOr } from './codec.js';
+import { Connection } from './connection.js';
+import { Emitter } from './emitter.js';
+import { ClientError } from './errors.js';
+import { messageOf, pointField } from './messages.js';
+import { resolveOptions } from './options.js';
+import { LamportClock } from './order.js';
+import { Publisher } from './publisher.js';
+import { Reads } from './reads.js';
+import { Replies } from './replies.js';
+import { Subscription } from './subscription.js';
+import type { Fields, Frame } from './codec.js';
+import type { ResolvedOptions } from './options.js';
+import type { Link, Reply } from './replies.js';
+import type {
+  Body, ClientEvents, ClientOptions, ClientState, CloseInfo, HistoryOptions, Message, OpenInfo, Presence, PublishOptions,
+  PublishResult, Since,
+} from './types.js';
+
+const DEFAULT_HISTORY = 50;
+
+/** A session with a Sluice gateway. Made by createClient(); connects when told to; after close() all calls reject. */
+export class Client extends Emitter<ClientEvents> {
+  readonly #options: ResolvedOptions;
+  readonly #connection: Connection;
+  readonly #replies = new Replies();
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #lamport = new LamportClock();
+  readonly #publisher: Publisher;
+  readonly #reads: Reads;
+  #connecting: { promise: Promise<OpenInfo>; resolve: (info: OpenInfo) => void; reject: (error: ClientError) => void } | null = null;
+  #opened: OpenInfo | null = null;
+  #ended: ClientError | null = null;
+
+  /** Throws ClientError `bad_option` or `no_websocket`. */
+  constructor(options: ClientOptions) {
+    super();
+    this.#options = resolveOptions(options);
+    this.#connection = new Connection(this.#options, {
+      state: (state) => this.emit('state', state),
+      up: (welcome) => this.#up(welcome),
+      down: (info) => this.#down(info),
+      frame: (frame) => this.#receive(frame),
+      reconnecting: (info) => this.emit('reconnecting', info),
+      drain: (notice) => this.emit('drain', notice),
+      error: (error) => this.emit('error', error),
+      stopped: (error) => this.#stopped(error),
+    });
+    const link = this.#link();
+    this.#publisher = new Publisher(link, this.#lamport, this.#options.limits);
+    this.#reads = new Reads(link, this.#options.limits);
+  }
+
+  get state(): ClientState {
+    return this.#connection.state;
+  }
+
+  /** Publishes that are not answered yet. */
+  get pendingPublishes(): number {
+    return this.#publisher.pending;
+  }
+
+  /**
+   * Resolves with the first `welcome`; keeps trying until then, and rejects when the client stops or is closed. Called while a
+   * reconnect is waited for, it tries at once.
+   */
+  connect(): Promise<OpenInfo> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (this.#opened !== null) return Promise.resolve(this.#opened);
+    if (this.#connecting === null) {
+      let resolve!: (info: OpenInfo) => void;
+      let reject!: (error: ClientError) => void;
+      const promise = new Promise<OpenInfo>((yes, no) => {
+        resolve = yes;
+        reject = no;
+      });
+      this.#connecting = { promise, resolve, reject };
+    }
+    const { promise } = this.#connecting;
+    this.#connection.start();
+    return promise;
+  }
+
+  /** Ends the session. Publishes without an answer reject with `closed`; iterators end after what is queued. */
+  close(): void {
+    if (this.#ended !== null) return;
+    const wasOpen = this.state === 'open';
+    this.#end(new ClientError('closed', 'the client was closed'), null);
+    this.#connection.stop();
+    if (wasOpen) this.emit('close', { code: 1000, reason: 'closed by the client', willReconnect: false });
+  }
+
+  /**
+   * One subscription per channel. Without `since` it gives what is published from now on.
+   * Throws ClientError `closed` or `already_subscribed`.
+   */
+  subscribe(channel: string, options: { readonly since?: Since } = {}): Subscription {
+    if (this.#ended !== null) throw this.#ended;
+    if (this.#subscriptions.has(channel)) {
+      throw new ClientError('already_subscribed', `${JSON.stringify(channel)} has a subscription: use it, or close() it first`);
+    }
+    const listening = () => this.listenerCount('message') > 0;
+    const owner = {
+      get isListening() {
+        return listening();
+      },
+      delivered: (message: Message) => this.emit('message', message),
+      incomplete: (loss: ClientEvents['incomplete']) => this.emit('incomplete', loss),
+      failed: (error: ClientError) => this.emit('error', error),
+      closed: (name: string) => this.#subscriptions.delete(name),
+    };
+    const subscription = new Subscription(channel, options.since ?? null, this.#link(), owner, this.#options.limits);
+    this.#subscriptions.set(channel, subscription);
+    subscription.up();
+    return subscription;
+  }
+
+  /**
+   * Resolves when the message is durable, however many reconnects that takes. Rejects with `outbox_full`, `too_big`, `closed`, or
+   * what the gateway refused it for.
+   */
+  publish(channel: string, body: Body, options: PublishOptions = {}): Promise<PublishResult> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    return this.#publisher.publish(channel, body, options);
+  }
+
+  /** Ascending: the last `limit` messages before a point, or the first `limit` after it; without a point the latest. */
+  async history(channel: string, options: HistoryOptions = {}): Promise<Message[]> {
+    if (this.#ended !== null) throw this.#ended;
+    const { before, after, limit = DEFAULT_HISTORY } = options;
+    const points = {
+      ...(before === undefined ? {} : { before: pointField(before) }),
+      ...(after === undefined ? {} : { after: pointField(after) }),
+    };
+    return (await this.#reads.read({ op: 'history', channel, ...points, limit })).messages;
+  }
+
+  /** Who is connected and subscribed. */
+  async presence(channel: string): Promise<Presence> {
+    if (this.#ended !== null) throw this.#ended;
+    const { ok } = await this.#reads.read({ op: 'presence', channel });
+    const members = Array.isArray(ok['members']) ? ok['members'].map(String) : [];
+    return { count: numberOr(ok['count'], members.length), members };
+  }
+
+  /** Tells the gateway that this device has seen the channel up to here. Lost when there is no connection; say it again then. */
+  seen(channel: string, point: { readonly seq: number; readonly epoch: string } | { readonly msgId: string }): void {
+    const where = 'seq' in point ? { seq: point.seq, epoch: point.epoch } : { msg_id: point.msgId };
+    this.#connection.send({ op: 'seen', channel, ...where }, null);
+  }
+
+  override on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void {
+    const remove = super.on(event, listener);
+    if (event === 'message') queueMicrotask(() => this.#subscriptions.forEach((subscription) => subscription.flush()));
+    return remove;
+  }
+
+  #link(): Link {
+    const connection = this.#connection;
+    const { clock, random } = this.#options;
+    return {
+      clock,
+      random,
+      get isUp() {
+        return connection.state === 'open';
+      },
+      request: (header: Fields, body: Body | null, answer: (reply: Reply) => void) => {
+        const id = this.#replies.add(answer);
+        connection.send({ ...header, id }, body);
+        return id;
+      },
+    };
+  }
+
+  #up(welcome: Fields): void {
+    const info: OpenInfo = {
+      session: stringOr(welcome['session'], ''),
+      resumed: welcome['resumed'] === true,
+      node: stringOr(welcome['node'], ''),
+      region: stringOr(welcome['region'], ''),
+    };
+    this.#opened = info;
+    // Subscriptions first: a publisher that also listens then gets its own messages live.
+    for (const subscription of this.#subscriptions.values()) subscription.up();
+    this.#publisher.up(rateOf(welcome));
+    this.#reads.up();
+    this.#connecting?.resolve(info);
+    this.#connecting = null;
+    this.emit('open', info);
+  }
+
+  #down(info: CloseInfo): void {
+    this.#opened = null;
+    this.#replies.clear();
+    for (const subscription of this.#subscriptions.values()) subscription.down();
+    this.#publisher.down();
+    this.emit('close', info);
+  }
+
+  #receive(frame: Frame): void {
+    const { op, header } = frame;
+    if (op === 'msg') this.#message(frame);
+    else if (op === 'incomplete') this.#subscriptions.get(stringOr(header['channel'], ''))?.receiveIncomplete(header);
+    else if (op === 'ok' || op === 'err') {
+      if (!this.#replies.settle(op, header) && op === 'err') {
+        this.emit('error', new ClientError('refused', stringOr(header['message'], 'err without an id'), {
+          serverCode: numberOr(header['code'], 0),
+        }));
+      }
+    }
+  }
+
+  #message(frame: Frame): void {
+    const message = messageOf(frame);
+    if (message === null) {
+      this.emit('error', new ClientError('protocol', 'the gateway sent a msg without channel or server_seq'));
+      return;
+    }
+    this.#lamport.receive(message.lamport);
+    const history = numberOr(frame.header['history'], null);
+    if (history !== null) this.#reads.collect(history, message);
+    else this.#subscriptions.get(message.channel)?.receive(message);
+  }
+
+  #stopped(error: ClientError): void {
+    this.#end(error, error);
+    this.emit('error', error);
+  }
+
+  /** `cause` is null when the application closed the client. */
+  #end(error: ClientError, cause: ClientError | null): void {
+    this.#ended = error;
+    this.#opened = null;
+    this.#replies.clear();
+    for (const subscription of [...this.#subscriptions.values()]) subscription.end(cause);
+    this.#publisher.end(error);
+    this.#reads.end(error);
+    this.#connecting?.reject(error);
+    this.#connecting = null;
+  }
+}
+
+/** The publish rate that `welcome.limits` grants; null when it does not say. */
+function rateOf(welcome: Fields): { readonly perSecond: number; readonly burst: number } | null {
+  const limits = welcome['limits'];
+  if (typeof limits !== 'object' || limits === null) return null;
+  const perSecond = numberOr((limits as Fields)['publish_per_second'], 0);
+  if (perSecond <= 0) return null;
+  return { perSecond, burst: Math.max(1, numberOr((limits as Fields)['publish_burst'], perSecond)) };
+}
+
+/** Throws ClientError `bad_option` or `no_websocket`. */
+export function createClient(options: ClientOptions): Client {
+  return new Client(options);
+}

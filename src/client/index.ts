@@ -1,0 +1,12 @@
+/** The Sluice client: browser and Node, no dependencies. See docs/CLIENT.md. */
+export { Client, createClient } from './client.js';
+export { ClientError } from './errors.js';
+export { LamportClock, compareIds, compareMessages } from './order.js';
+export { Subscription } from './subscription.js';
+export { DEFAULT_LIMITS } from './options.js';
+export type { ClientErrorCode } from './errors.js';
+export type {
+  Body, ClientEvents, ClientOptions, ClientState, Clock, CloseInfo, DrainNotice, HistoryOptions, HistoryPoint, Incomplete, Limits,
+  Message, OpenInfo, Position, Presence, PublishOptions, PublishResult, ReconnectInfo, Since, SubscriptionEvents, TokenSource,
+  WebSocketConstructor, WebSocketLike,
+} from './types.js';

@@ -1,0 +1,104 @@
+/**
+ * Every option: its default, unit, limits, JSON path and, where it has one, its flag. The page docs/CONFIGURATION.md is made
+ * from this table. Defaults are those of the design, section 7.
+ */
+
+import { address, count, duration, flag, ipAddress, list, oneOf, orNull, size, text, type Kind } from './kinds.js';
+
+export interface Option<T> {
+  readonly kind: Kind<T>;
+  readonly fallback: T;
+  /** Name on the command line, without the dashes. */
+  readonly flag?: string;
+  readonly help: string;
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+
+function option<T>(kind: Kind<T>, fallback: T, help: string, flagName?: string): Option<T> {
+  return flagName === undefined ? { kind, fallback, help } : { kind, fallback, help, flag: flagName };
+}
+
+const NAME = text(63, /^[A-Za-z0-9][A-Za-z0-9._-]*$/, '1 to 63 letters, digits, dots, dashes or underscores');
+const PATTERN = text(255);
+
+export const SERVER_OPTIONS = {
+  driver: option(oneOf('auto', 'dpdk', 'uring', 'epoll'), 'auto', 'Where packets come from.', 'driver'),
+  listen: option(address(), '127.0.0.1:9000', 'WebSocket address; port 0 lets the kernel choose.', 'listen'),
+  admin: option(address(), '127.0.0.1:9090', 'Address of the admin API; keep it on loopback.', 'admin'),
+  data: option(text(4096), './data', 'Folder of the log and the secrets.', 'data'),
+  cores: option(count(1, 64), 1, 'Data-plane cores.', 'cores'),
+  connections: option(count(1, 16_000_000), 20_000, 'Rows reserved at start: connections over all cores.', 'connections'),
+  node: option(orNull(NAME), null, 'Name of this node; null takes the host name.', 'node'),
+  region: option(NAME, 'local', 'Region that clients are told.', 'region'),
+  name: option(orNull(NAME), null, 'Name of the shared-memory region; null derives one from the process.', 'name'),
+  allowAnonymous: option(flag(), false, 'Accept clients without a token on addresses that others can reach.', 'allow-anonymous'),
+  origins: option(list(text(255), 1000), [], 'Allowed Origin headers; an empty list allows every origin.', 'origins'),
+  adminToken: option(orNull(text(512)), null, 'Bearer token of the admin API; null makes one in the data folder.'),
+  eal: option(text(4096), 'sluice', 'EAL arguments of the dpdk driver.', 'eal'),
+  ip: option(orNull(ipAddress(true)), null, 'Own address of the dpdk driver, with its prefix.', 'ip'),
+  gateway: option(orNull(ipAddress(false)), null, 'Default route of the dpdk driver.', 'gateway'),
+  pcap: option(orNull(text(4096)), null, 'File to which the dpdk driver writes the frames that pass.', 'pcap'),
+} as const;
+
+export const LIMIT_OPTIONS = {
+  messageBytes: option(size(1 * KiB, 64 * MiB), 64 * KiB, 'Largest message; more is closed with 1009.', 'max-message'),
+  headerBytes: option(size(256, 64 * KiB), 4 * KiB, 'Longest header line; more is refused with 1002.'),
+  channelsPerSession: option(count(1, 60_000), 1000, 'Subscriptions of a session; more is err 1008.'),
+  publishRate: option(count(0, 1_000_000), 50, 'Publishes a second of a session; more is err 4008. 0 sets no limit.', 'publish-rate'),
+  publishBurst: option(count(1, 1_000_000), 100, 'Publishes at once of a session.', 'publish-burst'),
+  publishRefusals: option(count(1, 60_000), 500, 'Publishes refused with 4008 without a pause between until the close with 4008.'),
+  upgradeTimeoutMs: option(duration(100, 10 * MINUTE), 5000, 'Time for the HTTP upgrade; more is closed.'),
+  upgradeBytes: option(size(1 * KiB, 64 * KiB), 8 * KiB, 'Largest HTTP upgrade request; more is status 431.'),
+  helloTimeoutMs: option(duration(100, 10 * MINUTE), 10_000, 'Time for `hello`; more is closed with 4003.'),
+  heartbeatMs: option(duration(100, 60 * MINUTE), 25_000, 'Heartbeat; two missed are closed with 4002.'),
+  sendBudgetBytes: option(size(4 * KiB, 64 * MiB), 256 * KiB, 'Unsent bytes of a connection until it is lagging.'),
+  slowConsumerTimeoutMs: option(duration(100, 60 * MINUTE), 30_000, 'Lagging without progress for this long is closed with 4009.'),
+  historyMessages: option(count(1, 100_000), 10_000, 'Largest `limit` of `history`; more is err 1002.'),
+  requestsPerSession: option(count(1, 10_000), 16, '`history` requests in progress in a session; more is err 1008.'),
+  presenceMembers: option(count(0, 100_000), 1000, 'Members listed by `presence`; `count` is always of all.'),
+  pendingBytes: option(size(4 * KiB, 64 * MiB), 256 * KiB, 'Bytes that a client may send while its token is being checked; more is closed with 1008.'),
+  catchUpChunkBytes: option(size(4 * KiB, 16 * MiB), 64 * KiB, 'Catch-up is sent in chunks of about this size.'),
+  catchUpTurnBytes: option(size(4 * KiB, 256 * MiB), 1 * MiB, 'Catch-up sent per turn over all connections.'),
+} as const;
+
+export const LOG_OPTIONS = {
+  hotBytes: option(size(1 * MiB, 1024 * GiB), 64 * MiB, 'Memory of the hot log.'),
+  hotAgeMs: option(duration(1000, 30 * DAY), 10 * MINUTE, 'Age up to which messages stay in the hot log.'),
+  mapBytes: option(size(16 * MiB, 16_384 * GiB), 64 * GiB, 'Largest size of the log on disk.'),
+  retentionMs: option(duration(0, 3650 * DAY), 0, 'Age after which messages may be dropped; 0 keeps them all.'),
+  retentionMessages: option(count(0, Number.MAX_SAFE_INTEGER), 0, 'Messages kept of a channel; 0 keeps them all.'),
+  ephemeral: option(list(PATTERN, 1000), [], 'Patterns of channels whose messages are not stored on disk.'),
+} as const;
+
+export const SESSION_OPTIONS = {
+  resumeTtlMs: option(duration(1000, 365 * DAY), DAY, 'How long a resume token is valid after it was given out.'),
+  closeTimeoutMs: option(duration(0, 10 * MINUTE), 5000, 'How long a stop waits for connections to close.'),
+  retryAfterS: option(count(0, 3600), 1, 'Retry-After of the 503 that new upgrades get while stopping.'),
+} as const;
+
+export const AUTH_OPTIONS = {
+  issuer: option(orNull(text(1024)), null, 'Required `iss` of tokens; null does not look at it.'),
+  audience: option(orNull(text(1024)), null, 'Required `aud` of tokens; null does not look at it.'),
+  leewayS: option(count(0, 300), 5, 'Clock difference tolerated in `exp` and `nbf`.'),
+  requireExpiry: option(flag(), true, 'Refuse tokens without `exp`.'),
+  defaultRead: option(list(PATTERN, 100), [], 'Channels that a token without `read` may read.'),
+  defaultWrite: option(list(PATTERN, 100), [], 'Channels that a token without `write` may write.'),
+  anonymousRead: option(list(PATTERN, 100), ['**'], 'Channels that anonymous clients may read.'),
+  anonymousWrite: option(list(PATTERN, 100), ['**'], 'Channels that anonymous clients may write.'),
+} as const;
+
+/** Options of a key in `auth.keys`; which of them a key needs is checked where keys are loaded. */
+export const KEY_OPTIONS = {
+  alg: option(orNull(oneOf('HS256', 'RS256', 'EdDSA')), null, 'The only algorithm that this key verifies.'),
+  kid: option(orNull(text(255)), null, 'Key id; tokens with another `kid` do not use this key.'),
+  secret: option(orNull(text(4096)), null, 'HS256: the secret, at least 32 bytes.'),
+  secretFile: option(orNull(text(4096)), null, 'HS256: a file with the secret.'),
+  publicKey: option(orNull(text(16_384)), null, 'RS256, EdDSA: the public key as PEM.'),
+  publicKeyFile: option(orNull(text(4096)), null, 'RS256, EdDSA: a file with the public key as PEM.'),
+  jwksFile: option(orNull(text(4096)), null, 'A file with a JSON Web Key Set; each key brings its own `alg`.'),
+} as const;

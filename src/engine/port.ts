@@ -1,0 +1,118 @@
+/**
+ * What the control plane sees of an engine: events that come out of the shared-memory rings and commands that go in.
+ * Bytes are named by *address*, an offset into the shared region, so that nothing is copied to be looked at:
+ * `port.memory` is one Buffer over the whole region.
+ */
+
+/**
+ * Index of a connection's row: core × connectionsPerCore + slot. A row belongs to one connection from `onOpen` until the
+ * control plane calls `release(row)` after `onClose`; until then it is not used again, so columns indexed by row are safe.
+ */
+export type Row = number;
+
+/** Offset in bytes into the region; `port.memory[address]` is that byte. */
+export type Address = number;
+
+/** Upgrade request as the peer sent it. Read what is needed at once: the view dies with the call. */
+export interface OpenRequest {
+  /** Request line and headers, without the empty line, as bytes of the region. */
+  readonly address: Address;
+  readonly length: number;
+  /** Peer's address, "127.0.0.1" or "::1". */
+  readonly peerAddress: string;
+  readonly peerPort: number;
+}
+
+/** Calls come from within one turn; a turn handles a bounded batch of events of one core. */
+export interface EngineEvents {
+  /** A WebSocket was opened (101 is sent). */
+  onOpen(row: Row, request: OpenRequest): void;
+  /**
+   * A whole message. Its bytes stay in place until the event is confirmed (see EnginePort.confirm).
+   * `headerLength` is the offset of the first newline, or `length` where there is none.
+   */
+  onMessage(row: Row, address: Address, length: number, headerLength: number, text: boolean): void;
+  /** The connection is gone; 1005 and 1006 as RFC 6455 §7.1.5. Commands to the row are ignored from here on; call release(row) when its columns are cleared. */
+  onClose(row: Row, code: number, reason: string): void;
+  /** Asked for by notifyWritable: everything sent to the row so far has left the send queue. */
+  onWritable(row: Row): void;
+  /**
+   * The row fell behind its send budget and was unsubscribed from the channel natively: it has every message of the
+   * channel up to `nextSeq - 1` and nothing from `nextSeq` on. Catch it up, then subscribe it again.
+   */
+  onLagging(row: Row, channelId: number, nextSeq: number): void;
+  /** Something for the operator's log. */
+  onNotice(kind: EngineNotice, core: number, value: number): void;
+  /** End of a turn; everything up to `position` of this core's events was delivered. The receiver confirms it now or later. */
+  onTurnEnd(core: number, position: number): void;
+}
+
+export type EngineNotice = 'file_limit' | 'file_limit_over' | 'receive_exhausted' | 'listen_error' | 'assembly_exhausted' | 'table_full';
+
+/**
+ * Commands take effect in the order in which they are written, per core. None blocks and none fails for a full ring: the port
+ * then holds back events until the engine has caught up. Commands to a row that was closed are ignored.
+ * Written outside of a turn (after an awaited commit, from a timer) they are handed over at the end of the current macrotask.
+ */
+export interface EnginePort {
+  /** One view over the region, for reading messages and writing claimed arena bytes. */
+  readonly memory: Buffer;
+  readonly cores: number;
+  readonly connectionsPerCore: number;
+  /** Rows there can be: cores × connectionsPerCore. The size for columns. */
+  readonly rows: number;
+  readonly arena: Arena;
+
+  /** Events up to `position` (from onTurnEnd) are done with: their bytes may be reused and a successor need not see them again. */
+  confirm(core: number, position: number): void;
+
+  /** Sends a message whose payload is `length` bytes at `address` (a message being delivered, or the arena), without a copy in JavaScript. */
+  send(row: Row, address: Address, length: number, text: boolean): void;
+  /** Sends a copy of `data`. A string is sent as a text message. */
+  sendCopy(row: Row, data: string | Uint8Array, text: boolean): void;
+  /** Sends bytes of the arena that already are whole WebSocket frames. */
+  sendFramed(row: Row, address: Address, length: number): void;
+  /** Sends a copy of whole WebSocket frames from memory outside of the region. */
+  sendFramedCopy(row: Row, frames: Uint8Array): void;
+  /** Starts the close handshake. */
+  close(row: Row, code: number, reason: string): void;
+  /** Gives the row back after onClose. */
+  release(row: Row): void;
+  /** The row is authenticated: the deadline for its first message no longer applies. */
+  admit(row: Row): void;
+  /** onWritable once, when everything sent so far has left the send queue (at once if it already has). */
+  notifyWritable(row: Row): void;
+  /** Stops or starts receiving from the row: its sender's TCP window fills. */
+  pause(row: Row): void;
+  resume(row: Row): void;
+
+  /** Adds the row to the channel's subscribers: it gets every publish command that is written after this. */
+  subscribe(row: Row, channelId: number): void;
+  unsubscribe(row: Row, channelId: number): void;
+  /**
+   * Fans out whole WebSocket frames at `address` of the arena to all subscribers on all cores. `seq` is the message's
+   * server_seq: the engine ignores one that is not above the channel's last, so that a replay after a crash delivers nothing twice.
+   * Channels without an order (plain servers) pass 0.
+   */
+  publish(channelId: number, address: Address, length: number, seq: number): void;
+
+  /** What /healthz and new upgrades are told. */
+  setHealth(state: 'serving' | 'draining', retryAfterSeconds: number): void;
+  stopListening(): void;
+  /** Sum over the cores of the named native counter (see layout.ts, COUNTERS). */
+  counter(name: string): number;
+}
+
+/**
+ * Control-plane memory in the region from which frames are sent: the hot log. Chunks are used in turn, oldest first; a chunk is
+ * recycled as a whole once no core refers to it.
+ */
+export interface Arena {
+  readonly chunkSize: number;
+  readonly chunks: number;
+  /** Contiguous bytes, or -1 when the oldest chunk is still being sent from: a reason to tell the publisher to come back. */
+  claim(length: number): Address;
+  chunkOf(address: Address): number;
+  /** Called before a chunk is used again: forget all addresses in it. */
+  onRecycle: ((chunk: number) => void) | null;
+}

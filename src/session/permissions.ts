@@ -1,0 +1,72 @@
+/** Sets of permissions, interned: sessions with the same rights share one set and hold its index. */
+
+import { compilePatterns, type Matcher } from './patterns.js';
+
+/** Decisions remembered for each set and direction; beyond it the memory starts anew. */
+const REMEMBERED_MAX = 1024;
+
+class Rights {
+  readonly #matcher: Matcher;
+  readonly #remembered = new Map<string, boolean>();
+
+  constructor(patterns: readonly string[]) {
+    this.#matcher = compilePatterns(patterns);
+  }
+
+  cover(channel: string): boolean {
+    const known = this.#remembered.get(channel);
+    if (known !== undefined) return known;
+    if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.clear();
+    const covered = this.#matcher.matches(channel);
+    this.#remembered.set(channel, covered);
+    return covered;
+  }
+}
+
+interface PermissionSet {
+  readonly key: string;
+  readonly read: Rights;
+  readonly write: Rights;
+  refs: number;
+}
+
+export class Permissions {
+  readonly #sets: (PermissionSet | null)[] = [];
+  readonly #byKey = new Map<string, number>();
+  readonly #free: number[] = [];
+
+  get count(): number {
+    return this.#byKey.size;
+  }
+
+  /** Index of the set with these patterns, with one reference more. */
+  intern(read: readonly string[], write: readonly string[]): number {
+    const key = JSON.stringify([[...read].sort(), [...write].sort()]);
+    const known = this.#byKey.get(key);
+    if (known !== undefined) {
+      (this.#sets[known] as PermissionSet).refs += 1;
+      return known;
+    }
+    const index = this.#free.pop() ?? this.#sets.length;
+    this.#sets[index] = { key, read: new Rights(read), write: new Rights(write), refs: 1 };
+    this.#byKey.set(key, index);
+    return index;
+  }
+
+  release(index: number): void {
+    const set = this.#sets[index] as PermissionSet;
+    set.refs -= 1;
+    if (set.refs > 0) return;
+    this.#byKey.delete(set.key);
+    this.#sets[index] = null;
+    this.#free.push(index);
+  }
+
+  canRead(index: number, channel: string): boolean {
+    return (this.#sets[index] as PermissionSet).read.cover(channel);
+  }
+
+  canWrite(index: number, channel: string): boolean {
+    return (this.#sets[index] as PermissionSet).write.cover(channel);
+  }
+}

@@ -1,0 +1,58 @@
+/** The secret that signs resume tokens: 32 random bytes in the data folder, readable by the service user only. */
+
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataFolderError } from '../errors.js';
+
+const SECRET_BYTES = 32;
+const FILE = 'session.secret';
+
+/** Reads the folder's secret and makes it, and the folder, where there is none. Throws DataFolderError with the path. */
+export function loadSessionSecret(folder: string): Buffer {
+  const path = join(folder, FILE);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return readSecret(path) ?? makeSecret(folder, path);
+  } catch (cause) {
+    if (cause instanceof DataFolderError) throw cause;
+    throw new DataFolderError(path, `the session secret cannot be kept there (${(cause as Error).message})`, { cause });
+  }
+}
+
+function readSecret(path: string): Buffer | null {
+  let secret: Buffer;
+  try {
+    secret = readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  if ((statSync(path).mode & 0o077) !== 0) {
+    throw new DataFolderError(path, 'others may read the session secret', { remedy: `Type \`chmod 600 ${path}\`, or delete it to end all sessions.` });
+  }
+  if (secret.length !== SECRET_BYTES) {
+    throw new DataFolderError(path, `holds ${secret.length} bytes, not ${SECRET_BYTES}`, { remedy: 'Delete the file; sessions begin anew.' });
+  }
+  return secret;
+}
+
+/** Written beside and linked into place, so that a crash leaves no half a secret and of two starters one wins. */
+function makeSecret(folder: string, path: string): Buffer {
+  const temporary = join(folder, `.${FILE}.${process.pid}`);
+  const file = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(file, randomBytes(SECRET_BYTES));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  return readFileSync(path);
+}

@@ -1,0 +1,200 @@
+/**
+ * The session table: one row for each connection, in columns of typed arrays indexed by the engine's row. Columns are as long
+ * as there can be rows; pages that no connection touched take no memory.
+ */
+
+import type { Row } from '../engine/port.js';
+import { HashIndex } from './hash-index.js';
+import { anonymousName, formatSessionId, type SessionWords } from './session-id.js';
+import { Permissions } from './permissions.js';
+import { StringTable } from './strings.js';
+
+export const SESSION = {
+  /** No connection. */
+  free: 0,
+  /** Connected, no `hello` yet. */
+  connected: 1,
+  /** The token of its `hello` is being checked. */
+  checking: 2,
+  /** Welcomed. */
+  open: 3,
+  /** Being closed: what it still sends is not looked at. */
+  closing: 4,
+} as const;
+
+export type SessionState = (typeof SESSION)[keyof typeof SESSION];
+
+/** What a session is begun with. */
+export interface SessionStart {
+  readonly id: SessionWords;
+  /** Null for an anonymous session. */
+  readonly user: string | null;
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  /** Seconds since the Unix epoch; 0 never. */
+  readonly expiresAt: number;
+}
+
+/** Slots of the cache of names; a power of two. */
+const NAMES = 4096;
+
+export class SessionTable {
+  readonly rows: number;
+  readonly users = new StringTable();
+  readonly permissions = new Permissions();
+  readonly #state: Uint8Array;
+  readonly #generation: Uint32Array;
+  readonly #id: Uint32Array;
+  readonly #user: Uint32Array;
+  readonly #permission: Uint32Array;
+  readonly #expiresAt: Uint32Array;
+  readonly #byId: HashIndex;
+  readonly #nameRow = new Int32Array(NAMES).fill(-1);
+  readonly #nameGeneration = new Uint32Array(NAMES);
+  readonly #names: string[] = new Array<string>(NAMES).fill('');
+  #connections = 0;
+  #expiring = 0;
+
+  constructor(rows: number) {
+    this.rows = rows;
+    this.#state = new Uint8Array(rows);
+    this.#generation = new Uint32Array(rows);
+    this.#id = new Uint32Array(rows * 4);
+    this.#user = new Uint32Array(rows);
+    this.#permission = new Uint32Array(rows);
+    this.#expiresAt = new Uint32Array(rows);
+    this.#byId = new HashIndex((row) => this.#id[row * 4] as number, rows);
+  }
+
+  /** Rows in use, closing ones included. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Sessions that were welcomed and are connected. */
+  get sessions(): number {
+    return this.#byId.count;
+  }
+
+  /** Sessions that end with their token. */
+  get expiring(): number {
+    return this.#expiring;
+  }
+
+  /** Bytes reserved, and bytes of them for each row. */
+  get memory(): { readonly columns: number; readonly index: number; readonly users: number } {
+    const perRow = 1 + 4 + 16 + 4 + 4 + 4;
+    return { columns: this.rows * perRow, index: this.#byId.bytes, users: this.users.memoryBytes };
+  }
+
+  state(row: Row): SessionState {
+    return this.#state[row] as SessionState;
+  }
+
+  setState(row: Row, state: typeof SESSION.checking | typeof SESSION.connected): void {
+    this.#state[row] = state;
+  }
+
+  /** Changes whenever the row gets another connection: what was begun for one never reaches the next. */
+  generation(row: Row): number {
+    return this.#generation[row] as number;
+  }
+
+  connect(row: Row): void {
+    this.#state[row] = SESSION.connected;
+    this.#generation[row] = (this.#generation[row] as number) + 1;
+    this.#connections += 1;
+  }
+
+  open(row: Row, start: SessionStart): void {
+    this.#state[row] = SESSION.open;
+    this.#id.set(start.id, row * 4);
+    this.#user[row] = start.user === null ? 0 : this.users.intern(start.user);
+    this.#permission[row] = this.permissions.intern(start.read, start.write);
+    this.#expiresAt[row] = start.expiresAt;
+    if (start.expiresAt !== 0) this.#expiring += 1;
+    this.#byId.insert(start.id[0] as number, row);
+  }
+
+  /** Ends the row's session if it has one; the connection is closing from here on. */
+  end(row: Row): void {
+    if (this.#state[row] === SESSION.open) {
+      this.#byId.remove(this.#id[row * 4] as number, row);
+      if (this.#user[row] !== 0) this.users.release(this.#user[row] as number);
+      this.permissions.release(this.#permission[row] as number);
+      if (this.#expiresAt[row] !== 0) this.#expiring -= 1;
+      this.#nameRow[row & (NAMES - 1)] = -1;
+    }
+    this.#state[row] = SESSION.closing;
+  }
+
+  /** The connection is gone; the session was ended before. */
+  disconnect(row: Row): void {
+    this.#state[row] = SESSION.free;
+    this.#id.fill(0, row * 4, row * 4 + 4);
+    this.#user[row] = 0;
+    this.#permission[row] = 0;
+    this.#expiresAt[row] = 0;
+    this.#connections -= 1;
+  }
+
+  /** Row of the connected session with this id, or -1. */
+  findSession(id: SessionWords): Row {
+    const columns = this.#id;
+    for (let at = this.#byId.first(id[0] as number), row; (row = this.#byId.value(at)) >= 0; at = this.#byId.next(at)) {
+      const base = row * 4;
+      if (columns[base] === id[0] && columns[base + 1] === id[1] && columns[base + 2] === id[2] && columns[base + 3] === id[3]) return row;
+    }
+    return -1;
+  }
+
+  sessionId(row: Row): string {
+    return formatSessionId(this.#id, row * 4);
+  }
+
+  expiresAt(row: Row): number {
+    return this.#expiresAt[row] as number;
+  }
+
+  /** The user's name, or the anonymous session's. Recent ones come from a cache of fixed size. */
+  userName(row: Row): string {
+    const slot = row & (NAMES - 1);
+    if (this.#nameRow[slot] === row && this.#nameGeneration[slot] === this.#generation[row]) return this.#names[slot] as string;
+    const user = this.#user[row] as number;
+    const name = user === 0 ? anonymousName(this.#id, row * 4) : this.users.get(user);
+    this.#nameRow[slot] = row;
+    this.#nameGeneration[slot] = this.#generation[row] as number;
+    this.#names[slot] = name;
+    return name;
+  }
+
+  canRead(row: Row, channel: string): boolean {
+    return this.permissions.canRead(this.#permission[row] as number, channel);
+  }
+
+  canWrite(row: Row, channel: string): boolean {
+    return this.permissions.canWrite(this.#permission[row] as number, channel);
+  }
+
+  /** Calls `expired` for the open rows from `from` up to `to` whose token ended before `now` (seconds). */
+  sweep(from: Row, to: Row, now: number, expired: (row: Row) => void): void {
+    for (let row = from; row < to; row += 1) {
+      const expiresAt = this.#expiresAt[row] as number;
+      if (expiresAt !== 0 && expiresAt <= now && this.#state[row] === SESSION.open) expired(row);
+    }
+  }
+
+  /** Calls `visit` for each row with a connection. */
+  forEachConnection(visit: (row: Row) => void): void {
+    for (let row = 0; row < this.rows; row += 1) if (this.#state[row] !== SESSION.free) visit(row);
+  }
+
+  /** Calls `visit` for each open session of a user. */
+  forEachOf(user: string, visit: (row: Row) => void): void {
+    const index = this.users.find(user);
+    for (let row = 0; row < this.rows; row += 1) {
+      if (this.#state[row] !== SESSION.open) continue;
+      if (index !== 0 ? this.#user[row] === index : this.#user[row] === 0 && this.userName(row) === user) visit(row);
+    }
+  }
+}

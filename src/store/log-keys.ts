@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+
+/** Binary keys of the log's tables. Numbers are big-endian so that byte order is their order. */
+
+const U48_HIGH = 0x1_0000_0000;
+/** Longer names and keys are stored as their hash: a page of the index must hold several. */
+const MAX_TEXT_BYTES = 400;
+/** Does not occur in UTF-8, so hashed keys never meet plain ones and sort after them. */
+const HASHED = 0xff;
+
+const writeU48 = (target: Buffer, value: number, at: number): void => {
+  const high = (value / U48_HIGH) | 0;
+  target[at] = high >>> 8;
+  target[at + 1] = high;
+  const low = value >>> 0;
+  target[at + 2] = low >>> 24;
+  target[at + 3] = low >>> 16;
+  target[at + 4] = low >>> 8;
+  target[at + 5] = low;
+};
+
+const writeU32 = (target: Buffer, value: number, at: number): void => {
+  target[at] = value >>> 24;
+  target[at + 1] = value >>> 16;
+  target[at + 2] = value >>> 8;
+  target[at + 3] = value;
+};
+
+export const readU48 = (source: Buffer, at: number): number => source.readUIntBE(at, 6);
+
+export function chunkKey(chunk: number): Buffer {
+  const key = Buffer.allocUnsafe(6);
+  writeU48(key, chunk, 0);
+  return key;
+}
+
+export function segmentKey(channelId: number, firstSeq: number): Buffer {
+  const key = Buffer.allocUnsafe(10);
+  writeU32(key, channelId, 0);
+  writeU48(key, firstSeq, 4);
+  return key;
+}
+
+/** Where a segment is: chunk number, offset in it, last seq. */
+export function segmentValue(chunk: number, offset: number, lastSeq: number): Buffer {
+  const value = Buffer.allocUnsafe(16);
+  writeU48(value, chunk, 0);
+  writeU32(value, offset, 6);
+  writeU48(value, lastSeq, 10);
+  return value;
+}
+
+/** Value of a duplicate key: the seq; the rest of the first result is in the segment. */
+export function seqValue(seq: number): Buffer {
+  const value = Buffer.allocUnsafe(6);
+  writeU48(value, seq, 0);
+  return value;
+}
+
+/**
+ * (channel, key, sender): clients' keys are time-ordered, so with the key before the sender the inserts of one channel stay
+ * together whoever sends. The key's length at the end keeps ("ab", "c") and ("a", "bc") apart.
+ */
+export function duplicateKey(channelId: number, sender: string, key: string): Buffer {
+  const units = key.length + sender.length;
+  if (units * 3 > MAX_TEXT_BYTES && Buffer.byteLength(key) + Buffer.byteLength(sender) > MAX_TEXT_BYTES) return hashedKey(channelId, sender, key);
+  const bytes = Buffer.allocUnsafe(4 + units * 3 + 2);
+  writeU32(bytes, channelId, 0);
+  const keyLength = bytes.utf8Write(key, 4);
+  const end = 4 + keyLength + bytes.utf8Write(sender, 4 + keyLength);
+  bytes[end] = keyLength >>> 8;
+  bytes[end + 1] = keyLength;
+  return bytes.subarray(0, end + 2);
+}
+
+function hashedKey(channelId: number, sender: string, key: string): Buffer {
+  const digest = createHash('sha256').update(`${sender.length}:`).update(sender).update(key).digest();
+  const bytes = Buffer.allocUnsafe(5 + digest.length);
+  writeU32(bytes, channelId, 0);
+  bytes[4] = HASHED;
+  digest.copy(bytes, 5);
+  return bytes;
+}
+
+export function isHashed(bytes: Buffer): boolean {
+  return bytes[4] === HASHED;
+}
+
+/** Range of a channel's plain duplicate keys: from the first to before the second. */
+export function duplicateRange(channelId: number): [Buffer, Buffer] {
+  const from = Buffer.alloc(4);
+  writeU32(from, channelId, 0);
+  const to = Buffer.alloc(5, HASHED);
+  writeU32(to, channelId, 0);
+  return [from, to];
+}
+
+/** The `key` part of a plain duplicate key. */
+export function keyOf(bytes: Buffer): string {
+  return bytes.toString('utf8', 4, 4 + bytes.readUInt16BE(bytes.length - 2));
+}
+
+export function nameKey(name: string): Buffer {
+  const bytes = Buffer.from(`c${name}`);
+  if (bytes.length <= MAX_TEXT_BYTES) return bytes;
+  return Buffer.concat([Buffer.from([HASHED]), createHash('sha256').update(name).digest()]);
+}

@@ -1,0 +1,23 @@
+/**
+ * Snowflake ids are decimal strings of up to 20 digits, which no JavaScript number holds. Stored, each is two numbers,
+ * split at the ninth digit from the right; comparing (high, low) compares the ids.
+ */
+
+const LOW_DIGITS = 9;
+
+export function idHigh(id: string): number {
+  return id.length > LOW_DIGITS ? +id.slice(0, id.length - LOW_DIGITS) : 0;
+}
+
+export function idLow(id: string): number {
+  return id.length > LOW_DIGITS ? +id.slice(id.length - LOW_DIGITS) : +id;
+}
+
+export function joinId(high: number, low: number): string {
+  return high === 0 ? String(low) : String(high) + String(low).padStart(LOW_DIGITS, '0');
+}
+
+/** Negative, zero or positive as (high, low) is before, the same as or after the other id. */
+export function compareIds(high: number, low: number, otherHigh: number, otherLow: number): number {
+  return high === otherHigh ? low - otherLow : high - otherHigh;
+}

@@ -6,6 +6,7 @@ import { NotAuthorisedError } from '../errors.js';
 import { loadKeys, type VerifyKey } from './keys.js';
 import { PATTERN_LENGTH_MAX } from './patterns.js';
 import { STRING_BYTES_MAX } from './strings.js';
+import { isName } from './text.js';
 
 export interface Identity {
   /** Null for an anonymous client. */
@@ -80,7 +81,7 @@ export class Authenticator {
 
   #identify(payload: JWTPayload): Identity {
     const user = payload.sub;
-    if (typeof user !== 'string' || !isUserName(user)) throw new NotAuthorisedError(`claim sub is no name of 1 to ${STRING_BYTES_MAX} bytes`);
+    if (typeof user !== 'string' || !isName(user, STRING_BYTES_MAX)) throw new NotAuthorisedError(`claim sub is no name of 1 to ${STRING_BYTES_MAX} bytes`);
     return {
       user,
       read: patterns(payload, 'read', this.#config.defaultRead),
@@ -88,11 +89,6 @@ export class Authenticator {
       expiresAt: payload.exp === undefined ? 0 : Math.ceil(payload.exp),
     };
   }
-}
-
-function isUserName(user: string): boolean {
-  // eslint-disable-next-line no-control-regex
-  return user !== '' && Buffer.byteLength(user) <= STRING_BYTES_MAX && user.isWellFormed() && !/[\u0000-\u001f\u007f-\u009f]/.test(user);
 }
 
 function patterns(payload: JWTPayload, claim: 'read' | 'write', fallback: readonly string[]): readonly string[] {

@@ -37,7 +37,7 @@ class EventWriter {
   bool publish() noexcept;
 
   bool corrupted() const noexcept { return ring_.corrupted(); }
-  uint32_t unconfirmed() noexcept { return ring_.unconfirmed(); }
+  uint32_t position() const noexcept { return ring_.position(); }
 
  private:
   void emit(const queue::Record& record);

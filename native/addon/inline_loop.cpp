@@ -1,0 +1,87 @@
+#include "addon/inline_loop.hpp"
+
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "base/clock.hpp"
+
+namespace sluice::addon {
+
+InlineLoop::InlineLoop(uv_loop_t* loop, core::Core& core, std::function<void()> turn) : core_(core), turn_(std::move(turn)) {
+  // Pacing waits are shorter than the kernel's default slack of 50 µs, which would double them.
+  prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+  told_position_ = core_.event_position();
+  uv_poll_init(loop, &poll_, core_.driver().wait_fd());
+  poll_.data = this;
+  uv_poll_start(&poll_, UV_READABLE, &InlineLoop::on_readable);
+  uv_timer_init(loop, &timer_);
+  timer_.data = this;
+  uv_timer_start(&timer_, &InlineLoop::on_tick, kTickMs, kTickMs);
+}
+
+void InlineLoop::on_readable(uv_poll_t* handle, int, int) { static_cast<InlineLoop*>(handle->data)->visit(); }
+
+void InlineLoop::on_tick(uv_timer_t* handle) { static_cast<InlineLoop*>(handle->data)->visit(); }
+
+void InlineLoop::visit() {
+  if (visiting_ || closing_) return;
+  visiting_ = true;
+  const uint64_t begin = monotonic_us();
+  for (uint32_t i = 0; i < kRoundsPerVisit && !closing_; ++i) {
+    if (!round() || monotonic_us() - begin > kVisitUs) break;
+    if (const uint32_t wait_us = core_.pacing_us(); wait_us != 0) {
+      const timespec wait{0, static_cast<long>(wait_us) * 1000};
+      nanosleep(&wait, nullptr);
+    }
+  }
+  visiting_ = false;
+}
+
+// True when there was something to do, so that there may be more.
+bool InlineLoop::round() {
+  static_cast<void>(core_.receive(0));
+  if (core_.event_position() != told_position_) {
+    told_position_ = core_.event_position();
+    turn_();
+    // The control plane may have stopped the engine.
+    if (closing_) return false;
+  }
+  bool reader_waits = false;
+  const uint32_t commands = core_.transmit(reader_waits);
+  return core_.handled() != 0 || commands != 0 || core_.event_position() != told_position_;
+}
+
+void InlineLoop::pump() {
+  // Safe in the middle of a turn as well: JavaScript runs between receive() and transmit(), never inside of either.
+  if (closing_) return;
+  bool reader_waits = false;
+  core_.transmit(reader_waits);
+}
+
+void InlineLoop::set_referenced(bool referenced) {
+  auto* poll = reinterpret_cast<uv_handle_t*>(&poll_);
+  auto* timer = reinterpret_cast<uv_handle_t*>(&timer_);
+  if (referenced) {
+    uv_ref(poll);
+    uv_ref(timer);
+  } else {
+    uv_unref(poll);
+    uv_unref(timer);
+  }
+}
+
+void InlineLoop::close(std::function<void()> done) {
+  if (closing_) return;
+  closing_ = true;
+  closed_ = std::move(done);
+  const auto on_close = [](uv_handle_t* handle) {
+    auto* self = static_cast<InlineLoop*>(handle->data);
+    if (--self->open_handles_ == 0 && self->closed_) self->closed_();
+  };
+  uv_poll_stop(&poll_);
+  uv_timer_stop(&timer_);
+  uv_close(reinterpret_cast<uv_handle_t*>(&poll_), on_close);
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), on_close);
+}
+
+}  // namespace sluice::addon

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+
+#include "core/core.hpp"
+
+namespace sluice::addon {
+
+// Hosts one core on Node's own event loop: no wake-up lies between a receive and its handler. A visit is bounded in rounds and in
+// time, so that Node's timers and I/O keep their share.
+class InlineLoop {
+ public:
+  // `turn` lets the control plane handle the events that are visible; it is called on the loop's thread.
+  InlineLoop(uv_loop_t* loop, core::Core& core, std::function<void()> turn);
+
+  // Carries out commands that were written outside of a turn.
+  void pump();
+  // Closes the handles; `done` is called when the loop has let go of them.
+  void close(std::function<void()> done);
+  void set_referenced(bool referenced);
+
+ private:
+  static constexpr uint32_t kRoundsPerVisit = 16;
+  static constexpr uint64_t kVisitUs = 3'000;
+  static constexpr uint64_t kTickMs = 20;
+
+  static void on_readable(uv_poll_t* handle, int status, int events);
+  static void on_tick(uv_timer_t* handle);
+
+  void visit();
+  bool round();
+
+  core::Core& core_;
+  std::function<void()> turn_;
+  std::function<void()> closed_;
+  uv_poll_t poll_;
+  uv_timer_t timer_;
+  uint32_t told_position_ = 0;
+  int open_handles_ = 2;
+  bool visiting_ = false;
+  bool closing_ = false;
+};
+
+}  // namespace sluice::addon

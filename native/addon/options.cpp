@@ -1,0 +1,73 @@
+#include "addon/options.hpp"
+
+namespace sluice::addon {
+
+namespace {
+
+void read(const Napi::Object& object, const char* name, uint32_t& out) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsNumber()) out = value.As<Napi::Number>().Uint32Value();
+}
+
+std::string text(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+std::vector<std::string> texts(const Napi::Object& object, const char* name) {
+  std::vector<std::string> out;
+  const Napi::Value value = object.Get(name);
+  if (!value.IsArray()) return out;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) out.push_back(array.Get(i).ToString().Utf8Value());
+  return out;
+}
+
+void read_region(const Napi::Object& object, queue::RegionOptions& region) {
+  region.name = text(object, "name");
+  read(object, "cores", region.cores);
+  read(object, "connectionsPerCore", region.connections_per_core);
+  read(object, "eventRecords", region.event_records);
+  read(object, "commandRecords", region.command_records);
+  read(object, "commandDataBytes", region.command_data_bytes);
+  read(object, "receiveBlockBytes", region.receive_block_bytes);
+  read(object, "receiveBlocks", region.receive_blocks);
+  read(object, "assemblyBytes", region.assembly_bytes);
+  read(object, "arenaChunkBytes", region.arena_chunk_bytes);
+  read(object, "arenaChunks", region.arena_chunks);
+}
+
+void read_core(const Napi::Object& object, core::CoreOptions& options) {
+  options.protocol = text(object, "protocol") == "sluice.v1" ? core::Protocol::kSluice : core::Protocol::kPlain;
+  read(object, "maxMessage", options.max_message);
+  read(object, "sendBudget", options.send_budget);
+  read(object, "upgradeTimeoutMs", options.upgrade_timeout_ms);
+  read(object, "helloTimeoutMs", options.hello_timeout_ms);
+  read(object, "closeTimeoutMs", options.close_timeout_ms);
+  read(object, "heartbeatMs", options.heartbeat_ms);
+  read(object, "pacingUs", options.pacing_us);
+  read(object, "maxHeadBytes", options.upgrade.max_head_bytes);
+  read(object, "maxHeaders", options.upgrade.max_headers);
+  options.upgrade.paths = texts(object, "paths");
+  options.upgrade.subprotocols = texts(object, "subprotocols");
+  options.upgrade.require_subprotocol = object.Get("requireSubprotocol").ToBoolean().Value();
+  options.upgrade.origins = texts(object, "origins");
+}
+
+}  // namespace
+
+core::EngineOptions read_options(const Napi::Object& object) {
+  core::EngineOptions options;
+  read_region(object, options.region);
+  options.region.connection_row_bytes = sizeof(core::ConnectionRow);
+  read_core(object, options.core);
+  const std::string driver = text(object, "driver");
+  options.driver = driver == "epoll" ? KernelDriverKind::kEpoll : driver == "uring" ? KernelDriverKind::kUring : KernelDriverKind::kAuto;
+  options.listen.address = text(object, "address");
+  uint32_t port = 0;
+  read(object, "port", port);
+  options.listen.port = static_cast<uint16_t>(port);
+  return options;
+}
+
+}  // namespace sluice::addon

@@ -1,0 +1,145 @@
+#include "core/commands.hpp"
+
+#include <algorithm>
+
+namespace sluice::core {
+
+using queue::Counter;
+using queue::Record;
+
+namespace {
+
+queue::RingConsumer consumer(queue::Region& region, uint32_t core) {
+  const queue::Section& section = region.section(queue::kSectionCommandRing, core);
+  auto* header = reinterpret_cast<queue::RingHeader*>(region.base() + section.offset);
+  return {header, reinterpret_cast<const Record*>(header + 1), section.element_count};
+}
+
+}  // namespace
+
+CommandReader::CommandReader(Parts& parts, Lifecycle& lifecycle, hub::DeliverySink& sink)
+    : parts_(parts), lifecycle_(lifecycle), sink_(sink), ring_(consumer(parts.region, parts.core)),
+      data_tail_(ring_.header()->data_tail.load(std::memory_order_relaxed)) {}
+
+uint32_t CommandReader::run(uint32_t budget) {
+  const uint32_t count = std::min(ring_.available(), budget);
+  for (uint32_t i = 0; i < count; ++i) carry_out(ring_.peek(i));
+  ring_.advance(count);
+  return count;
+}
+
+bool CommandReader::done() {
+  // Release: our reads of the bytes come before the writer may reuse them.
+  ring_.header()->data_tail.store(data_tail_, std::memory_order_release);
+  return ring_.confirm();
+}
+
+const uint8_t* CommandReader::bytes_of(const Record& command) {
+  const uint8_t* data = parts_.region.payload(command.address, command.length);
+  if (data == nullptr && command.length != 0) parts_.counters.add(Counter::commands_invalid);
+  return data;
+}
+
+void CommandReader::carry_out(const Record& shared) {
+  // A copy: another process could change the record between a check and its use.
+  const Record command = shared;
+  if (command.flags & queue::kFlagData) data_tail_ = command.c;
+  switch (command.type) {
+    case queue::kCommandPublish:
+      return publish(command);
+    case queue::kCommandHealth:
+      parts_.health = command.code == 0 ? ws::HealthState::kServing : ws::HealthState::kDraining;
+      parts_.retry_after_s = command.a;
+      return;
+    case queue::kCommandStopListening:
+      parts_.driver->stop_listening();
+      return;
+    default:
+      if (!parts_.table.valid(command.slot, command.generation)) {
+        parts_.counters.add(Counter::commands_stale);
+        return;
+      }
+      return for_row(command);
+  }
+}
+
+void CommandReader::for_row(const Record& command) {
+  const uint32_t slot = command.slot;
+  ConnectionRow& row = parts_.table[slot];
+  if (command.type == queue::kCommandRelease) return lifecycle_.release(slot);
+  if (command.type == queue::kCommandUnsubscribe) {
+    static_cast<void>(parts_.hub.unsubscribe(command.a, slot, sink_));
+    return;
+  }
+  if (row.state != ConnectionState::kOpen) return;
+  switch (command.type) {
+    case queue::kCommandSend:
+    case queue::kCommandSendFramed:
+      return send(command);
+    case queue::kCommandClose: {
+      const uint8_t* reason = bytes_of(command);
+      return lifecycle_.close(slot, command.code, reinterpret_cast<const char*>(reason), reason == nullptr ? 0 : command.length);
+    }
+    case queue::kCommandAdmit:
+      row.set(kAdmitted);
+      return;
+    case queue::kCommandNotifyWritable:
+      row.set(kNotifyWritable);
+      parts_.outbox.touch(slot);
+      return;
+    case queue::kCommandPause:
+      if (!row.paused()) parts_.driver->pause_reading(slot);
+      row.set(kPausedByCommand);
+      return;
+    case queue::kCommandResume:
+      if (!row.has(kPausedByCommand)) return;
+      row.clear(kPausedByCommand);
+      if (!row.paused()) parts_.driver->resume_reading(slot);
+      return;
+    case queue::kCommandSubscribe:
+      static_cast<void>(parts_.hub.subscribe(command.a, slot, sink_));
+      return;
+    default:
+      parts_.counters.add(Counter::commands_invalid);
+  }
+}
+
+void CommandReader::send(const Record& command) {
+  const uint8_t* data = bytes_of(command);
+  if (data == nullptr && command.length != 0) return;
+  if (command.type == queue::kCommandSendFramed) {
+    parts_.outbox.append_reference(command.slot, data, command.length);
+  } else {
+    const bool text = (command.flags & queue::kFlagText) != 0;
+    parts_.outbox.append_frame(command.slot, text ? ws::Opcode::kText : ws::Opcode::kBinary, data, command.length);
+    ++parts_.messages_out;
+    parts_.counters.add(Counter::payload_bytes_out, command.length);
+  }
+  guard_queue(command.slot);
+}
+
+// Whoever does not read what is sent to it may not send either; one for whom this is not enough is given up.
+void CommandReader::guard_queue(uint32_t slot) {
+  ConnectionRow& row = parts_.table[slot];
+  const uint64_t queued = parts_.outbox.queued(slot);
+  const uint64_t budget = parts_.options.send_budget;
+  if (queued <= budget) return;
+  if (queued > budget * 16 + parts_.options.max_message * 2ull && row.queue != 0) {
+    parts_.counters.add(Counter::closed_send_overflow);
+    lifecycle_.abort(slot, parts_.options.protocol == Protocol::kSluice ? kCloseSlowConsumer : uint16_t{ws::kClosePolicy});
+    return;
+  }
+  if (row.has(kPausedByQueue)) return;
+  if (!row.paused()) parts_.driver->pause_reading(slot);
+  row.set(kPausedByQueue);
+}
+
+void CommandReader::publish(const Record& command) {
+  const uint8_t* data = bytes_of(command);
+  if (data == nullptr) return;
+  const uint64_t seq = static_cast<uint64_t>(command.c) << 32 | command.b;
+  parts_.counters.add(Counter::publishes);
+  if (!parts_.hub.publish(command.a, data, command.length, seq)) parts_.counters.add(Counter::publishes_replayed);
+}
+
+}  // namespace sluice::core

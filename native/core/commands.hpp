@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/lifecycle.hpp"
+#include "core/parts.hpp"
+#include "queue/ring.hpp"
+
+namespace sluice::core {
+
+// The core's end of its command ring. Nothing in a command is believed: rows are checked by generation, addresses against the region.
+class CommandReader {
+ public:
+  CommandReader(Parts& parts, Lifecycle& lifecycle, hub::DeliverySink& sink);
+
+  // Carries out at most `budget` commands; their bytes are referred to until done() is called. Returns how many.
+  uint32_t run(uint32_t budget);
+  // The writes that the commands led to were offered: the ring and its bytes are free again. True when the writer waits for that.
+  bool done();
+
+  bool corrupted() const noexcept { return ring_.corrupted(); }
+  bool pending() noexcept { return ring_.available() != 0; }
+  queue::RingConsumer& ring() noexcept { return ring_; }
+
+ private:
+  void carry_out(const queue::Record& command);
+  void for_row(const queue::Record& command);
+  void send(const queue::Record& command);
+  void publish(const queue::Record& command);
+  void guard_queue(uint32_t slot);
+  const uint8_t* bytes_of(const queue::Record& command);
+
+  Parts& parts_;
+  Lifecycle& lifecycle_;
+  hub::DeliverySink& sink_;
+  queue::RingConsumer ring_;
+  uint32_t data_tail_;
+};
+
+}  // namespace sluice::core

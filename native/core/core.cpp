@@ -1,0 +1,146 @@
+#include "core/core.hpp"
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+
+namespace sluice::core {
+
+using queue::Counter;
+
+Core::Core(queue::Region& region, uint32_t index, const CoreOptions& options)
+    : parts_(region, index, options, *this), lifecycle_(parts_), inbox_(parts_, lifecycle_), heartbeat_(parts_, lifecycle_),
+      commands_(parts_, lifecycle_, *this) {
+  parts_.now_us = monotonic_us();
+}
+
+Core::~Core() = default;
+
+void Core::attach(std::unique_ptr<StreamDriver> driver) {
+  driver_ = std::move(driver);
+  parts_.driver = driver_.get();
+  parts_.outbox.attach(*driver_);
+}
+
+// ---- the turn ----
+
+bool Core::receive(int64_t timeout_us) {
+  parts_.now_us = monotonic_us();
+  parts_.events.reclaim();
+  inbox_.resume_stalled();
+  // Deadlines and heartbeats are looked at as often as kCareEveryUs, so no wait may be longer.
+  const auto care = static_cast<int64_t>(kCareEveryUs);
+  const int64_t wait = timeout_us < 0 || timeout_us > care ? care : timeout_us;
+  handled_ = driver_->poll(wait, parts_.options.receive_budget);
+  if (wait != 0) parts_.now_us = monotonic_us();
+  if (parts_.now_us >= care_due_us_) take_care();
+  return parts_.events.publish();
+}
+
+void Core::take_care() {
+  care_due_us_ = parts_.now_us + kCareEveryUs;
+  lifecycle_.expire();
+  heartbeat_.walk();
+  if (parts_.now_us >= count_due_us_) publish_counters();
+}
+
+uint32_t Core::transmit(bool& reader_waits) {
+  const uint32_t count = commands_.run(parts_.options.command_budget);
+  const uint64_t delivered = parts_.hub.flush(*this);
+  if (delivered != 0) {
+    parts_.messages_out += delivered;
+    parts_.counters.add(Counter::deliveries, delivered);
+  }
+  parts_.outbox.flush();
+  reader_waits = count != 0 && commands_.done();
+  // Flushing can end connections: what they have to say must not wait for the next turn.
+  static_cast<void>(parts_.events.publish());
+  const uint64_t receives = driver_->counters().receives;
+  const uint64_t messages = inbox_.messages();
+  const uint64_t fresh = receives - paced_receives_;
+  // Under pipelined load a short wait brings more messages with each receive and each send; one message a receive gains nothing.
+  pacing_us_ = fresh >= 8 && (messages - paced_messages_) * 2 >= fresh * 3 ? parts_.options.pacing_us : 0;
+  paced_receives_ = receives;
+  paced_messages_ = messages;
+  return count;
+}
+
+void Core::publish_counters() {
+  count_due_us_ = parts_.now_us + kCountEveryUs;
+  const DriverCounters& driver = driver_->counters();
+  queue::Counters& counters = parts_.counters;
+  counters.set(Counter::messages_in, inbox_.messages());
+  counters.set(Counter::messages_out, parts_.messages_out);
+  counters.set(Counter::connections_accepted, driver.accepted);
+  counters.set(Counter::bytes_received, driver.bytes_received);
+  counters.set(Counter::bytes_sent, driver.bytes_sent);
+  counters.set(Counter::receives, driver.receives);
+  counters.set(Counter::sends, driver.sends);
+  counters.set(Counter::sends_short, driver.sends_short);
+  counters.set(Counter::system_calls, driver.system_calls);
+  counters.set(Counter::accept_paused, driver.accept_paused);
+  counters.set(Counter::receive_exhausted, driver.receive_exhausted);
+  counters.set(Counter::subscriptions, parts_.hub.subscriptions());
+  counters.set(Counter::channels, parts_.hub.channels());
+  counters.set(Counter::send_queue_bytes, parts_.outbox.queued_total());
+  counters.set(Counter::assembly_bytes, parts_.assembly.used_bytes());
+  counters.set(Counter::receive_blocks_held, parts_.blocks.count() - parts_.blocks.free_count());
+  counters.set(Counter::memory_rows_bytes, static_cast<uint64_t>(parts_.table.high_water()) * sizeof(ConnectionRow));
+  counters.set(Counter::memory_driver_bytes, driver_->memory_fixed() + driver_->memory_per_stream() * parts_.table.in_use());
+  counters.set(Counter::memory_hub_bytes, parts_.hub.memory());
+  counters.set(Counter::memory_send_queue_bytes, parts_.outbox.memory());
+  counters.add(Counter::turns);
+}
+
+// ---- StreamSink ----
+
+StreamId Core::on_accept() { return lifecycle_.accept(); }
+
+void Core::on_data(StreamId id, uint8_t* data, uint32_t length) { inbox_.receive(id, data, length); }
+
+void Core::on_end(StreamId id) { lifecycle_.peer_ended(id); }
+
+void Core::on_written(StreamId id, uint32_t accepted, uint32_t offered) {
+  if (accepted != 0) parts_.table[id].sent_tick = parts_.tick();
+  parts_.outbox.on_written(id, accepted, offered);
+}
+
+void Core::on_writable(StreamId id) { parts_.outbox.on_writable(id); }
+
+void Core::on_error(StreamId id, int) { lifecycle_.stream_lost(id); }
+
+void Core::on_notice(NoticeKind kind, int error) {
+  switch (kind) {
+    case NoticeKind::kFileLimit:
+      return parts_.events.notice(queue::kNoticeFileLimit, static_cast<uint32_t>(error));
+    case NoticeKind::kFileLimitOver:
+      return parts_.events.notice(queue::kNoticeFileLimitOver, static_cast<uint32_t>(error));
+    case NoticeKind::kReceiveExhausted:
+      return parts_.events.notice(queue::kNoticeReceiveExhausted, static_cast<uint32_t>(error));
+    case NoticeKind::kListenError:
+      return parts_.events.notice(queue::kNoticeListenError, static_cast<uint32_t>(error));
+  }
+}
+
+// ---- fan-out ----
+
+bool Core::deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) {
+  if (parts_.table[slot].state != ConnectionState::kOpen) return true;
+  if (parts_.outbox.over_budget(slot)) return false;
+  for (uint32_t i = 0; i < count; ++i) {
+    parts_.outbox.append_reference(slot, pieces[i].data, pieces[i].length);
+    parts_.counters.add(Counter::payload_bytes_out, pieces[i].length);
+  }
+  // A flush calls back into the hub only through the control plane, so it is safe in the middle of a fan-out.
+  if (parts_.outbox.full()) parts_.outbox.flush();
+  return true;
+}
+
+void Core::lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) {
+  parts_.counters.add(Counter::lagging);
+  parts_.events.lagging(slot, parts_.table[slot].generation, channel, next_seq);
+}
+
+void Core::on_drained(uint32_t slot) { lifecycle_.drained(slot); }
+
+}  // namespace sluice::core

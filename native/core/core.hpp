@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/commands.hpp"
+#include "core/heartbeat.hpp"
+#include "core/inbox.hpp"
+#include "core/lifecycle.hpp"
+#include "core/parts.hpp"
+
+namespace sluice::core {
+
+// One core: a driver, its connections, its end of the rings. Owned by one thread, its own or the control plane's; a turn is
+// receive(), then whatever the control plane does with the events, then transmit().
+class Core final : public StreamSink, public hub::DeliverySink, public Outbox::Listener {
+ public:
+  Core(queue::Region& region, uint32_t index, const CoreOptions& options);
+  ~Core() override;
+
+  // The core's receive blocks, for the driver that is then given to attach().
+  BlockPool& blocks() noexcept { return parts_.blocks; }
+  uint32_t capacity() const noexcept { return parts_.table.capacity(); }
+  void attach(std::unique_ptr<StreamDriver> driver);
+  StreamDriver& driver() noexcept { return *driver_; }
+  queue::Counters& counters() noexcept { return parts_.counters; }
+
+  // Takes in what has come and what time has brought, at most the budget of a turn. Waits for at most timeout_us (negative: for
+  // as long as nothing is due). True when events were made visible to a reader that sleeps.
+  bool receive(int64_t timeout_us);
+  // Carries out commands and offers all writes. Returns the number of commands; true in `reader_waits` as CommandReader::done.
+  uint32_t transmit(bool& reader_waits);
+
+  uint32_t handled() const noexcept { return handled_; }
+  // Grows with every event written.
+  uint32_t event_position() const noexcept { return parts_.events.position(); }
+  bool corrupted() const noexcept { return parts_.events.corrupted() || commands_.corrupted(); }
+  CommandReader& commands() noexcept { return commands_; }
+  // How long the next receive() should hold back so that more messages come with each receive; 0 under light load.
+  uint32_t pacing_us() const noexcept { return pacing_us_; }
+
+  // StreamSink
+  StreamId on_accept() override;
+  void on_data(StreamId id, uint8_t* data, uint32_t length) override;
+  void on_end(StreamId id) override;
+  void on_written(StreamId id, uint32_t accepted, uint32_t offered) override;
+  void on_writable(StreamId id) override;
+  void on_error(StreamId id, int error) override;
+  void on_notice(NoticeKind kind, int error) override;
+
+  // hub::DeliverySink
+  bool deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) override;
+  void lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) override;
+
+  // Outbox::Listener
+  void on_drained(uint32_t slot) override;
+
+ private:
+  static constexpr uint64_t kCareEveryUs = 20'000;
+  static constexpr uint64_t kCountEveryUs = 100'000;
+
+  void take_care();
+  void publish_counters();
+
+  Parts parts_;
+  Lifecycle lifecycle_;
+  Inbox inbox_;
+  Heartbeat heartbeat_;
+  CommandReader commands_;
+  std::unique_ptr<StreamDriver> driver_;
+  uint64_t care_due_us_ = 0;
+  uint64_t count_due_us_ = 0;
+  uint64_t paced_messages_ = 0;
+  uint64_t paced_receives_ = 0;
+  uint32_t handled_ = 0;
+  uint32_t pacing_us_ = 0;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,104 @@
+#include "core/engine.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace sluice::core {
+
+std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string& error) {
+  std::unique_ptr<Engine> engine(new Engine());
+  engine->region_ = queue::Region::create(options.region, error);
+  if (!engine->region_) return nullptr;
+  for (uint32_t index = 0; index < options.region.cores; ++index) {
+    if (!engine->add_core(options, index, error)) return nullptr;
+  }
+  queue::RegionHeader& header = engine->region_->header();
+  std::strncpy(header.driver, engine->cores_[0]->driver().name(), sizeof header.driver - 1);
+  std::strncpy(header.driver_reason, engine->driver_reason_.c_str(), sizeof header.driver_reason - 1);
+  return engine;
+}
+
+bool Engine::add_core(const EngineOptions& options, uint32_t index, std::string& error) {
+  auto core = std::make_unique<Core>(*region_, index, options.core);
+  KernelDriverOptions driver_options{core->capacity(), &core->blocks(), core.get()};
+  std::string message;
+  auto driver = make_kernel_driver(options.driver, driver_options, message);
+  if (!driver) {
+    error = message;
+    return false;
+  }
+  driver_reason_ = message;
+  core->attach(std::move(driver));
+  const int doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (doorbell < 0) {
+    error = std::string("cannot create a doorbell: ") + std::strerror(errno) + ". Raise the limit on open files (ulimit -n).";
+    return false;
+  }
+  doorbells_.push_back(doorbell);
+  core->driver().watch_doorbell(doorbell);
+  ListenOptions listen = options.listen;
+  listen.reuse_port = options.region.cores > 1;
+  // With port 0 the first core's choice is everybody's.
+  if (index > 0) listen.port = port_;
+  if (!core->driver().listen(listen, error)) return false;
+  port_ = core->driver().bound_port();
+  cores_.push_back(std::move(core));
+  return true;
+}
+
+Engine::~Engine() { close_cores(); }
+
+void Engine::close_cores() {
+  stop_threads();
+  cores_.clear();
+  for (const int fd : doorbells_) ::close(fd);
+  doorbells_.clear();
+}
+
+void Engine::run_threads(std::function<void()> wake) {
+  wake_ = std::move(wake);
+  const unsigned cpus = std::max(1u, std::thread::hardware_concurrency());
+  for (uint32_t index = 0; index < cores(); ++index) {
+    threads_.emplace_back([this, index] { run(index); });
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    // The first CPU is left to the control plane where there are enough.
+    CPU_SET(cpus > cores() ? index + 1 : index % cpus, &set);
+    // A narrower affinity of the process (taskset, cpusets) wins.
+    static_cast<void>(pthread_setaffinity_np(threads_.back().native_handle(), sizeof set, &set));
+  }
+}
+
+void Engine::stop_threads() {
+  stopping_.store(true, std::memory_order_release);
+  for (uint32_t index = 0; index < threads_.size(); ++index) ring(index);
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Engine::ring(uint32_t core) noexcept {
+  const uint64_t one = 1;
+  // A full eventfd is already readable.
+  static_cast<void>(!::write(doorbells_[core], &one, sizeof one));
+}
+
+void Engine::run(uint32_t index) {
+  Core& core = *cores_[index];
+  queue::RingConsumer& commands = core.commands().ring();
+  while (!stopping_.load(std::memory_order_acquire) && !core.corrupted()) {
+    const bool sleep = commands.prepare_sleep();
+    const bool wake_for_events = core.receive(sleep ? -1 : 0);
+    if (sleep) commands.wake();
+    if (wake_for_events) wake_();
+    const uint32_t before = core.event_position();
+    bool reader_waits = false;
+    core.transmit(reader_waits);
+    if (reader_waits || core.event_position() != before) wake_();
+  }
+}
+
+}  // namespace sluice::core

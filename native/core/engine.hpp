@@ -1,0 +1,60 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/core.hpp"
+#include "kernel/factory.hpp"
+#include "queue/region.hpp"
+
+namespace sluice::core {
+
+struct EngineOptions {
+  queue::RegionOptions region;
+  CoreOptions core;
+  KernelDriverKind driver = KernelDriverKind::kAuto;
+  ListenOptions listen;
+};
+
+// The data plane: a region and its cores. A core runs on a thread of its own (run_threads) or is driven by whoever owns the engine.
+class Engine {
+ public:
+  // Null with a sentence in `error` that says what to do.
+  static std::unique_ptr<Engine> create(const EngineOptions& options, std::string& error);
+  ~Engine();
+
+  queue::Region& region() noexcept { return *region_; }
+  uint32_t cores() const noexcept { return static_cast<uint32_t>(cores_.size()); }
+  Core& core(uint32_t index) noexcept { return *cores_[index]; }
+  uint16_t port() const noexcept { return port_; }
+  const std::string& driver_reason() const noexcept { return driver_reason_; }
+
+  // Starts a thread for each core; `wake` is called from those threads when the control plane sleeps and has events.
+  void run_threads(std::function<void()> wake);
+  void stop_threads();
+  // Closes every connection and file; the region stays mapped. No core may be used after it.
+  void close_cores();
+  // Rings a core's doorbell: it has commands.
+  void ring(uint32_t core) noexcept;
+
+ private:
+  Engine() = default;
+
+  bool add_core(const EngineOptions& options, uint32_t index, std::string& error);
+  void run(uint32_t index);
+
+  std::unique_ptr<queue::Region> region_;
+  std::vector<std::unique_ptr<Core>> cores_;
+  std::vector<int> doorbells_;
+  std::vector<std::thread> threads_;
+  std::function<void()> wake_;
+  std::atomic<bool> stopping_{false};
+  std::string driver_reason_;
+  uint16_t port_ = 0;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,64 @@
+#include "core/heartbeat.hpp"
+
+#include <algorithm>
+
+namespace sluice::core {
+
+using queue::Counter;
+
+void Heartbeat::walk() {
+  const uint32_t rows = parts_.table.high_water();
+  if (parts_.options.heartbeat_ms == 0 || rows == 0) {
+    walked_us_ = parts_.now_us;
+    return;
+  }
+  const uint64_t walk_us = parts_.options.heartbeat_ms * 1000ull / kWalksPerInterval;
+  const uint64_t elapsed = std::min(parts_.now_us - walked_us_, walk_us);
+  walked_us_ = parts_.now_us;
+  // The fraction of a row is carried over: a small table is walked as evenly as a large one.
+  due_ = std::min<uint64_t>(due_ + (elapsed * rows << 16) / std::max<uint64_t>(walk_us, 1), static_cast<uint64_t>(rows) << 16);
+  for (; due_ >= 1 << 16; due_ -= 1 << 16) {
+    if (next_ >= rows) next_ = 0;
+    look_at(next_++);
+  }
+}
+
+void Heartbeat::look_at(uint32_t slot) {
+  ConnectionRow& row = parts_.table[slot];
+  if (row.state != ConnectionState::kOpen) return;
+  const uint16_t now = parts_.tick();
+  const uint32_t heard = static_cast<uint16_t>(now - row.received_tick);
+  const uint32_t said = static_cast<uint16_t>(now - row.sent_tick);
+  // A connection whose input we hold back ourselves cannot answer.
+  if (row.paused()) return;
+  if (heard >= (kMissedAllowed + 1) * Parts::kTicksPerHeartbeat && row.heartbeats_missed >= kMissedAllowed) {
+    parts_.counters.add(Counter::heartbeats_missed);
+    lifecycle_.fail(slot, kCloseHeartbeatMissed, "heartbeat missed");
+    return;
+  }
+  const bool silent = heard >= (row.heartbeats_missed + 1u) * Parts::kTicksPerHeartbeat;
+  // The peer needs a sign of life as well: one that is only listened to would take us for dead.
+  if (silent) {
+    ++row.heartbeats_missed;
+    send(slot);
+  } else if (said >= Parts::kTicksPerHeartbeat) {
+    send(slot);
+  }
+}
+
+void Heartbeat::send(uint32_t slot) {
+  ConnectionRow& row = parts_.table[slot];
+  if (parts_.outbox.over_budget(slot)) return;
+  parts_.counters.add(Counter::heartbeats_sent);
+  row.sent_tick = parts_.tick();
+  if (parts_.options.protocol == Protocol::kSluice) {
+    static constexpr uint8_t kFrame[] = "\x81\x0b{\"op\":\"hb\"}";
+    static_assert(sizeof kFrame == 2 + 11 + 1);
+    parts_.outbox.append_reference(slot, kFrame, sizeof kFrame - 1);
+  } else {
+    static constexpr uint8_t kPing[] = {0x89, 0x00};
+    parts_.outbox.append_reference(slot, kPing, sizeof kPing);
+  }
+}
+
+}  // namespace sluice::core

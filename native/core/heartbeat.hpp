@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/lifecycle.hpp"
+#include "core/parts.hpp"
+
+namespace sluice::core {
+
+// Heartbeats without a timer for each connection: a walk over the rows, a slice at a time, eight times an interval. What a silent
+// connection costs is the look at its row.
+class Heartbeat {
+ public:
+  Heartbeat(Parts& parts, Lifecycle& lifecycle) : parts_(parts), lifecycle_(lifecycle) {}
+
+  // Walks as many rows as the time since the last call asks for.
+  void walk();
+
+ private:
+  static constexpr uint32_t kWalksPerInterval = 8;
+  static constexpr uint8_t kMissedAllowed = 2;
+
+  void look_at(uint32_t slot);
+  void send(uint32_t slot);
+
+  Parts& parts_;
+  Lifecycle& lifecycle_;
+  uint64_t walked_us_ = 0;
+  uint64_t due_ = 0;  // rows × 2^16
+  uint32_t next_ = 0;
+};
+
+}  // namespace sluice::core

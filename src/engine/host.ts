@@ -1,0 +1,165 @@
+/** Starts and stops an engine in this process. */
+import { cpus } from 'node:os';
+
+import { EngineError, ListenError, StoppedError } from '../errors.js';
+import { RegionPort } from './engine-port.js';
+import { loadNative, type NativeHost, type NativeInfo, type NativeOptions } from './native.js';
+import { RegionReader, type RegionCounters } from './reader.js';
+import { RegionView } from './region.js';
+import type { EngineEvents } from './port.js';
+
+/** Bytes, milliseconds and counts; what is left out has the default of DEFAULTS. */
+export interface EngineStartOptions {
+  readonly driver?: 'auto' | 'epoll' | 'uring';
+  /** Numeric address. */
+  readonly address?: string;
+  /** 0: the system chooses. */
+  readonly port?: number;
+  /** Name of the shared region; by default made of the process id. */
+  readonly name?: string;
+  /** Threads of the data plane; 1 runs it inline on this thread's event loop. */
+  readonly cores?: number;
+  /** Connections that the tables have room for, over all cores. */
+  readonly connections?: number;
+  readonly protocol?: 'plain' | 'sluice.v1';
+  readonly maxMessage?: number;
+  readonly sendBudget?: number;
+  readonly upgradeTimeoutMs?: number;
+  readonly helloTimeoutMs?: number;
+  readonly closeTimeoutMs?: number;
+  /** 0: no heartbeats. */
+  readonly heartbeatMs?: number;
+  readonly pacingUs?: number;
+  readonly maxHeadBytes?: number;
+  readonly maxHeaders?: number;
+  readonly paths?: readonly string[];
+  readonly subprotocols?: readonly string[];
+  readonly requireSubprotocol?: boolean;
+  readonly origins?: readonly string[];
+  /** Bytes of the arena: recent frames in memory. */
+  readonly arenaBytes?: number;
+}
+
+const MIB = 1 << 20;
+
+const DEFAULTS = {
+  eventRecords: 16_384,
+  commandRecords: 16_384,
+  commandDataBytes: 8 * MIB,
+  receiveBlocks: 512,
+  closeTimeoutMs: 5_000,
+  maxHeaders: 64,
+} as const;
+
+export interface EngineHost {
+  readonly port: RegionPort;
+  readonly listening: { readonly address: string; readonly port: number };
+  /** 'epoll' or 'uring'. */
+  readonly driver: string;
+  /** Why the driver is not the preferred one; null when it is. */
+  readonly driverReason: string | null;
+  readonly regionName: string;
+  /** The event loop that hosts the only core is this thread's. */
+  readonly inline: boolean;
+  start(events: EngineEvents): void;
+  stats(): RegionCounters;
+  /** Ends all connections at once. Later calls do nothing. */
+  stop(): void;
+}
+
+/** Rejects with ListenError or EngineError. Listens when it resolves; nothing is served before start(). */
+export async function startEngine(options: EngineStartOptions = {}): Promise<EngineHost> {
+  const cores = Math.min(options.cores ?? 1, Math.max(1, cpus().length));
+  const native = createNative(toNative(options, cores));
+  const info = native.info();
+  const region = new RegionView(native.region());
+  const inline = cores === 1;
+  return new Host(native, info, region, inline, options.address ?? '127.0.0.1');
+}
+
+function createNative(options: NativeOptions): NativeHost {
+  const addon = loadNative();
+  try {
+    return new addon.Host(options);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (/listen|bind|address/i.test(message)) throw new ListenError(message, { cause: error });
+    throw new EngineError(message, { cause: error });
+  }
+}
+
+function toNative(options: EngineStartOptions, cores: number): NativeOptions {
+  const maxMessage = options.maxMessage ?? 64 * 1024;
+  const connections = options.connections ?? 65_536;
+  // A frame lies in one chunk, and a message that spans buffers is copied once while it grows: both need room for the largest.
+  const arenaChunkBytes = powerOfTwo(Math.max(4 * MIB, maxMessage + 8192));
+  const arenaChunks = Math.max(4, Math.ceil((options.arenaBytes ?? 64 * MIB) / arenaChunkBytes));
+  return {
+    ...DEFAULTS,
+    name: options.name ?? `${process.pid}-${counter++}`,
+    cores,
+    connectionsPerCore: Math.ceil(connections / cores),
+    assemblyBytes: powerOfTwo(Math.max(128 * MIB, maxMessage * 4)),
+    arenaChunkBytes,
+    arenaChunks,
+    protocol: options.protocol ?? 'plain',
+    maxMessage,
+    sendBudget: options.sendBudget ?? 256 * 1024,
+    upgradeTimeoutMs: options.upgradeTimeoutMs ?? 5_000,
+    helloTimeoutMs: options.helloTimeoutMs ?? 10_000,
+    closeTimeoutMs: options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs,
+    heartbeatMs: options.heartbeatMs ?? 25_000,
+    pacingUs: options.pacingUs ?? 50,
+    maxHeadBytes: options.maxHeadBytes ?? 8_192,
+    maxHeaders: options.maxHeaders ?? DEFAULTS.maxHeaders,
+    paths: options.paths ?? [],
+    subprotocols: options.subprotocols ?? [],
+    requireSubprotocol: options.requireSubprotocol ?? false,
+    origins: options.origins ?? [],
+    driver: options.driver ?? 'auto',
+    address: options.address ?? '127.0.0.1',
+    port: options.port ?? 0,
+  };
+}
+
+let counter = 0;
+
+function powerOfTwo(value: number): number {
+  return 2 ** Math.ceil(Math.log2(value));
+}
+
+class Host implements EngineHost {
+  readonly port: RegionPort;
+  readonly listening: { readonly address: string; readonly port: number };
+  readonly driver: string;
+  readonly driverReason: string | null;
+  readonly regionName: string;
+  readonly inline: boolean;
+  readonly #reader: RegionReader;
+  #stopped = false;
+
+  constructor(native: NativeHost, info: NativeInfo, region: RegionView, inline: boolean, address: string) {
+    this.port = new RegionPort(native, region, inline);
+    this.listening = { address, port: info.port };
+    this.driver = info.driver;
+    this.driverReason = info.driverReason === '' ? null : info.driverReason;
+    this.regionName = info.regionName;
+    this.inline = inline;
+    this.#reader = new RegionReader(region);
+  }
+
+  start(events: EngineEvents): void {
+    if (this.#stopped) throw new StoppedError('the engine is stopped');
+    this.port.start(events);
+  }
+
+  stats(): RegionCounters {
+    return this.#reader.read();
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.port.stop();
+  }
+}

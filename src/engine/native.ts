@@ -1,0 +1,92 @@
+/** The only declaration of the addon. */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+import { EngineError } from '../errors.js';
+import { LAYOUT } from './layout.js';
+
+export interface NativeOptions {
+  readonly name: string;
+  readonly cores: number;
+  readonly connectionsPerCore: number;
+  readonly eventRecords: number;
+  readonly commandRecords: number;
+  readonly commandDataBytes: number;
+  readonly receiveBlocks: number;
+  readonly assemblyBytes: number;
+  readonly arenaChunkBytes: number;
+  readonly arenaChunks: number;
+  readonly protocol: 'plain' | 'sluice.v1';
+  readonly maxMessage: number;
+  readonly sendBudget: number;
+  readonly upgradeTimeoutMs: number;
+  readonly helloTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly pacingUs: number;
+  readonly maxHeadBytes: number;
+  readonly maxHeaders: number;
+  readonly paths: readonly string[];
+  readonly subprotocols: readonly string[];
+  readonly requireSubprotocol: boolean;
+  readonly origins: readonly string[];
+  readonly driver: 'auto' | 'epoll' | 'uring';
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface NativeInfo {
+  readonly port: number;
+  readonly driver: string;
+  readonly driverReason: string;
+  readonly regionName: string;
+}
+
+export interface NativeHost {
+  region(): ArrayBuffer;
+  info(): NativeInfo;
+  /** `turn` runs when events are visible. `inline`: the core lives on this thread's event loop (one core only). */
+  start(turn: () => void, inline: boolean): void;
+  /** Hands over commands that were written outside of a turn. */
+  pump(core: number): void;
+  ring(core: number): void;
+  stop(): void;
+}
+
+export interface UringProbe {
+  readonly usable: boolean;
+  readonly reason: string;
+  readonly multishotAccept: boolean;
+  readonly multishotReceive: boolean;
+  readonly providedBuffers: boolean;
+  readonly incrementalBuffers: boolean;
+  readonly deferTaskrun: boolean;
+  readonly singleIssuer: boolean;
+  readonly coopTaskrun: boolean;
+}
+
+export interface NativeAddon {
+  readonly Host: new (options: NativeOptions) => NativeHost;
+  attachRegion(name: string): ArrayBuffer;
+  describeLayout(): Readonly<Record<string, Readonly<Record<string, number>>>>;
+  probe(): { readonly uring: UringProbe };
+}
+
+let loaded: NativeAddon | null = null;
+
+/** Loads the addon once. Throws EngineError when it is not built or is another release's. */
+export function loadNative(): NativeAddon {
+  if (loaded !== null) return loaded;
+  const require = createRequire(import.meta.url);
+  let addon: NativeAddon;
+  try {
+    const bindings = require('bindings') as (options: { bindings: string; module_root: string }) => NativeAddon;
+    addon = bindings({ bindings: 'sluice.node', module_root: fileURLToPath(new URL('../..', import.meta.url)) });
+  } catch (error) {
+    throw new EngineError('the native addon could not be loaded', { cause: error });
+  }
+  const hash = addon.describeLayout()['LAYOUT']?.['HASH'];
+  if (hash !== LAYOUT.HASH) throw new EngineError('the native addon has another memory layout than this JavaScript: run `npm run build`');
+  loaded = addon;
+  return addon;
+}

@@ -1,0 +1,73 @@
+/** Finds the parts of a mapped region. */
+import { HEADER, LAYOUT, SECTION, type SECTION_KIND } from './layout.js';
+import { RegionError } from '../errors.js';
+
+export interface SectionView {
+  readonly offset: number;
+  readonly size: number;
+  readonly elementSize: number;
+  readonly elementCount: number;
+}
+
+export type SectionKind = (typeof SECTION_KIND)[keyof typeof SECTION_KIND];
+
+export const SHARED_CORE = 0xffffffff;
+
+export class RegionView {
+  readonly buffer: ArrayBuffer;
+  readonly #view: DataView;
+
+  constructor(buffer: ArrayBuffer) {
+    this.buffer = buffer;
+    this.#view = new DataView(buffer);
+  }
+
+  get cores(): number {
+    return this.#view.getUint32(HEADER.CORES, true);
+  }
+  get connectionsPerCore(): number {
+    return this.#view.getUint32(HEADER.CONNECTIONS_PER_CORE, true);
+  }
+  get enginePid(): number {
+    return this.#view.getUint32(HEADER.ENGINE_PID, true);
+  }
+  get ownerEpoch(): number {
+    return this.#view.getUint32(HEADER.OWNER_EPOCH, true);
+  }
+  /** Milliseconds since the Unix epoch. */
+  get startedMs(): number {
+    return Number(this.#view.getBigUint64(HEADER.ENGINE_STARTED_MS, true));
+  }
+  get name(): string {
+    return this.#text(HEADER.NAME, HEADER.NAME_BYTES);
+  }
+  get driver(): string {
+    return this.#text(HEADER.DRIVER, HEADER.DRIVER_BYTES);
+  }
+  get driverReason(): string {
+    return this.#text(HEADER.DRIVER_REASON, HEADER.DRIVER_REASON_BYTES);
+  }
+
+  /** Throws RegionError when the region has no such section. */
+  section(kind: SectionKind, core: number): SectionView {
+    const count = Math.min(this.#view.getUint32(HEADER.SECTION_COUNT, true), LAYOUT.MAX_SECTIONS);
+    for (let i = 0; i < count; i++) {
+      const at = HEADER.SECTIONS + i * SECTION.BYTES;
+      if (this.#view.getUint32(at + SECTION.KIND, true) !== kind) continue;
+      if (this.#view.getUint32(at + SECTION.CORE, true) !== core) continue;
+      return {
+        offset: Number(this.#view.getBigUint64(at + SECTION.OFFSET, true)),
+        size: Number(this.#view.getBigUint64(at + SECTION.SIZE, true)),
+        elementSize: this.#view.getUint32(at + SECTION.ELEMENT_SIZE, true),
+        elementCount: this.#view.getUint32(at + SECTION.ELEMENT_COUNT, true),
+      };
+    }
+    throw new RegionError(`the region has no section ${kind} for core ${core}`);
+  }
+
+  #text(offset: number, length: number): string {
+    const bytes = Buffer.from(this.buffer, offset, length);
+    const end = bytes.indexOf(0);
+    return bytes.toString('utf8', 0, end < 0 ? length : end);
+  }
+}

@@ -1,0 +1,267 @@
+/** `createEngine`: plain WebSocket servers on the engine, without channels' order, sessions or a log. */
+import { parseAddress } from '../config/address.js';
+import { InvalidError, StoppedError, TooBigError } from '../errors.js';
+import { startEngine, type EngineHost, type EngineStartOptions } from './host.js';
+import type { EngineEvents, EngineNotice, OpenRequest, Row } from './port.js';
+import type { RegionCounters } from './reader.js';
+import { TopicTable } from './topics.js';
+
+/**
+ * One connection, from open() until close() has returned; a number, so that it can be kept in typed arrays or as a key. A handle that is
+ * closed stays invalid for good: calls with it return false.
+ */
+export type Connection = number;
+
+export interface UpgradeRequest {
+  /** Request target, "/chat?room=1". */
+  readonly target: string;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly peerAddress: string;
+  readonly peerPort: number;
+}
+
+export interface EngineHandlers {
+  open?(connection: Connection, request: UpgradeRequest): void;
+  /** `data` is a view of received bytes, valid during the call: copy what is kept. Passing it, or a part of it, to send() costs no copy. */
+  message?(connection: Connection, data: Uint8Array, isText: boolean): void;
+  /** Everything sent to the connection has left the send queue; after notifyWritable(). */
+  writable?(connection: Connection): void;
+  /** RFC 6455 §7.1.5: 1005 when the peer gave no code, 1006 when the stream ended without a close frame. */
+  close?(connection: Connection, code: number, reason: string): void;
+  /** The connection fell behind its send budget; it is no longer subscribed to the topic. */
+  lagging?(connection: Connection, topic: string): void;
+  notice?(kind: EngineNotice, value: number): void;
+}
+
+export interface CreateEngineOptions extends Omit<EngineStartOptions, 'protocol' | 'address' | 'port' | 'helloTimeoutMs'>, EngineHandlers {
+  /** "127.0.0.1:9000", "[::1]:9000"; port 0 lets the system choose. */
+  readonly listen: string;
+}
+
+const GENERATION_UNIT = 2 ** 32;
+/** Handles stay below 2^53. */
+const GENERATION_MASK = 0x1fffff;
+
+/** Rejects with ListenError, EngineError or InvalidError. */
+export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
+  const listen = parseAddress(options.listen);
+  if (listen === null) throw new InvalidError(`listen: '${options.listen}' is no address; write 127.0.0.1:9000 or [::1]:9000`);
+  const host = await startEngine({ ...options, address: listen.host, port: listen.port, protocol: 'plain', helloTimeoutMs: 0 });
+  return new Engine(host, options);
+}
+
+export class Engine {
+  readonly #host: EngineHost;
+  readonly #handlers: EngineHandlers;
+  readonly #topics: TopicTable;
+  /** Handle of each row's open connection; 0 when there is none. */
+  readonly #handles: Float64Array;
+  #stopped = false;
+
+  constructor(host: EngineHost, handlers: EngineHandlers) {
+    this.#host = host;
+    this.#handlers = handlers;
+    this.#handles = new Float64Array(host.port.rows);
+    this.#topics = new TopicTable(host.port.rows);
+    host.start(this.#events());
+  }
+
+  /** Port that is listened on. */
+  get port(): number {
+    return this.#host.listening.port;
+  }
+  get address(): string {
+    return this.#host.listening.address;
+  }
+  get driver(): string {
+    return this.#host.driver;
+  }
+  get driverReason(): string | null {
+    return this.#host.driverReason;
+  }
+  get regionName(): string {
+    return this.#host.regionName;
+  }
+
+  /** False when the connection is closed. A string is always text. Throws TooBigError above half of the command ring (4 MiB) for data of your own. */
+  send(connection: Connection, data: Uint8Array | string, isText = typeof data === 'string'): boolean {
+    const row = this.#row(connection);
+    if (row < 0) return false;
+    const port = this.#host.port;
+    if (typeof data === 'string') {
+      port.sendCopy(row, data, true);
+    } else if (data.buffer === port.memory.buffer) {
+      port.send(row, data.byteOffset, data.length, isText);
+    } else {
+      port.sendCopy(row, data, isText);
+    }
+    return true;
+  }
+
+  subscribe(connection: Connection, topic: string): boolean {
+    const row = this.#row(connection);
+    if (row < 0) return false;
+    const id = this.#topics.join(row, topic);
+    if (id >= 0) this.#host.port.subscribe(row, id);
+    return true;
+  }
+
+  unsubscribe(connection: Connection, topic: string): boolean {
+    const row = this.#row(connection);
+    if (row < 0) return false;
+    const id = this.#topics.leave(row, topic);
+    if (id >= 0) this.#host.port.unsubscribe(row, id);
+    return true;
+  }
+
+  /**
+   * Sends to all subscribers of the topic. Within a turn what is sent to single connections goes out first, then what was published; the
+   * order within a topic is kept. False when nobody is subscribed. Throws TooBigError when the message does not fit a chunk of the arena.
+   */
+  publish(topic: string, data: Uint8Array | string, isText = typeof data === 'string'): boolean {
+    if (this.#stopped) throw new StoppedError('the engine is stopped');
+    const id = this.#topics.idOf(topic);
+    if (id < 0) return false;
+    const port = this.#host.port;
+    const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
+    const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+    const address = port.arena.claim(header + length);
+    if (address < 0) throw new TooBigError(`a message of ${length} bytes does not fit the arena now (chunks of ${port.arena.chunkSize})`);
+    writeHeader(port.memory, address, length, isText);
+    if (typeof data === 'string') {
+      port.memory.write(data, address + header, length, 'utf8');
+    } else {
+      port.memory.set(data, address + header);
+    }
+    port.publish(id, address, header + length, 0);
+    return true;
+  }
+
+  /** Starts the close handshake; close() is called when it is over. */
+  close(connection: Connection, code = 1000, reason = ''): boolean {
+    const row = this.#row(connection);
+    if (row < 0) return false;
+    if (Buffer.byteLength(reason) > 123) throw new InvalidError('reason: at most 123 bytes of UTF-8');
+    this.#host.port.close(row, code, reason);
+    return true;
+  }
+
+  notifyWritable(connection: Connection): boolean {
+    const row = this.#row(connection);
+    if (row >= 0) this.#host.port.notifyWritable(row);
+    return row >= 0;
+  }
+  pause(connection: Connection): boolean {
+    const row = this.#row(connection);
+    if (row >= 0) this.#host.port.pause(row);
+    return row >= 0;
+  }
+  resume(connection: Connection): boolean {
+    const row = this.#row(connection);
+    if (row >= 0) this.#host.port.resume(row);
+    return row >= 0;
+  }
+
+  stats(): RegionCounters {
+    return this.#host.stats();
+  }
+
+  /** Refuses new connections, closes all with `code` and waits for their close handshakes, at most `timeoutMs`. Then everything is freed. */
+  async stop(code = 1001, timeoutMs = 2_000): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    const port = this.#host.port;
+    port.setHealth('draining', 1);
+    port.stopListening();
+    for (const handle of this.#handles) {
+      if (handle !== 0) port.close(handle % GENERATION_UNIT, code, '');
+    }
+    const deadline = Date.now() + timeoutMs;
+    while (Date.now() < deadline && this.#handles.some((handle) => handle !== 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    this.#host.stop();
+  }
+
+  /** Row of an open connection, or -1. */
+  #row(connection: Connection): number {
+    const row = connection % GENERATION_UNIT;
+    return this.#handles[row] === connection && connection !== 0 ? row : -1;
+  }
+
+  #events(): EngineEvents {
+    const port = this.#host.port;
+    const handlers = this.#handlers;
+    const handles = this.#handles;
+    const bytes = new Uint8Array(port.memory.buffer);
+    return {
+      onOpen: (row, request) => {
+        handles[row] = ((port.generation(row) & GENERATION_MASK) || 1) * GENERATION_UNIT + row;
+        handlers.open?.(handles[row]!, lazyRequest(port.memory, request));
+      },
+      onMessage: (row, address, length, _headerLength, text) => {
+        const handle = handles[row]!;
+        if (handle !== 0) handlers.message?.(handle, bytes.subarray(address, address + length), text);
+      },
+      onClose: (row, code, reason) => this.#closed(row, code, reason),
+      onWritable: (row) => handlers.writable?.(handles[row]!),
+      onLagging: (row, channelId) => {
+        const topic = this.#topics.nameOf(channelId);
+        this.#topics.leave(row, topic);
+        handlers.lagging?.(handles[row]!, topic);
+      },
+      onNotice: (kind, _core, value) => handlers.notice?.(kind, value),
+      onTurnEnd: (core, position) => port.confirm(core, position),
+    };
+  }
+
+  #closed(row: Row, code: number, reason: string): void {
+    const handle = this.#handles[row]!;
+    this.#handles[row] = 0;
+    const port = this.#host.port;
+    this.#topics.leaveAll(row, (id) => port.unsubscribe(row, id));
+    port.release(row);
+    this.#handlers.close?.(handle, code, reason);
+  }
+}
+
+function writeHeader(memory: Buffer, at: number, length: number, isText: boolean): void {
+  memory[at] = isText ? 0x81 : 0x82;
+  if (length < 126) {
+    memory[at + 1] = length;
+  } else if (length < 65_536) {
+    memory[at + 1] = 126;
+    memory.writeUInt16BE(length, at + 2);
+  } else {
+    memory[at + 1] = 127;
+    memory.writeUInt32BE(0, at + 2);
+    memory.writeUInt32BE(length, at + 6);
+  }
+}
+
+/** Headers are parsed only for those who look. */
+function lazyRequest(memory: Buffer, request: OpenRequest): UpgradeRequest {
+  const head = memory.toString('latin1', request.address, request.address + request.length);
+  let headers: Map<string, string> | null = null;
+  return {
+    target: head.slice(head.indexOf(' ') + 1, head.indexOf(' ', head.indexOf(' ') + 1)),
+    get headers() {
+      return (headers ??= parseHeaders(head));
+    },
+    peerAddress: request.peerAddress,
+    peerPort: request.peerPort,
+  };
+}
+
+function parseHeaders(head: string): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const line of head.split('\r\n').slice(1)) {
+    const colon = line.indexOf(':');
+    if (colon <= 0) continue;
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return headers;
+}

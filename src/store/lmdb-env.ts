@@ -15,6 +15,7 @@ const FILE = 'log.mdb';
 /** Of LMDB's meta page, after the page header. */
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
+const TABLE_NAMES: ReadonlySet<string> = new Set(['chunks', 'segments', 'keys', 'channels', 'meta']);
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 
 /** Codes of LMDB (lmdb.h) that no waiting mends. */
@@ -36,9 +37,13 @@ export class LmdbEnv {
   constructor(options: LmdbEnvOptions) {
     this.#options = options;
     this.path = join(options.folder, FILE);
-    prepareFolder(options.folder);
     checkMagic(this.path);
     this.#open();
+  }
+
+  /** Makes the folder when it is missing. Throws DataFolderError where it cannot be used. */
+  static prepare(folder: string): void {
+    prepareFolder(folder);
   }
 
   /** Throws StoreError (retryable) while the file cannot be opened again after a failure. */
@@ -57,13 +62,18 @@ export class LmdbEnv {
         maxDbs: 8,
         // A commit then is LMDB's own: pages, fdatasync, meta page written through. See docs/decisions/0003.
         overlappingSync: false,
-        // Pages are read where the index points; reading ahead would evict others.
-        noReadAhead: true,
+        // Pages are read where the index points; reading ahead would evict others. (The option is missing in lmdb's types.)
+        ...({ noReadAhead: true } as object),
       });
     } catch (error) {
       throw new DataFolderError(this.path, `cannot be opened as a message log (${reason(error)})`, { cause: error });
     }
     this.#root = root;
+    const foreign = [...root.getKeys()].map((key) => key.toString('latin1')).filter((name) => !TABLE_NAMES.has(name));
+    if (foreign.length > 0) {
+      void root.close();
+      throw new DataFolderError(this.path, `belongs to something else: it has a table "${foreign[0]}"`);
+    }
     this.#tables = {
       chunks: root.openDB({ name: 'chunks', ...BINARY }) as Table,
       segments: root.openDB({ name: 'segments', ...BINARY }) as Table,
@@ -92,9 +102,11 @@ export class LmdbEnv {
   /** Runs on this thread and blocks it until stable: for what must not wait for a turn. */
   commitSync(write: (tables: Tables) => void): void {
     const tables = this.tables;
+    if (this.#failed) throw new StoreError(`${this.path} could not be written a moment ago`, true);
     try {
       this.#root!.transactionSync(() => write(tables));
     } catch (error) {
+      this.#failed = true;
       throw storeError(error, this.path);
     }
   }

@@ -1,3 +1,4 @@
+import './native-buffer.js';
 import type { LogEntry } from './types.js';
 import { idHigh, idLow } from './message-id.js';
 

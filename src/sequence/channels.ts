@@ -1,0 +1,123 @@
+import type { Channel } from './types.js';
+import type { ChannelHead, MessageLog } from '../store/types.js';
+import { EPOCH_MS } from './snowflake.js';
+import { jsonText } from './frame.js';
+
+/** Sequence numbers that an ephemeral channel may give out in a millisecond, on average over its life, before lives could meet. */
+const EPHEMERAL_PER_MS = 16;
+
+/** The one object per channel in use. */
+export class OpenChannel implements Channel {
+  readonly id: number;
+  readonly name: string;
+  readonly nameJson: string;
+  /** nameJson is ASCII. */
+  readonly ascii: boolean;
+  readonly epoch: string;
+  /** Not in the log: fan-out only, best effort. */
+  readonly ephemeral: boolean;
+  sequencedSeq: number;
+  publishedSeq: number;
+  /** Milliseconds since the Unix epoch. */
+  usedAt: number;
+  readonly #log: MessageLog;
+
+  constructor(head: ChannelHead, log: MessageLog, ephemeral: boolean, now: number) {
+    const { json, ascii } = jsonText(head.name);
+    this.id = head.id;
+    this.name = head.name;
+    this.nameJson = json;
+    this.ascii = ascii;
+    this.ephemeral = ephemeral;
+    this.usedAt = now;
+    this.#log = log;
+    if (ephemeral) {
+      // Nothing tells the next life of the sequence where this one ended, so each starts above it by the clock, in an epoch of its own:
+      // native code takes a seq that is not above the channel's last for a replay.
+      this.sequencedSeq = Math.max(0, now - EPOCH_MS) * EPHEMERAL_PER_MS;
+      this.epoch = `e${this.sequencedSeq.toString(36)}`;
+    } else {
+      this.sequencedSeq = head.headSeq;
+      this.epoch = head.epoch;
+    }
+    this.publishedSeq = this.sequencedSeq;
+  }
+
+  get oldestSeq(): number {
+    if (this.ephemeral) return this.publishedSeq + 1;
+    return this.#log.findChannel(this.name)?.oldestSeq ?? this.publishedSeq + 1;
+  }
+}
+
+export interface ChannelRegistryOptions {
+  readonly log: MessageLog;
+  /** Names that are not logged. */
+  readonly ephemeral: (name: string) => boolean;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  /** Milliseconds without use after which a channel's object may go. */
+  readonly idleMs: number;
+}
+
+/** Channels in use on this node, opened from the log when they are first asked for. */
+export class ChannelRegistry {
+  readonly #options: ChannelRegistryOptions;
+  readonly #byName = new Map<string, OpenChannel>();
+  readonly #byId = new Map<number, OpenChannel>();
+  #hand: Iterator<OpenChannel> | null = null;
+
+  constructor(options: ChannelRegistryOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Opens the channel, making it when it is new. Throws StoreError. */
+  open(name: string): OpenChannel {
+    const now = this.#options.now();
+    const known = this.#byName.get(name);
+    if (known !== undefined) {
+      known.usedAt = now;
+      return known;
+    }
+    const channel = new OpenChannel(this.#options.log.openChannel(name), this.#options.log, this.#options.ephemeral(name), now);
+    this.#byName.set(name, channel);
+    this.#byId.set(channel.id, channel);
+    return channel;
+  }
+
+  /** The channel if it was ever opened, here or before; does not make it. */
+  find(name: string): OpenChannel | null {
+    return this.#byName.has(name) || this.#options.log.findChannel(name) !== null ? this.open(name) : null;
+  }
+
+  /** A channel in use. */
+  byId(id: number): OpenChannel | undefined {
+    return this.#byId.get(id);
+  }
+
+  /**
+   * Looks at up to `budget` channels, in turn over the calls, and forgets those that are idle, have no publish under way and are not
+   * `inUse` (subscribers, say). Returns how many went.
+   */
+  sweep(budget: number, inUse: (channel: OpenChannel) => boolean): number {
+    const oldest = this.#options.now() - this.#options.idleMs;
+    let removed = 0;
+    for (let i = 0; i < budget; i++) {
+      this.#hand ??= this.#byId.values();
+      const { value, done } = this.#hand.next();
+      if (done === true) {
+        this.#hand = null;
+        break;
+      }
+      const channel = value as OpenChannel;
+      if (channel.usedAt > oldest || channel.sequencedSeq !== channel.publishedSeq || inUse(channel)) continue;
+      this.#byId.delete(channel.id);
+      this.#byName.delete(channel.name);
+      removed++;
+    }
+    return removed;
+  }
+}

@@ -1,0 +1,111 @@
+import '../store/native-buffer.js';
+import type { FrameRun } from '../store/types.js';
+import { InternalError } from '../errors.js';
+
+/**
+ * Delivery frames: a server's WebSocket frame (RFC 6455 §5.2: FIN set, no mask) around header line, newline and body. Written once,
+ * then sent, kept and stored as they are.
+ */
+
+const FIN_TEXT = 0x81;
+const FIN_BINARY = 0x82;
+const NEWLINE = 10;
+const NON_ASCII = /[^\0-\x7f]/;
+/** What every delivery begins with; `history` goes right behind it. */
+const OPENING = '{"op":"msg",';
+
+/** A string as JSON, and whether its bytes are its characters. */
+export interface JsonText {
+  readonly json: string;
+  readonly ascii: boolean;
+}
+
+export function jsonText(text: string): JsonText {
+  const json = JSON.stringify(text);
+  return { json, ascii: !NON_ASCII.test(json) };
+}
+
+export interface Delivery {
+  readonly channelJson: string;
+  readonly senderJson: string;
+  readonly id: string;
+  readonly seq: number;
+  /** Milliseconds since the Unix epoch; null when the publisher sent none. */
+  readonly clientTs: number | null;
+  readonly serverTs: number;
+  readonly lamport: number;
+}
+
+/** The header line without its newline. */
+export function headerLine(d: Delivery): string {
+  return `${OPENING}"channel":${d.channelJson},"id":"${d.id}","server_seq":${d.seq},"client_ts":${d.clientTs},"server_ts":${d.serverTs},"lamport":${d.lamport},"from":${d.senderJson}}`;
+}
+
+/** Bytes of a frame's own header for a payload of this length. */
+export function frameHeaderBytes(payload: number): number {
+  if (payload < 126) return 2;
+  return payload < 65_536 ? 4 : 10;
+}
+
+/** Returns where the payload begins. */
+export function writeFrameHeader(target: Buffer, at: number, payload: number, text: boolean): number {
+  target[at] = text ? FIN_TEXT : FIN_BINARY;
+  if (payload < 126) {
+    target[at + 1] = payload;
+    return at + 2;
+  }
+  if (payload < 65_536) {
+    target[at + 1] = 126;
+    target[at + 2] = payload >>> 8;
+    target[at + 3] = payload;
+    return at + 4;
+  }
+  target[at + 1] = 127;
+  target.writeUInt32BE(Math.floor(payload / 0x1_0000_0000), at + 2);
+  target.writeUInt32BE(payload >>> 0, at + 6);
+  return at + 10;
+}
+
+/** Writes frame header, header line and newline at `at`; returns where the body goes. `headerBytes` is the line's length in bytes. */
+export function writeDelivery(target: Buffer, at: number, header: string, headerBytes: number, bodyLength: number, text: boolean): number {
+  const line = writeFrameHeader(target, at, headerBytes + 1 + bodyLength, text);
+  // One byte a character: the line is ASCII, and latin1 is the cheapest writer.
+  if (headerBytes === header.length) target.latin1Write(header, line, headerBytes);
+  else target.utf8Write(header, line, headerBytes);
+  const body = line + headerBytes;
+  target[body] = NEWLINE;
+  return body + 1;
+}
+
+/** Where the payload of a stored frame begins. */
+function payloadStart(frame: Uint8Array): number {
+  const length = frame[1];
+  if (length === undefined) throw new InternalError('a stored delivery frame is empty');
+  if (length === 127) return 10;
+  return length === 126 ? 4 : 2;
+}
+
+/** The stored delivery frame as an answer to a history request: `"history":<id>` is put right after the op. */
+export function historyFrame(frame: Uint8Array, historyId: number): Buffer {
+  const start = payloadStart(frame);
+  const inserted = `"history":${historyId},`;
+  const payload = frame.length - start + inserted.length;
+  const result = Buffer.allocUnsafe(frameHeaderBytes(payload) + payload);
+  let at = writeFrameHeader(result, 0, payload, frame[0] === FIN_TEXT);
+  result.set(frame.subarray(start, start + OPENING.length), at);
+  at += OPENING.length;
+  at += result.latin1Write(inserted, at);
+  result.set(frame.subarray(start + OPENING.length), at);
+  return result;
+}
+
+/** All frames of a run for a history request, as one piece. */
+export function historyFrames(run: FrameRun, historyId: number): Buffer {
+  const frames: Buffer[] = [];
+  let from = 0;
+  for (const end of run.ends) {
+    frames.push(historyFrame(run.frames.subarray(from, end), historyId));
+    from = end;
+  }
+  return Buffer.concat(frames);
+}

@@ -1,0 +1,266 @@
+import type { EnginePort } from '../engine/port.js';
+import type { FirstResult, MessageLog } from '../store/types.js';
+import type { HotLog } from '../store/hot-log.js';
+import type { ChannelRegistry, OpenChannel } from './channels.js';
+import type { LamportClock } from './lamport.js';
+import type { Snowflake } from './snowflake.js';
+import type { PublishRequest } from './types.js';
+import { Batch, Publication } from './batch.js';
+import { dedupeKey, RecentKeys } from './dedupe.js';
+import { frameHeaderBytes, headerLine, jsonText, writeDelivery, type JsonText } from './frame.js';
+import { BusyError, InternalError, StoppedError, StoreError } from '../errors.js';
+
+/** `error` is null exactly when `result` is not. The result may be the publisher's own object: read it at once. */
+export type PublishResultHandler = (request: PublishRequest, error: Error | null, result: FirstResult | null, duplicate: boolean) => void;
+
+export interface PublisherOptions {
+  readonly port: EnginePort;
+  readonly log: MessageLog;
+  readonly hotLog: HotLog;
+  readonly channels: ChannelRegistry;
+  readonly lamport: LamportClock;
+  readonly snowflake: Snowflake;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  /** Milliseconds, never stepping back. */
+  readonly monotonic: () => number;
+  /** Publishes that may be under way at once; above it they are refused as busy. */
+  readonly maxInFlight: number;
+  /** Keys of finished publishes that are remembered in memory, at least. */
+  readonly recentKeys: number;
+  /** One handler for all results. Called in the order in which the messages of a channel were published. */
+  readonly onResult: PublishResultHandler;
+  /** After each commit: messages, seconds it took, seconds since the oldest of its publishes came. */
+  readonly onCommit?: (count: number, seconds: number, oldestWaitSeconds: number) => void;
+}
+
+const RETRY_AFTER_MS = 100;
+/**
+ * Share of the arena that frames not yet published may take. No core refers to them yet, so the arena would use their chunks
+ * again if it came round meanwhile: it cannot while they are a quarter of it.
+ */
+const ARENA_SHARE = 0.25;
+const MAX_SENDERS = 65_536;
+
+/**
+ * The way of a publish: duplicate check, order, frame, group commit, fan-out, result. One commit is under way at a time; what comes
+ * meanwhile is the next one.
+ */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #port: EnginePort;
+  readonly #recent: RecentKeys<Publication>;
+  readonly #maxBytes: number;
+  /** Senders' names as JSON. */
+  readonly #senders = new Map<string, JsonText>();
+  // Made once: the stack of a refusal tells nothing, and an overload is no time to gather it.
+  readonly #tooMany = new BusyError('too many publishes are under way', RETRY_AFTER_MS);
+  readonly #noMemory = new BusyError('the memory for recent messages is all in use', RETRY_AFTER_MS);
+  #gathering: Batch;
+  #committing: Batch;
+  #commitRuns = false;
+  #commitQueued = false;
+  #closed = false;
+  /** Resolves close(). */
+  #onIdle: (() => void) | null = null;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#port = options.port;
+    // An entry must outlast its publish, or the publish's duplicate would be taken for new.
+    this.#recent = new RecentKeys(Math.max(options.recentKeys, options.maxInFlight));
+    this.#maxBytes = options.port.arena.chunks * options.port.arena.chunkSize * ARENA_SHARE;
+    this.#gathering = new Batch(options.port.cores);
+    this.#committing = new Batch(options.port.cores);
+  }
+
+  /** Publishes that wait for their commit. */
+  get inFlight(): number {
+    return this.#gathering.publications.length + this.#committing.publications.length;
+  }
+
+  /** Answers through onResult, perhaps before it returns. The body is read before it returns. */
+  publish(request: PublishRequest): void {
+    if (this.#closed) return this.#refuse(request, new StoppedError('the gateway is closing'));
+    const channel = request.channel as OpenChannel;
+    const key = dedupeKey(channel.id, request.sender, request.key);
+    const earlier = this.#recent.get(key);
+    if (earlier !== undefined) return this.#duplicate(request, earlier);
+    if (!channel.ephemeral) {
+      let stored: FirstResult | null;
+      try {
+        stored = this.#options.log.findByKey(channel.id, request.sender, request.key);
+      } catch (error) {
+        return this.#refuse(request, asError(error));
+      }
+      if (stored !== null) return this.#options.onResult(request, null, stored, true);
+    }
+    const publication = this.#accept(request, channel);
+    if (publication === null) return;
+    this.#recent.set(key, publication);
+    if (channel.ephemeral) return this.#finish(publication, this.#options.now());
+    this.#gathering.add(publication, this.#options.monotonic());
+    if (!this.#commitRuns && !this.#commitQueued) this.#queueCommit();
+  }
+
+  #refuse(request: PublishRequest, error: Error): void {
+    this.#options.onResult(request, error, null, false);
+  }
+
+  #duplicate(request: PublishRequest, earlier: Publication): void {
+    if (earlier.done) this.#options.onResult(request, null, earlier, true);
+    else if (earlier.waiting === null) earlier.waiting = [request];
+    else earlier.waiting.push(request);
+  }
+
+  /** Gives the message its place in the order and writes its frame; null when it was refused, and then nothing was given. */
+  #accept(request: PublishRequest, channel: OpenChannel): Publication | null {
+    const { port, lamport, snowflake } = this.#options;
+    if (this.inFlight >= this.#options.maxInFlight || this.#gathering.bytes + this.#committing.bytes + request.bodyLength > this.#maxBytes) {
+      this.#refuse(request, this.#tooMany);
+      return null;
+    }
+    const now = this.#options.now();
+    const sender = this.#senderJson(request.sender);
+    // Numbers of a refused message are simply not used: only server_seq must be dense.
+    const id = snowflake.next(now);
+    const serverTs = snowflake.timestamp;
+    const stamp = lamport.stamp(request.lamport, now);
+    const header = headerLine({
+      channelJson: channel.nameJson, senderJson: sender.json, id, seq: channel.sequencedSeq + 1, clientTs: request.clientTs, serverTs, lamport: stamp,
+    });
+    const headerBytes = channel.ascii && sender.ascii ? header.length : Buffer.byteLength(header);
+    const payload = headerBytes + 1 + request.bodyLength;
+    const length = frameHeaderBytes(payload) + payload;
+    const address = length > port.arena.chunkSize ? -1 : port.arena.claim(length);
+    if (address < 0) {
+      this.#refuse(request, this.#noMemory);
+      return null;
+    }
+    const memory = this.#port.memory;
+    const body = writeDelivery(memory, address, header, headerBytes, request.bodyLength, request.text);
+    if (request.bodyBytes !== null) memory.set(request.bodyBytes, body);
+    else memory.copyWithin(body, request.bodyAddress, request.bodyAddress + request.bodyLength);
+    channel.sequencedSeq++;
+    channel.usedAt = now;
+    return new Publication(request, channel, id, serverTs, stamp, memory.subarray(address, address + length), address);
+  }
+
+  #senderJson(sender: string): JsonText {
+    let known = this.#senders.get(sender);
+    if (known === undefined) {
+      if (this.#senders.size >= MAX_SENDERS) this.#senders.clear();
+      known = jsonText(sender);
+      this.#senders.set(sender, known);
+    }
+    return known;
+  }
+
+  /**
+   * Events of `core` up to `position` were handled; they are confirmed when what they published is durable. Starts a commit when
+   * none is under way.
+   */
+  endTurn(core: number, position: number): void {
+    if (this.#gathering.publications.length > 0) {
+      this.#gathering.positions[core] = position;
+      if (!this.#commitRuns) void this.#commit();
+    } else if (this.#commitRuns) {
+      this.#committing.positions[core] = position;
+    } else {
+      this.#port.confirm(core, position);
+    }
+  }
+
+  /** For publishes outside of a turn. */
+  #queueCommit(): void {
+    this.#commitQueued = true;
+    setImmediate(() => {
+      this.#commitQueued = false;
+      if (!this.#commitRuns && this.#gathering.publications.length > 0) void this.#commit();
+    });
+  }
+
+  /** Commits until nothing is left. Rejects only when a handler throws, which is a defect and ends the process. */
+  async #commit(): Promise<void> {
+    this.#commitRuns = true;
+    while (this.#gathering.publications.length > 0) {
+      const batch = this.#gathering;
+      this.#gathering = this.#committing;
+      this.#committing = batch;
+      const started = this.#options.monotonic();
+      let failure: Error | null = null;
+      try {
+        await this.#options.log.append(batch.publications);
+      } catch (error) {
+        failure = asError(error);
+      }
+      if (failure === null) this.#published(batch, started);
+      else this.#failed(failure);
+      batch.clear();
+    }
+    this.#commitRuns = false;
+    this.#onIdle?.();
+  }
+
+  #published(batch: Batch, started: number): void {
+    const now = this.#options.now();
+    for (const publication of batch.publications) this.#finish(publication, now);
+    const done = this.#options.monotonic();
+    this.#confirm(batch);
+    this.#options.onCommit?.(batch.publications.length, (done - started) / 1000, (done - batch.since) / 1000);
+  }
+
+  /** It is durable (or ephemeral): fan-out, hot log, results. */
+  #finish(publication: Publication, now: number): void {
+    const { channel, request, waiting, seq, address, length } = publication;
+    if (channel === null || request === null) throw new InternalError('a publish finished twice');
+    this.#port.publish(channel.id, address, length, seq);
+    channel.publishedSeq = seq;
+    this.#options.hotLog.add(channel.id, seq, address, length, now);
+    publication.finish();
+    this.#options.onResult(request, null, publication, false);
+    if (waiting !== null) for (const duplicate of waiting) this.#options.onResult(duplicate, null, publication, true);
+  }
+
+  /**
+   * The commit under way failed. What was gathered behind it has sequence numbers above those that are given back, so it fails
+   * too: every sequence stays dense and in the order in which its messages came.
+   */
+  #failed(error: Error): void {
+    const batches = [this.#committing, this.#gathering];
+    const failed = batches.flatMap((batch) => batch.publications);
+    for (const publication of failed) {
+      publication.channel!.sequencedSeq = publication.channel!.publishedSeq;
+      this.#recent.delete(dedupeKey(publication.channelId, publication.sender, publication.key));
+    }
+    for (const batch of batches) {
+      this.#confirm(batch);
+      batch.positions.fill(-1);
+    }
+    this.#gathering.clear();
+    for (const publication of failed) {
+      const { request, waiting } = publication;
+      publication.finish();
+      this.#refuse(request!, error);
+      if (waiting !== null) for (const duplicate of waiting) this.#refuse(duplicate, error);
+    }
+  }
+
+  #confirm(batch: Batch): void {
+    for (let core = 0; core < batch.positions.length; core++) {
+      const position = batch.positions[core]!;
+      if (position >= 0) this.#port.confirm(core, position);
+    }
+  }
+
+  /** Accepts nothing more; resolves when everything accepted has its result. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (!this.#commitRuns && this.#gathering.publications.length > 0) void this.#commit();
+    if (this.#commitRuns) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new StoreError(String(error), true, { cause: error });
+}

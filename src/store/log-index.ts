@@ -1,0 +1,141 @@
+import { duplicateKey, duplicateRange, isHashed, keyOf, readU48, segmentKey, segmentValue, seqValue } from './log-keys.js';
+import { splitTailKey, type LogTail, type SegmentPlace, type TailGeneration } from './log-tail.js';
+import type { LmdbEnv, Tables } from './lmdb-env.js';
+
+/** Channels whose greatest indexed key is remembered; all are forgotten when there are more. */
+const MAX_KNOWN_CHANNELS = 100_000;
+/** From here on the order of UTF-16 units is not that of UTF-8 bytes. */
+const NOT_BYTE_ORDERED = /[\ud800-\uffff]/;
+const PLACE_BYTES = 16;
+
+const decodePlace = (key: Buffer, value: Buffer): SegmentPlace => ({
+  firstSeq: readU48(key, 4), chunk: readU48(value, 0), offset: value.readUInt32BE(6), lastSeq: readU48(value, 10),
+});
+
+/** The indexes of the log: what is in LMDB together with the tail that is not there yet. */
+export class LogIndex {
+  readonly #env: LmdbEnv;
+  readonly #tail: LogTail;
+  /** Greatest plain key in the index by channel; absent: not looked up. A key above it cannot be a duplicate. */
+  readonly #greatest = new Map<number, string>();
+
+  constructor(env: LmdbEnv, tail: LogTail) {
+    this.#env = env;
+    this.#tail = tail;
+  }
+
+  #indexed(channelId: number, seq: number, reverse: boolean, limit: number): Iterable<{ key: Buffer; value: Buffer }> {
+    const end = reverse ? segmentKey(channelId, 0) : segmentKey(channelId + 1, 0);
+    return this.#env.tables.segments.getRange({ start: segmentKey(channelId, seq), end, reverse, limit });
+  }
+
+  #first(range: Iterable<{ key: Buffer; value: Buffer }>): SegmentPlace | null {
+    for (const { key, value } of range) if (value.length >= PLACE_BYTES) return decodePlace(key, value);
+    return null;
+  }
+
+  /** The channel's newest seq in the index or the tail; null when the log has none of it. */
+  lastSeq(channelId: number): number | null {
+    return this.#tail.lastSeq(channelId) ?? this.#first(this.#indexed(channelId, 2 ** 47, true, 1))?.lastSeq ?? null;
+  }
+
+  firstSeq(channelId: number): number | null {
+    return this.#first(this.#indexed(channelId, 0, false, 1))?.firstSeq ?? this.#tail.firstSeq(channelId) ?? null;
+  }
+
+  /** The segments from the one that holds `seq` (or the first after it) on, in order. Looks ahead as far as it is asked to. */
+  *places(channelId: number, seq: number): Generator<SegmentPlace> {
+    let next = seq;
+    const firstInTail = this.#tail.firstSeq(channelId);
+    if (firstInTail === undefined || seq < firstInTail) {
+      const holding = this.#first(this.#indexed(channelId, seq, true, 1));
+      if (holding !== null && holding.lastSeq >= seq) {
+        yield holding;
+        next = holding.lastSeq + 1;
+      }
+      for (const { key, value } of this.#indexed(channelId, next, false, Infinity)) {
+        const place = decodePlace(key, value);
+        yield place;
+        next = place.lastSeq + 1;
+      }
+    }
+    yield* this.#tail.places(channelId, next);
+  }
+
+  placeOf(channelId: number, seq: number): SegmentPlace | null {
+    for (const place of this.places(channelId, seq)) return place;
+    return null;
+  }
+
+  seqOfKey(channelId: number, sender: string, key: string): number | null {
+    const recent = this.#tail.seqOfKey(channelId, sender, key);
+    if (recent !== undefined) return recent;
+    const greatest = this.#greatestKey(channelId);
+    if (greatest !== null && key > greatest && !NOT_BYTE_ORDERED.test(key)) return null;
+    const value = this.#env.tables.keys.getBinaryFast(duplicateKey(channelId, sender, key));
+    return value === undefined ? null : readU48(value, 0);
+  }
+
+  /** Null where the key cannot be ruled out by it. An empty string: the index has no plain key of the channel. */
+  #greatestKey(channelId: number): string | null {
+    const known = this.#greatest.get(channelId);
+    if (known !== undefined) return known;
+    // While keys are on their way into the index, what it shows is not all of it.
+    if (this.#tail.draining !== null) return null;
+    const [from, to] = duplicateRange(channelId);
+    let greatest = '';
+    for (const key of this.#env.tables.keys.getKeys({ start: to, end: from, reverse: true, limit: 1 })) greatest = isHashed(key) ? '' : keyOf(key);
+    if (this.#greatest.size >= MAX_KNOWN_CHANNELS) this.#greatest.clear();
+    this.#greatest.set(channelId, greatest);
+    return greatest;
+  }
+
+  noteIndexed(channelId: number, key: string): void {
+    const greatest = this.#greatest.get(channelId);
+    if (greatest !== undefined && key > greatest) this.#greatest.set(channelId, key);
+  }
+}
+
+/** Writes one generation of the tail to the index, a slice with each commit. */
+export class IndexDrain {
+  readonly #generation: TailGeneration;
+  readonly #index: LogIndex;
+  #steps: Generator<void>;
+  #tables: Tables | null = null;
+  done = false;
+
+  constructor(generation: TailGeneration, index: LogIndex) {
+    this.#generation = generation;
+    this.#index = index;
+    this.#steps = this.#walk();
+  }
+
+  /** The commit of a slice failed: all of it is written once more, which changes nothing that did get there. */
+  restart(): void {
+    this.#steps = this.#walk();
+    this.done = false;
+  }
+
+  /** At most `puts` puts into the transaction that is open. */
+  slice(tables: Tables, puts: number): void {
+    this.#tables = tables;
+    for (let i = 0; i < puts && !this.done; i++) this.done = this.#steps.next().done === true;
+    this.#tables = null;
+  }
+
+  *#walk(): Generator<void> {
+    for (const [channelId, channel] of this.#generation.channels) {
+      for (const place of channel.places) {
+        void this.#tables!.segments.put(segmentKey(channelId, place.firstSeq), segmentValue(place.chunk, place.offset, place.lastSeq));
+        yield;
+      }
+      for (const [text, seq] of channel.keys) {
+        const [sender, key] = splitTailKey(text);
+        void this.#tables!.keys.put(duplicateKey(channelId, sender, key), seqValue(seq));
+        this.#index.noteIndexed(channelId, key);
+        yield;
+      }
+    }
+  }
+}
+

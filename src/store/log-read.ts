@@ -1,0 +1,74 @@
+import type { FrameRun } from './types.js';
+import type { SegmentView } from './log-segment.js';
+import type { SegmentPlace } from './log-tail.js';
+
+const INITIAL_BYTES = 65_536;
+
+/** Frames of several segments gathered in one buffer of the reader's own, so that two runs read in one turn do not meet. */
+class RunBuilder {
+  #bytes: Buffer;
+  #length = 0;
+  readonly #ends: number[] = [];
+  readonly #maxCount: number;
+  readonly #maxBytes: number;
+
+  constructor(maxCount: number, maxBytes: number) {
+    this.#maxCount = maxCount;
+    this.#maxBytes = maxBytes;
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(1, Math.min(maxBytes, INITIAL_BYTES)));
+  }
+
+  get count(): number {
+    return this.#ends.length;
+  }
+
+  /** Adds messages from `index` on; false when the run is full. At least one message fits whatever its size. */
+  add(view: SegmentView, index: number): boolean {
+    const from = view.frameEnd(index - 1);
+    let to = from;
+    let last = index;
+    const base = this.#length - from;
+    for (; last < view.count && this.#ends.length < this.#maxCount; last++) {
+      const end = view.frameEnd(last);
+      if (base + end > this.#maxBytes && this.#ends.length > 0) break;
+      this.#ends.push(base + end);
+      to = end;
+    }
+    this.#reserve(to - from);
+    view.chunk.copy(this.#bytes, this.#length, view.frames + from, view.frames + to);
+    this.#length += to - from;
+    return last === view.count && this.#ends.length < this.#maxCount && this.#length < this.#maxBytes;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#length + bytes, this.#bytes.length * 2));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    this.#bytes = larger;
+  }
+
+  finish(firstSeq: number): FrameRun {
+    return { firstSeq, lastSeq: firstSeq + this.count - 1, frames: this.#bytes.subarray(0, this.#length), ends: Uint32Array.from(this.#ends) };
+  }
+}
+
+/** Reads consecutive messages; ends early where the next segment does not follow on. */
+export function readRun(
+  places: Iterable<SegmentPlace>, viewOf: (place: SegmentPlace) => SegmentView | null, fromSeq: number, maxCount: number, maxBytes: number,
+): FrameRun | null {
+  if (maxCount < 1) return null;
+  let run: RunBuilder | null = null;
+  let firstSeq = 0;
+  for (const place of places) {
+    const view = viewOf(place);
+    if (view === null) break;
+    if (run === null) {
+      run = new RunBuilder(maxCount, maxBytes);
+      firstSeq = Math.max(view.firstSeq, fromSeq);
+      if (!run.add(view, firstSeq - view.firstSeq)) break;
+    } else if (view.firstSeq !== firstSeq + run.count || !run.add(view, 0)) {
+      break;
+    }
+  }
+  return run === null ? null : run.finish(firstSeq);
+}

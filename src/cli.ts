@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+/** The command line. Each subcommand is loaded only when it is asked for. */
+import { SluiceError, UsageError } from './errors.js';
+
+type Command = (argv: readonly string[]) => Promise<number>;
+
+const COMMANDS: Readonly<Record<string, { readonly help: string; readonly load: () => Promise<Command> }>> = {
+  serve: { help: 'the gateway: data plane and control plane in one process', load: async () => (await import('./cli/serve.js')).serve },
+  engine: { help: 'the data plane in a process of its own', load: async () => (await import('./cli/engine.js')).engine },
+  echo: { help: 'a plain WebSocket echo server', load: async () => (await import('./cli/echo.js')).echo },
+  drain: { help: 'asks a running gateway to hand its connections over', load: async () => (await import('./cli/drain.js')).drain },
+  stat: { help: 'counters and bytes per connection of a running gateway', load: async () => (await import('./cli/stat.js')).stat },
+  doctor: { help: 'what this machine offers and lacks, and how to mend it', load: async () => (await import('./cli/doctor.js')).doctor },
+  bench: { help: 'benchmarks: echo | idle | fanout | connect | publish | compare', load: async () => (await import('./cli/bench.js')).bench },
+};
+
+function usage(): string {
+  const lines = Object.entries(COMMANDS).map(([name, { help }]) => `  ${name.padEnd(8)}${help}`);
+  return `usage: sluice COMMAND [options]\n\n${lines.join('\n')}\n\nOptions of each: sluice COMMAND --help\n`;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(usage());
+    return 0;
+  }
+  const command = name === undefined ? undefined : COMMANDS[name];
+  if (command === undefined) {
+    process.stderr.write(name === undefined ? usage() : `sluice: there is no command '${name}'\n\n${usage()}`);
+    return 2;
+  }
+  try {
+    return await (await command.load())(rest);
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    process.stderr.write(`sluice ${name}: ${error.message}\n${error.remedy}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,18 @@
+/** The first SIGTERM or SIGINT stops in order, within a bound; the second ends the process at once. */
+export function onStopSignal(stop: () => Promise<void>, boundMs = 15_000): void {
+  let stopping = false;
+  const handle = (): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    setTimeout(() => process.exit(1), boundMs).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`sluice: the stop failed: ${error instanceof Error ? error.message : String(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', handle);
+  process.on('SIGINT', handle);
+}

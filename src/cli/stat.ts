@@ -1,0 +1,73 @@
+import { RegionReader, type RegionCounters } from '../engine/index.js';
+import { AdminError } from '../errors.js';
+import { parseFlags, textFlag } from './args.js';
+
+const FLAGS = {
+  admin: { type: 'string', help: 'admin address of the gateway, 127.0.0.1:9090 by default' },
+  name: { type: 'string', help: 'name of the region, to read it without the admin API' },
+  json: { type: 'boolean', help: 'prints JSON' },
+} as const;
+
+/** `sluice stat`: reads the shared region itself; the admin API only tells its name and what the control plane holds. */
+export async function stat(argv: readonly string[]): Promise<number> {
+  const parsed = parseFlags('stat', FLAGS, argv);
+  if (parsed === null) return 0;
+  const named = parsed.values['name'];
+  const stats = typeof named === 'string' ? null : await fetchStats(textFlag(parsed.values, 'admin', '127.0.0.1:9090'));
+  const region = RegionReader.attach(typeof named === 'string' ? named : String(stats?.['region_name'])).read();
+  const memory = memoryByPart(region, stats);
+  if (parsed.values['json'] === true) {
+    process.stdout.write(`${JSON.stringify({ ...region, memory, gateway: stats }, null, 2)}\n`);
+  } else {
+    process.stdout.write(render(region, memory));
+  }
+  return 0;
+}
+
+interface MemoryPart {
+  readonly part: string;
+  readonly bytes: number;
+  readonly per_connection: number;
+}
+
+async function fetchStats(admin: string): Promise<Record<string, unknown>> {
+  let response: Response;
+  try {
+    response = await fetch(`http://${admin}/stats`, { signal: AbortSignal.timeout(5000) });
+  } catch (cause) {
+    throw new AdminError(`nothing answers at http://${admin}/stats`, { cause });
+  }
+  if (!response.ok) throw new AdminError(`http://${admin}/stats answered ${response.status}`);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+/** The gateway knows all parts; without it only those of the data plane are known. */
+function memoryByPart(region: RegionCounters, stats: Record<string, unknown> | null): readonly MemoryPart[] {
+  if (stats !== null && Array.isArray(stats['memory'])) return stats['memory'] as MemoryPart[];
+  const open = Math.max(1, region.counters['connections_open'] ?? 0);
+  const part = (name: string, counter: string): MemoryPart => {
+    const bytes = region.counters[counter] ?? 0;
+    return { part: name, bytes, per_connection: bytes / open };
+  };
+  return [
+    part('connection rows', 'memory_rows_bytes'),
+    part('driver', 'memory_driver_bytes'),
+    part('subscriber sets', 'memory_hub_bytes'),
+    part('send queues', 'memory_send_queue_bytes'),
+    part('messages in assembly', 'assembly_bytes'),
+  ];
+}
+
+function render(region: RegionCounters, memory: readonly MemoryPart[]): string {
+  const lines = [
+    `region ${region.name}  driver ${region.driver}${region.driverReason === '' ? '' : ` (${region.driverReason})`}`,
+    `engine pid ${region.enginePid}  owner epoch ${region.ownerEpoch}  cores ${region.cores}  since ${new Date(region.startedMs).toISOString()}`,
+    `event ring ${region.eventRing.used}/${region.eventRing.capacity}  command ring ${region.commandRing.used}/${region.commandRing.capacity}`,
+    '',
+    ...Object.entries(region.counters).map(([name, value]) => `${name.padEnd(30)}${value}`),
+    '',
+    'memory by part'.padEnd(30) + 'bytes'.padStart(14) + 'a connection'.padStart(16),
+    ...memory.map(({ part, bytes, per_connection }) => part.padEnd(30) + String(bytes).padStart(14) + per_connection.toFixed(1).padStart(16)),
+  ];
+  return `${lines.join('\n')}\n`;
+}

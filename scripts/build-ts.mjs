@@ -1,8 +1,10 @@
-// After tsc: makes an output folder equal to what its sources say.
-//   node scripts/finish-ts.mjs dist                the shipped build
-//   node scripts/finish-ts.mjs build-test src test  the tests' build, which mirrors the project
-// Removes outputs whose source is gone (a deleted module must not go on working), copies files that tsc does not (the admin
-// page, fixtures), and makes the command line executable.
+// Compiles the TypeScript side.
+//   node scripts/build-ts.mjs dist         what is shipped
+//   node scripts/build-ts.mjs build-test   the tests and the code under test; the folder mirrors the project
+// Then makes the output equal to what the sources say: removes files whose source is gone (a deleted module must not go on
+// working), copies what tsc does not (the admin page, fixtures), and makes the command line executable. All of it also after
+// type errors, which are this program's exit status.
+import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +25,7 @@ function removeStale(out, source) {
   for (const path of walk(out)) {
     const inSource = join(source, relative(out, path));
     const stem = inSource.replace(/\.(d\.ts|js|js\.map|d\.ts\.map)$/, '');
-    if (path.endsWith('.tsbuildinfo') || existsSync(inSource) || existsSync(`${stem}.ts`)) continue;
+    if (path === join(out, '.lock') || path.endsWith('.tsbuildinfo') || existsSync(inSource) || existsSync(`${stem}.ts`)) continue;
     rmSync(path);
   }
 }
@@ -50,15 +52,25 @@ function linkProject(out, mirrored) {
   }
 }
 
-const [out, ...folders] = process.argv.slice(2);
+const out = process.argv[2];
+if (out !== 'dist' && out !== 'build-test') {
+  console.error('usage: node scripts/build-ts.mjs dist|build-test');
+  process.exit(2);
+}
+mkdirSync(out, { recursive: true });
+const config = out === 'dist' ? 'tsconfig.json' : 'tsconfig.test.json';
+// Two builds at once would write the same files. tsc has no lock of its own.
+const tsc = ['-w', '300', `${out}/.lock`, process.execPath, 'node_modules/typescript/bin/tsc', '-p', config];
+const { status } = spawnSync('flock', tsc, { stdio: 'inherit' });
 if (out === 'dist') {
   removeStale(out, 'src');
   copyAssets(out, 'src');
   if (existsSync('dist/cli.js')) chmodSync('dist/cli.js', 0o755);
 } else {
-  for (const folder of folders) {
+  for (const folder of ['src', 'test']) {
     removeStale(join(out, folder), folder);
     copyAssets(join(out, folder), folder);
   }
-  linkProject(out, folders);
+  linkProject(out, ['src', 'test']);
 }
+process.exitCode = status ?? 1;

@@ -32,8 +32,10 @@ function report(name) {
       console.log(`  FAILED ${what}`);
       const lines = details.trimEnd().split('\n');
       const shown = lines.slice(-200);
-      if (details !== '' && shown.length < lines.length) console.log(`    … ${lines.length - shown.length} lines before these are in ${log}`);
-      if (details !== '' && !verbose) console.log(shown.map((line) => `    ${line}`).join('\n'));
+      if (details !== '' && !verbose) {
+        if (shown.length < lines.length) console.log(`    … ${lines.length - shown.length} lines before these are in ${log}`);
+        console.log(shown.map((line) => `    ${line}`).join('\n'));
+      }
       appendFileSync(log, `FAILED ${what}\n`);
     },
     skip(what, why, count = 1) {
@@ -58,27 +60,26 @@ async function runStage(name) {
   }
   const seconds = (Date.now() - started) / 1000;
   console.log(`   ${name}: ${result.passed} ok, ${result.failed} failed, ${result.skipped} skipped in ${seconds.toFixed(1)} s`);
-  rows.push({ name, seconds, ...result });
-  return result.failed === 0;
+  rows.push({ name, seconds, passed: result.passed, failed: result.failed, skipped: result.skipped });
 }
 
 const wanted = only === undefined ? names : [...(stages[only].needs ?? []), only];
-const broken = new Set();
 for (const name of wanted) {
-  const need = (stages[name].needs ?? []).find((needed) => broken.has(needed));
-  if (need !== undefined) {
-    // Counted as failed, not as skipped: a build that fails must not look like a machine that lacks something.
-    console.log(`== ${name}: not run, because ${need} failed`);
+  const lacking = stages[name].lacking?.();
+  if (lacking === undefined) {
+    await runStage(name);
+  } else {
+    // Failed, not skipped: a build that fails must not look like a machine that lacks something.
+    console.log(`== ${name}: FAILED, not run: ${lacking}`);
     rows.push({ name, seconds: 0, passed: 0, failed: 1, skipped: 0 });
-    continue;
   }
-  if (!(await runStage(name))) broken.add(name);
 }
 
 const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
 console.log('\nstage      passed  failed  skipped  seconds');
 for (const row of rows) {
-  const cells = [String(row.passed).padStart(6), String(row.failed).padStart(7), String(row.skipped).padStart(8), row.seconds.toFixed(1).padStart(8)];
+  const counts = [row.passed, row.failed, row.skipped, row.seconds.toFixed(1)];
+  const cells = counts.map((cell, index) => String(cell).padStart([6, 7, 8, 8][index]));
   console.log(`${row.name.padEnd(10)} ${cells.join(' ')}`);
 }
 console.log(`all stages ${''.padStart(23)} ${sum('seconds').toFixed(1).padStart(8)}\n`);

@@ -1,0 +1,111 @@
+// Native tests in a kind of build (dev, asan, tsan), and the fuzz targets.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { inParallel, run } from './run.mjs';
+
+const has = (program) => (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, program)));
+
+// clang's ThreadSanitizer gives up where the kernel spreads addresses wider than it knows.
+const withoutAslr = () => (has('setarch') ? ['setarch', '-R'] : []);
+
+const kinds = {
+  dev: { prefix: () => [], env: {}, tests: [] },
+  asan: {
+    prefix: () => [],
+    env: { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:strict_string_checks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+    tests: [],
+  },
+  // Tests that fork or that take minutes under TSan carry the tag [no-tsan].
+  tsan: { prefix: withoutAslr, env: { TSAN_OPTIONS: 'halt_on_error=0:exitcode=66:second_deadlock_stack=1' }, tests: ['~[no-tsan]'] },
+};
+
+function missingTools(kind) {
+  const wanted = ['cmake', 'ninja', ...(kind === 'dev' ? [] : ['clang++'])];
+  const missing = wanted.filter((program) => !has(program));
+  if (kind !== 'fuzz' && !existsSync('/usr/include/catch2/catch.hpp')) missing.push('catch2');
+  return missing;
+}
+
+const built = new Map();
+
+async function build(r, kind) {
+  if (!built.has(kind)) {
+    const result = await run(['scripts/cmake', kind], { seconds: 1500, log: r.log, echo: r.verbose });
+    if (!result.ok) {
+      // Compilers print much; what failed begins with ninja's mark.
+      const start = result.output.indexOf('FAILED:');
+      r.fail(`build-${kind}: ${result.why}`, start >= 0 ? result.output.slice(start) : result.output);
+    }
+    built.set(kind, result.ok);
+  }
+  return built.get(kind);
+}
+
+// "All tests passed (41 assertions in 12 test cases)", or "test cases: 12 | 10 passed | 2 failed".
+function catchCounts(output) {
+  const all = /^All tests passed \(.* in (\d+) test cases?\)$/m.exec(output);
+  if (all !== null) return { passed: Number(all[1]), failed: 0 };
+  const line = /^test cases: .*$/m.exec(output)?.[0];
+  if (line === undefined) return undefined;
+  const count = (word) => Number(new RegExp(`(\\d+) ${word}`).exec(line)?.[1] ?? 0);
+  return { passed: count('passed'), failed: count('failed') };
+}
+
+export async function nativeStage(r, kind) {
+  const missing = missingTools(kind);
+  if (missing.length > 0) return r.skip(`native tests (${kind})`, `${missing.join(', ')} not installed`);
+  if (!(await build(r, kind))) return undefined;
+  const program = `build-${kind}/sluice_test`;
+  if (!existsSync(program)) return r.note('there are no native tests');
+
+  const { prefix, env, tests } = kinds[kind];
+  // Catch2 reads a comma as "or" and a blank as "and".
+  const spec = [...(r.filter === undefined ? [] : [/^[[~]/.test(r.filter) ? r.filter : `*${r.filter}*`]), ...tests].join(' ');
+  const command = [...prefix(), program, '--durations', 'no', ...(spec === '' ? [] : [spec])];
+  const result = await run(command, { seconds: 600, log: r.log, echo: r.verbose, env });
+  const counts = catchCounts(result.output);
+  // A test that lacks something of the machine says so in a line of its own: "SKIPPED: name: why".
+  const skipped = [...result.output.matchAll(/^SKIPPED: (.*?): (.*)$/gm)];
+  for (const [, name, why] of skipped) r.skip(name, why);
+  if (counts !== undefined) r.pass(Math.max(0, counts.passed - skipped.length));
+  if (!result.ok) {
+    const died = counts === undefined ? 'died: ' : '';
+    r.fail(`native tests (${kind}): ${died}${result.why}`, result.output, Math.max(1, counts?.failed ?? 1));
+  } else if (counts === undefined && !/No tests ran/.test(result.output)) {
+    r.fail(`native tests (${kind}): no summary`, result.output);
+  }
+  if (result.leftovers) r.fail(`native tests (${kind}) left processes behind`);
+  return undefined;
+}
+
+// libFuzzer writes what it finds into the first folder that it is given, so that one is temporary.
+async function fuzzOne(r, target, seconds) {
+  const name = basename(target);
+  const scratch = mkdtempSync(join(tmpdir(), 'sluice-fuzz-'));
+  mkdirSync(join(scratch, 'corpus'));
+  const seeds = `native/fuzz/corpus/${name}`;
+  const dictionary = `native/fuzz/${name}.dict`;
+  const options = ['-timeout=10', '-rss_limit_mb=2048', `-max_total_time=${seconds}`, `-artifact_prefix=${scratch}/`];
+  if (existsSync(dictionary)) options.push(`-dict=${dictionary}`);
+  const command = [target, ...options, join(scratch, 'corpus'), ...(existsSync(seeds) ? [seeds] : [])];
+  const result = await run(command, { seconds: seconds + 60, log: r.log, echo: r.verbose, env: kinds.asan.env });
+  if (result.ok) {
+    r.pass();
+    rmSync(scratch, { recursive: true, force: true });
+  } else {
+    r.fail(`fuzz target ${name}: ${result.why}; the input is in ${scratch}`, result.output);
+  }
+}
+
+export async function fuzzStage(r) {
+  const missing = missingTools('fuzz');
+  if (missing.length > 0) return r.skip('fuzz targets', `${missing.join(', ')} not installed`);
+  if (!(await build(r, 'asan'))) return undefined;
+  const folder = 'build-asan/fuzz';
+  const targets = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('_fuzz')) : [];
+  const wanted = targets.filter((name) => r.filter === undefined || name.includes(r.filter)).sort();
+  if (wanted.length === 0) return r.note('there are no fuzz targets');
+  await inParallel(wanted, 2, (name) => fuzzOne(r, join(folder, name), 5));
+  return undefined;
+}

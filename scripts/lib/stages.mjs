@@ -1,0 +1,62 @@
+// The stages of scripts/test, in order. Each reports what it ran to `r` (see test.mjs).
+import { existsSync } from 'node:fs';
+import { fuzzStage, nativeStage } from './native-stages.mjs';
+import { run } from './run.mjs';
+import { tapStage } from './tap-stage.mjs';
+
+// A command that counts as one test.
+async function step(r, what, command, seconds, env) {
+  const result = await run(command, { seconds, log: r.log, echo: r.verbose, env });
+  if (result.ok) r.pass();
+  else r.fail(`${what} (${command.join(' ')}): ${result.why}`, result.output);
+  return result.ok;
+}
+
+async function tidy(r) {
+  const paths = r.filter === undefined ? [] : [r.filter];
+  const result = await run(['scripts/tidy', ...paths], { seconds: 180, log: r.log, echo: r.verbose });
+  const counts = /^tidy: (\d+) rules hold, (\d+) broken$/m.exec(result.output);
+  if (counts === null) return r.fail(`tidy: ${result.why || 'no summary'}`, result.output);
+  r.pass(Number(counts[1]));
+  if (Number(counts[2]) > 0) r.fail('tidy', result.output, Number(counts[2]));
+}
+
+async function build(r) {
+  await step(r, 'addon', ['npm', 'run', '-s', 'build:native'], 900);
+  // tsc writes its output in spite of type errors: these fail the build but do not hide what the tests say.
+  await step(r, 'TypeScript', ['npm', 'run', '-s', 'build:ts'], 300);
+  await step(r, 'tests', ['npm', 'run', '-s', 'build:test'], 300);
+  await step(r, 'src/engine/layout.ts is what the native side says', ['npm', 'run', '-s', 'layout:check'], 60);
+}
+
+function lackingBuild() {
+  const missing = ['build/Release/sluice.node', 'dist/cli.js'].find((file) => !existsSync(file));
+  return missing === undefined ? undefined : `there is no ${missing}`;
+}
+
+async function bench(r) {
+  await step(r, 'bench compare', ['node', 'dist/cli.js', 'bench', 'compare', '--smoke'], 180);
+}
+
+export const stages = {
+  tidy: { title: 'style, include direction, dead files, links', run: tidy },
+  build: { title: 'addon and TypeScript', run: build },
+  native: { title: 'native tests', run: (r) => nativeStage(r, 'dev') },
+  asan: { title: 'native tests under AddressSanitizer and UndefinedBehaviorSanitizer', run: (r) => nativeStage(r, 'asan') },
+  tsan: { title: 'native tests under ThreadSanitizer', run: (r) => nativeStage(r, 'tsan') },
+  fuzz: { title: 'fuzz targets, some seconds each', run: fuzzStage },
+  unit: { title: 'unit tests', needs: ['build'], run: (r) => tapStage(r, 'unit', { width: 2, seconds: 120 }) },
+  e2e: {
+    title: 'end-to-end tests',
+    needs: ['build'],
+    lacking: lackingBuild,
+    run: (r) => tapStage(r, 'e2e', { width: 1, seconds: 300 }),
+  },
+  browser: {
+    title: 'browser tests',
+    needs: ['build'],
+    lacking: lackingBuild,
+    run: (r) => tapStage(r, 'browser', { width: 1, seconds: 300 }),
+  },
+  bench: { title: 'benchmarks in smoke mode', needs: ['build'], lacking: lackingBuild, run: bench },
+};

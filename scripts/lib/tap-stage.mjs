@@ -1,0 +1,71 @@
+// Runs compiled tap tests (build-test/test/SUITE/**/*.test.js), each file in a process of its own: a file that crashes, hangs
+// or leaves processes behind is one failure and the others never notice.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Parser } from 'tap-parser';
+import { inParallel, run } from './run.mjs';
+
+function testFiles(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true })
+    .map((name) => join(folder, String(name)))
+    .filter((path) => path.endsWith('.test.js'))
+    .sort();
+}
+
+// Counts subtests that hold no further subtests. Assertions beside subtests count as one test together.
+function countTap(output) {
+  const counts = { passed: 0, failed: 0, skipped: [], failures: [] };
+  const watch = (parser, path) => {
+    const children = new Set();
+    const own = { passed: 0, failed: 0, skipped: 0 };
+    parser.on('child', (child) => {
+      children.add(child.name);
+      watch(child, [...path, child.name]);
+    });
+    parser.on('assert', (point) => {
+      const name = [...path, point.name].join(' › ');
+      if (point.skip || point.todo) {
+        own.skipped += 1;
+        const why = [point.skip, point.todo].find((reason) => typeof reason === 'string');
+        counts.skipped.push([name, why ?? 'no reason given']);
+      } else if (!children.has(point.name)) {
+        own[point.ok ? 'passed' : 'failed'] += 1;
+        if (!point.ok) counts.failures.push(name);
+      }
+    });
+    parser.on('complete', (result) => {
+      // Not ok without a failing child: a plan that was not met, a time-out.
+      if (own.failed > 0 || (!result.ok && children.size === 0)) counts.failed += 1;
+      else if (own.passed > 0 || (path.length > 0 && children.size === 0 && own.skipped === 0)) counts.passed += 1;
+    });
+  };
+  const parser = new Parser();
+  watch(parser, []);
+  parser.end(output);
+  return { ...counts, ok: parser.ok, any: parser.count > 0 };
+}
+
+async function runFile(r, path, seconds) {
+  const name = path.replace(/^build-test\//, '').replace(/\.js$/, '.ts');
+  const env = { TAP: '1', TAP_TIMEOUT: String(seconds - 5), NODE_ENV: 'test' };
+  const result = await run([process.execPath, '--enable-source-maps', path], { seconds, log: r.log, echo: r.verbose, env });
+  const counts = countTap(result.output);
+  r.pass(counts.passed);
+  for (const [test, why] of counts.skipped) r.skip(`${name}: ${test}`, why);
+  const failed = !result.ok || !counts.ok || !counts.any;
+  if (failed) {
+    const why = result.why || (counts.any ? 'tests failed' : 'no test ran');
+    r.fail(`${name}: ${[why, ...counts.failures.slice(0, 5)].join('; ')}`, result.output, Math.max(1, counts.failed));
+  }
+  if (result.leftovers) r.fail(`${name} left processes behind`);
+}
+
+export async function tapStage(r, suite, { width, seconds }) {
+  const files = testFiles(join('build-test/test', suite));
+  const wanted = files.filter((path) => r.filter === undefined || path.includes(r.filter));
+  if (files.length === 0) return r.note(`test/${suite} holds no tests`);
+  if (wanted.length === 0) return r.fail(`no file of test/${suite} has '${r.filter}' in its path`);
+  await inParallel(wanted, width, (path) => runFile(r, path, seconds));
+  return undefined;
+}

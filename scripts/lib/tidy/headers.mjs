@@ -1,0 +1,63 @@
+// Every native header compiles alone. A header is compiled again only when it, or a project header that it reaches, changed.
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { inParallel } from '../run.mjs';
+
+const cacheFile = '.cache/tidy-headers.json';
+const flags = ['-std=c++20', '-fsyntax-only', '-Wall', '-Wextra', '-Inative', '-x', 'c++', '-include'];
+const addonDefines = ['-DNAPI_VERSION=8', '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS', '-fno-exceptions'];
+
+function contentHash(project, header) {
+  const hash = createHash('sha256');
+  const seen = new Set();
+  const add = (path) => {
+    if (seen.has(path) || !project.files.includes(path)) return;
+    seen.add(path);
+    hash.update(path).update(project.text(path));
+    for (const [, included] of project.text(path).matchAll(/^\s*#\s*include\s+"([^"]+)"/gm)) add(`native/${included}`);
+  };
+  add(header);
+  return hash.update([...flags, ...addonDefines].join(' ')).digest('hex');
+}
+
+function nodeIncludes() {
+  const prefix = process.env['npm_config_nodedir'] ?? dirname(dirname(process.execPath));
+  return ['node_modules/node-addon-api', join(prefix, 'include/node')].filter((path) => existsSync(path)).map((path) => `-isystem${path}`);
+}
+
+function compile(header) {
+  // libuv's and Node's headers are needed by addon/ only; the others do not see them, so that they cannot come to need them.
+  const extra = /^native\/(addon|test)\//.test(header) ? [...addonDefines, ...nodeIncludes()] : [];
+  if (/^native\/test\//.test(header)) extra.splice(extra.indexOf('-fno-exceptions'), 1);
+  return new Promise((resolve) => {
+    execFile('g++', [...extra, ...flags, header, '/dev/null'], { timeout: 60_000, maxBuffer: 1 << 24 }, (error, _out, errors) => {
+      resolve(error === null ? undefined : (/^.*(?:error|warning): .*$/m.exec(errors)?.[0] ?? errors.split('\n')[0]));
+    });
+  });
+}
+
+export async function* headersAlone(project) {
+  // Without liburing-dev the driver's headers cannot compile; the build leaves them out too.
+  const uring = existsSync('/usr/include/liburing.h');
+  let cache = {};
+  try {
+    cache = JSON.parse(readFileSync(cacheFile, 'utf8'));
+  } catch {
+    // The first run.
+  }
+  const next = {};
+  const findings = [];
+  const compiles = (path) => uring || !project.text(path).includes('<liburing.h>');
+  const headers = project.under('native').filter((path) => path.endsWith('.hpp') && compiles(path));
+  await inParallel(headers, 2, async (header) => {
+    const hash = contentHash(project, header);
+    const problem = cache[header] === hash ? undefined : await compile(header);
+    if (problem === undefined) next[header] = hash;
+    else findings.push({ file: header, what: `does not compile alone: ${problem}` });
+  });
+  mkdirSync('.cache', { recursive: true });
+  writeFileSync(cacheFile, JSON.stringify(next));
+  yield* findings.sort((a, b) => (a.file < b.file ? -1 : 1));
+}

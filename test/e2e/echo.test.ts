@@ -1,0 +1,114 @@
+import { connect, type Socket } from 'node:net';
+import t from 'tap';
+import { WebSocket } from 'ws';
+
+import { runSluice, startSluice } from '../support/sluice-process.js';
+
+const DRIVERS = ['epoll', 'auto'] as const;
+
+async function open(url: string): Promise<WebSocket> {
+  const socket = new WebSocket(url, { perMessageDeflate: false });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', () => resolve());
+    socket.once('error', reject);
+  });
+  return socket;
+}
+
+function echoed(socket: WebSocket, data: Buffer | string): Promise<{ data: Buffer; binary: boolean }> {
+  return new Promise((resolve, reject) => {
+    socket.once('message', (bytes, binary) => resolve({ data: bytes as Buffer, binary }));
+    socket.once('close', (code) => reject(new Error(`closed ${code}`)));
+    socket.send(data);
+  });
+}
+
+/** Sends raw bytes and returns everything that comes until the server ends the stream. */
+function rawExchange(url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(Number(port), hostname, () => socket.write(bytes));
+    let got = '';
+    socket.setEncoding('latin1').on('data', (text: string) => (got += text));
+    socket.on('close', () => resolve(got));
+    socket.on('error', reject);
+    socket.setTimeout(8000, () => socket.destroy());
+  });
+}
+
+for (const driver of DRIVERS) {
+  t.test(`echo on ${driver}`, async (t) => {
+    const server = await startSluice(['echo', '--driver', driver, '--listen', '127.0.0.1:0', '--max-message', '8MiB']);
+    t.teardown(() => server.stop('SIGKILL'));
+
+    await t.test('every size class comes back as it was, text as text', async (t) => {
+      const socket = await open(server.url);
+      for (const size of [0, 1, 125, 126, 65_535, 65_536, 300_000, 8 << 20]) {
+        const body = Buffer.alloc(size, 'abcdefghijklm');
+        const binary = await echoed(socket, body);
+        t.ok(binary.binary && binary.data.equals(body), `binary ${size}`);
+        const text = await echoed(socket, body.toString());
+        t.ok(!text.binary && text.data.equals(body), `text ${size}`);
+      }
+      socket.close(3000, 'done');
+      const code = await new Promise((resolve) => socket.once('close', resolve));
+      t.equal(code, 3000, 'the close code is answered');
+    });
+
+    await t.test('a thousand pipelined messages keep their order', async (t) => {
+      const socket = await open(server.url);
+      const got: string[] = [];
+      const all = new Promise<void>((resolve) => {
+        socket.on('message', (data) => {
+          got.push(String(data));
+          if (got.length === 1000) resolve();
+        });
+      });
+      for (let i = 0; i < 1000; i++) socket.send(`message ${i}`);
+      await all;
+      t.same(got, Array.from({ length: 1000 }, (_, i) => `message ${i}`));
+      socket.terminate();
+    });
+
+    await t.test('what is no WebSocket is answered with a status', async (t) => {
+      t.match(await rawExchange(server.url, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'), /^HTTP\/1\.1 426 /);
+      t.match(await rawExchange(server.url, 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 200 /);
+      t.match(await rawExchange(server.url, 'nonsense\r\n\r\n'), /^HTTP\/1\.1 400 /);
+      t.match(await rawExchange(server.url, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(9000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
+    });
+
+    await t.test('a message above the limit is closed with 1009 and the others stay', async (t) => {
+      const bystander = await open(server.url);
+      const socket = await open(server.url);
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.on('error', () => undefined);
+      socket.send(Buffer.alloc((8 << 20) + 1));
+      t.equal(await closed, 1009);
+      t.equal(String((await echoed(bystander, 'still here')).data), 'still here');
+      bystander.terminate();
+    });
+
+    await t.test('SIGTERM closes with 1001 and exits 0', async (t) => {
+      const socket = await open(server.url);
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      t.equal(await server.stop('SIGTERM'), 0);
+      t.equal(await closed, 1001);
+    });
+  });
+}
+
+t.test('bad arguments exit 2 and say why', async (t) => {
+  const unknown = await runSluice(['echo', '--nonsense']);
+  t.equal(unknown.code, 2);
+  t.match(unknown.err, /nonsense/);
+  t.equal((await runSluice(['frobnicate'])).code, 2);
+});
+
+t.test('a taken port exits 1 and names it', async (t) => {
+  const server = await startSluice(['echo', '--listen', '127.0.0.1:0', '--driver', 'epoll']);
+  t.teardown(() => server.stop('SIGKILL'));
+  const { host } = new URL(server.url);
+  const second = await runSluice(['echo', '--listen', host, '--driver', 'epoll']);
+  t.equal(second.code, 1);
+  t.match(second.err, new RegExp(host.replace('.', '\\.')));
+});

@@ -1,0 +1,84 @@
+/** Starts the built command line as a process of its own, on ports that the system chooses, and stops it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface SluiceProcess {
+  readonly child: ChildProcess;
+  /** WebSocket URL of the ready line. */
+  readonly url: string;
+  /** Admin URL of the ready line; empty where there is none. */
+  readonly admin: string;
+  readonly ready: string;
+  stderr(): string;
+  /** Sends the signal and waits for the end; the exit status, null after a signal. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+function projectRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'binding.gyp'))) folder = dirname(folder);
+  return folder;
+}
+
+export const CLI = join(projectRoot(), 'dist', 'cli.js');
+
+const READY_MS = 15_000;
+/** No test leaves a process behind, however it ends. */
+const LIFETIME_MS = 10 * 60_000;
+
+/** Rejects with what the process printed when it does not become ready. */
+export async function startSluice(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<SluiceProcess> {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
+  const onExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', onExit);
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => {
+      clearTimeout(killer);
+      process.removeListener('exit', onExit);
+      resolve(code);
+    });
+  });
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  const ready = await waitForReady(child, () => out, () => err);
+  return {
+    child,
+    ready,
+    url: /ws:\/\/\S+/.exec(ready)?.[0] ?? '',
+    admin: /http:\/\/\S+/.exec(ready)?.[0] ?? '',
+    stderr: () => err,
+    stop: async (signal = 'SIGTERM') => {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      return exited;
+    },
+  };
+}
+
+async function waitForReady(child: ChildProcess, out: () => string, err: () => string): Promise<string> {
+  const deadline = Date.now() + READY_MS;
+  for (;;) {
+    const line = /^ready .*$/m.exec(out());
+    if (line !== null) return line[0];
+    if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+      child.kill('SIGKILL');
+      throw new Error(`not ready (exit ${child.exitCode ?? child.signalCode ?? 'none'}):\n${out()}\n${err()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Runs a command line to its end. */
+export async function runSluice(args: readonly string[], cwd?: string): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000, ...(cwd ? { cwd } : {}) });
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  return { code, out, err };
+}

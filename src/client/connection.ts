@@ -188,7 +188,7 @@ export class Connection {
     if (this.#state !== 'connecting' && this.#state !== 'open') return;
     const wasMove = code === 1012;
     this.#lost(code, reason);
-    if (wasMove && this.#state === 'waiting') this.start();
+    if (wasMove && this.state === 'waiting') this.start();
   }
 
   #lost(code: number, reason: string): void {

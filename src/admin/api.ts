@@ -1,0 +1,104 @@
+/** /api: what an operator or a backend service may do. Everything here needs the admin token. */
+import { randomUUID } from 'node:crypto';
+import { InvalidError } from '../errors.js';
+import { UNAUTHORISED } from './failure.js';
+import type { FastifyInstance } from 'fastify';
+import type { AdminBackend } from './backend.js';
+
+const CHANNEL = { type: 'string', minLength: 1, maxLength: 255 };
+const NAME = { type: 'string', minLength: 1, maxLength: 255 };
+const NONE_OTHER = { additionalProperties: false };
+
+const PUBLISH_BODY = {
+  type: 'object',
+  required: ['channel', 'body'],
+  properties: {
+    channel: CHANNEL,
+    body: { type: 'string' },
+    encoding: { enum: ['utf8', 'base64'], default: 'utf8' },
+    from: { ...NAME, default: 'admin' },
+    key: { type: 'string', minLength: 1, maxLength: 255 },
+  },
+  ...NONE_OTHER,
+};
+
+const HISTORY_QUERY = {
+  type: 'object',
+  required: ['channel'],
+  properties: {
+    channel: CHANNEL,
+    before: { type: 'integer', minimum: 0 },
+    after: { type: 'integer', minimum: 0 },
+    limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
+  },
+  ...NONE_OTHER,
+};
+
+const PRESENCE_QUERY = { type: 'object', required: ['channel'], properties: { channel: CHANNEL }, ...NONE_OTHER };
+
+const DISCONNECT_BODY = {
+  type: 'object',
+  required: ['user'],
+  properties: {
+    user: NAME,
+    // What a server may send: RFC 6455 §7.4.1 reserves the rest.
+    code: { type: 'integer', anyOf: [{ enum: [1000, 1001, 1008, 1011, 1012, 1013] }, { minimum: 3000, maximum: 4999 }], default: 4003 },
+    reason: { type: 'string', maxLength: 123, default: 'disconnected by an operator' },
+  },
+  ...NONE_OTHER,
+};
+
+interface PublishBody {
+  readonly channel: string;
+  readonly body: string;
+  readonly encoding: 'utf8' | 'base64';
+  readonly from: string;
+  readonly key?: string;
+}
+
+interface HistoryQuery {
+  readonly channel: string;
+  readonly before?: number;
+  readonly after?: number;
+  readonly limit: number;
+}
+
+export function addApi(server: FastifyInstance, backend: AdminBackend, isAuthorised: (header: string | undefined) => boolean): void {
+  void server.register(
+    (api, _options, done) => {
+      api.addHook('onRequest', async (request, reply) => {
+        if (isAuthorised(request.headers.authorization)) return undefined;
+        return reply.code(401).header('www-authenticate', 'Bearer realm="sluice"').send(UNAUTHORISED);
+      });
+      api.post<{ Body: PublishBody }>('/publish', { schema: { body: PUBLISH_BODY } }, ({ body }) =>
+        // A key of our own makes nothing idempotent; it only has to be unique.
+        backend.publish(body.channel, body.from, body.key ?? randomUUID(), bodyOf(body)),
+      );
+      api.get<{ Querystring: HistoryQuery }>('/history', { schema: { querystring: HISTORY_QUERY } }, ({ query }) => {
+        const { channel, ...rest } = query;
+        if (rest.before !== undefined && rest.after !== undefined) throw new InvalidError('before and after exclude each other');
+        return backend.history(channel, rest);
+      });
+      api.get<{ Querystring: { channel: string } }>('/presence', { schema: { querystring: PRESENCE_QUERY } }, ({ query }) =>
+        backend.presence(query.channel),
+      );
+      api.post<{ Body: { user: string; code: number; reason: string } }>('/disconnect', { schema: { body: DISCONNECT_BODY } },
+        async ({ body }) => {
+          // 123 bytes, not characters: a close frame's payload holds 125 with the code.
+          if (Buffer.byteLength(body.reason) > 123) throw new InvalidError('reason exceeds 123 bytes');
+          return { disconnected: await backend.disconnect(body.user, body.code, body.reason) };
+        },
+      );
+      done();
+    },
+    { prefix: '/api' },
+  );
+}
+
+function bodyOf({ body, encoding }: PublishBody): string | Uint8Array {
+  if (encoding === 'utf8') return body;
+  const bytes = Buffer.from(body, 'base64');
+  // Buffer.from skips what is not base64; a publisher wants to hear of it.
+  if (bytes.toString('base64').replace(/=+$/, '') !== body.replace(/=+$/, '')) throw new InvalidError('body is not base64');
+  return bytes;
+}

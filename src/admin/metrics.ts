@@ -1,0 +1,140 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { AdminBackend, GatewayStats } from './backend.js';
+
+const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+
+/** Totals that something else counts, and how to read them. */
+const TOTALS: readonly { readonly name: string; readonly help: string; readonly of: (stats: GatewayStats) => number }[] = [
+  { name: 'sluice_messages_in_total', help: 'WebSocket messages received', of: (s) => counter(s, 'messages_in') },
+  { name: 'sluice_messages_out_total', help: 'WebSocket messages sent', of: (s) => counter(s, 'messages_out') },
+  { name: 'sluice_bytes_in_total', help: 'Bytes received from sockets', of: (s) => counter(s, 'bytes_received') },
+  { name: 'sluice_bytes_out_total', help: 'Bytes sent to sockets', of: (s) => counter(s, 'bytes_sent') },
+  { name: 'sluice_published_total', help: 'Messages sequenced and stored', of: (s) => s.published },
+  { name: 'sluice_duplicates_total', help: 'Publishes answered with their first result', of: (s) => s.duplicates },
+  { name: 'sluice_commits_total', help: 'Group commits of the log', of: (s) => s.commits },
+];
+
+const LEVELS: readonly { readonly name: string; readonly help: string; readonly of: (stats: GatewayStats) => number }[] = [
+  { name: 'sluice_connections', help: 'Open connections', of: (s) => s.connections },
+  { name: 'sluice_sessions', help: 'Sessions', of: (s) => s.sessions },
+  { name: 'sluice_subscriptions', help: 'Subscriptions of all connections', of: (s) => s.subscriptions },
+  { name: 'sluice_channels', help: 'Channels in use', of: (s) => s.channels },
+  { name: 'sluice_uptime_seconds', help: 'Time since the start', of: (s) => s.uptime_s },
+  { name: 'sluice_hot_log_bytes', help: 'Memory held by recent messages', of: (s) => s.hot_log.bytes },
+  { name: 'sluice_hot_log_messages', help: 'Recent messages in memory', of: (s) => s.hot_log.messages },
+];
+
+export interface Metrics {
+  readonly contentType: string;
+  /** The exposition text. */
+  text(): Promise<string>;
+  /** One group commit: for AdminBackend.onCommit. */
+  commit(batchSize: number, seconds: number, oldestWaitSeconds: number): void;
+  close(): void;
+}
+
+/** Metrics of one gateway in a registry of their own, so that several in one process do not meet. */
+export function createMetrics(backend: AdminBackend): Metrics {
+  const register = new Registry();
+  // One reading for all metrics of a scrape.
+  let stats: GatewayStats = backend.stats();
+  for (const { name, help, of } of TOTALS) addTotal(register, name, help, () => of(stats));
+  for (const { name, help, of } of LEVELS) {
+    new Gauge({ name, help, registers: [register], collect() { this.set(of(stats)); } });
+  }
+  addLabelled(register, () => stats);
+  const latency = new Histogram({ name: 'sluice_commit_seconds', help: 'Group commit', buckets: COMMIT_BUCKETS, registers: [register] });
+  const batch = new Histogram({ name: 'sluice_commit_batch', help: 'Publishes in a commit', buckets: BATCH_BUCKETS, registers: [register] });
+  const ack = new Histogram({
+    name: 'sluice_publish_ack_seconds',
+    help: 'Arrival to acknowledgement of the oldest publish of each commit: no publish of the commit waited longer',
+    buckets: COMMIT_BUCKETS,
+    registers: [register],
+  });
+  collectDefaultMetrics({ register, prefix: 'sluice_' });
+  return {
+    contentType: register.contentType,
+    text() {
+      stats = backend.stats();
+      return register.metrics();
+    },
+    commit(batchSize, seconds, oldestWaitSeconds) {
+      latency.observe(seconds);
+      batch.observe(batchSize);
+      ack.observe(oldestWaitSeconds);
+    },
+    close: () => register.clear(),
+  };
+}
+
+function addLabelled(register: Registry, stats: () => GatewayStats): void {
+  const ring = { registers: [register], labelNames: ['ring'] };
+  new Gauge({
+    ...ring,
+    name: 'sluice_ring_used',
+    help: 'Records in the fullest ring of the kind',
+    collect() {
+      this.set({ ring: 'event' }, stats().event_ring.used);
+      this.set({ ring: 'command' }, stats().command_ring.used);
+    },
+  });
+  new Gauge({
+    ...ring,
+    name: 'sluice_ring_capacity',
+    help: 'Records that a ring of the kind holds',
+    collect() {
+      this.set({ ring: 'event' }, stats().event_ring.capacity);
+      this.set({ ring: 'command' }, stats().command_ring.capacity);
+    },
+  });
+  addTotals(register, 'sluice_drops_total', 'Publishes refused or dropped', 'reason', () => stats().drops);
+  // A gauge: among the native counters are levels, and their names alone do not tell which.
+  new Gauge({
+    name: 'sluice_native',
+    help: 'Counters of the data plane, summed over its cores',
+    labelNames: ['counter'],
+    registers: [register],
+    collect() {
+      for (const [name, value] of Object.entries(stats().counters)) this.set({ counter: name }, value);
+    },
+  });
+  new Gauge({
+    name: 'sluice_memory_bytes',
+    help: 'Memory by owner',
+    labelNames: ['part'],
+    registers: [register],
+    collect() {
+      for (const { part, bytes } of stats().memory) this.set({ part }, bytes);
+    },
+  });
+}
+
+function addTotal(registry: Registry, name: string, help: string, read: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
+}
+
+function addTotals(registry: Registry, name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
+  new Counter({
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [key, value] of Object.entries(read())) this.inc({ [label]: key }, value);
+    },
+  });
+}
+
+function counter(stats: GatewayStats, name: string): number {
+  return stats.counters[name] ?? 0;
+}

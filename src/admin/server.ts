@@ -1,0 +1,108 @@
+import Fastify from 'fastify';
+import { ListenError } from '../errors.js';
+import { addApi } from './api.js';
+import { BAD_HOST, notFound, sendFailure } from './failure.js';
+import { isHostAllowed } from './host-guard.js';
+import { LatencyWindow } from './latency.js';
+import { createMetrics } from './metrics.js';
+import { addPage } from './page-routes.js';
+import { bearerCheck, storedToken } from './token.js';
+import type { FastifyInstance } from 'fastify';
+import type { AdminBackend } from './backend.js';
+import type { Metrics } from './metrics.js';
+
+export interface AdminOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 lets the kernel choose. Default 9090. */
+  readonly port?: number;
+  /** Where the gateway listens, "ws://127.0.0.1:9000/v1"; the page uses its port under the host name of its own address. */
+  readonly gatewayUrl: string;
+  /** Bearer token of /api; null or absent takes the one in the data folder, making it when there is none. */
+  readonly token?: string | null;
+  readonly dataFolder: string;
+  /** Names, besides addresses and localhost, that the Host header may carry. */
+  readonly allowedHosts?: readonly string[];
+  /** Largest request, bytes. Default 1 MiB. */
+  readonly bodyLimit?: number;
+}
+
+export interface AdminServer {
+  /** "http://127.0.0.1:9090" */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const SECURITY_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+} as const;
+
+/** Serves health, metrics, the API and the page. Throws ListenError, or DataFolderError for the token. */
+export async function startAdmin(backend: AdminBackend, options: AdminOptions): Promise<AdminServer> {
+  const server = buildAdmin(backend, options);
+  const { host = '127.0.0.1', port = 9090 } = options;
+  try {
+    return { url: await server.listen({ host, port }), close: () => server.close() };
+  } catch (cause) {
+    await server.close();
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new ListenError(`the admin server cannot listen on ${host}:${port} (${reason})`, { cause });
+  }
+}
+
+/** The server before it listens: tests inject requests. */
+export function buildAdmin(backend: AdminBackend, options: AdminOptions): FastifyInstance {
+  const server = Fastify({
+    logger: false,
+    bodyLimit: options.bodyLimit ?? 1024 * 1024,
+    forceCloseConnections: true,
+    // A field that is not known is an error here, not something to drop in silence.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
+  });
+  const hosts = new Set((options.allowedHosts ?? []).map((name) => name.toLowerCase()));
+  server.addHook('onRequest', async (request, reply) => {
+    void reply.headers(SECURITY_HEADERS);
+    return isHostAllowed(request.headers.host, hosts) ? undefined : reply.code(403).send(BAD_HOST);
+  });
+  server.setErrorHandler(sendFailure);
+  server.setNotFoundHandler(notFound);
+
+  const metrics = createMetrics(backend);
+  const latency = new LatencyWindow();
+  const onCommit: NonNullable<AdminBackend['onCommit']> = (size, seconds, oldest) => {
+    metrics.commit(size, seconds, oldest);
+    latency.record(oldest, size, Date.now());
+  };
+  backend.onCommit = onCommit;
+  server.addHook('onClose', () => {
+    if (backend.onCommit === onCommit) backend.onCommit = null;
+    metrics.close();
+  });
+
+  addHealth(server, backend);
+  addNumbers(server, backend, metrics, latency);
+  addApi(server, backend, bearerCheck(options.token ?? storedToken(options.dataFolder)));
+  addPage(server, options.gatewayUrl, () => backend.stats().node);
+  return server;
+}
+
+function addHealth(server: FastifyInstance, backend: AdminBackend): void {
+  // Alive: the process answers. A load balancer asks /readyz.
+  server.get('/healthz', () => ({ status: backend.health }));
+  server.get('/readyz', (_request, reply) => {
+    const reason = backend.health === 'draining' ? 'draining' : backend.notReady();
+    return reason === null ? reply.send({ status: 'ready' }) : reply.code(503).send({ status: 'not ready', reason });
+  });
+}
+
+function addNumbers(server: FastifyInstance, backend: AdminBackend, metrics: Metrics, latency: LatencyWindow): void {
+  server.get('/metrics', async (_request, reply) => reply.header('content-type', metrics.contentType).send(await metrics.text()));
+  server.get('/stats', (_request, reply) => {
+    const [p50 = null, p99 = null] = latency.percentiles([0.5, 0.99], Date.now());
+    const stats = { ...backend.stats(), ready: backend.notReady() === null, ack_seconds: { p50, p99 } };
+    return reply.header('cache-control', 'no-store').send(stats);
+  });
+}

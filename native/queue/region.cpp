@@ -1,5 +1,6 @@
 #include "queue/region.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -70,6 +71,17 @@ uint64_t plan(const RegionOptions& options, RegionHeader& header) {
   return planner.size();
 }
 
+// A region whose process is gone. One that is not ready yet has no magic and is left alone.
+bool stale(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return false;
+  RegionHeader header;
+  const ssize_t got = pread(fd, &header, sizeof header, 0);
+  close(fd);
+  return got == static_cast<ssize_t>(sizeof header) && header.magic == kMagic && header.engine_pid != 0 &&
+         kill(static_cast<pid_t>(header.engine_pid), 0) != 0 && errno == ESRCH;
+}
+
 // The pid of the live process that owns the region file, or 0.
 uint32_t live_owner(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -80,6 +92,19 @@ uint32_t live_owner(const std::string& path) {
   if (got != static_cast<ssize_t>(sizeof header) || header.engine_pid == 0) return 0;
   const bool alive = kill(static_cast<pid_t>(header.engine_pid), 0) == 0 || errno == EPERM;
   return alive ? header.engine_pid : 0;
+}
+
+// Regions of processes that were killed stay behind in memory: whoever starts next removes them.
+void remove_stale() {
+  DIR* folder = opendir(kFolder);
+  if (folder == nullptr) return;
+  constexpr char kPrefix[] = "sluice-";
+  while (const dirent* entry = readdir(folder)) {
+    if (std::strncmp(entry->d_name, kPrefix, sizeof kPrefix - 1) != 0) continue;
+    const std::string path = std::string(kFolder) + entry->d_name;
+    if (stale(path)) unlink(path.c_str());
+  }
+  closedir(folder);
 }
 
 int open_new(const std::string& path, std::string& error) {
@@ -170,6 +195,7 @@ std::unique_ptr<Region> Region::create(const RegionOptions& options, std::string
     error = "the region would have " + std::to_string(size >> 20) + " MiB, more than addresses of 32 bits reach: lower the limits on memory";
     return nullptr;
   }
+  remove_stale();
   const std::string path = path_of(options.name);
   const int fd = open_new(path, error);
   if (fd < 0) return nullptr;

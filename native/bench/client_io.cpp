@@ -121,6 +121,7 @@ void Client::commit_message(uint8_t opcode, uint64_t length) {
   std::memcpy(start, header, header_bytes);
   copy_masked(start + header_bytes, start + kMaxClientHeader, length, mask_);
   tx_used_ += header_bytes + length;
+  if (options_.send_each) flush();
 }
 
 void Client::send(Conn& conn, uint8_t opcode, const uint8_t* payload, uint64_t length) {

@@ -106,6 +106,7 @@ std::vector<Flag> flags_of(Options& o) {
       {"--rate", Kind::kSeconds, &o.rate},
       {"--batch", Kind::kCount, &o.batch},
       {"--text", Kind::kFlag, &o.text},
+      {"--send-each", Kind::kFlag, &o.send_each},
       {"--channels", Kind::kCount, &o.channels},
       {"--subscribers", Kind::kCount, &o.subscribers},
       {"--channel", Kind::kText, &o.channel},
@@ -170,7 +171,7 @@ const char* usage_text() noexcept {
          "  slowloris  --connections N --interval-ms MS --hold S       handshakes one byte at a time\n"
          "  neverread  --connections N --hold S                        subscribers that never read\n"
          "common: --duration S --warmup S --cpu N --server-pid PID[,PID] --json --quiet --deadline S --stall S\n"
-         "        --sources K --open-burst N --open-timeout S --spin-us US --subprotocol sluice.v1 --token JWT --text\n";
+         "        --sources K --open-burst N --open-timeout S --spin-us US --subprotocol sluice.v1 --token JWT --text --send-each\n";
 }
 
 }  // namespace sluice::load

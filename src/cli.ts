@@ -8,10 +8,10 @@ const COMMANDS: Readonly<Record<string, { readonly help: string; readonly load: 
   serve: { help: 'the gateway: data plane and control plane in one process', load: async () => (await import('./cli/serve.js')).serve },
   engine: { help: 'the data plane in a process of its own', load: async () => (await import('./cli/engine.js')).engine },
   echo: { help: 'a plain WebSocket echo server', load: async () => (await import('./cli/echo.js')).echo },
-  drain: { help: 'asks a running gateway to hand its connections over', load: async () => (await import('./cli/drain.js')).drain },
+  drain: { help: 'asks a running gateway to hand over', load: async () => (await import('./cli/drain.js')).drain },
   stat: { help: 'counters and bytes per connection of a running gateway', load: async () => (await import('./cli/stat.js')).stat },
   doctor: { help: 'what this machine offers and lacks, and how to mend it', load: async () => (await import('./cli/doctor.js')).doctor },
-  bench: { help: 'benchmarks: echo | idle | fanout | connect | publish | compare', load: async () => (await import('./cli/bench.js')).bench },
+  bench: { help: 'echo | idle | fanout | connect | publish | compare', load: async () => (await import('./cli/bench.js')).bench },
 };
 
 function usage(): string {

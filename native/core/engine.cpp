@@ -74,7 +74,7 @@ void Engine::run_threads(std::function<void()> wake) {
 }
 
 void Engine::stop_threads() {
-  stopping_.store(true, std::memory_order_release);
+  stopping_.set();
   for (uint32_t index = 0; index < threads_.size(); ++index) ring(index);
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
@@ -89,7 +89,7 @@ void Engine::ring(uint32_t core) noexcept {
 void Engine::run(uint32_t index) {
   Core& core = *cores_[index];
   queue::RingConsumer& commands = core.commands().ring();
-  while (!stopping_.load(std::memory_order_acquire) && !core.corrupted()) {
+  while (!stopping_.is_set() && !core.corrupted()) {
     const bool sleep = commands.prepare_sleep();
     const bool wake_for_events = core.receive(sleep ? -1 : 0);
     if (sleep) commands.wake();

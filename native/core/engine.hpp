@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "core/core.hpp"
 #include "kernel/factory.hpp"
+#include "queue/flag.hpp"
 #include "queue/region.hpp"
 
 namespace sluice::core {
@@ -52,7 +52,7 @@ class Engine {
   std::vector<int> doorbells_;
   std::vector<std::thread> threads_;
   std::function<void()> wake_;
-  std::atomic<bool> stopping_{false};
+  queue::Flag stopping_;
   std::string driver_reason_;
   uint16_t port_ = 0;
 };

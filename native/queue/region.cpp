@@ -192,7 +192,8 @@ std::unique_ptr<Region> Region::create(const RegionOptions& options, std::string
   RegionHeader header{};
   const uint64_t size = plan(options, header);
   if (size > UINT32_MAX) {
-    error = "the region would have " + std::to_string(size >> 20) + " MiB, more than addresses of 32 bits reach: lower the limits on memory";
+    error = "the region would have " + std::to_string(size >> 20) +
+            " MiB, more than addresses of 32 bits reach: lower the limits on memory";
     return nullptr;
   }
   remove_stale();

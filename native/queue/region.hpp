@@ -27,7 +27,7 @@ struct RegionOptions {
 // A mapped region. The creator unlinks it when it is destroyed.
 class Region {
  public:
-  // Null with a sentence in `error` that says what to do. Mode 0600; a stale region of a dead process is replaced, one of a live process is not.
+  // Null with a sentence in `error` that says what to do. Mode 0600; a dead process's region is replaced, a live one's is not.
   static std::unique_ptr<Region> create(const RegionOptions& options, std::string& error);
   // Maps an existing region after checking magic, version, hash, size and every section's bounds.
   static std::unique_ptr<Region> attach(const std::string& name, bool writable, std::string& error);

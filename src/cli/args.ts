@@ -28,7 +28,10 @@ export function parseFlags(name: string, flags: Flags, argv: readonly string[], 
     });
   }
   if (parsed.values['help'] === true) {
-    const lines = Object.entries(flags).map(([flag, { type, help }]) => `  --${`${flag}${type === 'string' ? ' VALUE' : ''}`.padEnd(26)}${help}`);
+    const lines = Object.entries(flags).map(([flag, { type, help }]) => {
+      const left = `--${flag}${type === 'string' ? ' VALUE' : ''}`;
+      return `  ${left.padEnd(28)}${help}`;
+    });
     process.stdout.write(`usage: sluice ${name} [options]\n\n${lines.join('\n')}\n`);
     return null;
   }

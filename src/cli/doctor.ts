@@ -99,8 +99,10 @@ function hugepages(): Finding {
 }
 
 function dpdk(): Finding {
-  const found = ['/usr/lib/x86_64-linux-gnu/librte_eal.so.23', '/usr/lib/aarch64-linux-gnu/librte_eal.so.23'].some((path) => existsSync(path));
-  return { state: 'note', what: `DPDK libraries ${found ? 'are' : 'are not'} installed (this release serves kernel sockets only)`, mend: null };
+  const folders = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'];
+  const found = folders.some((folder) => existsSync(`${folder}/librte_eal.so.23`));
+  const what = `DPDK libraries ${found ? 'are' : 'are not'} installed (this release serves kernel sockets only)`;
+  return { state: 'note', what, mend: null };
 }
 
 function readText(path: string): string | null {

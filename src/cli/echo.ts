@@ -18,7 +18,9 @@ export async function echo(argv: readonly string[]): Promise<number> {
   const { values } = parsed;
   const driver = readDriver(textFlag(values, 'driver', 'auto'));
   const maxMessage = parseSize(textFlag(values, 'max-message', '64MiB'));
-  if (maxMessage === null || maxMessage < 1 || maxMessage > 256 * 2 ** 20) throw new UsageError('--max-message: expected a size up to 256MiB');
+  if (maxMessage === null || maxMessage < 1 || maxMessage > 256 * 2 ** 20) {
+    throw new UsageError('--max-message: expected a size up to 256MiB');
+  }
   const cores = Number(textFlag(values, 'cores', '1'));
   if (!Number.isInteger(cores) || cores < 1 || cores > 14) throw new UsageError('--cores: expected 1 to 14');
   const listen = textFlag(values, 'listen', '127.0.0.1:9000');

@@ -59,15 +59,19 @@ function memoryByPart(region: RegionCounters, stats: Record<string, unknown> | n
 }
 
 function render(region: RegionCounters, memory: readonly MemoryPart[]): string {
+  const reason = region.driverReason === '' ? '' : ` (${region.driverReason})`;
+  const since = new Date(region.startedMs).toISOString();
+  const fill = ({ used, capacity }: { used: number; capacity: number }): string => `${used}/${capacity}`;
+  const row = (name: string, bytes: string, each: string): string => name.padEnd(30) + bytes.padStart(14) + each.padStart(16);
   const lines = [
-    `region ${region.name}  driver ${region.driver}${region.driverReason === '' ? '' : ` (${region.driverReason})`}`,
-    `engine pid ${region.enginePid}  owner epoch ${region.ownerEpoch}  cores ${region.cores}  since ${new Date(region.startedMs).toISOString()}`,
-    `event ring ${region.eventRing.used}/${region.eventRing.capacity}  command ring ${region.commandRing.used}/${region.commandRing.capacity}`,
+    `region ${region.name}  driver ${region.driver}${reason}`,
+    `engine pid ${region.enginePid}  owner epoch ${region.ownerEpoch}  cores ${region.cores}  since ${since}`,
+    `event ring ${fill(region.eventRing)}  command ring ${fill(region.commandRing)}`,
     '',
     ...Object.entries(region.counters).map(([name, value]) => `${name.padEnd(30)}${value}`),
     '',
-    'memory by part'.padEnd(30) + 'bytes'.padStart(14) + 'a connection'.padStart(16),
-    ...memory.map(({ part, bytes, per_connection }) => part.padEnd(30) + String(bytes).padStart(14) + per_connection.toFixed(1).padStart(16)),
+    row('memory by part', 'bytes', 'a connection'),
+    ...memory.map(({ part, bytes, per_connection }) => row(part, String(bytes), per_connection.toFixed(1))),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -99,7 +99,8 @@ export class CommandWriter {
 
   /** Address of `length` contiguous bytes of the data ring. */
   #claim(length: number): number {
-    if (length > this.#dataSize / 2) throw new TooBigError(`a copy of ${length} bytes does not fit the command ring (at most ${this.#dataSize / 2})`);
+    const most = this.#dataSize / 2;
+    if (length > most) throw new TooBigError(`a copy of ${length} bytes does not fit the command ring (at most ${most})`);
     if (this.#unpublished === 0) this.#refresh();
     if (this.#dataHead === this.#dataTail) {
       // Empty: start at the front again, where the lines are still in cache.

@@ -32,7 +32,10 @@ export interface EngineEvents {
    * `headerLength` is the offset of the first newline, or `length` where there is none.
    */
   onMessage(row: Row, address: Address, length: number, headerLength: number, text: boolean): void;
-  /** The connection is gone; 1005 and 1006 as RFC 6455 §7.1.5. Commands to the row are ignored from here on; call release(row) when its columns are cleared. */
+  /**
+   * The connection is gone; 1005 and 1006 as RFC 6455 §7.1.5. Commands to the row are ignored from here on; call release(row) when its
+   * columns are cleared.
+   */
   onClose(row: Row, code: number, reason: string): void;
   /** Asked for by notifyWritable: everything sent to the row so far has left the send queue. */
   onWritable(row: Row): void;
@@ -66,7 +69,7 @@ export interface EnginePort {
   /** Events up to `position` (from onTurnEnd) are done with: their bytes may be reused and a successor need not see them again. */
   confirm(core: number, position: number): void;
 
-  /** Sends a message whose payload is `length` bytes at `address` (a message being delivered, or the arena), without a copy in JavaScript. */
+  /** Sends the `length` bytes at `address` (of a message being delivered, or of the arena), without a copy in JavaScript. */
   send(row: Row, address: Address, length: number, text: boolean): void;
   /** Sends a copy of `data`. A string is sent as a text message. */
   sendCopy(row: Row, data: string | Uint8Array, text: boolean): void;

@@ -83,7 +83,10 @@ export class Engine {
     return this.#host.regionName;
   }
 
-  /** False when the connection is closed. A string is always text. Throws TooBigError above half of the command ring (4 MiB) for data of your own. */
+  /**
+   * False when the connection is closed. A string is always text. Data of your own (not a view that message() got) may have up to
+   * half of the command ring, 4 MiB; TooBigError above.
+   */
   send(connection: Connection, data: Uint8Array | string, isText = typeof data === 'string'): boolean {
     const row = this.#row(connection);
     if (row < 0) return false;
@@ -166,7 +169,7 @@ export class Engine {
     return this.#host.stats();
   }
 
-  /** Refuses new connections, closes all with `code` and waits for their close handshakes, at most `timeoutMs`. Then everything is freed. */
+  /** Refuses new connections, closes all with `code` and waits for their close handshakes, at most `timeoutMs`. Then frees all. */
   async stop(code = 1001, timeoutMs = 2_000): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;

@@ -214,6 +214,7 @@ export const REPLY = {
   badRequest: { code: 1002, name: 'bad_request' },
   unknownOp: { code: 1002, name: 'unknown_op' },
   secondHello: { code: 1002, name: 'second_hello' },
+  epochChanged: { code: 1002, name: 'epoch_changed' },
   tooManyChannels: { code: 1008, name: 'too_many_channels' },
   tooManyRequests: { code: 1008, name: 'too_many_requests' },
   tooBig: { code: 1009, name: 'too_big' },

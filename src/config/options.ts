@@ -38,7 +38,7 @@ export const SERVER_OPTIONS = {
   name: option(orNull(NAME), null, 'Name of the shared-memory region; null derives one from the process.', 'name'),
   allowAnonymous: option(flag(), false, 'Accept clients without a token on addresses that others can reach.', 'allow-anonymous'),
   origins: option(list(text(255), 1000), [], 'Allowed Origin headers; an empty list allows every origin.', 'origins'),
-  adminToken: option(orNull(text(512)), null, 'Bearer token of the admin API; null makes one in the data folder.'),
+  adminToken: option(orNull(text(512, /^\S{16,}$/, 'a text of 16 to 512 characters without spaces')), null, 'Bearer token of the admin API; null makes one in the data folder.'),
   eal: option(text(4096), 'sluice', 'EAL arguments of the dpdk driver.', 'eal'),
   ip: option(orNull(ipAddress(true)), null, 'Own address of the dpdk driver, with its prefix.', 'ip'),
   gateway: option(orNull(ipAddress(false)), null, 'Default route of the dpdk driver.', 'gateway'),
@@ -68,10 +68,14 @@ export const LIMIT_OPTIONS = {
 
 export const LOG_OPTIONS = {
   hotBytes: option(size(1 * MiB, 1024 * GiB), 64 * MiB, 'Memory of the hot log.'),
+  hotMessages: option(count(1, 2 ** 24), 2 ** 16, 'Messages of one channel in the hot log, rounded up to a power of two.'),
   hotAgeMs: option(duration(1000, 30 * DAY), 10 * MINUTE, 'Age up to which messages stay in the hot log.'),
+  publishesInFlight: option(count(1, 1_000_000), 65_536, 'Publishes that wait for their commit; more is err 1013.'),
+  recentKeys: option(count(1, 10_000_000), 65_536, 'Finished publishes whose keys are kept in memory.'),
+  channelIdleMs: option(duration(1000, DAY), 10 * MINUTE, 'Unused for this long, a channel leaves memory.'),
   mapBytes: option(size(16 * MiB, 16_384 * GiB), 64 * GiB, 'Largest size of the log on disk.'),
   retentionMs: option(duration(0, 3650 * DAY), 0, 'Age after which messages may be dropped; 0 keeps them all.'),
-  retentionMessages: option(count(0, Number.MAX_SAFE_INTEGER), 0, 'Messages kept of a channel; 0 keeps them all.'),
+  retentionBytes: option(size(0, 16_384 * GiB), 0, 'Bytes of messages above which the oldest may be dropped; 0 keeps them all.'),
   ephemeral: option(list(PATTERN, 1000), [], 'Patterns of channels whose messages are not stored on disk.'),
 } as const;
 

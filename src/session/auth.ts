@@ -86,7 +86,8 @@ export class Authenticator {
       user,
       read: patterns(payload, 'read', this.#config.defaultRead),
       write: patterns(payload, 'write', this.#config.defaultWrite),
-      expiresAt: payload.exp === undefined ? 0 : Math.ceil(payload.exp),
+      // A column of 32 bits holds it: what lies beyond the year 2106 never ends.
+      expiresAt: payload.exp === undefined || payload.exp > 0xffffffff ? 0 : Math.ceil(payload.exp),
     };
   }
 }

@@ -148,12 +148,18 @@ export class SessionTable {
     return -1;
   }
 
+  sessionWords(row: Row): SessionWords {
+    return this.#id.slice(row * 4, row * 4 + 4);
+  }
+
   sessionId(row: Row): string {
     return formatSessionId(this.#id, row * 4);
   }
 
-  expiresAt(row: Row): number {
-    return this.#expiresAt[row] as number;
+  /** Whether the session's token has ended at `now`, in seconds. */
+  hasExpired(row: Row, now: number): boolean {
+    const expiresAt = this.#expiresAt[row] as number;
+    return expiresAt !== 0 && expiresAt <= now && this.#state[row] === SESSION.open;
   }
 
   /** The user's name, or the anonymous session's. Recent ones come from a cache of fixed size. */
@@ -178,10 +184,7 @@ export class SessionTable {
 
   /** Calls `expired` for the open rows from `from` up to `to` whose token ended before `now` (seconds). */
   sweep(from: Row, to: Row, now: number, expired: (row: Row) => void): void {
-    for (let row = from; row < to; row += 1) {
-      const expiresAt = this.#expiresAt[row] as number;
-      if (expiresAt !== 0 && expiresAt <= now && this.#state[row] === SESSION.open) expired(row);
-    }
+    for (let row = from; row < to; row += 1) if (this.hasExpired(row, now)) expired(row);
   }
 
   /** Calls `visit` for each row with a connection. */

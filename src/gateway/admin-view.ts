@@ -1,0 +1,168 @@
+/** The gateway as the admin API sees it. */
+
+import type { AdminBackend, AdminHistoryQuery, AdminMessage, AdminPublishResult, GatewayStats } from '../admin/backend.js';
+import type { RegionCounters } from '../engine/reader.js';
+import { InvalidError, LimitError, TooBigError, type CloseCode } from '../errors.js';
+import type { PublishRequest } from '../sequence/types.js';
+import { STRING_BYTES_MAX } from '../session/strings.js';
+import { isName } from '../session/text.js';
+import { cutRun } from '../sync/history.js';
+import { failureReply, asSluiceError } from './failure.js';
+import { CHANNEL_BYTES_MAX, readKey, type Position } from './fields.js';
+import { messagesOf } from './frames.js';
+import { HeaderFault } from './header.js';
+import { memoryParts } from './memory.js';
+import { historyRange } from './ops/history.js';
+import { presenceOf } from './ops/presence.js';
+import type { GatewayParts } from './parts.js';
+
+export interface HostInfo {
+  readonly regionName: string;
+  readonly driver: string;
+  readonly driverReason: string | null;
+  stats(): Pick<RegionCounters, 'counters' | 'eventRing' | 'commandRing'>;
+}
+
+/** How long a failed commit keeps the node from being ready. */
+const STORE_FAILURE_MS = 5000;
+const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
+
+export class AdminView implements AdminBackend {
+  onCommit: AdminBackend['onCommit'] = null;
+  readonly #parts: GatewayParts;
+  readonly #host: HostInfo;
+  readonly #started: number;
+  #health: 'serving' | 'draining' = 'serving';
+  #published = 0;
+  #duplicates = 0;
+  #commits = 0;
+  #lagging = 0;
+  /** Milliseconds of the monotonic clock; -Infinity when the last commit went well. */
+  #storeFailedAt = -Infinity;
+
+  constructor(parts: GatewayParts, host: HostInfo) {
+    this.#parts = parts;
+    this.#host = host;
+    this.#started = parts.clock.monotonic();
+  }
+
+  get health(): 'serving' | 'draining' {
+    return this.#health;
+  }
+
+  notReady(): string | null {
+    if (this.#health === 'draining') return 'draining';
+    // For a while only: a node that is asked no more would never find out that its disk is well again.
+    const recent = this.#parts.clock.monotonic() - this.#storeFailedAt < STORE_FAILURE_MS;
+    return recent ? 'the message log cannot be written' : null;
+  }
+
+  drain(): void {
+    this.#health = 'draining';
+  }
+
+  countLagging(): void {
+    this.#lagging += 1;
+  }
+
+  countCommit(count: number, seconds: number, oldestWait: number): void {
+    this.#commits += 1;
+    this.#storeFailedAt = -Infinity;
+    this.onCommit?.(count, seconds, oldestWait);
+  }
+
+  countResult(error: Error | null, duplicate: boolean): void {
+    if (error === null) {
+      if (duplicate) this.#duplicates += 1;
+      else this.#published += 1;
+      return;
+    }
+    const { drop } = failureReply(error);
+    this.#parts.drops[drop] += 1;
+    if (drop === 'store') this.#storeFailedAt = this.#parts.clock.monotonic();
+  }
+
+  stats(): GatewayStats {
+    const { config, sessions, subscriptions, channels, hotLog, clock, drops } = this.#parts;
+    const region = this.#host.stats();
+    return {
+      node: config.node,
+      region_name: this.#host.regionName,
+      driver: this.#host.driver,
+      driver_reason: this.#host.driverReason,
+      uptime_s: (clock.monotonic() - this.#started) / 1000,
+      connections: sessions.connections,
+      sessions: sessions.sessions,
+      subscriptions: subscriptions.count,
+      channels: channels.size,
+      counters: { ...region.counters, lagging_events: this.#lagging },
+      event_ring: region.eventRing,
+      command_ring: region.commandRing,
+      published: this.#published,
+      duplicates: this.#duplicates,
+      commits: this.#commits,
+      drops: { ...drops },
+      hot_log: { bytes: hotLog.bytes, messages: hotLog.messages },
+      memory: memoryParts(this.#parts, region.counters),
+    };
+  }
+
+  async publish(channel: string, from: string, key: string, body: string | Uint8Array): Promise<AdminPublishResult> {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    this.#checkPublish(channel, from, key, bytes.length);
+    return new Promise((resolve, reject) => {
+      const done: PublishRequest['done'] = (error, result, duplicate) => {
+        if (result === null) return reject(asSluiceError(error));
+        resolve({ msg_id: result.id, server_seq: result.seq, server_ts: result.serverTs, lamport: result.lamport, duplicate });
+      };
+      this.#parts.publisher.publish({
+        channel: this.#parts.channels.open(channel), sender: from, key, clientTs: null, lamport: 0, text: typeof body === 'string',
+        bodyAddress: -1, bodyLength: bytes.length, bodyBytes: bytes, row: -1, generation: 0, opId: 0, done,
+      });
+    });
+  }
+
+  #checkPublish(channel: string, from: string, key: string, bodyBytes: number): void {
+    const max = this.#parts.config.limits.messageBytes;
+    if (!isName(channel, CHANNEL_BYTES_MAX)) throw new InvalidError(`channel must be a text of 1 to ${CHANNEL_BYTES_MAX} bytes without control characters`);
+    if (!isName(from, STRING_BYTES_MAX)) throw new InvalidError(`from must be a text of 1 to ${STRING_BYTES_MAX} bytes without control characters`);
+    const checked = readKey(key);
+    if (checked instanceof HeaderFault) throw new InvalidError(checked.message);
+    if (bodyBytes > max) throw new TooBigError(`the body has ${bodyBytes} bytes, limits.messageBytes is ${max}`);
+  }
+
+  async history(channel: string, query: AdminHistoryQuery): Promise<{ epoch: string; server_seq: number; messages: readonly AdminMessage[] }> {
+    const { channels, log, config } = this.#parts;
+    const max = config.limits.historyMessages;
+    if (query.limit < 1 || query.limit > max) throw new LimitError(`limit must be from 1 to ${max}`);
+    const open = isName(channel, CHANNEL_BYTES_MAX) ? channels.find(channel) : null;
+    if (open === null) return { epoch: '', server_seq: 0, messages: [] };
+    const range = historyRange(log, open, { before: seqPosition(query.before), after: seqPosition(query.after), limit: query.limit });
+    const messages: AdminMessage[] = [];
+    let bytes = 0;
+    for (let seq = range.fromSeq; seq <= range.toSeq && messages.length < range.limit && bytes < HISTORY_BYTES_MAX; ) {
+      const found = log.read(open.id, seq, range.limit - messages.length, HISTORY_BYTES_MAX - bytes);
+      const run = found === null ? null : cutRun(found, range.toSeq);
+      if (run === null) break;
+      messages.push(...messagesOf(run));
+      bytes += run.frames.length;
+      seq = run.lastSeq + 1;
+    }
+    return { epoch: open.epoch, server_seq: open.publishedSeq, messages };
+  }
+
+  async presence(channel: string): Promise<{ count: number; members: readonly string[] }> {
+    return isName(channel, CHANNEL_BYTES_MAX) ? presenceOf(this.#parts, channel) : { count: 0, members: [] };
+  }
+
+  async disconnect(user: string, code: number, reason: string): Promise<number> {
+    const rows: number[] = [];
+    this.#parts.sessions.forEachOf(user, (row) => rows.push(row));
+    for (const row of rows) this.#parts.end(row, code as CloseCode, reason);
+    return rows.length;
+  }
+}
+
+function seqPosition(seq: number | undefined): Position | null {
+  return seq === undefined ? null : { kind: 'seq', seq, epoch: null };
+}

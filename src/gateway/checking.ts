@@ -1,0 +1,53 @@
+/**
+ * Rows whose token is being checked. Verification is asynchronous, so what a client sends behind its `hello` is kept, in order and
+ * within a bound, and handled when the answer is there. There is state for such rows only.
+ */
+
+import type { Row } from '../engine/port.js';
+
+interface Kept {
+  readonly message: Buffer;
+  readonly headerLength: number;
+  readonly text: boolean;
+}
+
+/** One check under way; its identity tells it from a later one of the same row. */
+export interface Check {
+  readonly row: Row;
+  readonly kept: Kept[];
+  bytes: number;
+}
+
+export class Checks {
+  readonly #bytesMax: number;
+  readonly #checks = new Map<Row, Check>();
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  begin(row: Row): Check {
+    const check: Check = { row, kept: [], bytes: 0 };
+    this.#checks.set(row, check);
+    return check;
+  }
+
+  /** Keeps a copy of the message; false when the row has too much waiting. */
+  keep(row: Row, message: Uint8Array, headerLength: number, text: boolean): boolean {
+    const check = this.#checks.get(row);
+    // Every message counts for some bytes, so that empty ones are bounded too.
+    if (check === undefined || check.bytes + message.length + 64 > this.#bytesMax) return false;
+    check.bytes += message.length + 64;
+    check.kept.push({ message: Buffer.from(message), headerLength, text });
+    return true;
+  }
+
+  /** False when the row was closed meanwhile. */
+  finish(check: Check): boolean {
+    return this.#checks.get(check.row) === check && this.#checks.delete(check.row);
+  }
+
+  cancel(row: Row): void {
+    this.#checks.delete(row);
+  }
+}

@@ -1,0 +1,68 @@
+/** What the operations work on: the parts of one gateway. */
+
+import type { Config } from '../config.js';
+import type { EnginePort, Row } from '../engine/port.js';
+import type { CloseCode } from '../errors.js';
+import type { ChannelRegistry } from '../sequence/channels.js';
+import type { PublishRequest } from '../sequence/types.js';
+import type { Authenticator } from '../session/auth.js';
+import type { EndedSessions } from '../session/ended.js';
+import type { ResumeTokens } from '../session/resume-token.js';
+import type { Subscriptions } from '../session/subscriptions.js';
+import type { SessionTable } from '../session/table.js';
+import type { MessageLog } from '../store/types.js';
+import type { Replays } from '../sync/replays.js';
+import type { ReplaySink, ReplaySource } from '../sync/types.js';
+import type { Header } from './header.js';
+import type { PublishRate } from './rate.js';
+import type { Replies } from './replies.js';
+
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Milliseconds, never stepping back. */
+  monotonic(): number;
+}
+
+/** The part of the publisher that operations use. */
+export interface PublishSink {
+  publish(request: PublishRequest): void;
+}
+
+export interface GatewayContext {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly port: EnginePort;
+  readonly sessions: SessionTable;
+  readonly subscriptions: Subscriptions;
+  readonly ended: EndedSessions;
+  readonly auth: Authenticator;
+  readonly resume: ResumeTokens;
+  readonly rate: PublishRate;
+  readonly channels: ChannelRegistry;
+  readonly log: MessageLog;
+  readonly publisher: PublishSink;
+  readonly replays: Replays;
+  readonly source: ReplaySource;
+  readonly sink: ReplaySink;
+  readonly replies: Replies;
+  readonly drops: Drops;
+  /** Ends the row's session and closes its connection. */
+  end(row: Row, code: CloseCode, reason: string): void;
+}
+
+/** Publishes that were refused or dropped, by reason. */
+export type DropReason = 'rate_limited' | 'not_authorised' | 'bad_request' | 'busy' | 'store' | 'internal' | 'too_big';
+export type Drops = Record<DropReason, number>;
+
+/** Body of the message that is being handled: one object, filled anew for each. */
+export interface Body {
+  /** Place in the region; meaningless when `bytes` is set. */
+  address: number;
+  length: number;
+  /** The body outside of the region: of a message that waited while its sender's token was checked. */
+  bytes: Uint8Array | null;
+  text: boolean;
+}
+
+export type Operation = (context: GatewayContext, row: Row, header: Header, body: Body) => void;

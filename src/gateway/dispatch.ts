@@ -1,0 +1,110 @@
+/** From a message's bytes to its operation, with the protocol's rules about what may come when. */
+
+import type { Row } from '../engine/port.js';
+import { CLOSE, REPLY } from '../errors.js';
+import { SESSION } from '../session/table.js';
+import type { Body, GatewayContext, Operation } from './context.js';
+import { HeaderFault, parseHeader, readId, salvageId, type Header } from './header.js';
+import { bye } from './ops/bye.js';
+import { history } from './ops/history.js';
+import { presence } from './ops/presence.js';
+import { pub } from './ops/pub.js';
+import { sub } from './ops/sub.js';
+import { unsub } from './ops/unsub.js';
+import { failureReply } from './failure.js';
+import { refuse } from './refusal.js';
+
+/** A Map, not an object: what a client names is never looked up along a prototype. */
+const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
+  ['pub', pub],
+  ['sub', sub],
+  ['unsub', unsub],
+  ['history', history],
+  ['presence', presence],
+  ['bye', bye],
+]);
+
+const NO_OP = new HeaderFault('op must be a text');
+
+/** A received message: `bytes` from `start`, the header line's length, the whole length. */
+export interface Incoming {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly headerLength: number;
+  readonly length: number;
+  readonly text: boolean;
+}
+
+export class Dispatcher {
+  readonly #context: GatewayContext;
+  readonly #hello: (row: Row, header: Header) => void;
+  readonly #headerBytes: number;
+  readonly #body: Body = { address: -1, length: 0, bytes: null, text: true };
+
+  constructor(context: GatewayContext, hello: (row: Row, header: Header) => void) {
+    this.#context = context;
+    this.#hello = hello;
+    this.#headerBytes = context.config.limits.headerBytes;
+  }
+
+  /** A message in the region. */
+  onMessage(row: Row, address: number, length: number, headerLength: number, text: boolean): void {
+    const header = this.#header(row, this.#context.port.memory, address, headerLength, text);
+    if (header === null) return;
+    const body = this.#body;
+    body.address = address + headerLength + 1;
+    body.length = Math.max(0, length - headerLength - 1);
+    body.bytes = null;
+    body.text = text;
+    this.#run(row, header, body);
+  }
+
+  /** A message that was kept while its sender's token was checked. */
+  onKept(row: Row, message: Buffer, headerLength: number, text: boolean): void {
+    const header = this.#header(row, message, 0, headerLength, text);
+    if (header === null) return;
+    const body = this.#body;
+    body.address = -1;
+    body.bytes = message.subarray(headerLength + 1);
+    body.length = body.bytes.length;
+    body.text = text;
+    this.#run(row, header, body);
+  }
+
+  /** Null when there is nothing to run: the header was refused. */
+  #header(row: Row, bytes: Buffer, start: number, headerLength: number, text: boolean): Header | null {
+    if (headerLength > this.#headerBytes) {
+      this.#refuseLong(row, bytes.toString('utf8', start, start + this.#headerBytes));
+      return null;
+    }
+    const header = parseHeader(bytes, start, start + headerLength, text);
+    if (header === null) this.#context.end(row, CLOSE.protocolError, 'the header line is no JSON object');
+    return header;
+  }
+
+  #refuseLong(row: Row, beginning: string): void {
+    const fault = new HeaderFault(`the header line is longer than ${this.#headerBytes} bytes`);
+    refuse(this.#context, row, salvageId(beginning), fault);
+  }
+
+  #run(row: Row, header: Header, body: Body): void {
+    const { op } = header;
+    if (typeof op !== 'string') return refuse(this.#context, row, readId(header), NO_OP);
+    // Answered natively; a client's own spacing of them may still bring one here.
+    if (op === 'hb') return;
+    if (op === 'hello') return this.#hello(row, header);
+    if (this.#context.sessions.state(row) !== SESSION.open) return this.#context.end(row, CLOSE.notAuthorised, 'hello comes first');
+    const operation = OPERATIONS.get(op);
+    if (operation === undefined) return this.#unknown(row, header, op);
+    try {
+      operation(this.#context, row, header, body);
+    } catch (error) {
+      const { kind, message, retryAfterMs } = failureReply(error);
+      this.#context.replies.error(row, readId(header), kind, message, retryAfterMs);
+    }
+  }
+
+  #unknown(row: Row, header: Header, op: string): void {
+    this.#context.replies.error(row, readId(header), REPLY.unknownOp, `there is no op ${op.slice(0, 40)}`);
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * The gateway: what happens to a connection from its opening to its end. Engine events come in here, operations do the work,
+ * and what must survive a connection is elsewhere.
+ */
+
+import type { AdminBackend } from '../admin/backend.js';
+import type { EngineEvents, EngineNotice, Row } from '../engine/port.js';
+import { CLOSE, NotAuthorisedError, type CloseCode } from '../errors.js';
+import type { FirstResult } from '../store/types.js';
+import type { PublishRequest } from '../sequence/types.js';
+import { SESSION } from '../session/table.js';
+import { CatchUp } from '../sync/catch-up.js';
+import { AdminView, type HostInfo } from './admin-view.js';
+import { Checks } from './checking.js';
+import { Dispatcher } from './dispatch.js';
+import { failureReply } from './failure.js';
+import type { Header } from './header.js';
+import { readHello, welcome, type Hello } from './ops/hello.js';
+import { makeParts, type GatewayDeps, type GatewayParts } from './parts.js';
+import { closeReason } from './replies.js';
+import { Housekeeping } from './housekeeping.js';
+
+export interface GatewayOptions extends GatewayDeps {
+  /** What the admin API tells about the engine. */
+  readonly host: HostInfo;
+  readonly onNotice?: (kind: EngineNotice, core: number, value: number) => void;
+}
+
+export class Gateway implements EngineEvents {
+  readonly admin: AdminBackend;
+  readonly #parts: GatewayParts;
+  readonly #dispatcher: Dispatcher;
+  readonly #checks: Checks;
+  readonly #housekeeping: Housekeeping;
+  readonly #admin: AdminView;
+  readonly #onNotice: NonNullable<GatewayOptions['onNotice']>;
+  #pumpQueued = false;
+  /** Resolves stop(). */
+  #onEmpty: (() => void) | null = null;
+
+  /** Throws ConfigError for keys that cannot be used, StoreError where the log fails. */
+  static async create(options: GatewayOptions): Promise<Gateway> {
+    let gateway: Gateway | null = null;
+    const parts = await makeParts(options, {
+      onResult: (request, error, result, duplicate) => gateway?.onResult(request, error, result, duplicate),
+      onCommit: (count, seconds, oldestWait) => gateway?.onCommit(count, seconds, oldestWait),
+      end: (row, code, reason) => gateway?.end(row, code, reason),
+    });
+    gateway = new Gateway(parts, options);
+    return gateway;
+  }
+
+  private constructor(parts: GatewayParts, options: GatewayOptions) {
+    this.#parts = parts;
+    this.#checks = new Checks(parts.config.limits.pendingBytes);
+    this.#dispatcher = new Dispatcher(parts, (row, header) => this.#hello(row, header));
+    this.#housekeeping = new Housekeeping(parts);
+    this.#admin = new AdminView(parts, options.host);
+    this.admin = this.#admin;
+    this.#onNotice = options.onNotice ?? (() => undefined);
+  }
+
+  /** Begins the periodic work; the engine's events may come from here on. */
+  start(): void {
+    this.#housekeeping.start();
+  }
+
+  // --- events of the engine
+
+  onOpen(row: Row): void {
+    this.#parts.sessions.connect(row);
+    this.#parts.rate.clear(row);
+    // Refused natively while draining; this one was on its way.
+    if (this.#admin.health === 'draining') this.end(row, CLOSE.serviceRestart, 'the gateway is stopping');
+  }
+
+  onMessage(row: Row, address: number, length: number, headerLength: number, text: boolean): void {
+    const { sessions, clock, port } = this.#parts;
+    const state = sessions.state(row);
+    if (state === SESSION.checking) {
+      const kept = this.#checks.keep(row, port.memory.subarray(address, address + length), headerLength, text);
+      if (!kept) this.end(row, CLOSE.policy, 'too much was sent before the token was checked');
+      return;
+    }
+    if (state === SESSION.closing || state === SESSION.free) return;
+    if (sessions.hasExpired(row, clock.now() / 1000)) return this.end(row, CLOSE.sessionExpired, 'the token has expired');
+    this.#dispatcher.onMessage(row, address, length, headerLength, text);
+  }
+
+  onClose(row: Row): void {
+    const { sessions, port } = this.#parts;
+    this.#clear(row);
+    sessions.disconnect(row);
+    port.release(row);
+    if (sessions.connections === 0) this.#onEmpty?.();
+  }
+
+  onWritable(row: Row): void {
+    this.#parts.replays.onWritable(row);
+    this.#pumpSoon();
+  }
+
+  onLagging(row: Row, channelId: number, nextSeq: number): void {
+    const { subscriptions, channels, replays, source } = this.#parts;
+    const subscription = subscriptions.find(row, channelId);
+    const channel = channels.byId(channelId);
+    if (subscription < 0 || channel === undefined) return;
+    // Of a subscription that was replaced meanwhile: the latest subscribe command delivers from liveFrom on, so what fell behind
+    // below it is over. The difference of low words, because that is what the column holds.
+    if (((nextSeq >>> 0) - subscriptions.liveFrom(subscription) | 0) < 0) return;
+    if (replays.find(row, (job): job is CatchUp => job instanceof CatchUp && job.channel.id === channelId) !== undefined) return;
+    replays.add(row, new CatchUp(channel, nextSeq, source), true);
+    this.#admin.countLagging();
+  }
+
+  onNotice(kind: EngineNotice, core: number, value: number): void {
+    this.#onNotice(kind, core, value);
+  }
+
+  onTurnEnd(core: number, position: number): void {
+    this.#pump();
+    this.#parts.publisher.endTurn(core, position);
+  }
+
+  // --- results of the publisher
+
+  onResult(request: PublishRequest, error: Error | null, result: FirstResult | null, duplicate: boolean): void {
+    this.#admin.countResult(error, duplicate);
+    if (request.row < 0) {
+      request.done?.(error, result, duplicate);
+      return;
+    }
+    const { sessions, replies } = this.#parts;
+    const { row, opId } = request;
+    if (sessions.generation(row) !== request.generation || sessions.state(row) !== SESSION.open) return;
+    if (result !== null) return replies.published(row, opId, result, duplicate);
+    const { kind, message, retryAfterMs } = failureReply(error);
+    replies.error(row, opId, kind, message, retryAfterMs);
+  }
+
+  onCommit(count: number, seconds: number, oldestWait: number): void {
+    this.#admin.countCommit(count, seconds, oldestWait);
+  }
+
+  // --- the end
+
+  /** Ends the row's session and closes its connection; later messages of the row are not looked at. */
+  end(row: Row, code: CloseCode, reason: string): void {
+    const { sessions, port } = this.#parts;
+    const state = sessions.state(row);
+    if (state === SESSION.free || state === SESSION.closing) return;
+    this.#clear(row);
+    port.close(row, code, closeReason(reason));
+  }
+
+  /**
+   * Refuses new connections, finishes the commits under way and closes every connection with 1012. Resolves when all are gone or
+   * session.closeTimeoutMs has passed.
+   */
+  async stop(): Promise<void> {
+    const { config, port, publisher, sessions } = this.#parts;
+    this.#admin.drain();
+    port.setHealth('draining', config.session.retryAfterS);
+    await withinMs(publisher.close(), config.session.closeTimeoutMs);
+    sessions.forEachConnection((row) => this.end(row, CLOSE.serviceRestart, 'the gateway is stopping'));
+    if (sessions.connections > 0) await withinMs(new Promise<void>((resolve) => (this.#onEmpty = resolve)), config.session.closeTimeoutMs);
+    this.#housekeeping.stop();
+  }
+
+  /** Everything that the row has is given back; its connection may still be there. */
+  #clear(row: Row): void {
+    const { sessions, subscriptions, replays } = this.#parts;
+    this.#checks.cancel(row);
+    replays.cancelRow(row);
+    subscriptions.removeRow(row);
+    sessions.end(row);
+  }
+
+  // --- hello
+
+  #hello(row: Row, header: Header): void {
+    const { auth, sessions, port } = this.#parts;
+    const hello = readHello(this.#parts, row, header);
+    if (hello === null) return;
+    if (hello.token === null) {
+      if (auth.anonymous === null) return this.end(row, CLOSE.notAuthorised, 'a token is required');
+      return welcome(this.#parts, row, auth.anonymous, hello);
+    }
+    sessions.setState(row, SESSION.checking);
+    port.pause(row);
+    void this.#check(row, hello, hello.token);
+  }
+
+  /** Never rejects. */
+  async #check(row: Row, hello: Hello, token: string): Promise<void> {
+    const { auth, sessions, port } = this.#parts;
+    const check = this.#checks.begin(row);
+    try {
+      const identity = await auth.verify(token);
+      if (!this.#checks.finish(check)) return;
+      sessions.setState(row, SESSION.connected);
+      welcome(this.#parts, row, identity, hello);
+      port.resume(row);
+      this.#replayKept(row, check.kept);
+    } catch (error) {
+      if (!this.#checks.finish(check)) return;
+      if (error instanceof NotAuthorisedError) this.end(row, CLOSE.notAuthorised, error.message);
+      else this.end(row, CLOSE.internal, 'the token could not be checked');
+    }
+  }
+
+  #replayKept(row: Row, kept: readonly { readonly message: Buffer; readonly headerLength: number; readonly text: boolean }[]): void {
+    for (const { message, headerLength, text } of kept) {
+      if (this.#parts.sessions.state(row) !== SESSION.open) return;
+      this.#dispatcher.onKept(row, message, headerLength, text);
+    }
+    this.#pumpSoon();
+  }
+
+  // --- replays
+
+  #pump(): void {
+    const { replays } = this.#parts;
+    if (!replays.ready) return;
+    replays.pump();
+    if (replays.ready) this.#pumpSoon();
+  }
+
+  /** In a macrotask of its own, so that Node's timers and I/O and the engine's events have their share between two rounds. */
+  #pumpSoon(): void {
+    if (this.#pumpQueued || !this.#parts.replays.ready) return;
+    this.#pumpQueued = true;
+    setImmediate(() => {
+      this.#pumpQueued = false;
+      this.#pump();
+    });
+  }
+}
+
+async function withinMs(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work, bound]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,9 @@
+import type { Row } from '../../engine/port.js';
+import { CLOSE } from '../../errors.js';
+import type { GatewayContext } from '../context.js';
+
+/** `bye`: the session ends and cannot be resumed. */
+export function bye(context: GatewayContext, row: Row): void {
+  context.ended.add(context.sessions.sessionWords(row));
+  context.end(row, CLOSE.done, 'bye');
+}

@@ -1,0 +1,81 @@
+import type { Row } from '../../engine/port.js';
+import { REPLY } from '../../errors.js';
+import type { Channel } from '../../sequence/types.js';
+import { History, type HistoryRange } from '../../sync/history.js';
+import type { GatewayContext } from '../context.js';
+import { readChannel, readPosition, type Position } from '../fields.js';
+import { HeaderFault, type Header } from '../header.js';
+import { firstAfter, lastBefore } from '../positions.js';
+import { refuse, requireId } from '../refusal.js';
+
+interface HistoryQuery {
+  readonly name: string;
+  readonly before: Position | null;
+  readonly after: Position | null;
+  readonly limit: number;
+}
+
+const DEFAULT_LIMIT = 100;
+const isHistory = (job: unknown): boolean => job instanceof History;
+
+/** `history`: messages of the channel in ascending order, each marked with the request's id, then `ok`. */
+export function history(context: GatewayContext, row: Row, header: Header): void {
+  const id = requireId(context, row, header);
+  if (id === null) return;
+  const query = readQuery(header, context.config.limits.historyMessages);
+  if (query instanceof HeaderFault) return refuse(context, row, id, query);
+  if (!context.sessions.canRead(row, query.name)) {
+    context.replies.error(row, id, REPLY.notAuthorised, `the session may not read ${query.name}`);
+    return;
+  }
+  const max = context.config.limits.requestsPerSession;
+  if (context.replays.count(row, isHistory) >= max) {
+    context.replies.error(row, id, REPLY.tooManyRequests, `the session has ${max} history requests in progress`);
+    return;
+  }
+  const channel = context.channels.find(query.name);
+  if (channel === null) {
+    context.replies.ok(row, id, ',"count":0,"server_seq":0,"epoch":null,"oldest_seq":1');
+    return;
+  }
+  if (isOtherEpoch(query, channel)) {
+    context.replies.error(row, id, REPLY.epochChanged, `the channel's epoch is ${channel.epoch}`);
+    return;
+  }
+  context.replays.add(row, new History(channel, id, historyRange(context.log, channel, query), context.log), false);
+}
+
+function readQuery(header: Header, limitMax: number): HistoryQuery | HeaderFault {
+  const name = readChannel(header.channel);
+  if (name instanceof HeaderFault) return name;
+  const before = isGiven(header.before) ? readPosition(header.before, 'before') : null;
+  if (before instanceof HeaderFault) return before;
+  const after = isGiven(header.after) ? readPosition(header.after, 'after') : null;
+  if (after instanceof HeaderFault) return after;
+  if (before !== null && after !== null) return new HeaderFault('history takes before or after, not both');
+  const limit = isGiven(header.limit) ? header.limit : Math.min(DEFAULT_LIMIT, limitMax);
+  if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1 || limit > limitMax) {
+    return new HeaderFault(`limit must be a whole number from 1 to ${limitMax}`);
+  }
+  return { name, before, after, limit };
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function isOtherEpoch({ before, after }: HistoryQuery, channel: Channel): boolean {
+  const position = before ?? after;
+  return position?.kind === 'seq' && position.epoch !== null && position.epoch !== channel.epoch;
+}
+
+/** The messages meant: published ones only, the first `limit` after or the last `limit` before the position. */
+export function historyRange(
+  log: GatewayContext['log'], channel: Channel, { before, after, limit }: Omit<HistoryQuery, 'name'>,
+): HistoryRange {
+  const oldest = channel.oldestSeq;
+  const head = channel.publishedSeq;
+  if (after !== null) return { fromSeq: Math.max(oldest, firstAfter(log, channel.id, after)), toSeq: head, limit };
+  const last = before === null ? head : Math.min(head, lastBefore(log, channel.id, before));
+  return { fromSeq: Math.max(oldest, last - limit + 1), toSeq: last, limit };
+}

@@ -1,0 +1,57 @@
+import type { Row } from '../../engine/port.js';
+import { REPLY } from '../../errors.js';
+import type { Channel } from '../../sequence/types.js';
+import { CatchUp } from '../../sync/catch-up.js';
+import type { GatewayContext } from '../context.js';
+import { readChannel, readPosition, type Position } from '../fields.js';
+import { HeaderFault, type Header } from '../header.js';
+import { resolveSince } from '../positions.js';
+import { refuse, requireId } from '../refusal.js';
+
+/** `sub`: answers the head, then the messages after `since`, then live ones. */
+export function sub(context: GatewayContext, row: Row, header: Header): void {
+  const id = requireId(context, row, header);
+  if (id === null) return;
+  const name = readChannel(header.channel);
+  if (name instanceof HeaderFault) return refuse(context, row, id, name);
+  const since = header.since === undefined || header.since === null ? null : readPosition(header.since, 'since');
+  if (since instanceof HeaderFault) return refuse(context, row, id, since);
+  if (!context.sessions.canRead(row, name)) {
+    context.replies.error(row, id, REPLY.notAuthorised, `the session may not read ${name}`);
+    return;
+  }
+  const known = context.channels.find(name);
+  const again = known !== null && context.subscriptions.find(row, known.id) >= 0;
+  if (!again && isFull(context, row, id)) return;
+  const channel = known ?? context.channels.open(name);
+  if (!again) context.subscriptions.add(row, channel.id);
+  context.replies.ok(row, id, `,"server_seq":${channel.publishedSeq},"epoch":${JSON.stringify(channel.epoch)}`);
+  if (since !== null) catchUpFrom(context, row, channel, since, again);
+  else if (!again) goLive(context, row, channel);
+}
+
+function isFull(context: GatewayContext, row: Row, id: number): boolean {
+  const max = context.config.limits.channelsPerSession;
+  if (context.subscriptions.countOfRow(row) < max) return false;
+  context.replies.error(row, id, REPLY.tooManyChannels, `the session has ${max} channels already`);
+  return true;
+}
+
+/** Live from the next message that is published: native delivery begins with the first publish command after this one. */
+export function goLive(context: GatewayContext, row: Row, channel: { readonly id: number; readonly publishedSeq: number }): void {
+  const subscription = context.subscriptions.find(row, channel.id);
+  if (subscription < 0) return;
+  context.subscriptions.setLiveFrom(subscription, channel.publishedSeq + 1);
+  context.port.subscribe(row, channel.id);
+}
+
+/** Delivers from `since` on, then live. `again`: the row was subscribed, so it is taken off live delivery until it has caught up. */
+function catchUpFrom(context: GatewayContext, row: Row, channel: Channel, since: Position, again: boolean): void {
+  const start = resolveSince(context, channel, since);
+  if (again) {
+    context.replays.cancel(row, (job) => job instanceof CatchUp && job.channel.id === channel.id);
+    context.port.unsubscribe(row, channel.id);
+  }
+  if (start.lost !== null) context.sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
+  context.replays.add(row, new CatchUp(channel, start.seq, context.source), false);
+}

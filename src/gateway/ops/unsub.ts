@@ -1,0 +1,23 @@
+import type { Row } from '../../engine/port.js';
+import { CatchUp } from '../../sync/catch-up.js';
+import type { GatewayContext } from '../context.js';
+import { readChannel } from '../fields.js';
+import { HeaderFault, type Header } from '../header.js';
+import { refuse, requireId } from '../refusal.js';
+
+/** `unsub`: also ok for a channel that the row is not subscribed to. */
+export function unsub(context: GatewayContext, row: Row, header: Header): void {
+  const id = requireId(context, row, header);
+  if (id === null) return;
+  const name = readChannel(header.channel);
+  if (name instanceof HeaderFault) return refuse(context, row, id, name);
+  // A channel that nobody uses has no subscribers, and is not made for this.
+  const channel = context.channels.find(name);
+  const subscription = channel === null ? -1 : context.subscriptions.find(row, channel.id);
+  if (channel !== null && subscription >= 0) {
+    context.replays.cancel(row, (job) => job instanceof CatchUp && job.channel.id === channel.id);
+    context.port.unsubscribe(row, channel.id);
+    context.subscriptions.remove(subscription);
+  }
+  context.replies.ok(row, id);
+}

@@ -1,0 +1,104 @@
+/** Makes the parts of a gateway and joins them: what src/gateway/context.ts names. */
+
+import type { Config } from '../config.js';
+import type { EnginePort, Row } from '../engine/port.js';
+import { CLOSE } from '../errors.js';
+import { ChannelRegistry } from '../sequence/channels.js';
+import { LamportClock } from '../sequence/lamport.js';
+import { Publisher, type PublishResultHandler, type PublisherOptions } from '../sequence/publisher.js';
+import { Snowflake } from '../sequence/snowflake.js';
+import { Authenticator } from '../session/auth.js';
+import { EndedSessions } from '../session/ended.js';
+import { compilePatterns } from '../session/patterns.js';
+import { ResumeTokens } from '../session/resume-token.js';
+import { Subscriptions } from '../session/subscriptions.js';
+import { SessionTable } from '../session/table.js';
+import { HotLog } from '../store/hot-log.js';
+import type { MessageLog } from '../store/types.js';
+import { Replays } from '../sync/replays.js';
+import { TieredSource } from '../sync/tiers.js';
+import type { ReplayChannel } from '../sync/types.js';
+import type { Clock, Drops, GatewayContext } from './context.js';
+import { goLive } from './ops/sub.js';
+import { PublishRate } from './rate.js';
+import { Replies } from './replies.js';
+import { PortSink } from './sink.js';
+
+export interface GatewayDeps {
+  readonly config: Config;
+  readonly port: EnginePort;
+  readonly log: MessageLog;
+  /** Signs resume tokens. */
+  readonly secret: Uint8Array;
+  readonly clock: Clock;
+}
+
+export interface Hooks {
+  readonly onResult: PublishResultHandler;
+  readonly onCommit: NonNullable<PublisherOptions['onCommit']>;
+  readonly end: GatewayContext['end'];
+}
+
+export interface GatewayParts extends GatewayContext {
+  readonly publisher: Publisher;
+  readonly hotLog: HotLog;
+}
+
+/** Throws ConfigError for keys that cannot be used, StoreError where the log fails. */
+export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<GatewayParts> {
+  const { config, port, log, clock } = deps;
+  const auth = await Authenticator.create(config.auth, config.anonymous, () => clock.now());
+  const replies = new Replies(port);
+  const channels = makeChannels(deps);
+  const hotLog = new HotLog(port.arena, { maxAgeMs: config.log.hotAgeMs, maxPerChannel: 2 ** Math.ceil(Math.log2(config.log.hotMessages)) });
+  const sink = new PortSink({
+    port,
+    replies,
+    goLive: (row, channel) => goLive(parts, row, channel),
+    failed: (row) => hooks.end(row, CLOSE.tryAgainLater, 'messages cannot be read'),
+    historyDone: (row, opId, channel, count) => historyDone(parts, row, opId, channel, count),
+  });
+  const parts: GatewayParts = {
+    config, port, log, clock, auth, replies, channels, hotLog, sink,
+    sessions: new SessionTable(port.rows),
+    subscriptions: new Subscriptions(port.rows),
+    ended: new EndedSessions(),
+    resume: new ResumeTokens(deps.secret),
+    rate: new PublishRate(port.rows, config.limits),
+    source: new TieredSource(hotLog, log),
+    replays: new Replays({ chunkBytes: config.limits.catchUpChunkBytes, turnBytes: config.limits.catchUpTurnBytes }, sink, () => clock.monotonic()),
+    publisher: makePublisher(deps, hotLog, channels, hooks),
+    drops: noDrops(),
+    end: hooks.end,
+  };
+  return parts;
+}
+
+function makeChannels({ config, log, clock }: GatewayDeps): ChannelRegistry {
+  const ephemeral = compilePatterns(config.log.ephemeral);
+  return new ChannelRegistry({ log, now: () => clock.now(), idleMs: config.log.channelIdleMs, ephemeral: (name) => ephemeral.matches(name) });
+}
+
+function makePublisher({ config, port, log, clock }: GatewayDeps, hotLog: HotLog, channels: ChannelRegistry, hooks: Hooks): Publisher {
+  return new Publisher({
+    port, log, hotLog, channels,
+    lamport: new LamportClock(log.maxLamport()),
+    snowflake: new Snowflake(0, log.maxTimestamp()),
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    maxInFlight: config.log.publishesInFlight,
+    recentKeys: config.log.recentKeys,
+    onResult: hooks.onResult,
+    onCommit: hooks.onCommit,
+  });
+}
+
+function historyDone(parts: GatewayContext, row: Row, opId: number, channel: ReplayChannel, count: number): void {
+  const open = parts.channels.open(channel.name);
+  const epoch = JSON.stringify(open.epoch);
+  parts.replies.ok(row, opId, `,"count":${count},"server_seq":${open.publishedSeq},"epoch":${epoch},"oldest_seq":${open.oldestSeq}`);
+}
+
+function noDrops(): Drops {
+  return { rate_limited: 0, not_authorised: 0, bad_request: 0, busy: 0, store: 0, internal: 0, too_big: 0 };
+}

@@ -1,0 +1,51 @@
+/** Carries out on the engine's port what replays decide. */
+
+import type { EnginePort, Row } from '../engine/port.js';
+import type { IncompleteReason, ReplayChannel, ReplayRun, ReplaySink } from '../sync/types.js';
+import type { Replies } from './replies.js';
+
+export interface SinkParts {
+  readonly port: EnginePort;
+  readonly replies: Replies;
+  readonly goLive: (row: Row, channel: ReplayChannel) => void;
+  readonly failed: (row: Row, error: unknown) => void;
+  readonly historyDone: (row: Row, opId: number, channel: ReplayChannel, count: number) => void;
+}
+
+export class PortSink implements ReplaySink {
+  readonly #parts: SinkParts;
+
+  constructor(parts: SinkParts) {
+    this.#parts = parts;
+  }
+
+  frames(row: Row, run: ReplayRun): void {
+    const { port } = this.#parts;
+    if (run.pieces !== null) for (const { address, length } of run.pieces) port.sendFramed(row, address, length);
+    else if (run.frames !== null) port.sendFramedCopy(row, run.frames);
+  }
+
+  framesCopy(row: Row, frames: Uint8Array): void {
+    this.#parts.port.sendFramedCopy(row, frames);
+  }
+
+  historyDone(row: Row, opId: number, channel: ReplayChannel, count: number): void {
+    this.#parts.historyDone(row, opId, channel, count);
+  }
+
+  incomplete(row: Row, channel: ReplayChannel, fromSeq: number, toSeq: number, reason: IncompleteReason): void {
+    this.#parts.replies.incomplete(row, channel.name, fromSeq, toSeq, reason);
+  }
+
+  live(row: Row, channel: ReplayChannel): void {
+    this.#parts.goLive(row, channel);
+  }
+
+  notifyWritable(row: Row): void {
+    this.#parts.port.notifyWritable(row);
+  }
+
+  failed(row: Row, error: unknown): void {
+    this.#parts.failed(row, error);
+  }
+}

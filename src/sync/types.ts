@@ -1,0 +1,62 @@
+/** What catch-up needs of the world: messages to send again, and the connection to send them to. */
+
+import type { Address, Row } from '../engine/port.js';
+
+/** Contiguous frames in the region. */
+export interface ReplayPiece {
+  readonly address: Address;
+  readonly length: number;
+}
+
+/** Consecutive durable messages of one channel, as whole delivery frames. */
+export interface ReplayRun {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Bytes of all frames. */
+  readonly length: number;
+  /** Where the frames lie in the region; null when they are in `frames`. */
+  readonly pieces: readonly ReplayPiece[] | null;
+  /** Frames outside of the region, valid until control returns to the event loop. */
+  readonly frames: Uint8Array | null;
+}
+
+export interface ReplayChannel {
+  readonly id: number;
+  readonly name: string;
+  /** Highest server_seq that was handed to fan-out: what a subscriber can be given now. */
+  readonly publishedSeq: number;
+}
+
+export interface ReplaySource {
+  /**
+   * The first retained messages from `fromSeq` to `toSeq`, about `maxBytes` of them but one at least; null when none is retained.
+   * A run that begins above `fromSeq` says that what lies between is gone.
+   */
+  read(channelId: number, fromSeq: number, toSeq: number, maxBytes: number): ReplayRun | null;
+}
+
+export type IncompleteReason = 'expired' | 'epoch_changed';
+
+/** Effects of catching up; the gateway carries them out on the engine's port. */
+export interface ReplaySink {
+  frames(row: Row, run: ReplayRun): void;
+  /** Sends whole frames that are made for this row. */
+  framesCopy(row: Row, frames: Uint8Array): void;
+  /** A history request is answered to its end. */
+  historyDone(row: Row, opId: number, channel: ReplayChannel, count: number): void;
+  /** Messages `fromSeq` to `toSeq` cannot be served any more. */
+  incomplete(row: Row, channel: ReplayChannel, fromSeq: number, toSeq: number, reason: IncompleteReason): void;
+  /** The row has every message up to the channel's publishedSeq: deliver live from the next one. */
+  live(row: Row, channel: ReplayChannel): void;
+  /** Ask for `onWritable(row)`. */
+  notifyWritable(row: Row): void;
+  /** Messages could not be read; the row's replay is over. */
+  failed(row: Row, error: unknown): void;
+}
+
+/** Part of a replay that a row waits for. A step sends about `maxBytes` at most and returns the bytes it sent. */
+export interface ReplayJob {
+  readonly channel: ReplayChannel;
+  readonly done: boolean;
+  step(row: Row, sink: ReplaySink, maxBytes: number): number;
+}

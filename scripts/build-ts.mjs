@@ -1,6 +1,7 @@
 // Compiles the TypeScript side.
 //   node scripts/build-ts.mjs dist         what is shipped
 //   node scripts/build-ts.mjs build-test   the tests and the code under test; the folder mirrors the project
+//   node scripts/build-ts.mjs build/bench  the benchmarks
 // Then makes the output equal to what the sources say: removes files whose source is gone (a deleted module must not go on
 // working), copies what tsc does not (the admin page, fixtures), and makes the command line executable. All of it also after
 // type errors, which are this program's exit status.
@@ -53,12 +54,15 @@ function linkProject(out, mirrored) {
 }
 
 const out = process.argv[2];
-if (out !== 'dist' && out !== 'build-test') {
-  console.error('usage: node scripts/build-ts.mjs dist|build-test');
+const configs = { dist: 'tsconfig.json', 'build-test': 'tsconfig.test.json', 'build/bench': 'bench/tsconfig.json' };
+const config = configs[out];
+if (config === undefined) {
+  console.error(`usage: node scripts/build-ts.mjs ${Object.keys(configs).join('|')}`);
   process.exit(2);
 }
+// The published package brings no benchmarks.
+if (!existsSync(config)) process.exit(0);
 mkdirSync(out, { recursive: true });
-const config = out === 'dist' ? 'tsconfig.json' : 'tsconfig.test.json';
 // Two builds at once would write the same files. tsc has no lock of its own.
 const tsc = ['-w', '300', `${out}/.lock`, process.execPath, 'node_modules/typescript/bin/tsc', '-p', config];
 const { status } = spawnSync('flock', tsc, { stdio: 'inherit' });
@@ -66,6 +70,8 @@ if (out === 'dist') {
   removeStale(out, 'src');
   copyAssets(out, 'src');
   if (existsSync('dist/cli.js')) chmodSync('dist/cli.js', 0o755);
+} else if (out === 'build/bench') {
+  removeStale(out, 'bench');
 } else {
   for (const folder of ['src', 'test']) {
     removeStale(join(out, folder), folder);

@@ -1,5 +1,5 @@
 // The stages of scripts/test, in order. Each reports what it ran to `r` (see test.mjs).
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { fuzzStage, nativeStage } from './native-stages.mjs';
 import { run } from './run.mjs';
 import { tapStage } from './tap-stage.mjs';
@@ -26,6 +26,7 @@ async function build(r) {
   // tsc writes its output in spite of type errors: these fail the build but do not hide what the tests say.
   await step(r, 'TypeScript', ['npm', 'run', '-s', 'build:ts'], 300);
   await step(r, 'tests', ['npm', 'run', '-s', 'build:test'], 300);
+  if (existsSync('bench/tsconfig.json')) await step(r, 'benchmarks', ['npm', 'run', '-s', 'build:bench'], 300);
   await step(r, 'src/engine/layout.ts is what the native side says', ['npm', 'run', '-s', 'layout:check'], 60);
 }
 
@@ -35,7 +36,9 @@ function lackingBuild() {
 }
 
 async function bench(r) {
-  await step(r, 'bench compare', ['node', 'dist/cli.js', 'bench', 'compare', '--smoke'], 180);
+  await step(r, 'bench compare', ['node', 'dist/cli.js', 'bench', 'compare', '--smoke'], 240);
+  const micro = existsSync('bench/micro') ? readdirSync('bench/micro').filter((name) => name.endsWith('.mjs')) : [];
+  for (const name of micro) await step(r, name, ['node', `bench/micro/${name}`, '--smoke'], 120);
 }
 
 export const stages = {

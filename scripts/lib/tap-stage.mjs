@@ -46,6 +46,12 @@ function countTap(output) {
   return { ...counts, ok: parser.ok, any: parser.count > 0 };
 }
 
+// What passed is in the log; what is shown is what failed, and what was printed beside TAP.
+function withoutPasses(output) {
+  const passing = /^\s*(ok \d+|\d+\.\.\d+|#\s*time=|TAP version)|^\s*$/;
+  return output.split('\n').filter((line) => !passing.test(line)).join('\n');
+}
+
 async function runFile(r, path, seconds) {
   const name = path.replace(/^build-test\//, '').replace(/\.js$/, '.ts');
   const env = { TAP: '1', TAP_TIMEOUT: String(seconds - 5), NODE_ENV: 'test' };
@@ -56,7 +62,7 @@ async function runFile(r, path, seconds) {
   const failed = !result.ok || !counts.ok || !counts.any;
   if (failed) {
     const why = result.why || (counts.any ? 'tests failed' : 'no test ran');
-    r.fail(`${name}: ${[why, ...counts.failures.slice(0, 5)].join('; ')}`, result.output, Math.max(1, counts.failed));
+    r.fail(`${name}: ${[why, ...counts.failures.slice(0, 5)].join('; ')}`, withoutPasses(result.output), Math.max(1, counts.failed));
   }
   if (result.leftovers) r.fail(`${name} left processes behind`);
 }

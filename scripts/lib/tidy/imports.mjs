@@ -33,10 +33,13 @@ const script = {
   sync: ['sequence', 'session'],
   cluster: ['engine', 'store', 'session'],
   drain: ['cluster'],
-  gateway: ['sync', 'drain'],
-  // The admin side sees the gateway through the interface that it declares itself (backend.ts).
+  // The admin side sees the gateway only through the interface that it declares itself (backend.ts); the composition root
+  // implements it.
   admin: ['config'],
+  gateway: ['sync', 'drain', 'admin'],
   client: [],
+  // What the browser loads: the page's own scripts.
+  page: ['client', 'admin'],
   bench: ['engine', 'gateway', 'admin', 'client'],
   index: ['gateway', 'admin', 'client'],
   cli: ['bench', 'gateway', 'admin', 'client'],
@@ -90,6 +93,7 @@ export function* atomics(project) {
 
 // The folder of src/ that a file belongs to, or its own name where it lies in src/ itself.
 function part(path) {
+  if (path.startsWith('src/admin/page/')) return 'page';
   const [, first, second] = path.split('/');
   return second === undefined ? first.replace(/\.ts$/, '') : first;
 }

@@ -28,7 +28,7 @@ export function* fileSize(project) {
       if (size > longestFile) yield { file, line: longestFile, what: `${size} lines: split it by role (at most ${longestFile})` };
     }
     const median = sizes.sort((a, b) => a - b)[Math.floor(sizes.length / 2)] ?? 0;
-    if (median > longestMedian) yield { file: `${side}/`, what: `the median file has ${median} lines: split files until it is ${longestMedian}` };
+    if (median > longestMedian) yield { file: `${side}/`, what: `a median of ${median} lines a file: split files until it is ${longestMedian}` };
   }
 }
 

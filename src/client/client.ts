@@ -244,7 +244,7 @@ export class Client extends Emitter<ClientEvents> {
 function rateOf(welcome: Fields): { readonly perSecond: number; readonly burst: number } | null {
   const limits = welcome['limits'];
   if (typeof limits !== 'object' || limits === null) return null;
-  const perSecond = numberOr((limits as Fields)['publish_per_second'], 0);
+  const perSecond = numberOr((limits as Fields)['publish_rate'], 0);
   if (perSecond <= 0) return null;
   return { perSecond, burst: Math.max(1, numberOr((limits as Fields)['publish_burst'], perSecond)) };
 }

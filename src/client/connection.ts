@@ -143,7 +143,6 @@ export class Connection {
     if (this.#state !== 'connecting') return;
     this.#resume = stringOr(header['resume'], null);
     this.#openedAt = this.#heardAt;
-    this.#protocolFailures = 0;
     const heartbeatMs = numberOr(header['heartbeat_ms'], 0);
     this.#disarm();
     if (heartbeatMs > 0) this.#watch(heartbeatMs * SILENT_INTERVALS);
@@ -194,7 +193,10 @@ export class Connection {
   #lost(code: number, reason: string): void {
     const { clock, limits, token } = this.#options;
     const wasOpen = this.#state === 'open';
-    if (wasOpen && clock.now() - this.#openedAt >= limits.stableMs) this.#backoff.reset();
+    if (wasOpen && clock.now() - this.#openedAt >= limits.stableMs) {
+      this.#backoff.reset();
+      this.#protocolFailures = 0;
+    }
     // A target that cannot be reached is forgotten: the configured URL knows the way.
     if (!wasOpen) this.#url = this.#options.url;
     this.#release();

@@ -102,6 +102,8 @@ function asText(message: Message): { readonly text: string } {
   return { text: typeof message.body === 'string' ? message.body : Buffer.from(message.body).toString() };
 }
 
+t.setTimeout(ROUNDS * 5000 + 90_000);
+
 t.test(`${ROUNDS} rounds of SIGKILL: what was acknowledged is there once, in one order`, { timeout: ROUNDS * 5000 + 60_000 }, async (t) => {
   const data = mkdtempSync(join(tmpdir(), 'sluice-durability-'));
   t.teardown(() => rmSync(data, { recursive: true, force: true }));

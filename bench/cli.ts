@@ -1,0 +1,178 @@
+import { parseArgs } from 'node:util';
+
+import { BASE } from './lib/arms.js';
+import { describeCommit, describeMachine } from './lib/machine.js';
+import { RESULTS } from './lib/paths.js';
+import { perfLacking } from './lib/perf.js';
+import { runToJson, writeFile, type Run } from './lib/results.js';
+import { runCases, type BenchCase, type Outcome } from './lib/runner.js';
+import { FULL, SMOKE, type Settings } from './lib/settings.js';
+import { missedBars, tabulate } from './lib/verdict.js';
+import { htmlReport } from './report/html.js';
+import { textReport } from './report/table.js';
+import { compareCases, connectCase, echoCase, fanoutCase } from './scenarios/cases.js';
+import { idleCase } from './scenarios/idle.js';
+import { runPublish } from './scenarios/publish.js';
+
+const USAGE = `usage: sluice bench SCENARIO [options]
+
+  echo        --connections 64 --depth 1 --size 64 [--rate R]
+  fanout      --connections 5000 --batch 1 --size 64 [--rate R]
+  idle        --from 2000 --connections 12000
+  connect     --connections 64
+  publish     --connections 64 --depth 64 --channels 16 --subscribers 16 [--rate R]
+  compare     the cases above that have a bar, against uWebSockets.js and ws
+
+  --rounds N     measurements of each server, 5 by default
+  --duration S   measured part of each, 3 by default
+  --warmup S     before it, 1.5 by default
+  --arms A,B     only these of uws, ws, sluice-epoll, sluice-uring
+  --json FILE    all rounds, raw
+  --html FILE    a page with charts
+  --save         JSON and HTML into bench/results/, named by date
+  --smoke        tiny sizes, seconds in all; nothing is judged
+  --strict       exit status 1 where a bar is missed
+  --quiet        no progress
+`;
+
+const OPTIONS = {
+  connections: { type: 'string' },
+  depth: { type: 'string' },
+  size: { type: 'string' },
+  batch: { type: 'string' },
+  from: { type: 'string' },
+  rate: { type: 'string' },
+  channels: { type: 'string' },
+  subscribers: { type: 'string' },
+  rounds: { type: 'string' },
+  duration: { type: 'string' },
+  warmup: { type: 'string' },
+  arms: { type: 'string' },
+  json: { type: 'string' },
+  html: { type: 'string' },
+  save: { type: 'boolean' },
+  smoke: { type: 'boolean' },
+  strict: { type: 'boolean' },
+  quiet: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Values = { readonly [name in keyof typeof OPTIONS]?: string | boolean };
+
+class ArgumentError extends Error {}
+
+function numberOf(values: Values, name: keyof Values, fallback: number): number {
+  const text = values[name];
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new ArgumentError(`--${name}: expected a positive number, got '${text}'`);
+  return value;
+}
+
+function settingsOf(values: Values): Settings {
+  const base = values.smoke === true ? SMOKE : FULL;
+  return {
+    ...base,
+    rounds: numberOf(values, 'rounds', base.rounds),
+    durationS: numberOf(values, 'duration', base.durationS),
+    warmupS: numberOf(values, 'warmup', base.warmupS),
+    arms: typeof values.arms === 'string' ? values.arms.split(',') : null,
+    quiet: values.quiet === true,
+  };
+}
+
+function casesOf(scenario: string, values: Values, settings: Settings): BenchCase[] | null {
+  const small = settings.smoke;
+  const connections = (full: number, smoke: number): number => numberOf(values, 'connections', small ? smoke : full);
+  const size = numberOf(values, 'size', 64);
+  const rate = values.rate === undefined ? {} : { rate: numberOf(values, 'rate', 1) };
+  switch (scenario) {
+    case 'echo':
+      return [echoCase({ connections: connections(64, 8), depth: numberOf(values, 'depth', 1), size, ...rate }, settings)];
+    case 'fanout':
+      return [fanoutCase({ subscribers: connections(5000, 40), batch: numberOf(values, 'batch', 1), size, ...rate }, settings)];
+    case 'connect':
+      return [connectCase(connections(64, 8), settings)];
+    case 'idle':
+      return [idleCase({ from: numberOf(values, 'from', small ? 40 : 2000), to: connections(12_000, 120), holdS: small ? 0.2 : 2.5 })];
+    case 'compare':
+      return compareCases(settings);
+    default:
+      return null;
+  }
+}
+
+function runOf(scenario: string, argv: readonly string[], settings: Settings, cases: readonly BenchCase[], outcome: Outcome): Run {
+  const perf = perfLacking();
+  return {
+    format: 1,
+    scenario,
+    command: `sluice bench ${argv.join(' ')}`,
+    date: new Date().toISOString(),
+    commit: describeCommit(),
+    smoke: settings.smoke,
+    machine: describeMachine(),
+    notes: [...outcome.notes, ...(perf === null ? [] : [`no cycles and cache misses: ${perf}`])],
+    base: BASE,
+    aa: outcome.aa,
+    arms: outcome.arms.map(({ name, label, sluice, about }) => ({ name, label, sluice, about })),
+    cases: cases.map(({ id, title, unit, bar }) => ({ id, title, unit, bar })),
+    rounds: outcome.rounds,
+  };
+}
+
+function publishRun(run: Run, values: Values): void {
+  if (typeof values.json === 'string') writeFile(values.json, runToJson(run));
+  if (typeof values.html === 'string') writeFile(values.html, htmlReport(run));
+  if (values.save !== true) return;
+  const stem = `${RESULTS}${run.date.slice(0, 16).replace(/[:T]/g, '-')}-${run.scenario}`;
+  writeFile(`${stem}.json`, runToJson(run));
+  writeFile(`${stem}.html`, htmlReport(run));
+  process.stderr.write(`saved ${stem}.json\n`);
+}
+
+async function run(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+  const scenario = positionals[0];
+  if (values.help === true || scenario === undefined) {
+    process.stdout.write(USAGE);
+    return values.help === true ? 0 : 2;
+  }
+  const settings = settingsOf(values);
+  const machine = describeMachine();
+  const number = (name: keyof Values, fallback: number): number => numberOf(values, name, fallback);
+  const cases = casesOf(scenario, values, settings);
+  let result: Run;
+  if (cases !== null) {
+    result = { ...runOf(scenario, argv, settings, cases, await runCases(cases, settings)), machine };
+  } else if (scenario === 'publish') {
+    const { cases: published, outcome } = await runPublish(number, settings);
+    result = { ...runOf(scenario, argv, settings, published, outcome), machine };
+  } else {
+    throw new ArgumentError(`no scenario '${scenario}'`);
+  }
+  const tables = tabulate(result);
+  process.stdout.write(`${textReport(result, tables)}\n`);
+  publishRun(result, values);
+  const missed = settings.smoke ? [] : missedBars(tables);
+  if (missed.length > 0) process.stdout.write(`bars missed: ${missed.join('; ')}\n`);
+  return values.strict === true && missed.length > 0 ? 1 : 0;
+}
+
+/** `sluice bench …`. Resolves with the exit status: 2 for bad arguments, 1 where a measurement failed its checks. */
+export async function runBench(argv: readonly string[]): Promise<number> {
+  // The servers and the load generator are sessions of their own and would outlive an interrupted harness.
+  const stop = (): never => process.exit(130);
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    return await run(argv);
+  } catch (error) {
+    const usage = error instanceof ArgumentError || (error instanceof TypeError && 'code' in error);
+    process.stderr.write(`sluice bench: ${error instanceof Error ? error.message : String(error)}${usage ? ' (sluice bench --help)' : ''}\n`);
+    return usage ? 2 : 1;
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}

@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs';
+
+import { SERVERS, SLUICE_CLI, SLUICE_INDEX } from './paths.js';
+import { scratchFolder } from './scratch.js';
+import { Server } from './server.js';
+
+/** `serve` is the whole gateway, which has no peers here. */
+export type Role = 'echo' | 'fanout' | 'serve';
+
+/** One of the servers that are compared. */
+export interface Arm {
+  readonly name: string;
+  readonly label: string;
+  readonly sluice: boolean;
+  readonly about: string;
+  /** Null where the server does not play that role. */
+  command(role: Role): string[] | null;
+}
+
+/** The arm that all ratios refer to. */
+export const BASE = 'uws';
+
+const NODE = process.execPath;
+
+function peer(name: string, label: string, about: string): Arm {
+  return { name, label, sluice: false, about, command: (role) => (role === 'serve' ? null : [NODE, `${SERVERS}${name}.mjs`, role]) };
+}
+
+function sluice(driver: 'epoll' | 'uring'): Arm {
+  return {
+    name: `sluice-${driver}`,
+    label: `Sluice (${driver === 'uring' ? 'io_uring' : 'epoll'})`,
+    sluice: true,
+    about: `createEngine, driver ${driver}, handlers in JavaScript, defaults otherwise`,
+    command: (role) => {
+      if (role === 'fanout') return [NODE, `${SERVERS}sluice-fanout.mjs`, driver];
+      const common = [NODE, SLUICE_CLI, role, '--driver', driver, '--listen', '127.0.0.1:0'];
+      if (role === 'echo') return common;
+      return [...common, '--admin', '127.0.0.1:0', '--data', scratchFolder(), '--allow-anonymous', '--publish-rate', '0'];
+    },
+  };
+}
+
+export const ARMS: readonly Arm[] = [
+  peer('uws', 'uWebSockets.js', 'uWebSockets.js 20.30, native module, no compression, its own publish'),
+  peer('ws', 'ws', 'ws 8, perMessageDeflate off, defaults otherwise, fan-out by a loop of sends'),
+  sluice('epoll'),
+  sluice('uring'),
+];
+
+/** The same server once more under another name: how far apart its two rows lie is the noise of everything else. */
+export function twin(arm: Arm): Arm {
+  return { ...arm, name: `${arm.name}-again`, label: `${arm.label}, A/A` };
+}
+
+export interface ArmChoice {
+  readonly arms: readonly Arm[];
+  readonly aa: { readonly first: string; readonly second: string } | null;
+  readonly missing: readonly { readonly name: string; readonly why: string }[];
+}
+
+/** Starts every arm once: one that cannot run here is left out by name and reason, and never in silence. */
+export async function chooseArms(role: Role, wanted: readonly string[] | null, withTwin: boolean): Promise<ArmChoice> {
+  const arms: Arm[] = [];
+  const missing: { name: string; why: string }[] = [];
+  for (const arm of ARMS) {
+    if (wanted !== null && !wanted.includes(arm.name)) continue;
+    const command = arm.command(role);
+    if (command === null) continue;
+    const why = await whyNot(arm, role, command);
+    if (why === null) arms.push(arm);
+    else missing.push({ name: arm.name, why });
+  }
+  const doubled = arms.findLast((arm) => arm.sluice) ?? arms[0];
+  if (!withTwin || doubled === undefined) return { arms, aa: null, missing };
+  const second = twin(doubled);
+  return { arms: [...arms, second], aa: { first: doubled.name, second: second.name }, missing };
+}
+
+/** A fresh server of that arm. */
+export async function startArm(arm: Arm, role: Role): Promise<Server> {
+  const command = arm.command(role);
+  if (command === null) throw new Error(`${arm.name} does not play ${role}`);
+  return Server.start(command);
+}
+
+async function whyNot(arm: Arm, role: Role, command: readonly string[]): Promise<string | null> {
+  if (arm.sluice) {
+    const needs = role === 'fanout' ? SLUICE_INDEX : SLUICE_CLI;
+    if (!existsSync(needs)) return `there is no ${needs}`;
+  }
+  try {
+    const server = await Server.start(command);
+    await server.stop();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message.split('\n').slice(0, 4).join(' / ') : String(error);
+  }
+}

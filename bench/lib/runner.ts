@@ -1,0 +1,58 @@
+import { chooseArms, type Arm, type ArmChoice, type Role } from './arms.js';
+import type { CaseInfo, Round } from './results.js';
+import type { Settings } from './settings.js';
+import { rotate } from './statistics.js';
+
+/** A case and how one measurement of it is made: with a fresh server, so that no arm runs on what a former round left. */
+export interface BenchCase extends CaseInfo {
+  readonly role: Role;
+  measure(arm: Arm, round: number): Promise<Round>;
+}
+
+export interface Outcome {
+  readonly arms: readonly Arm[];
+  readonly aa: ArmChoice['aa'];
+  readonly notes: readonly string[];
+  readonly rounds: readonly Round[];
+}
+
+export function say(settings: Settings, line: string): void {
+  if (!settings.quiet) process.stderr.write(`${line}\n`);
+}
+
+/** Case by case, round by round, the arms in rotated order. A measurement that fails its checks ends the run. */
+export async function runCases(cases: readonly BenchCase[], settings: Settings): Promise<Outcome> {
+  const choices = new Map<Role, ArmChoice>();
+  for (const role of new Set(cases.map((one) => one.role))) {
+    choices.set(role, await chooseArms(role, settings.arms, settings.twin));
+  }
+  const notes = [...choices].flatMap(([role, choice]) => choice.missing.map(({ name, why }) => `${name} is left out of ${role}: ${why}`));
+  for (const note of notes) say(settings, `! ${note}`);
+  const total = cases.reduce((sum, one) => sum + (choices.get(one.role)?.arms.length ?? 0) * settings.rounds, 0);
+  if (total === 0) throw new Error(`none of the servers can run here: ${notes.join('; ')}`);
+  const rounds: Round[] = [];
+  for (const one of cases) {
+    const arms = choices.get(one.role)?.arms ?? [];
+    for (let round = 0; round < settings.rounds; round += 1) {
+      for (const arm of rotate(arms, round)) {
+        const result = await one.measure(arm, round);
+        rounds.push(result);
+        say(settings, `${`[${rounds.length}/${total}]`.padEnd(10)}${describe(one, arm, result)}`);
+      }
+    }
+  }
+  const arms = new Map([...choices.values()].flatMap((choice) => choice.arms.map((arm) => [arm.name, arm] as const)));
+  return { arms: [...arms.values()], aa: [...choices.values()].find((choice) => choice.aa !== null)?.aa ?? null, notes, rounds };
+}
+
+function percent(share: number | undefined): string {
+  return share === undefined ? '–' : `${Math.round(share * 100)}%`;
+}
+
+function describe(one: CaseInfo, arm: Arm, { round, value, load, flags }: Round): string {
+  const figure = Math.round(value).toLocaleString('en-US').padStart(11);
+  const cpu = load?.cpu === undefined ? '' : `, server ${percent(load.cpu.server_busy)}, client ${percent(load.cpu.client_busy)}`;
+  const latency = load?.latency === undefined ? '' : `, p99 ${Math.round(load.latency.p99_us)} µs`;
+  const warnings = flags.length > 0 ? `  ! ${flags.join(', ')}` : '';
+  return `${one.title.padEnd(26)} ${arm.name.padEnd(20)} round ${round + 1} ${figure} ${one.unit}${latency}${cpu}${warnings}`;
+}

@@ -1,0 +1,67 @@
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+import { SERVER_CPU, exited, startPinned, stopChild } from './child.js';
+
+const READY_WITHIN_MS = 20_000;
+
+/** Memory of one process, in bytes (/proc/PID/smaps_rollup). */
+export interface Memory {
+  readonly rss: number;
+  readonly pss: number;
+  /** Not shared with any other process: what would be free if it ended. */
+  readonly private: number;
+}
+
+/** A server under test: a process of its own on the server's CPU. */
+export class Server {
+  readonly pid: number;
+  readonly url: string;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, url: string) {
+    this.#child = child;
+    this.pid = child.pid ?? 0;
+    this.url = url;
+  }
+
+  /** Resolves with the first line "ready … ws://…"; rejects with what it wrote when it ends before. */
+  static async start(command: readonly string[]): Promise<Server> {
+    const child = startPinned(command, SERVER_CPU);
+    let output = '';
+    const url = await new Promise<string>((resolve, reject) => {
+      const timer = setTimeout(() => fail(`not ready after ${READY_WITHIN_MS / 1000} s`), READY_WITHIN_MS);
+      const fail = (why: string): void => {
+        clearTimeout(timer);
+        child.kill('SIGKILL');
+        reject(new Error(`${command.join(' ')}: ${why}\n${output.slice(-2000)}`));
+      };
+      const onData = (data: Buffer): void => {
+        if (output.length < 65_536) output += data.toString();
+        const found = /^ready .*?(ws:\/\/[\d.]+:\d+)/m.exec(output);
+        if (found?.[1] === undefined) return;
+        clearTimeout(timer);
+        resolve(found[1]);
+      };
+      child.stdout?.on('data', onData);
+      child.stderr?.on('data', onData);
+      child.once('error', (error) => fail(error.message));
+      child.once('exit', (code, signal) => fail(`ended with ${signal ?? code}`));
+    });
+    return new Server(child, url);
+  }
+
+  get alive(): boolean {
+    return !exited(this.#child);
+  }
+
+  memory(): Memory {
+    const text = readFileSync(`/proc/${this.pid}/smaps_rollup`, 'utf8');
+    const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0) * 1024;
+    return { rss: field('Rss'), pss: field('Pss'), private: field('Private_Clean') + field('Private_Dirty') };
+  }
+
+  async stop(): Promise<void> {
+    await stopChild(this.#child);
+  }
+}

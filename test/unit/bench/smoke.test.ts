@@ -1,0 +1,69 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import t from 'tap';
+
+import { runBench } from '../../../build/bench/cli.js';
+import { runLoad } from '../../../build/bench/lib/load.js';
+import { LOAD, SERVERS } from '../../../build/bench/lib/paths.js';
+import type { Run } from '../../../build/bench/lib/results.js';
+import { Server } from '../../../build/bench/lib/server.js';
+
+const lacking = existsSync(LOAD) ? false : `there is no ${LOAD}: run npm run build`;
+
+async function withServer(role: string, use: (server: Server) => Promise<void>): Promise<void> {
+  const server = await Server.start([process.execPath, `${SERVERS}ws.mjs`, role]);
+  try {
+    await use(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+t.test('the load generator checks ws', { skip: lacking }, async (t) => {
+  const short = ['--duration', '0.2', '--warmup', '0.05', '--deadline', '20'];
+  await withServer('echo', async ({ url, pid }) => {
+    for (const size of ['1', '64', '200', '70000']) {
+      const args = ['echo', '--url', `${url}/`, '--connections', '3', '--depth', '3', '--size', size, '--server-pid', String(pid), ...short];
+      const result = await runLoad(args, 30);
+      t.ok((result.count ?? 0) > 0, `${result.count} replies of ${size} bytes`);
+      t.ok((result.cpu?.server_s ?? 0) > 0, 'the server\'s CPU time was read');
+      t.equal(result.latency?.count, result.count);
+    }
+    const rated = await runLoad(['echo', '--url', `${url}/`, '--connections', '2', '--depth', '8', '--rate', '500', ...short], 30);
+    t.ok(Math.abs((rated.per_second ?? 0) - 500) < 150, `${rated.per_second} messages a second were asked for and made`);
+    const opened = await runLoad(['connect', '--url', `${url}/`, '--connections', '4', ...short], 30);
+    t.ok((opened.count ?? 0) > 0, `${opened.count} openings`);
+  });
+  await withServer('fanout', async ({ url }) => {
+    const result = await runLoad(['fanout', '--url', `${url}/`, '--connections', '20', '--batch', '4', ...short], 30);
+    t.ok((result.count ?? 0) > 0, `${result.count} deliveries`);
+  });
+});
+
+t.test('the load generator refuses to believe', { skip: lacking }, async (t) => {
+  await withServer('fanout', async ({ url }) => {
+    // This server does not echo.
+    await t.rejects(runLoad(['echo', '--url', `${url}/`, '--connections', '1', '--stall', '1', '--warmup', '0'], 30), /nothing arrived/);
+  });
+  await t.rejects(runLoad(['echo', '--url', 'ws://127.0.0.1:1/', '--connections', '1'], 30), /refused/);
+  await t.rejects(runLoad(['echo', '--connections', '1'], 30), /--url/);
+});
+
+t.test('a smoke run over ws', { skip: lacking }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const json = join(folder, 'run.json');
+  const html = join(folder, 'run.html');
+  t.equal(await runBench(['compare', '--smoke', '--arms', 'ws', '--json', json, '--html', html, '--quiet']), 0);
+  const run = JSON.parse(readFileSync(json, 'utf8')) as Run;
+  t.equal(run.rounds.length, run.cases.length);
+  for (const round of run.rounds) t.ok(Number.isFinite(round.value), `${round.case}: ${round.value}`);
+  t.match(readFileSync(html, 'utf8'), /<\/html>/);
+});
+
+t.test('bad arguments are status 2', async (t) => {
+  t.equal(await runBench(['no-such-scenario']), 2);
+  t.equal(await runBench(['echo', '--rounds', 'many']), 2);
+});

@@ -13,7 +13,7 @@ export async function stat(argv: readonly string[]): Promise<number> {
   const parsed = parseFlags('stat', FLAGS, argv);
   if (parsed === null) return 0;
   const named = parsed.values['name'];
-  const stats = typeof named === 'string' ? null : await fetchStats(textFlag(parsed.values, 'admin', '127.0.0.1:9090'));
+  const stats = typeof named === 'string' ? null : await fetchStats(hostOf(textFlag(parsed.values, 'admin', '127.0.0.1:9090')));
   const region = RegionReader.attach(typeof named === 'string' ? named : String(stats?.['region_name'])).read();
   const memory = memoryByPart(region, stats);
   if (parsed.values['json'] === true) {
@@ -28,6 +28,11 @@ interface MemoryPart {
   readonly part: string;
   readonly bytes: number;
   readonly per_connection: number;
+}
+
+/** A URL, as the ready line shows it, does as well as an address. */
+function hostOf(admin: string): string {
+  return admin.replace(/^https?:\/\//, '').replace(/\/+$/, '');
 }
 
 async function fetchStats(admin: string): Promise<Record<string, unknown>> {

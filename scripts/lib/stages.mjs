@@ -25,9 +25,11 @@ async function build(r) {
   await step(r, 'addon', ['npm', 'run', '-s', 'build:native'], 900);
   // tsc writes its output in spite of type errors: these fail the build but do not hide what the tests say.
   await step(r, 'TypeScript', ['npm', 'run', '-s', 'build:ts'], 300);
-  await step(r, 'tests', ['npm', 'run', '-s', 'build:test'], 300);
+  // Before the tests: those of the benchmarks import what was built.
   if (existsSync('bench/tsconfig.json')) await step(r, 'benchmarks', ['npm', 'run', '-s', 'build:bench'], 300);
+  await step(r, 'tests', ['npm', 'run', '-s', 'build:test'], 300);
   await step(r, 'src/engine/layout.ts is what the native side says', ['npm', 'run', '-s', 'layout:check'], 60);
+  await step(r, 'docs/CONFIGURATION.md is what the options say', ['npm', 'run', '-s', 'docs:config:check'], 60);
 }
 
 function lackingBuild() {

@@ -1,0 +1,50 @@
+// Writes docs/CONFIGURATION.md from the tables of options in src/config/options.ts (built to dist/), or with --check compares.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const target = `${root}docs/CONFIGURATION.md`;
+const tables = await import(`${root}dist/config/options.js`);
+
+const sections = [
+  ['Server', '', tables.SERVER_OPTIONS, 'At the top level of `sluice.json`.'],
+  ['Limits', 'limits.', tables.LIMIT_OPTIONS, 'Every limit says what happens beyond it.'],
+  ['Log', 'log.', tables.LOG_OPTIONS, 'The message log: hot in memory, then on disk.'],
+  ['Sessions', 'session.', tables.SESSION_OPTIONS, 'Resuming and stopping.'],
+  ['Authentication', 'auth.', tables.AUTH_OPTIONS, 'What tokens must say. `auth.keys` is a list of keys (next section).'],
+  ['Keys', 'auth.keys[n].', tables.KEY_OPTIONS, 'Exactly one of `secret`, `secretFile`, `publicKey`, `publicKeyFile` and `jwksFile` in each key.'],
+];
+
+const cell = (text) => text.replace(/\|/g, '\\|');
+const row = (prefix, [name, option]) => {
+  const flag = option.flag === undefined ? '' : `\`--${option.flag}\``;
+  return `| \`${prefix}${name}\` | ${flag} | \`${cell(JSON.stringify(option.fallback))}\` | ${cell(option.kind.expects)} | ${cell(option.help)} |`;
+};
+const parts = sections.map(([title, prefix, options, text]) => {
+  const rows = Object.entries(options).map((entry) => row(prefix, entry));
+  return `## ${title}\n\n${text}\n\n| option | flag | default | value | meaning |\n|---|---|---|---|---|\n${rows.join('\n')}\n`;
+});
+const text = `# Configuration
+
+Made by \`npm run docs:config\` from \`src/config/options.ts\`: do not edit.
+
+Options stand in a JSON file named by \`--config\`; flags override it. A name that is not an option and a value outside its
+limits are refused at start, with the option's path. Sizes are bytes or a text such as \`"64KiB"\`, durations milliseconds or a
+text such as \`"25s"\`.
+
+${parts.join('\n')}`;
+
+if (process.argv.includes('--check')) {
+  let current = '';
+  try {
+    current = readFileSync(target, 'utf8');
+  } catch {
+    // Missing counts as stale.
+  }
+  if (current !== text) {
+    console.error('docs/CONFIGURATION.md:1: stale: run `npm run docs:config`');
+    process.exit(1);
+  }
+} else {
+  writeFileSync(target, text);
+}

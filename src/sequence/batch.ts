@@ -3,11 +3,9 @@ import type { FirstResult, LogEntry } from '../store/types.js';
 import type { OpenChannel } from './channels.js';
 import type { PublishRequest } from './types.js';
 
-const NO_BYTES = new Uint8Array(0);
-
 /**
- * A publish from its acceptance on: the log's entry, the duplicates' first result and the fan-out's command in one object, because
- * one object a message is all that the budget allows.
+ * A publish from its acceptance to its result: the log's entry, the duplicates' first result and the fan-out's command in one
+ * object, because one object a message is all that the budget allows.
  */
 export class Publication implements LogEntry, FirstResult {
   readonly channelId: number;
@@ -17,18 +15,18 @@ export class Publication implements LogEntry, FirstResult {
   readonly lamport: number;
   readonly sender: string;
   readonly key: string;
-  /** In the arena; empty once the publish is done. */
-  frame: Uint8Array;
+  readonly #memory: Buffer;
   readonly address: Address;
   readonly length: number;
-  /** Null once the publish is done. */
-  request: PublishRequest | null;
-  channel: OpenChannel | null;
+  readonly request: PublishRequest;
+  readonly channel: OpenChannel;
   /** Duplicates that came while it was under way. */
   waiting: PublishRequest[] | null = null;
+  /** Another one under way with the same channel and key, from another sender. */
+  sameKey: Publication | null = null;
 
   constructor(
-    request: PublishRequest, channel: OpenChannel, id: string, serverTs: number, lamport: number, frame: Uint8Array, address: Address,
+    request: PublishRequest, channel: OpenChannel, id: string, serverTs: number, lamport: number, memory: Buffer, address: Address, length: number,
   ) {
     this.channelId = channel.id;
     this.seq = channel.sequencedSeq;
@@ -37,23 +35,16 @@ export class Publication implements LogEntry, FirstResult {
     this.lamport = lamport;
     this.sender = request.sender;
     this.key = request.key;
-    this.frame = frame;
+    this.#memory = memory;
     this.address = address;
-    this.length = frame.length;
+    this.length = length;
     this.request = request;
     this.channel = channel;
   }
 
-  get done(): boolean {
-    return this.request === null;
-  }
-
-  /** Kept for duplicates from here on: lets go of everything that is large. */
-  finish(): void {
-    this.frame = NO_BYTES;
-    this.request = null;
-    this.channel = null;
-    this.waiting = null;
+  /** Made when the log asks for it: a view that lived as long as its commit would cost the garbage collector more. */
+  get frame(): Uint8Array {
+    return this.#memory.subarray(this.address, this.address + this.length);
   }
 }
 

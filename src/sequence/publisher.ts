@@ -6,9 +6,9 @@ import type { LamportClock } from './lamport.js';
 import type { Snowflake } from './snowflake.js';
 import type { PublishRequest } from './types.js';
 import { Batch, Publication } from './batch.js';
-import { dedupeKey, RecentKeys } from './dedupe.js';
+import { addUnderWay, findUnderWay, RecentKeys, removeUnderWay } from './dedupe.js';
 import { frameHeaderBytes, headerLine, jsonText, writeDelivery, type JsonText } from './frame.js';
-import { BusyError, InternalError, StoppedError, StoreError } from '../errors.js';
+import { BusyError, StoppedError, StoreError } from '../errors.js';
 
 /** `error` is null exactly when `result` is not. The result may be the publisher's own object: read it at once. */
 export type PublishResultHandler = (request: PublishRequest, error: Error | null, result: FirstResult | null, duplicate: boolean) => void;
@@ -26,7 +26,7 @@ export interface PublisherOptions {
   readonly monotonic: () => number;
   /** Publishes that may be under way at once; above it they are refused as busy. */
   readonly maxInFlight: number;
-  /** Keys of finished publishes that are remembered in memory, at least. */
+  /** Keys of finished publishes to ephemeral channels that are remembered, at least; the log remembers the others. */
   readonly recentKeys: number;
   /** One handler for all results. Called in the order in which the messages of a channel were published. */
   readonly onResult: PublishResultHandler;
@@ -49,7 +49,7 @@ const MAX_SENDERS = 65_536;
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #port: EnginePort;
-  readonly #recent: RecentKeys<Publication>;
+  readonly #ephemeral: RecentKeys<FirstResult>;
   readonly #maxBytes: number;
   /** Senders' names as JSON. */
   readonly #senders = new Map<string, JsonText>();
@@ -67,8 +67,7 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#port = options.port;
-    // An entry must outlast its publish, or the publish's duplicate would be taken for new.
-    this.#recent = new RecentKeys(Math.max(options.recentKeys, options.maxInFlight));
+    this.#ephemeral = new RecentKeys(options.recentKeys);
     this.#maxBytes = options.port.arena.chunks * options.port.arena.chunkSize * ARENA_SHARE;
     this.#gathering = new Batch(options.port.cores);
     this.#committing = new Batch(options.port.cores);
@@ -83,34 +82,40 @@ export class Publisher {
   publish(request: PublishRequest): void {
     if (this.#closed) return this.#refuse(request, new StoppedError('the gateway is closing'));
     const channel = request.channel as OpenChannel;
-    const key = dedupeKey(channel.id, request.sender, request.key);
-    const earlier = this.#recent.get(key);
-    if (earlier !== undefined) return this.#duplicate(request, earlier);
-    if (!channel.ephemeral) {
-      let stored: FirstResult | null;
-      try {
-        stored = this.#options.log.findByKey(channel.id, request.sender, request.key);
-      } catch (error) {
-        return this.#refuse(request, asError(error));
-      }
-      if (stored !== null) return this.#options.onResult(request, null, stored, true);
+    if (channel.ephemeral) return this.#publishEphemeral(request, channel);
+    const underWay = findUnderWay(channel, request.sender, request.key);
+    if (underWay !== null) {
+      (underWay.waiting ??= []).push(request);
+      return;
     }
+    let stored: FirstResult | null;
+    try {
+      stored = this.#options.log.findByKey(channel.id, request.sender, request.key);
+    } catch (error) {
+      return this.#refuse(request, asError(error));
+    }
+    if (stored !== null) return this.#options.onResult(request, null, stored, true);
     const publication = this.#accept(request, channel);
     if (publication === null) return;
-    this.#recent.set(key, publication);
-    if (channel.ephemeral) return this.#finish(publication, this.#options.now());
+    addUnderWay(channel, publication);
     this.#gathering.add(publication, this.#options.monotonic());
     if (!this.#commitRuns && !this.#commitQueued) this.#queueCommit();
   }
 
-  #refuse(request: PublishRequest, error: Error): void {
-    this.#options.onResult(request, error, null, false);
+  /** Fan-out at once; a duplicate is recognised while its key is among the recent ones. */
+  #publishEphemeral(request: PublishRequest, channel: OpenChannel): void {
+    const key = RecentKeys.key(channel.id, request.sender, request.key);
+    const earlier = this.#ephemeral.get(key);
+    if (earlier !== undefined) return this.#options.onResult(request, null, earlier, true);
+    const publication = this.#accept(request, channel);
+    if (publication === null) return;
+    const { id, seq, serverTs, lamport } = publication;
+    this.#ephemeral.set(key, { id, seq, serverTs, lamport });
+    this.#finish(publication, this.#options.now());
   }
 
-  #duplicate(request: PublishRequest, earlier: Publication): void {
-    if (earlier.done) this.#options.onResult(request, null, earlier, true);
-    else if (earlier.waiting === null) earlier.waiting = [request];
-    else earlier.waiting.push(request);
+  #refuse(request: PublishRequest, error: Error): void {
+    this.#options.onResult(request, error, null, false);
   }
 
   /** Gives the message its place in the order and writes its frame; null when it was refused, and then nothing was given. */
@@ -143,7 +148,7 @@ export class Publisher {
     else memory.copyWithin(body, request.bodyAddress, request.bodyAddress + request.bodyLength);
     channel.sequencedSeq++;
     channel.usedAt = now;
-    return new Publication(request, channel, id, serverTs, stamp, memory.subarray(address, address + length), address);
+    return new Publication(request, channel, id, serverTs, stamp, memory, address, length);
   }
 
   #senderJson(sender: string): JsonText {
@@ -213,11 +218,10 @@ export class Publisher {
   /** It is durable (or ephemeral): fan-out, hot log, results. */
   #finish(publication: Publication, now: number): void {
     const { channel, request, waiting, seq, address, length } = publication;
-    if (channel === null || request === null) throw new InternalError('a publish finished twice');
     this.#port.publish(channel.id, address, length, seq);
     channel.publishedSeq = seq;
     this.#options.hotLog.add(channel.id, seq, address, length, now);
-    publication.finish();
+    removeUnderWay(channel, publication);
     this.#options.onResult(request, null, publication, false);
     if (waiting !== null) for (const duplicate of waiting) this.#options.onResult(duplicate, null, publication, true);
   }
@@ -230,8 +234,9 @@ export class Publisher {
     const batches = [this.#committing, this.#gathering];
     const failed = batches.flatMap((batch) => batch.publications);
     for (const publication of failed) {
-      publication.channel!.sequencedSeq = publication.channel!.publishedSeq;
-      this.#recent.delete(dedupeKey(publication.channelId, publication.sender, publication.key));
+      const { channel } = publication;
+      channel.sequencedSeq = channel.publishedSeq;
+      removeUnderWay(channel, publication);
     }
     for (const batch of batches) {
       this.#confirm(batch);
@@ -240,8 +245,7 @@ export class Publisher {
     this.#gathering.clear();
     for (const publication of failed) {
       const { request, waiting } = publication;
-      publication.finish();
-      this.#refuse(request!, error);
+      this.#refuse(request, error);
       if (waiting !== null) for (const duplicate of waiting) this.#refuse(duplicate, error);
     }
   }

@@ -41,7 +41,8 @@ export class Snowflake {
 
   /** `now` in milliseconds since the Unix epoch. A clock behind the last id goes on in that id's millisecond, then in the next. */
   next(now: number): string {
-    if (now > this.#timestamp) this.#start(Math.floor(now));
+    const millisecond = Math.floor(now);
+    if (millisecond > this.#timestamp) this.#start(millisecond);
     else if (this.#counter >= COUNTERS) this.#start(this.#timestamp + 1);
     let low = this.#base + this.#counter++;
     if (low >= LOW) {

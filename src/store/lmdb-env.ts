@@ -1,5 +1,5 @@
-import { closeSync, constants, accessSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, accessSync, existsSync, mkdirSync, openSync, readSync, statfsSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { DataFolderError, StoreError } from '../errors.js';
 
@@ -17,6 +17,9 @@ const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
 const TABLE_NAMES: ReadonlySet<string> = new Set(['chunks', 'segments', 'keys', 'channels', 'meta']);
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
+
+/** A commit of the largest batch needs no more. */
+const FULL_BYTES = 1 << 20;
 
 /** Codes of LMDB (lmdb.h) that no waiting mends. */
 const FATAL_CODES: ReadonlySet<number> = new Set([-30797, -30796, -30794, -30793]);
@@ -69,7 +72,8 @@ export class LmdbEnv {
       throw new DataFolderError(this.path, `cannot be opened as a message log (${reason(error)})`, { cause: error });
     }
     this.#root = root;
-    const foreign = [...root.getKeys()].map((key) => key.toString('latin1')).filter((name) => !TABLE_NAMES.has(name));
+    // lmdb-js ends the names of tables with a NUL.
+    const foreign = [...root.getKeys()].map((key) => key.toString('latin1').replace('\0', '')).filter((name) => !TABLE_NAMES.has(name));
     if (foreign.length > 0) {
       void root.close();
       throw new DataFolderError(this.path, `belongs to something else: it has a table "${foreign[0]}"`);
@@ -146,9 +150,17 @@ export interface Tables {
   readonly meta: Table;
 }
 
+/** Not mkdir's own `recursive`: Node 20 tries for ever where a file system that refuses says ENOENT, as /proc does. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolder(parent);
+  mkdirSync(folder, { mode: 0o700 });
+}
+
 function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(resolve(folder));
   } catch (error) {
     throw new DataFolderError(folder, `cannot be made or is not a folder (${reason(error)})`, { cause: error });
   }
@@ -196,9 +208,19 @@ async function commitError(error: unknown, path: string): Promise<StoreError> {
   return storeError(error, path);
 }
 
+/** LMDB takes a short write for an I/O error; the file system knows better. */
+function isFull(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize < FULL_BYTES;
+  } catch {
+    return false;
+  }
+}
+
 function storeError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error;
   const code = (error as { code?: unknown }).code;
   const retryable = !(typeof code === 'number' && FATAL_CODES.has(code));
-  return new StoreError(`${path} could not be written: ${reason(error)}`, retryable, { cause: error });
+  return new StoreError(`${path} could not be written: ${isFull(path) ? 'the disk is full' : reason(error)}`, retryable, { cause: error });
 }

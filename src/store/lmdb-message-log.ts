@@ -1,6 +1,6 @@
 import type { ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from './types.js';
 import { ChunkWriter, type LogTotals } from './log-chunk.js';
-import { chunkKey, readU48, seqValue } from './log-keys.js';
+import { chunkKey, DuplicateKey, readU48, seqValue } from './log-keys.js';
 import { readChunkHeader, SegmentView, segmentsOf } from './log-segment.js';
 import { ChannelTable, type ChannelRecord } from './log-channels.js';
 import { FolderLock } from './folder-lock.js';
@@ -49,6 +49,7 @@ export class LmdbMessageLog implements MessageLog {
   readonly #channels: ChannelTable;
   readonly #retention: Retention;
   readonly #writer = new ChunkWriter();
+  readonly #probe = new DuplicateKey();
   readonly #totals: LogTotals = { position: 0, maxLamport: 0, maxTimestamp: 0 };
   #drain: IndexDrain | null = null;
   /** Value of INDEXED_KEY once the drain has finished. */
@@ -118,7 +119,7 @@ export class LmdbMessageLog implements MessageLog {
       for (const segment of segmentsOf(chunk, chunk.length)) {
         const { channelId, firstSeq, lastSeq, start, count } = segment;
         this.#tail.filling.addPlace(channelId, { firstSeq, lastSeq, chunk: number, offset: start });
-        for (let i = 0; i < count; i++) this.#tail.filling.addKey(channelId, segment.sender(i), segment.key(i), firstSeq + i);
+        for (let i = 0; i < count; i++) this.#tail.filling.addKey(channelId, this.#probe.encode(channelId, segment.sender(i), segment.key(i)), firstSeq + i);
       }
     }
     const last = this.#env.tables.chunks.getBinaryFast(chunkKey(this.#nextChunk - 1));
@@ -213,7 +214,7 @@ export class LmdbMessageLog implements MessageLog {
     for (const { channelId, firstSeq, lastSeq, chunk, offset } of this.#writer.segments) {
       filling.addPlace(channelId, { firstSeq, lastSeq, chunk: first + chunk, offset });
     }
-    for (const { channelId, sender, key, seq } of entries) filling.addKey(channelId, sender, key, seq);
+    for (const { channelId, sender, key, seq } of entries) filling.addKey(channelId, this.#probe.encode(channelId, sender, key), seq);
   }
 
   /** One transaction: what `write` adds, new channels, a slice of the indexes, and what retention removes. */

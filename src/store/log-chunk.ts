@@ -46,6 +46,7 @@ export class ChunkWriter {
   #f64 = new Float64Array(0);
   #chunkStart = 0;
   #end = 0;
+  readonly #frames: Uint8Array[] = [];
   /** Byte range of each chunk: starts[i] to starts[i + 1]. */
   readonly starts: number[] = [0];
   readonly segments: WrittenSegment[] = [];
@@ -117,9 +118,13 @@ export class ChunkWriter {
     const strings = table + count * ENTRY_BYTES;
     let frameBytes = 0;
     let stringBytes = 0;
+    const frames = this.#frames;
     for (let i = from; i < to; i++) {
       const entry = entries[indices[i]!]!;
-      frameBytes += entry.frame.length;
+      // Asked for once: an entry may make the view when it is.
+      const frame = entry.frame;
+      frames[i - from] = frame;
+      frameBytes += frame.length;
       stringBytes += (entry.sender.length + entry.key.length) * 3; // UTF-8 takes at most 3 bytes for a UTF-16 unit
     }
     this.#reserve(strings - start + stringBytes + frameBytes + 16);
@@ -129,7 +134,7 @@ export class ChunkWriter {
     at = start + framesOffset;
     let frameEnd = 0;
     for (let i = from; i < to; i++) {
-      const frame = entries[indices[i]!]!.frame;
+      const frame = frames[i - from]!;
       this.#bytes.set(frame, at + frameEnd);
       frameEnd += frame.length;
       this.#u32[(table + (i - from) * ENTRY_BYTES) >> 2] = frameEnd;
@@ -143,6 +148,7 @@ export class ChunkWriter {
     this.#u32[word + 5] = framesOffset;
     const segments = (this.#chunkStart >> 2) + 1;
     this.#u32[segments] = this.#u32[segments]! + 1;
+    frames.length = 0;
     this.segments.push({
       channelId: first.channelId, firstSeq: first.seq, lastSeq: first.seq + count - 1, chunk: this.chunks, offset: start - this.#chunkStart,
     });

@@ -1,11 +1,9 @@
-import { duplicateKey, duplicateRange, isHashed, keyOf, readU48, segmentKey, segmentValue, seqValue } from './log-keys.js';
-import { splitTailKey, type LogTail, type SegmentPlace, type TailGeneration } from './log-tail.js';
+import { DuplicateKey, duplicateRange, isHashed, keyOf, readU48, segmentKey, segmentValue, seqValue } from './log-keys.js';
+import type { LogTail, SegmentPlace, TailGeneration } from './log-tail.js';
 import type { LmdbEnv, Tables } from './lmdb-env.js';
 
 /** Channels whose greatest indexed key is remembered; all are forgotten when there are more. */
 const MAX_KNOWN_CHANNELS = 100_000;
-/** From here on the order of UTF-16 units is not that of UTF-8 bytes. */
-const NOT_BYTE_ORDERED = /[\ud800-\uffff]/;
 const PLACE_BYTES = 16;
 
 const decodePlace = (key: Buffer, value: Buffer): SegmentPlace => ({
@@ -16,7 +14,8 @@ const decodePlace = (key: Buffer, value: Buffer): SegmentPlace => ({
 export class LogIndex {
   readonly #env: LmdbEnv;
   readonly #tail: LogTail;
-  /** Greatest plain key in the index by channel; absent: not looked up. A key above it cannot be a duplicate. */
+  readonly #probe = new DuplicateKey();
+  /** Greatest plain key in the index by channel; absent: not looked up. An ASCII key above it cannot be a duplicate, in whichever of the two orders. */
   readonly #greatest = new Map<number, string>();
 
   constructor(env: LmdbEnv, tail: LogTail) {
@@ -68,11 +67,12 @@ export class LogIndex {
   }
 
   seqOfKey(channelId: number, sender: string, key: string): number | null {
-    const recent = this.#tail.seqOfKey(channelId, sender, key);
-    if (recent !== undefined) return recent;
-    const greatest = this.#greatestKey(channelId);
-    if (greatest !== null && key > greatest && !NOT_BYTE_ORDERED.test(key)) return null;
-    const value = this.#env.tables.keys.getBinaryFast(duplicateKey(channelId, sender, key));
+    const probe = this.#probe.encode(channelId, sender, key);
+    const recent = this.#tail.seqOfKey(probe);
+    if (recent >= 0) return recent;
+    const greatest = probe.ascii ? this.#greatestKey(channelId) : null;
+    if (greatest !== null && key > greatest) return null;
+    const value = this.#env.tables.keys.getBinaryFast(probe.view());
     return value === undefined ? null : readU48(value, 0);
   }
 
@@ -90,9 +90,12 @@ export class LogIndex {
     return greatest;
   }
 
-  noteIndexed(channelId: number, key: string): void {
+  /** A binary key of the channel goes into the index. */
+  noteIndexed(channelId: number, binary: Buffer): void {
     const greatest = this.#greatest.get(channelId);
-    if (greatest !== undefined && key > greatest) this.#greatest.set(channelId, key);
+    if (greatest === undefined || isHashed(binary)) return;
+    const key = keyOf(binary);
+    if (key > greatest) this.#greatest.set(channelId, key);
   }
 }
 
@@ -129,9 +132,13 @@ export class IndexDrain {
         void this.#tables!.segments.put(segmentKey(channelId, place.firstSeq), segmentValue(place.chunk, place.offset, place.lastSeq));
         yield;
       }
-      for (const [text, seq] of channel.keys) {
-        const [sender, key] = splitTailKey(text);
-        void this.#tables!.keys.put(duplicateKey(channelId, sender, key), seqValue(seq));
+      const { keys } = this.#generation;
+      const entries: number[] = [];
+      for (let entry = channel.newest; entry >= 0; entry = keys.before(entry)) entries.push(entry);
+      // Oldest first: LMDB fills its pages when keys come in ascending order.
+      for (let i = entries.length - 1; i >= 0; i--) {
+        const key = keys.key(entries[i]!);
+        void this.#tables!.keys.put(key, seqValue(keys.seq(entries[i]!)));
         this.#index.noteIndexed(channelId, key);
         yield;
       }

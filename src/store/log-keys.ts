@@ -1,3 +1,4 @@
+import './native-buffer.js';
 import { createHash } from 'node:crypto';
 
 /** Binary keys of the log's tables. Numbers are big-endian so that byte order is their order. */
@@ -7,6 +8,7 @@ const U48_HIGH = 0x1_0000_0000;
 const MAX_TEXT_BYTES = 400;
 /** Does not occur in UTF-8, so hashed keys never meet plain ones and sort after them. */
 const HASHED = 0xff;
+const FNV_PRIME = 0x01000193;
 
 const writeU48 = (target: Buffer, value: number, at: number): void => {
   const high = (value / U48_HIGH) | 0;
@@ -58,19 +60,80 @@ export function seqValue(seq: number): Buffer {
 }
 
 /**
- * (channel, key, sender): clients' keys are time-ordered, so with the key before the sender the inserts of one channel stay
- * together whoever sends. The key's length at the end keeps ("ab", "c") and ("a", "bc") apart.
+ * A duplicate key in its binary form, (channel, key, sender): clients' keys are time-ordered, so with the key before the sender the
+ * inserts of one channel stay together whoever sends. The key's length at the end keeps ("ab", "c") and ("a", "bc") apart.
+ * One object is used again and again: what encode() wrote is valid until the next encode().
  */
-export function duplicateKey(channelId: number, sender: string, key: string): Buffer {
-  const units = key.length + sender.length;
-  if (units * 3 > MAX_TEXT_BYTES && Buffer.byteLength(key) + Buffer.byteLength(sender) > MAX_TEXT_BYTES) return hashedKey(channelId, sender, key);
-  const bytes = Buffer.allocUnsafe(4 + units * 3 + 2);
-  writeU32(bytes, channelId, 0);
-  const keyLength = bytes.utf8Write(key, 4);
-  const end = 4 + keyLength + bytes.utf8Write(sender, 4 + keyLength);
-  bytes[end] = keyLength >>> 8;
-  bytes[end + 1] = keyLength;
-  return bytes.subarray(0, end + 2);
+export class DuplicateKey {
+  readonly #scratch = Buffer.alloc(4 + MAX_TEXT_BYTES + 2);
+  bytes: Buffer = this.#scratch;
+  length = 0;
+  /** FNV-1a over the bytes. */
+  hash = 0;
+  /** The bytes' order is that of the JavaScript strings. */
+  ascii = false;
+
+  encode(channelId: number, sender: string, key: string): this {
+    const scratch = this.#scratch;
+    this.bytes = scratch;
+    this.hash = 0x811c9dc5;
+    writeU32(scratch, channelId, 0);
+    this.#mix(scratch, 0, 4);
+    const keyEnd = this.#ascii(key, 4, 4 + MAX_TEXT_BYTES);
+    const senderEnd = keyEnd < 0 ? -1 : this.#ascii(sender, keyEnd, 4 + MAX_TEXT_BYTES);
+    this.ascii = senderEnd >= 0;
+    if (senderEnd < 0) return this.#encodeOther(channelId, sender, key);
+    this.#finish(keyEnd - 4, senderEnd);
+    return this;
+  }
+
+  /** -1 when the text does not fit or is not ASCII. Hashing in the same loop saves a second pass. */
+  #ascii(text: string, at: number, limit: number): number {
+    const length = text.length;
+    if (at + length > limit) return -1;
+    const scratch = this.#scratch;
+    let hash = this.hash;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) return -1;
+      scratch[at + i] = unit;
+      hash = Math.imul(hash ^ unit, FNV_PRIME);
+    }
+    this.hash = hash;
+    return at + length;
+  }
+
+  #finish(keyLength: number, end: number): void {
+    this.#scratch[end] = keyLength >>> 8;
+    this.#scratch[end + 1] = keyLength;
+    this.length = end + 2;
+    this.#mix(this.#scratch, end, end + 2);
+  }
+
+  #mix(bytes: Buffer, from: number, to: number): void {
+    for (let i = from; i < to; i++) this.hash = Math.imul(this.hash ^ bytes[i]!, FNV_PRIME);
+  }
+
+  #encodeOther(channelId: number, sender: string, key: string): this {
+    const keyLength = Buffer.byteLength(key);
+    const senderLength = Buffer.byteLength(sender);
+    if (keyLength + senderLength > MAX_TEXT_BYTES) {
+      this.bytes = hashedKey(channelId, sender, key);
+      this.length = this.bytes.length;
+      this.hash = this.bytes.readInt32LE(5);
+      return this;
+    }
+    this.#scratch.utf8Write(key, 4);
+    this.#scratch.utf8Write(sender, 4 + keyLength);
+    this.hash = 0x811c9dc5;
+    this.#mix(this.#scratch, 0, 4 + keyLength + senderLength);
+    this.#finish(keyLength, 4 + keyLength + senderLength);
+    return this;
+  }
+
+  view(): Buffer {
+    return this.bytes.subarray(0, this.length);
+  }
 }
 
 function hashedKey(channelId: number, sender: string, key: string): Buffer {

@@ -1,4 +1,4 @@
-import { chunkKey, duplicateKey, segmentKey } from './log-keys.js';
+import { chunkKey, DuplicateKey, segmentKey } from './log-keys.js';
 import { readChunkHeader, segmentsOf, type ChunkHeader } from './log-segment.js';
 import type { ChannelTable } from './log-channels.js';
 import type { LogIndex } from './log-index.js';
@@ -23,6 +23,7 @@ export class Retention {
   /** Oldest chunk there is. */
   #first: number;
   #removing = 0;
+  readonly #probe = new DuplicateKey();
   #oldest: ChunkHeader | null = null;
 
   constructor(env: LmdbEnv, options: RetentionOptions, index: LogIndex, channels: ChannelTable, first: number) {
@@ -72,7 +73,9 @@ export class Retention {
   #remove(tables: Tables, bytes: Buffer): void {
     for (const segment of segmentsOf(bytes, bytes.length)) {
       const { channelId } = segment;
-      for (let i = 0; i < segment.count; i++) void tables.keys.remove(duplicateKey(channelId, segment.sender(i), segment.key(i)));
+      for (let i = 0; i < segment.count; i++) {
+        void tables.keys.remove(this.#probe.encode(channelId, segment.sender(i), segment.key(i)).view());
+      }
       void tables.segments.remove(segmentKey(channelId, segment.firstSeq));
       // The sequence goes on from here even when no message of the channel is left to tell where it stood.
       if (this.#index.lastSeq(channelId) === segment.lastSeq) this.#channels.writeRemovedHead(tables, channelId, segment.lastSeq);

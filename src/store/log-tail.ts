@@ -1,3 +1,6 @@
+import type { DuplicateKey } from './log-keys.js';
+import { TailKeys } from './tail-keys.js';
+
 /**
  * The part of the log that is not in its indexes yet. The chunks are the log; the indexes (segment by channel and seq, seq by
  * duplicate key) follow in bulk, because one leaf page per channel and commit is what a commit would otherwise cost
@@ -14,41 +17,29 @@ export interface SegmentPlace {
 interface TailChannel {
   /** In order of seq. */
   readonly places: SegmentPlace[];
-  /** sender and key (see tailKey) -> seq. */
-  readonly keys: Map<string, number>;
-}
-
-/** The sender's length in front keeps ("ab", "c") and ("a", "bc") apart. */
-export const tailKey = (sender: string, key: string): string => `${sender.length}:${sender}${key}`;
-
-export function splitTailKey(text: string): [sender: string, key: string] {
-  const colon = text.indexOf(':');
-  const end = colon + 1 + Number(text.slice(0, colon));
-  return [text.slice(colon + 1, end), text.slice(end)];
+  /** Newest of its entries in the generation's keys, or -1. */
+  newest: number;
 }
 
 /** Channels with unindexed segments, since one moment until another. */
 export class TailGeneration {
   readonly channels = new Map<number, TailChannel>();
-  /** Messages in it. */
-  messages = 0;
+  readonly keys = new TailKeys();
 
-  #channel(channelId: number): TailChannel {
-    let channel = this.channels.get(channelId);
-    if (channel === undefined) {
-      channel = { places: [], keys: new Map() };
-      this.channels.set(channelId, channel);
-    }
-    return channel;
+  get messages(): number {
+    return this.keys.size;
   }
 
   addPlace(channelId: number, place: SegmentPlace): void {
-    this.#channel(channelId).places.push(place);
+    const channel = this.channels.get(channelId);
+    if (channel === undefined) this.channels.set(channelId, { places: [place], newest: -1 });
+    else channel.places.push(place);
   }
 
-  addKey(channelId: number, sender: string, key: string, seq: number): void {
-    this.#channel(channelId).keys.set(tailKey(sender, key), seq);
-    this.messages++;
+  /** The channel's place was added before. */
+  addKey(channelId: number, key: DuplicateKey, seq: number): void {
+    const channel = this.channels.get(channelId)!;
+    channel.newest = this.keys.add(key, seq, channel.newest);
   }
 }
 
@@ -64,12 +55,10 @@ export class LogTail {
     return this.draining;
   }
 
-  seqOfKey(channelId: number, sender: string, key: string): number | undefined {
-    const filling = this.filling.channels.get(channelId);
-    const draining = this.draining?.channels.get(channelId);
-    if (filling === undefined && draining === undefined) return undefined;
-    const text = tailKey(sender, key);
-    return filling?.keys.get(text) ?? draining?.keys.get(text);
+  /** -1 when the key is not in the tail. */
+  seqOfKey(key: DuplicateKey): number {
+    const seq = this.filling.keys.find(key);
+    return seq >= 0 || this.draining === null ? seq : this.draining.keys.find(key);
   }
 
   firstSeq(channelId: number): number | undefined {
@@ -80,7 +69,7 @@ export class LogTail {
     return (this.filling.channels.get(channelId) ?? this.draining?.channels.get(channelId))?.places.at(-1)?.lastSeq;
   }
 
-  /** The places of one generation from the one that holds `seq`, or that comes after it. */
+  /** The places from the one that holds `seq`, or that comes after it. */
   *places(channelId: number, seq: number): Generator<SegmentPlace> {
     for (const generation of [this.draining, this.filling]) {
       const places = generation?.channels.get(channelId)?.places;

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { isLoopback, parseAddress, type ListenAddress } from './config/address.js';
 import type { ValueOf } from './config/kinds.js';
 import { AUTH_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS, type Option } from './config/options.js';
-import { ConfigError } from './errors.js';
+import { ConfigError, UsageError } from './errors.js';
 
 export { formatAddress, isLoopback, parseAddress, type ListenAddress } from './config/address.js';
 export { formatSize, parseDuration, parseSize } from './config/units.js';
@@ -75,17 +75,21 @@ export function mergeConfig(file: RawConfig, flags: RawConfig): RawConfig {
   return merged;
 }
 
-/** Raw configuration from parsed flags: every option that has a flag, at its path. */
+/** Raw configuration from parsed flags: every option that has a flag, at its path. Throws UsageError for a value it cannot have. */
 export function configFromFlags(flags: Readonly<Record<string, unknown>>): RawConfig {
+  const limits = sectionFromFlags(LIMIT_OPTIONS, flags);
+  return { ...sectionFromFlags(SERVER_OPTIONS, flags), ...(Object.keys(limits).length === 0 ? {} : { limits }) };
+}
+
+function sectionFromFlags(options: Section, flags: Readonly<Record<string, unknown>>): RawConfig {
   const raw: Record<string, unknown> = {};
-  for (const [name, { flag }] of Object.entries(SERVER_OPTIONS satisfies Section)) {
-    if (flag !== undefined && flags[flag] !== undefined) raw[name] = flags[flag];
+  for (const [name, { flag, kind }] of Object.entries(options)) {
+    const value = flag === undefined ? undefined : flags[flag];
+    if (value === undefined) continue;
+    if (kind.read(value) === undefined) throw new UsageError(`--${flag}: expected ${kind.expects}, got ${show(value, name)}`);
+    raw[name] = value;
   }
-  const limits: Record<string, unknown> = {};
-  for (const [name, { flag }] of Object.entries(LIMIT_OPTIONS satisfies Section)) {
-    if (flag !== undefined && flags[flag] !== undefined) limits[name] = flags[flag];
-  }
-  return Object.keys(limits).length === 0 ? raw : { ...raw, limits };
+  return raw;
 }
 
 /** The parts of an address that the options have checked. */

@@ -61,7 +61,10 @@ export interface AdminBackend {
   onCommit: ((batchSize: number, seconds: number, oldestWaitSeconds: number) => void) | null;
   /** Rejects with a SluiceError. `key` makes it idempotent. */
   publish(channel: string, from: string, key: string, body: string | Uint8Array): Promise<AdminPublishResult>;
-  history(channel: string, query: AdminHistoryQuery): Promise<{ readonly epoch: string; readonly server_seq: number; readonly messages: readonly AdminMessage[] }>;
+  history(
+    channel: string,
+    query: AdminHistoryQuery,
+  ): Promise<{ readonly epoch: string; readonly server_seq: number; readonly messages: readonly AdminMessage[] }>;
   presence(channel: string): Promise<{ readonly count: number; readonly members: readonly string[] }>;
   /** Closes all connections of a user; returns how many. */
   disconnect(user: string, code: number, reason: string): Promise<number>;

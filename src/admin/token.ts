@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataFolderError } from '../errors.js';
 
@@ -12,7 +12,8 @@ export function storedToken(folder: string): string {
   const path = join(folder, FILE_NAME);
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   try {
-    mkdirSync(folder, { recursive: true });
+    // Not recursive: below /proc that never returns (Node 20). The parent is the operator's to make.
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
     // wx: of two processes that start at once, one makes the file and the other reads it.
     writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' });
     return token;

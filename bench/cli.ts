@@ -169,7 +169,8 @@ export async function runBench(argv: readonly string[]): Promise<number> {
     return await run(argv);
   } catch (error) {
     const usage = error instanceof ArgumentError || (error instanceof TypeError && 'code' in error);
-    process.stderr.write(`sluice bench: ${error instanceof Error ? error.message : String(error)}${usage ? ' (sluice bench --help)' : ''}\n`);
+    const why = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`sluice bench: ${why}${usage ? ' (sluice bench --help)' : ''}\n`);
     return usage ? 2 : 1;
   } finally {
     process.off('SIGINT', stop);

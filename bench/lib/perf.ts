@@ -35,7 +35,8 @@ export async function countDuring(pid: number, delayS: number, seconds: number):
   const args = ['stat', '-x', ',', '-e', EVENTS.join(','), '-p', String(pid), '-D', String(Math.round(delayS * 1000))];
   args.push('--timeout', String(Math.round((delayS + seconds) * 1000)));
   const out = await new Promise<string | null>((resolve) => {
-    execFile('perf', args, { encoding: 'utf8', timeout: (delayS + seconds + 10) * 1000 }, (error, _stdout, stderr) => resolve(error === null ? stderr : null));
+    const options = { encoding: 'utf8', timeout: (delayS + seconds + 10) * 1000 } as const;
+    execFile('perf', args, options, (error, _stdout, stderr) => resolve(error === null ? stderr : null));
   });
   if (out === null) return null;
   const counts = parse(out);

@@ -78,6 +78,9 @@ export function tabulate(run: Run): CaseTable[] {
 /** Bars that no Sluice arm reached, by case. */
 export function missedBars(tables: readonly CaseTable[]): string[] {
   return tables
-    .filter(({ rows }) => rows.some((row) => row.verdict === 'missed') && !rows.some((row) => row.verdict === 'met' || row.verdict === 'goal'))
+    .filter(({ rows }) => {
+      const verdicts = new Set(rows.map((row) => row.verdict));
+      return verdicts.has('missed') && !verdicts.has('met') && !verdicts.has('goal');
+    })
     .map(({ info }) => info.title);
 }

@@ -12,15 +12,18 @@ export function colourOf(arm: string): string {
   return `c-${arm.replace(/-again$/, '')}`;
 }
 
-function barRow(row: Row, values: readonly number[], y: number, scale: (value: number) => number, label: (value: number) => string): string {
+type Scale = (value: number) => number;
+
+function barRow(row: Row, values: readonly number[], y: number, scale: Scale, label: (value: number) => string): string {
   const { median, min, max } = row.value;
   const end = LABEL + scale(median);
   const ratio = row.ratio === null ? '' : `   ${row.ratio.median.toFixed(2)}×`;
   const dots = values.map((value) => `<circle class="dot" cx="${(LABEL + scale(value)).toFixed(1)}" cy="${y + 11}" r="2.2"/>`);
+  const look = `bar ${colourOf(row.arm)}${row.arm.endsWith('-again') ? ' twin' : ''}`;
   const labelX = LABEL + scale(Math.max(max, median)) + 8;
   return [
     text(LABEL - 10, y + 15, row.label, 'class="name"'),
-    `<rect class="bar ${colourOf(row.arm)}${row.arm.endsWith('-again') ? ' twin' : ''}" x="${LABEL}" y="${y}" width="${Math.max(0, end - LABEL).toFixed(1)}" height="22" rx="3"/>`,
+    `<rect class="${look}" x="${LABEL}" y="${y}" width="${Math.max(0, end - LABEL).toFixed(1)}" height="22" rx="3"/>`,
     line(LABEL + scale(min), y + 11, LABEL + scale(max), y + 11, 'class="whisker"'),
     ...dots,
     text(labelX, y + 15, `${label(median)}${ratio}`, 'class="value"'),
@@ -105,7 +108,8 @@ function lineChart(title: string, series: readonly Series[], x: Axis, y: Axis): 
 /** Latency over quantiles, on an axis of nines: where a curve rises is where clients wait. */
 export function latencyChart(table: CaseTable, rounds: readonly Round[]): string {
   const series = table.rows.map((row) => {
-    const parts = rounds.filter((round) => round.case === table.info.id && round.arm === row.arm).flatMap((round) => round.load?.latency ?? []);
+    const mine = rounds.filter((round) => round.case === table.info.id && round.arm === row.arm);
+    const parts = mine.flatMap((round) => round.load?.latency ?? []);
     const points = curve(parts).filter((point) => point.us > 0).map((point) => [-Math.log10(1 - point.quantile), point.us] as const);
     return { arm: row.arm, label: row.label, points };
   });

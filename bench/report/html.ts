@@ -18,12 +18,15 @@ function percent(value: number | null): string {
 function tile(table: CaseTable): string {
   const { info } = table;
   const own = table.rows.filter((row) => row.arm.startsWith('sluice') && !row.arm.endsWith('-again'));
-  const better = (a: Row, b: Row): number => (info.bar?.of === 'at-most' ? a.value.median - b.value.median : b.value.median - a.value.median);
+  const sign = info.bar?.of === 'at-most' ? 1 : -1;
+  const better = (a: Row, b: Row): number => sign * (a.value.median - b.value.median);
   const best = [...own].sort(better)[0] ?? table.rows[0];
   if (best === undefined) return '';
-  const figure = info.bar?.of === 'ratio' && best.ratio !== null ? `${best.ratio.median.toFixed(2)}×` : valueText(info.unit, best.value.median);
+  const byRatio = info.bar?.of === 'ratio' && best.ratio !== null;
+  const figure = byRatio ? `${best.ratio?.median.toFixed(2)}×` : valueText(info.unit, best.value.median);
   const tone = best.verdict === 'missed' ? ' bad' : best.verdict === 'not judged' ? '' : ' good';
-  return `<div class="tile${tone}"><span class="soft">${escapeHtml(info.title)}</span><b>${figure}</b><span class="soft">${escapeHtml(best.label)}, ${barText(table)}</span></div>`;
+  const foot = `<span class="soft">${escapeHtml(best.label)}, ${barText(table)}</span>`;
+  return `<div class="tile${tone}"><span class="soft">${escapeHtml(info.title)}</span><b>${figure}</b>${foot}</div>`;
 }
 
 function tableRow(unit: string, row: Row): string {
@@ -52,15 +55,17 @@ function caseSection(run: Run, table: CaseTable): string {
 ${barChart(table, run.rounds)}
 ${latency === '' ? '' : `<h3>Latency by quantile, all rounds together</h3>${latency}`}
 ${memory === '' ? '' : `<h3>Process memory against connections</h3>${memory}`}
-<table><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr>${rows.map((row) => tableRow(info.unit, row)).join('')}</table></section>`;
+<table><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr>
+${rows.map((row) => tableRow(info.unit, row)).join('')}</table></section>`;
 }
 
 /** One file without links to anything: charts are inline, so the page can be mailed and kept. */
 export function htmlReport(run: Run): string {
   const tables = tabulate(run);
   const { machine } = run;
-  const facts = `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memory_gib} GiB · Linux ${machine.kernel} · Node ${machine.node} · TCP ${machine.congestion_control}`;
-  const arms = run.arms.map((arm) => `<tr><td>${escapeHtml(arm.label)}</td><td style="text-align:left;white-space:normal">${escapeHtml(arm.about)}</td></tr>`);
+  const hardware = `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memory_gib} GiB`;
+  const facts = `${hardware} · Linux ${machine.kernel} · Node ${machine.node} · TCP ${machine.congestion_control}`;
+  const arms = run.arms.map((arm) => `<tr><td>${escapeHtml(arm.label)}</td><td class="about">${escapeHtml(arm.about)}</td></tr>`);
   const notes = run.notes.map((note) => `<p class="soft">${escapeHtml(note)}</p>`);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -71,10 +76,11 @@ export function htmlReport(run: Run): string {
 <div class="tiles">${tables.map(tile).join('')}</div>
 ${tables.map((table) => caseSection(run, table)).join('\n')}
 <section><h2>How it was measured</h2>
-<p>Server and load generator run on a CPU each. Each round starts a fresh server; the servers take turns in rotated order. The load generator
-reads the server's CPU time, of all its threads, at the moments at which it reads its own counts. Ratios are of rounds that ran next to each
-other; dots are rounds, bars medians, the dashed line is what Sluice has to reach. “client-bound”: the load generator had no CPU left while the
-server had. “contended”: neither had its CPU to itself.</p><table>${arms.join('')}</table></section>
+<p>Server and load generator run on a CPU each. Each round starts a fresh server; the servers take turns in rotated order.
+The load generator reads the server's CPU time, of all its threads, at the moments at which it reads its own counts.
+Ratios are of rounds that ran next to each other; dots are rounds, bars medians, the dashed line is what Sluice has to reach.
+“client-bound”: the load generator had no CPU left while the server had. “contended”: neither had its CPU to itself.</p>
+<table>${arms.join('')}</table></section>
 </main></body></html>
 `;
 }

@@ -9,25 +9,31 @@ export const STYLE = `
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 main { max-width: 1080px; margin: 0 auto; padding: 32px 20px 64px; }
-h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 0 0 2px; } h3 { font-size: 14px; margin: 16px 0 4px; color: var(--soft); }
+h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 0 0 2px; }
+h3 { font-size: 14px; margin: 16px 0 4px; color: var(--soft); }
 p { margin: 4px 0; } .soft { color: var(--soft); } code { font-size: 13px; }
-section { background: var(--panel); border: 1px solid var(--edge); border-radius: 10px; padding: 20px 22px; margin: 22px 0; overflow-x: auto; }
+section { background: var(--panel); border: 1px solid var(--edge); border-radius: 10px; padding: 20px 22px; margin: 22px 0;
+  overflow-x: auto; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px; margin: 22px 0; }
 .tile { background: var(--panel); border: 1px solid var(--edge); border-radius: 10px; padding: 12px 16px; }
 .tile b { display: block; font-size: 24px; line-height: 1.2; } .tile.good b { color: var(--good); } .tile.bad b { color: var(--bad); }
 svg { width: 100%; max-width: 820px; height: auto; display: block; margin: 8px 0; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
-svg .name, svg .end { text-anchor: end; } svg .tick { fill: var(--soft); font-size: 11px; text-anchor: middle; } svg .tick.end { text-anchor: end; }
+svg .name, svg .end { text-anchor: end; } svg .tick { fill: var(--soft); font-size: 11px; text-anchor: middle; }
+svg .tick.end { text-anchor: end; }
 svg .value { font-weight: 600; } svg .grid { stroke: var(--edge); } svg .whisker { stroke: var(--ink); opacity: .55; }
 svg .dot { fill: var(--ink); opacity: .5; } svg .target { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; }
-svg .line { fill: none; stroke-width: 2.2; } svg .line.twin { stroke-dasharray: 4 4; } svg .bar.twin { opacity: .55; } svg .key { font-weight: 600; }
+svg .line { fill: none; stroke-width: 2.2; } svg .line.twin { stroke-dasharray: 4 4; } svg .bar.twin { opacity: .55; }
+svg .key { font-weight: 600; }
 .c-uws { fill: var(--uws); stroke: var(--uws); } .c-ws { fill: var(--ws); stroke: var(--ws); }
 .c-sluice-epoll { fill: var(--epoll); stroke: var(--epoll); } .c-sluice-uring { fill: var(--uring); stroke: var(--uring); }
 svg text.key { stroke: none; } svg text.key.c-uws { fill: var(--uws); } svg text.key.c-ws { fill: var(--ws); }
 svg text.key.c-sluice-epoll { fill: var(--epoll); } svg text.key.c-sluice-uring { fill: var(--uring); }
 svg .bar { stroke: none; } svg .line { fill: none; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; margin-top: 8px; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 5px 8px; border-top: 1px solid var(--edge); white-space: nowrap; } th { color: var(--soft); font-weight: 500; }
-th:first-child, td:first-child { text-align: left; } .goal, .met { color: var(--good); } .missed { color: var(--bad); }
+th, td { text-align: right; padding: 5px 8px; border-top: 1px solid var(--edge); white-space: nowrap; }
+th { color: var(--soft); font-weight: 500; }
+th:first-child, td:first-child, .about { text-align: left; } td.about { white-space: normal; text-align: left; }
+.goal, .met { color: var(--good); } .missed { color: var(--bad); }
 @media print { section, .tile { break-inside: avoid; } }
 `;

@@ -50,9 +50,11 @@ function cells(unit: string, row: Row): string[] {
 function tableText(table: CaseTable): string {
   const lines = [HEAD, ...table.rows.map((row) => cells(table.info.unit, row))];
   const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
-  const body = lines.map((line) =>
-    line.map((cell, column) => (column === 0 || column === 8 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ').trimEnd(),
-  );
+  const pad = (cell: string, column: number): string => {
+    const width = widths[column] ?? 0;
+    return column === 0 || column === 8 ? cell.padEnd(width) : cell.padStart(width);
+  };
+  const body = lines.map((line) => line.map(pad).join('  ').trimEnd());
   const noise = table.noise === null ? '' : `, A/A ${(table.noise * 100).toFixed(1)}% apart`;
   return `${table.info.title}: ${table.info.unit} (${barText(table)}${noise})\n${body.map((line) => `  ${line}`).join('\n')}`;
 }

@@ -34,8 +34,9 @@ async function measure(spec: RateCase, settings: Settings, arm: Arm, round: numb
     const load = await runLoad(args, settings.durationS + settings.warmupS + 60);
     const counters = await counting;
     if (!server.alive) throw new Error(`${arm.name} ended during ${spec.id}`);
-    const round_ = { case: spec.id, arm: arm.name, round, value: load.per_cpu_second ?? 0, flags: flagsOf(load.cpu, spec.closedLoop), load };
-    return counters === null ? round_ : { ...round_, counters };
+    const flags = flagsOf(load.cpu, spec.closedLoop);
+    const measured = { case: spec.id, arm: arm.name, round, value: load.per_cpu_second ?? 0, flags, load };
+    return counters === null ? measured : { ...measured, counters };
   } finally {
     await server.stop();
   }

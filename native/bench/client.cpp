@@ -34,6 +34,9 @@ uint64_t monotonic_ns() noexcept {
 Client::Client(const Options& options, Scenario& scenario)
     : options_(options), scenario_(scenario), epoll_(epoll_create1(EPOLL_CLOEXEC)), rx_(kReceiveBytes), tx_(kTransmitBytes) {
   SLUICE_ASSERT(epoll_ >= 0);
+  uint32_t most = options.connections + options.subscribers + 1;  // fan-out has one publisher beside them
+  for (uint32_t step : options.steps) most = std::max(most, step);
+  conns_.reserve(most);
   sources_ = options.sources;
   started_ns_ = now_ns_ = last_progress_ns_ = last_report_ns_ = monotonic_ns();
   // Every run ends: the scenario's own time, the opening, and a minute for what goes wrong.
@@ -108,8 +111,8 @@ void Client::fail(const std::string& why) {
 void Client::open_up_to(uint32_t count) {
   SLUICE_ASSERT(count >= conns_.size());
   uint32_t before = static_cast<uint32_t>(conns_.size());
-  // Growing would move connections whose address tx_conn_ holds.
-  flush();
+  // Scenarios call this while they hold a connection: growing must not move any.
+  SLUICE_ASSERT(count <= conns_.capacity());
   conns_.resize(count);
   for (uint32_t i = before; i < count; ++i) conns_[i].index = i;
   wanted_ = count;

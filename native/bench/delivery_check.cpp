@@ -29,6 +29,7 @@ void DeliveryCheck::write_name(uint8_t* out, uint32_t publisher, uint64_t number
 
 std::string DeliveryCheck::check(uint32_t subscriber, const HeaderLine& header) {
   std::string who = "subscriber " + std::to_string(subscriber) + ": ";
+  if (last_seq_[subscriber] == kNotSubscribed) return who + "a delivery before the answer to sub";
   uint64_t seq = 0;
   if (!header.number("server_seq", seq)) return who + "a delivery without server_seq";
   if (seq != last_seq_[subscriber] + 1) {

@@ -51,7 +51,7 @@ class Idle final : public Scenario {
   }
 
   void report(const Client& client, JsonObject& out) const override {
-    out.number("connections", uint64_t{client.open_count()});
+    out.number("open", uint64_t{client.open_count()});
     out.number("open_s", open_s_);
     out.raw("opening", opening_.json());
   }
@@ -78,7 +78,7 @@ class Idle final : public Scenario {
   void report_hold(const Client& client, uint64_t now_ns) const {
     CpuSample now = sample_cpu(client.options().server_pids, now_ns);
     double wall = static_cast<double>(now.at_ns - hold_from_.at_ns) / 1e9;
-    double server = now.server_user_s + now.server_system_s - hold_from_.server_user_s - hold_from_.server_system_s;
+    double server = (now.server_user_s - hold_from_.server_user_s) + (now.server_system_s - hold_from_.server_system_s);
     JsonObject event;
     event.string("event", "held");
     event.number("connections", uint64_t{steps_[step_]});

@@ -55,12 +55,12 @@ class Publish final : public Scenario {
     HeaderLine header(frame.payload, frame.length);
     if (header.is_op("ok")) {
       conn.index < client.options().subscribers ? on_subscribed(client, conn, header) : on_ack(client, conn, header);
-    } else if (header.is_op("msg")) {
+    } else if (header.is_op("msg") && conn.index < client.options().subscribers) {
       std::string wrong = check_->check(conn.index, header);
       if (!wrong.empty()) return client.fail(wrong);
       ++deliveries_;
     } else {
-      client.fail("the server answered " + std::string(header.text().substr(0, 300)));
+      client.fail("connection " + std::to_string(conn.index) + ", which does not expect it, was sent " + std::string(header.text().substr(0, 300)));
     }
   }
 

@@ -11,10 +11,17 @@ std::unique_ptr<StreamDriver> make_kernel_driver(KernelDriverKind kind, const Ke
   SLUICE_ASSERT(options.pool != nullptr && options.sink != nullptr);
   message.clear();
   if (kind == KernelDriverKind::kUring) {
-    message = "io_uring: not built";
+    message = probe_uring().reason + ". Use --driver epoll";
     return nullptr;
   }
-  return EpollDriver::make(options, message);
+  auto driver = EpollDriver::make(options, message);
+  if (driver && kind == KernelDriverKind::kAuto) message = probe_uring().reason;
+  return driver;
+}
+
+const UringProbe& probe_uring() {
+  static const UringProbe probe{.reason = "io_uring: this release has no driver for it yet"};
+  return probe;
 }
 
 }  // namespace sluice

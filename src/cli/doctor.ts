@@ -54,7 +54,7 @@ function uring(): Finding[] {
   return [{
     state: 'note',
     what: `io_uring is not usable: ${probe.reason}; epoll serves instead`,
-    mend: 'Kernel 6.1 or later, sysctl kernel.io_uring_disabled=0, and a seccomp policy that allows io_uring_setup.',
+    mend: null,
   }];
 }
 

@@ -38,7 +38,11 @@ export const SERVER_OPTIONS = {
   name: option(orNull(NAME), null, 'Name of the shared-memory region; null derives one from the process.', 'name'),
   allowAnonymous: option(flag(), false, 'Accept clients without a token on addresses that others can reach.', 'allow-anonymous'),
   origins: option(list(text(255), 1000), [], 'Allowed Origin headers; an empty list allows every origin.', 'origins'),
-  adminToken: option(orNull(text(512, /^\S{16,}$/, 'a text of 16 to 512 characters without spaces')), null, 'Bearer token of the admin API; null makes one in the data folder.'),
+  adminToken: option(
+    orNull(text(512, /^\S{16,}$/, 'a text of 16 to 512 characters without spaces')),
+    null,
+    'Bearer token of the admin API; null makes one in the data folder.',
+  ),
   eal: option(text(4096), 'sluice', 'EAL arguments of the dpdk driver.', 'eal'),
   ip: option(orNull(ipAddress(true)), null, 'Own address of the dpdk driver, with its prefix.', 'ip'),
   gateway: option(orNull(ipAddress(false)), null, 'Default route of the dpdk driver.', 'gateway'),

@@ -1,6 +1,8 @@
 /** Errors of the gateway's own parts as clients are told them. */
 
-import { BusyError, InternalError, LimitError, REPLY, RateLimitedError, SluiceError, StoppedError, StoreError, TooBigError, type ReplyKind } from '../errors.js';
+import {
+  BusyError, InternalError, LimitError, REPLY, RateLimitedError, SluiceError, StoppedError, StoreError, TooBigError, type ReplyKind,
+} from '../errors.js';
 import type { DropReason } from './context.js';
 
 export interface FailureReply {

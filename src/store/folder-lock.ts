@@ -100,7 +100,9 @@ export class FolderLock {
       seen = readFileSync(this.#path, 'utf8');
       const owner = parseOwner(seen);
       if (alive(owner, me, this.#path)) {
-        throw new DataFolderError(this.#path, `process ${owner?.pid ?? '?'} is using this data folder`, { remedy: 'Stop that process, or name another folder with --data.' });
+        throw new DataFolderError(this.#path, `process ${owner?.pid ?? '?'} is using this data folder`, {
+          remedy: 'Stop that process, or name another folder with --data.',
+        });
       }
       const aside = `${this.#path}.stale.${process.pid}`;
       renameSync(this.#path, aside);

@@ -5,11 +5,34 @@ import { DataFolderError, StoreError } from '../errors.js';
 
 export type Table = Database<Buffer, Buffer>;
 
+export type KeysTable = Table & { put(key: ByteRange, value: Buffer): Promise<boolean> };
+
 export interface LmdbEnvOptions {
   readonly folder: string;
   /** Address space reserved for the file; lmdb-js remaps when it outgrows this. The file itself grows as it is written. */
   readonly mapBytes: number;
 }
+
+/** Bytes of a larger buffer as a key: making a Buffer for each of them would cost more than the write. */
+export interface ByteRange {
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** lmdb-js's keyEncoder: keys are Buffers or ranges of them; what is read is a Buffer. */
+const KEY_RANGES = {
+  writeKey(key: Buffer | ByteRange, target: Buffer, at: number): number {
+    if (key instanceof Uint8Array) {
+      target.set(key, at);
+      return at + key.length;
+    }
+    const { bytes, from, to } = key;
+    for (let i = from; i < to; i++) target[at + i - from] = bytes[i]!;
+    return at + to - from;
+  },
+  readKey: (source: Buffer, from: number, to: number): Buffer => Buffer.from(source.subarray(from, to)),
+};
 
 const FILE = 'log.mdb';
 /** Of LMDB's meta page, after the page header. */
@@ -81,7 +104,7 @@ export class LmdbEnv {
     this.#tables = {
       chunks: root.openDB({ name: 'chunks', ...BINARY }) as Table,
       segments: root.openDB({ name: 'segments', ...BINARY }) as Table,
-      keys: root.openDB({ name: 'keys', ...BINARY }) as Table,
+      keys: root.openDB({ name: 'keys', encoding: 'binary', ...({ keyEncoder: KEY_RANGES } as object) }) as KeysTable,
       channels: root.openDB({ name: 'channels', ...BINARY }) as Table,
       meta: root.openDB({ name: 'meta', ...BINARY }) as Table,
     };
@@ -144,7 +167,7 @@ export interface Tables {
   /** (channel, first seq) -> where the segment is. */
   readonly segments: Table;
   /** (channel, key, sender) -> seq. */
-  readonly keys: Table;
+  readonly keys: KeysTable;
   /** Name -> channel record. */
   readonly channels: Table;
   readonly meta: Table;

@@ -1,6 +1,6 @@
-import { DuplicateKey, duplicateRange, isHashed, keyOf, readU48, segmentKey, segmentValue, seqValue } from './log-keys.js';
+import { DuplicateKey, duplicateRange, isHashed, keyOf, readU48, segmentKey, segmentValue, SeqValues } from './log-keys.js';
 import type { LogTail, SegmentPlace, TailGeneration } from './log-tail.js';
-import type { LmdbEnv, Tables } from './lmdb-env.js';
+import type { ByteRange, LmdbEnv, Tables } from './lmdb-env.js';
 
 /** Channels whose greatest indexed key is remembered; all are forgotten when there are more. */
 const MAX_KNOWN_CHANNELS = 100_000;
@@ -84,17 +84,17 @@ export class LogIndex {
     if (this.#tail.draining !== null) return null;
     const [from, to] = duplicateRange(channelId);
     let greatest = '';
-    for (const key of this.#env.tables.keys.getKeys({ start: to, end: from, reverse: true, limit: 1 })) greatest = isHashed(key) ? '' : keyOf(key);
+    for (const key of this.#env.tables.keys.getKeys({ start: to, end: from, reverse: true, limit: 1 })) greatest = keyOf(key as Buffer);
     if (this.#greatest.size >= MAX_KNOWN_CHANNELS) this.#greatest.clear();
     this.#greatest.set(channelId, greatest);
     return greatest;
   }
 
   /** A binary key of the channel goes into the index. */
-  noteIndexed(channelId: number, binary: Buffer): void {
+  noteIndexed(channelId: number, { bytes, from, to }: ByteRange): void {
     const greatest = this.#greatest.get(channelId);
-    if (greatest === undefined || isHashed(binary)) return;
-    const key = keyOf(binary);
+    if (greatest === undefined || isHashed(bytes, from)) return;
+    const key = keyOf(bytes, from, to);
     if (key > greatest) this.#greatest.set(channelId, key);
   }
 }
@@ -105,6 +105,7 @@ export class IndexDrain {
   readonly #index: LogIndex;
   #steps: Generator<void>;
   #tables: Tables | null = null;
+  #values: SeqValues | null = null;
   done = false;
 
   constructor(generation: TailGeneration, index: LogIndex) {
@@ -122,8 +123,10 @@ export class IndexDrain {
   /** At most `puts` puts into the transaction that is open. */
   slice(tables: Tables, puts: number): void {
     this.#tables = tables;
+    this.#values = new SeqValues(puts);
     for (let i = 0; i < puts && !this.done; i++) this.done = this.#steps.next().done === true;
     this.#tables = null;
+    this.#values = null;
   }
 
   *#walk(): Generator<void> {
@@ -138,7 +141,7 @@ export class IndexDrain {
       // Oldest first: LMDB fills its pages when keys come in ascending order.
       for (let i = entries.length - 1; i >= 0; i--) {
         const key = keys.key(entries[i]!);
-        void this.#tables!.keys.put(key, seqValue(keys.seq(entries[i]!)));
+        void this.#tables!.keys.put(key, this.#values!.next(keys.seq(entries[i]!)));
         this.#index.noteIndexed(channelId, key);
         yield;
       }

@@ -52,11 +52,31 @@ export function segmentValue(chunk: number, offset: number, lastSeq: number): Bu
   return value;
 }
 
-/** Value of a duplicate key: the seq; the rest of the first result is in the segment. */
+/** A seq alone: of a duplicate key, the rest of whose first result is in the segment, and of counters. */
 export function seqValue(seq: number): Buffer {
   const value = Buffer.allocUnsafe(6);
   writeU48(value, seq, 0);
   return value;
+}
+
+/**
+ * Values of many puts in one buffer. lmdb-js takes a value's bytes from its `start` to its `end` where it has them (it is how its own
+ * encoder hands values over), and reads both within put(); the bytes stay as they are until the commit.
+ */
+export class SeqValues {
+  readonly #value: Buffer & { start: number; end: number };
+
+  constructor(capacity: number) {
+    this.#value = Object.assign(Buffer.allocUnsafeSlow(capacity * 6), { start: 0, end: 0 });
+  }
+
+  next(seq: number): Buffer {
+    const value = this.#value;
+    value.start = value.end;
+    value.end += 6;
+    writeU48(value, seq, value.start);
+    return value;
+  }
 }
 
 /**
@@ -145,8 +165,9 @@ function hashedKey(channelId: number, sender: string, key: string): Buffer {
   return bytes;
 }
 
-export function isHashed(bytes: Buffer): boolean {
-  return bytes[4] === HASHED;
+/** `from`: where the key begins in the bytes. */
+export function isHashed(bytes: Buffer, from = 0): boolean {
+  return bytes[from + 4] === HASHED;
 }
 
 /** Range of a channel's plain duplicate keys: from the first to before the second. */
@@ -159,8 +180,8 @@ export function duplicateRange(channelId: number): [Buffer, Buffer] {
 }
 
 /** The `key` part of a plain duplicate key. */
-export function keyOf(bytes: Buffer): string {
-  return bytes.toString('utf8', 4, 4 + bytes.readUInt16BE(bytes.length - 2));
+export function keyOf(bytes: Buffer, from = 0, to = bytes.length): string {
+  return bytes.utf8Slice(from + 4, from + 4 + bytes.readUInt16BE(to - 2));
 }
 
 export function nameKey(name: string): Buffer {

@@ -1,3 +1,4 @@
+import type { ByteRange } from './lmdb-env.js';
 import type { DuplicateKey } from './log-keys.js';
 
 const INITIAL_ENTRIES = 64;
@@ -9,6 +10,7 @@ const INITIAL_BYTES = 4096;
  */
 export class TailKeys {
   size = 0;
+  readonly #range = { bytes: Buffer.alloc(0), from: 0, to: 0 };
   #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   /** Entry i is #bytes from #offsets[i] to #offsets[i + 1]. */
   #offsets = new Uint32Array(INITIAL_ENTRIES + 1);
@@ -61,8 +63,12 @@ export class TailKeys {
     return this.#seqs[entry]!;
   }
 
-  key(entry: number): Buffer {
-    return this.#bytes.subarray(this.#offsets[entry], this.#offsets[entry + 1]);
+  /** Valid until the next call: one object stands for all. */
+  key(entry: number): ByteRange {
+    this.#range.bytes = this.#bytes;
+    this.#range.from = this.#offsets[entry]!;
+    this.#range.to = this.#offsets[entry + 1]!;
+    return this.#range;
   }
 
   #growBytes(needed: number): void {

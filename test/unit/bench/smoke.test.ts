@@ -25,8 +25,8 @@ t.test('the load generator checks ws', { skip: lacking }, async (t) => {
   const short = ['--duration', '0.2', '--warmup', '0.05', '--deadline', '20'];
   await withServer('echo', async ({ url, pid }) => {
     for (const size of ['1', '64', '200', '70000']) {
-      const args = ['echo', '--url', `${url}/`, '--connections', '3', '--depth', '3', '--size', size, '--server-pid', String(pid), ...short];
-      const result = await runLoad(args, 30);
+      const load = ['echo', '--url', `${url}/`, '--connections', '3', '--depth', '3', '--size', size, '--server-pid', String(pid)];
+      const result = await runLoad([...load, ...short], 30);
       t.ok((result.count ?? 0) > 0, `${result.count} replies of ${size} bytes`);
       t.ok((result.cpu?.server_s ?? 0) > 0, 'the server\'s CPU time was read');
       t.equal(result.latency?.count, result.count);

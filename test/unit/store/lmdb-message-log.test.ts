@@ -120,7 +120,9 @@ t.test('retention by bytes', async (t) => {
   t.ok(headSeq - oldestSeq > 150 && headSeq - oldestSeq < 900, `${headSeq - oldestSeq} messages are left`);
 });
 
-t.test('a full disk refuses appends, acknowledges nothing, and mends', { skip: process.getuid?.() === 0 ? false : 'needs root to mount a tmpfs' }, async (t) => {
+const NEEDS_ROOT = { skip: process.getuid?.() === 0 ? false : 'needs root to mount a tmpfs' };
+
+t.test('a full disk refuses appends, acknowledges nothing, and mends', NEEDS_ROOT, async (t) => {
   const folder = join(t.testdir(), 'small');
   mkdirSync(folder);
   try {

@@ -174,7 +174,9 @@ function positionTests(t: Test, make: (t: Test) => Promise<LogUnderTest>): void 
     t.equal(log.seqAfterId(a, '5'), 1);
     // Several messages of one millisecond, and jumps.
     for (let from = 1; from <= 90; from += 9) {
-      await log.append(entries(a, from, from + 8).map((e) => ({ ...e, serverTs: 1000 + Math.floor(e.seq / 4) * 10, id: String(1_000_000_000_000n + BigInt(e.seq) * 5n) })));
+      const batch = entries(a, from, from + 8);
+      const id = (seq: number): string => String(1_000_000_000_000n + BigInt(seq) * 5n);
+      await log.append(batch.map((e) => ({ ...e, serverTs: 1000 + Math.floor(e.seq / 4) * 10, id: id(e.seq) })));
     }
     for (let seq = 1; seq <= 90; seq++) {
       const ts = 1000 + Math.floor(seq / 4) * 10;

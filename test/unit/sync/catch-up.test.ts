@@ -195,7 +195,10 @@ t.test('tiers: hot first, then the log, and never above what is published', asyn
     firstSeq, lastSeq: firstSeq + count - 1, frames: new Uint8Array(count * 10), ends: Uint32Array.from({ length: count }, (_, i) => (i + 1) * 10),
   });
   const hot = {
-    read: (_id: number, from: number, count: number) => (from < 20 ? null : [{ address: from * 10, length: 10 * Math.min(count, 5), lastSeq: from + Math.min(count, 5) - 1 }]),
+    read: (_id: number, from: number, count: number) => {
+      const taken = Math.min(count, 5);
+      return from < 20 ? null : [{ address: from * 10, length: 10 * taken, lastSeq: from + taken - 1 }];
+    },
     firstSeq: () => 20,
   };
   const tiers = new TieredSource(hot, { read: (_id, from, count) => run(Math.max(from, 8), count) });

@@ -1,9 +1,9 @@
 import t from 'tap';
-import { makeHarness, type Harness, type Peer } from '../../support/gateway-harness.js';
+import { makeHarness, type Peer } from '../../support/gateway-harness.js';
 
 const LIMITS = { publishRate: 0, catchUpChunkBytes: 4096, catchUpTurnBytes: 8192, slowConsumerTimeoutMs: 30_000 };
 
-async function publish(harness: Harness, writer: Peer, from: number, count: number): Promise<void> {
+async function publish(writer: Peer, from: number, count: number): Promise<void> {
   for (let i = from; i < from + count; i += 1) await writer.ask({ op: 'pub', id: i, channel: 'room', key: `${i}` }, 'x'.repeat(500));
 }
 
@@ -15,9 +15,9 @@ t.test('a consumer that stops reading is caught up when it reads again', async (
   const writer = await harness.connect();
   const peer = await harness.connect();
   await peer.ask({ op: 'sub', id: 1, channel: 'room' });
-  await publish(harness, writer, 1, 3);
+  await publish(writer, 1, 3);
   peer.client.reading = false;
-  await publish(harness, writer, 4, 40);
+  await publish(writer, 4, 40);
   const before = seqs(peer);
   t.ok(before.length < 15, `${before.length} before it lagged: memory is bounded`);
   t.notOk(peer.client.subscribed.size, 'live fan-out skips it');
@@ -25,7 +25,7 @@ t.test('a consumer that stops reading is caught up when it reads again', async (
   peer.client.reading = true;
   harness.port.drain(peer.row);
   await harness.settle();
-  await publish(harness, writer, 44, 2);
+  await publish(writer, 44, 2);
   t.same([...before, ...seqs(peer)], range(1, 45));
   t.equal(peer.client.subscribed.size, 1);
 });
@@ -36,7 +36,7 @@ t.test('without progress it is closed with 4009', async (t) => {
   const peer = await harness.connect();
   await peer.ask({ op: 'sub', id: 1, channel: 'room' });
   peer.client.reading = false;
-  await publish(harness, writer, 1, 20);
+  await publish(writer, 1, 20);
   harness.gateway.start();
   harness.pass(29_999);
   await new Promise((resolve) => setTimeout(resolve, 600));
@@ -56,7 +56,7 @@ t.test('a slow one that goes on reading is not', async (t) => {
   const peer = await harness.connect();
   await peer.ask({ op: 'sub', id: 1, channel: 'room' });
   peer.client.reading = false;
-  await publish(harness, writer, 1, 60);
+  await publish(writer, 1, 60);
   harness.gateway.start();
   const got: unknown[] = seqs(peer);
   for (let round = 0; round < 10; round += 1) {
@@ -73,14 +73,14 @@ t.test('a slow one that goes on reading is not', async (t) => {
 t.test('a catch-up does not hold up the others', async (t) => {
   const harness = await makeHarness({ limits: LIMITS }, { sendBudget: 2000 });
   const writer = await harness.connect();
-  await publish(harness, writer, 1, 60);
+  await publish(writer, 1, 60);
   const slow = await harness.connect();
   const quick = await harness.connect();
   slow.client.reading = false;
   await slow.ask({ op: 'sub', id: 1, channel: 'room', since: { seq: 0 } });
   await quick.ask({ op: 'sub', id: 1, channel: 'room', since: { seq: 0 } });
   t.ok(seqs(slow).length < 12);
-  await publish(harness, writer, 61, 1);
+  await publish(writer, 61, 1);
   await harness.settle();
   t.equal(quick.client.closed, null);
 });
@@ -101,7 +101,7 @@ t.test('lagging of a subscription that is gone means nothing', async (t) => {
 t.test('messages that cannot be read close with 1013, and only that connection', async (t) => {
   const harness = await makeHarness({ limits: LIMITS, log: { hotAgeMs: 1000 } });
   const writer = await harness.connect();
-  await publish(harness, writer, 1, 5);
+  await publish(writer, 1, 5);
   harness.pass(10_000);
   harness.gateway.start();
   await new Promise((resolve) => setTimeout(resolve, 600));

@@ -14,7 +14,7 @@ async function step(r, what, command, seconds, env) {
 
 async function tidy(r) {
   const paths = r.filter === undefined ? [] : [r.filter];
-  const result = await run(['scripts/tidy', ...paths], { seconds: 180, log: r.log, echo: r.verbose });
+  const result = await run(['scripts/tidy', ...paths], { seconds: 300, log: r.log, echo: r.verbose });
   const counts = /^tidy: (\d+) rules hold, (\d+) broken$/m.exec(result.output);
   if (counts === null) return r.fail(`tidy: ${result.why || 'no summary'}`, result.output);
   r.pass(Number(counts[1]));

@@ -102,7 +102,8 @@ export function listenAddress(text: string): ListenAddress {
 function readSection<const S extends Section>(options: S, raw: RawConfig, prefix: string, more: readonly string[] = []): Values<S> {
   const known: Section = options;
   for (const name of Object.keys(raw)) {
-    if (!Object.hasOwn(known, name)) throw new ConfigError(`${prefix}${name}`, `is not an option; known are ${[...Object.keys(known), ...more].join(', ')}`);
+    if (Object.hasOwn(known, name)) continue;
+    throw new ConfigError(`${prefix}${name}`, `is not an option; known are ${[...Object.keys(known), ...more].join(', ')}`);
   }
   const values: Record<string, unknown> = {};
   for (const [name, { kind, fallback }] of Object.entries(known)) {
@@ -117,7 +118,7 @@ function readSection<const S extends Section>(options: S, raw: RawConfig, prefix
 function readAuth(raw: RawConfig): AuthConfig {
   const { keys = [], ...rest } = raw;
   const values = readSection(AUTH_OPTIONS, rest, 'auth.', ['keys']);
-  if (!Array.isArray(keys) || keys.length > 100) throw new ConfigError('auth.keys', `expected a list of at most 100 keys, got ${show(keys)}`);
+  if (!Array.isArray(keys) || keys.length > 100) throw new ConfigError('auth.keys', 'expected a list of at most 100 keys');
   return { ...values, keys: keys.map((key, index) => readKey(key, `auth.keys[${index}]`)) };
 }
 
@@ -129,7 +130,8 @@ function readKey(raw: unknown, path: string): AuthKeyConfig {
   if (key.jwksFile === null && key.alg === null) throw new ConfigError(`${path}.alg`, 'expected one of HS256, RS256, EdDSA');
   // A public key that verifies HS256 is the classic confusion of algorithms: anybody knows that "secret".
   if (secret && key.alg !== 'HS256') throw new ConfigError(`${path}.alg`, `a secret verifies HS256 only, not ${key.alg}`);
-  if (!secret && key.jwksFile === null && key.alg === 'HS256') throw new ConfigError(`${path}.alg`, 'HS256 needs a secret, not a public key');
+  const isPublic = key.publicKey !== null || key.publicKeyFile !== null;
+  if (isPublic && key.alg === 'HS256') throw new ConfigError(`${path}.alg`, 'HS256 needs a secret, not a public key');
   return key;
 }
 
@@ -146,7 +148,8 @@ function anonymousAllowed(flag: boolean, auth: AuthConfig, listen: ListenAddress
   if (flag) return true;
   if (auth.keys.length > 0) return false;
   if (isLoopback(listen.host)) return true;
-  throw new ConfigError('listen', `${listen.host} can be reached by others, and neither auth.keys nor allowAnonymous is set, so nobody could be admitted`, {
+  const why = `${listen.host} can be reached by others, and neither auth.keys nor allowAnonymous is set: nobody could be admitted`;
+  throw new ConfigError('listen', why, {
     remedy: 'Configure auth.keys, listen on 127.0.0.1, or pass --allow-anonymous to let everybody in.',
   });
 }

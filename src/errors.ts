@@ -14,7 +14,7 @@ export const ERROR_KINDS = {
   config: { code: 'SLUICE_CONFIG', remedy: 'Correct the option that is named, in sluice.json or on the command line.' },
   listen: { code: 'SLUICE_LISTEN', remedy: 'Choose another address or port, or stop the process that holds it (`ss -ltnp`).' },
   engine: { code: 'SLUICE_ENGINE', remedy: 'Run `sluice doctor`; build the addon with `npm run build:native` where it is missing.' },
-  store: { code: 'SLUICE_STORE', remedy: 'Look at the disk of the data folder: free space, mode, health. Repeat the publish with the same key.' },
+  store: { code: 'SLUICE_STORE', remedy: 'Look at the disk of the data folder. Publish again with the same key.' },
   data: { code: 'SLUICE_DATA_FOLDER', remedy: 'Make the folder writable for this user, or name another one with --data.' },
   notAuthorised: { code: 'SLUICE_NOT_AUTHORISED', remedy: 'Present a valid token whose `read` and `write` patterns cover the channel.' },
   invalid: { code: 'SLUICE_INVALID', remedy: 'Correct the argument that is named.' },
@@ -24,7 +24,7 @@ export const ERROR_KINDS = {
   busy: { code: 'SLUICE_BUSY', remedy: 'Wait for retryAfterMs, then send again with the same key.' },
   stopped: { code: 'SLUICE_STOPPED', remedy: 'The object was closed: make a new one.' },
   admin: { code: 'SLUICE_ADMIN', remedy: 'Check that the gateway runs and that --admin names its admin address.' },
-  region: { code: 'SLUICE_REGION', remedy: 'Check the name (`/stats` of the admin API shows it) and that this is the same release and user.' },
+  region: { code: 'SLUICE_REGION', remedy: 'Check the name (`/stats` of the admin API has it), the release and the user.' },
   notInRelease: { code: 'SLUICE_NOT_IN_RELEASE', remedy: 'Use what the message names instead, or a later release.' },
   internal: { code: 'SLUICE_INTERNAL', remedy: 'A defect: report it with the message and the log.' },
 } as const satisfies Record<string, ErrorKind>;

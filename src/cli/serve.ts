@@ -34,7 +34,8 @@ function flags(): Record<string, Flag> {
 
 function refuseAttach(values: FlagValues): void {
   if (values['attach'] !== undefined) {
-    throw new NotInReleaseError('a detached engine is not in this release', { remedy: 'Leave --attach out: `sluice serve` hosts its engine itself.' });
+    const remedy = 'Leave --attach out: `sluice serve` hosts its engine itself.';
+    throw new NotInReleaseError('a detached engine is not in this release', { remedy });
   }
   if (values['replace'] !== undefined) throw new UsageError('--replace goes with --attach');
 }

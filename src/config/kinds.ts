@@ -64,7 +64,8 @@ export function ipAddress(withPrefix: boolean): Kind<string> {
   const valid = (raw: string): boolean => {
     const [ip, prefix, more] = raw.split('/');
     if (ip === undefined || isIP(ip) === 0 || more !== undefined) return false;
-    return withPrefix ? prefix !== undefined && /^\d{1,3}$/.test(prefix) && Number(prefix) <= (isIP(ip) === 4 ? 32 : 128) : prefix === undefined;
+    if (!withPrefix || prefix === undefined) return withPrefix === (prefix !== undefined);
+    return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (isIP(ip) === 4 ? 32 : 128);
   };
   return {
     expects: withPrefix ? 'an address with its prefix, "10.9.0.1/24"' : 'an IP address',

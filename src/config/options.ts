@@ -65,7 +65,7 @@ export const LIMIT_OPTIONS = {
   historyMessages: option(count(1, 100_000), 10_000, 'Largest `limit` of `history`; more is err 1002.'),
   requestsPerSession: option(count(1, 10_000), 16, '`history` requests in progress in a session; more is err 1008.'),
   presenceMembers: option(count(0, 100_000), 1000, 'Members listed by `presence`; `count` is always of all.'),
-  pendingBytes: option(size(4 * KiB, 64 * MiB), 256 * KiB, 'Bytes that a client may send while its token is being checked; more is closed with 1008.'),
+  pendingBytes: option(size(4 * KiB, 64 * MiB), 256 * KiB, 'Bytes taken while a token is being checked; more is closed with 1008.'),
   catchUpChunkBytes: option(size(4 * KiB, 16 * MiB), 64 * KiB, 'Catch-up is sent in chunks of about this size.'),
   catchUpTurnBytes: option(size(4 * KiB, 256 * MiB), 1 * MiB, 'Catch-up sent per turn over all connections.'),
 } as const;

@@ -124,14 +124,14 @@ export class AdminView implements AdminBackend {
 
   #checkPublish(channel: string, from: string, key: string, bodyBytes: number): void {
     const max = this.#parts.config.limits.messageBytes;
-    if (!isName(channel, CHANNEL_BYTES_MAX)) throw new InvalidError(`channel must be a text of 1 to ${CHANNEL_BYTES_MAX} bytes without control characters`);
-    if (!isName(from, STRING_BYTES_MAX)) throw new InvalidError(`from must be a text of 1 to ${STRING_BYTES_MAX} bytes without control characters`);
+    checkName('channel', channel, CHANNEL_BYTES_MAX);
+    checkName('from', from, STRING_BYTES_MAX);
     const checked = readKey(key);
     if (checked instanceof HeaderFault) throw new InvalidError(checked.message);
     if (bodyBytes > max) throw new TooBigError(`the body has ${bodyBytes} bytes, limits.messageBytes is ${max}`);
   }
 
-  async history(channel: string, query: AdminHistoryQuery): Promise<{ epoch: string; server_seq: number; messages: readonly AdminMessage[] }> {
+  async history(channel: string, query: AdminHistoryQuery): ReturnType<AdminBackend['history']> {
     const { channels, log, config } = this.#parts;
     const max = config.limits.historyMessages;
     if (query.limit < 1 || query.limit > max) throw new LimitError(`limit must be from 1 to ${max}`);
@@ -151,7 +151,7 @@ export class AdminView implements AdminBackend {
     return { epoch: open.epoch, server_seq: open.publishedSeq, messages };
   }
 
-  async presence(channel: string): Promise<{ count: number; members: readonly string[] }> {
+  async presence(channel: string): ReturnType<AdminBackend['presence']> {
     return isName(channel, CHANNEL_BYTES_MAX) ? presenceOf(this.#parts, channel) : { count: 0, members: [] };
   }
 
@@ -161,6 +161,10 @@ export class AdminView implements AdminBackend {
     for (const row of rows) this.#parts.end(row, code as CloseCode, reason);
     return rows.length;
   }
+}
+
+function checkName(field: string, text: string, maxBytes: number): void {
+  if (!isName(text, maxBytes)) throw new InvalidError(`${field} must be a text of 1 to ${maxBytes} bytes without control characters`);
 }
 
 function seqPosition(seq: number | undefined): Position | null {

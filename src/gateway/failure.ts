@@ -21,7 +21,9 @@ export function failureReply(error: unknown): FailureReply {
     return { kind: REPLY.tryAgainLater, message: error.message, retryAfterMs: error.retryAfterMs, drop: 'busy' };
   }
   if (error instanceof StoreError) return storeReply(error);
-  if (error instanceof StoppedError) return { kind: REPLY.restarting, message: 'the gateway is stopping', retryAfterMs: STORE_RETRY_MS, drop: 'busy' };
+  if (error instanceof StoppedError) {
+    return { kind: REPLY.restarting, message: 'the gateway is stopping', retryAfterMs: STORE_RETRY_MS, drop: 'busy' };
+  }
   if (error instanceof TooBigError) return { kind: REPLY.tooBig, message: error.message, retryAfterMs: null, drop: 'too_big' };
   if (error instanceof LimitError) return { kind: REPLY.tooManyRequests, message: error.message, retryAfterMs: null, drop: 'busy' };
   return { kind: REPLY.internal, message: 'internal error', retryAfterMs: null, drop: 'internal' };

@@ -54,7 +54,7 @@ export function readDevice(value: unknown): string | null | HeaderFault {
 export function readPosition(value: unknown, field: string): Position | HeaderFault {
   if (typeof value === 'number') return isSeq(value) ? { kind: 'seq', seq: value, epoch: null } : positionFault(field);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return positionFault(field);
-  const { seq, epoch, ts, msg_id: id } = value as { readonly seq?: unknown; readonly epoch?: unknown; readonly ts?: unknown; readonly msg_id?: unknown };
+  const { seq, epoch, ts, msg_id: id } = value as Partial<Record<'seq' | 'epoch' | 'ts' | 'msg_id', unknown>>;
   const given = [seq, ts, id].filter((part) => part !== undefined && part !== null).length;
   if (given !== 1) return positionFault(field);
   if (typeof seq === 'number') return readSeqPosition(seq, epoch, field);

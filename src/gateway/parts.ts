@@ -50,7 +50,8 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
   const auth = await Authenticator.create(config.auth, config.anonymous, () => clock.now());
   const replies = new Replies(port);
   const channels = makeChannels(deps);
-  const hotLog = new HotLog(port.arena, { maxAgeMs: config.log.hotAgeMs, maxPerChannel: 2 ** Math.ceil(Math.log2(config.log.hotMessages)) });
+  const maxPerChannel = 2 ** Math.ceil(Math.log2(config.log.hotMessages));
+  const hotLog = new HotLog(port.arena, { maxAgeMs: config.log.hotAgeMs, maxPerChannel });
   const sink = new PortSink({
     port,
     replies,
@@ -58,6 +59,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     failed: (row) => hooks.end(row, CLOSE.tryAgainLater, 'messages cannot be read'),
     historyDone: (row, opId, channel, count) => historyDone(parts, row, opId, channel, count),
   });
+  const replayLimits = { chunkBytes: config.limits.catchUpChunkBytes, turnBytes: config.limits.catchUpTurnBytes };
   const parts: GatewayParts = {
     config, port, log, clock, auth, replies, channels, hotLog, sink,
     sessions: new SessionTable(port.rows),
@@ -66,7 +68,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     resume: new ResumeTokens(deps.secret),
     rate: new PublishRate(port.rows, config.limits),
     source: new TieredSource(hotLog, log),
-    replays: new Replays({ chunkBytes: config.limits.catchUpChunkBytes, turnBytes: config.limits.catchUpTurnBytes }, sink, () => clock.monotonic()),
+    replays: new Replays(replayLimits, sink, () => clock.monotonic()),
     publisher: makePublisher(deps, hotLog, channels, hooks),
     drops: noDrops(),
     end: hooks.end,
@@ -76,7 +78,12 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
 
 function makeChannels({ config, log, clock }: GatewayDeps): ChannelRegistry {
   const ephemeral = compilePatterns(config.log.ephemeral);
-  return new ChannelRegistry({ log, now: () => clock.now(), idleMs: config.log.channelIdleMs, ephemeral: (name) => ephemeral.matches(name) });
+  return new ChannelRegistry({
+    log,
+    now: () => clock.now(),
+    idleMs: config.log.channelIdleMs,
+    ephemeral: (name) => ephemeral.matches(name),
+  });
 }
 
 function makePublisher({ config, port, log, clock }: GatewayDeps, hotLog: HotLog, channels: ChannelRegistry, hooks: Hooks): Publisher {

@@ -22,15 +22,16 @@ export class Replies {
 
   published(row: Row, id: number, result: FirstResult, duplicate: boolean): void {
     const mark = duplicate ? ',"duplicate":true' : '';
-    const text = `{"op":"ok","id":${id},"msg_id":"${result.id}","server_seq":${result.seq},"server_ts":${result.serverTs},"lamport":${result.lamport}${mark}}`;
-    this.#port.sendCopy(row, text, true);
+    const place = `"msg_id":"${result.id}","server_seq":${result.seq},"server_ts":${result.serverTs}`;
+    this.#port.sendCopy(row, `{"op":"ok","id":${id},${place},"lamport":${result.lamport}${mark}}`, true);
   }
 
   /** `id` null: the operation carried none. */
   error(row: Row, id: number | null, kind: ReplyKind, message: string, retryAfterMs: number | null = null): void {
     const subject = id === null ? '' : `,"id":${id}`;
     const retry = retryAfterMs === null ? '' : `,"retry_after_ms":${retryAfterMs}`;
-    this.#port.sendCopy(row, `{"op":"err"${subject},"code":${kind.code},"name":"${kind.name}","message":${JSON.stringify(message)}${retry}}`, true);
+    const text = JSON.stringify(message);
+    this.#port.sendCopy(row, `{"op":"err"${subject},"code":${kind.code},"name":"${kind.name}","message":${text}${retry}}`, true);
   }
 
   incomplete(row: Row, channel: string, fromSeq: number, toSeq: number, reason: IncompleteReason): void {

@@ -81,7 +81,9 @@ export class Authenticator {
 
   #identify(payload: JWTPayload): Identity {
     const user = payload.sub;
-    if (typeof user !== 'string' || !isName(user, STRING_BYTES_MAX)) throw new NotAuthorisedError(`claim sub is no name of 1 to ${STRING_BYTES_MAX} bytes`);
+    if (typeof user !== 'string' || !isName(user, STRING_BYTES_MAX)) {
+      throw new NotAuthorisedError(`claim sub is no name of 1 to ${STRING_BYTES_MAX} bytes`);
+    }
     return {
       user,
       read: patterns(payload, 'read', this.#config.defaultRead),
@@ -95,7 +97,8 @@ export class Authenticator {
 function patterns(payload: JWTPayload, claim: 'read' | 'write', fallback: readonly string[]): readonly string[] {
   const value: unknown = payload[claim];
   if (value === undefined) return fallback;
-  const valid = Array.isArray(value) && value.length <= PATTERNS_MAX && value.every((item) => typeof item === 'string' && item.length <= PATTERN_LENGTH_MAX);
+  const isPattern = (item: unknown): boolean => typeof item === 'string' && item.length <= PATTERN_LENGTH_MAX;
+  const valid = Array.isArray(value) && value.length <= PATTERNS_MAX && value.every(isPattern);
   if (!valid) throw new NotAuthorisedError(`claim ${claim} is no list of at most ${PATTERNS_MAX} channel patterns`);
   return value as string[];
 }
@@ -105,8 +108,9 @@ function explain(error: unknown): NotAuthorisedError {
   if (error instanceof NotAuthorisedError) return error;
   if (error instanceof errors.JWTExpired) return new NotAuthorisedError('the token has expired', { cause: error });
   if (error instanceof errors.JWTClaimValidationFailed) {
-    return new NotAuthorisedError(`claim ${error.claim} of the token is ${error.reason === 'missing' ? 'missing' : 'not accepted'}`, { cause: error });
+    const fault = error.reason === 'missing' ? 'missing' : 'not accepted';
+    return new NotAuthorisedError(`claim ${error.claim} of the token is ${fault}`, { cause: error });
   }
-  if (error instanceof errors.JWSSignatureVerificationFailed) return new NotAuthorisedError('the token has a wrong signature', { cause: error });
-  return new NotAuthorisedError('the token is malformed', { cause: error });
+  const fault = error instanceof errors.JWSSignatureVerificationFailed ? 'has a wrong signature' : 'is malformed';
+  return new NotAuthorisedError(`the token ${fault}`, { cause: error });
 }

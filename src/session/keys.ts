@@ -42,7 +42,8 @@ async function loadPublicKey(config: AuthKeyConfig, path: string): Promise<Verif
     return { alg, kid: config.kid, key: checkPublicKey(key, path) };
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
-    throw new ConfigError(path, `expected a public key for ${alg} as PEM (-----BEGIN PUBLIC KEY-----): ${(cause as Error).message}`, { cause });
+    const reason = (cause as Error).message;
+    throw new ConfigError(path, `expected a public key for ${alg} as PEM (-----BEGIN PUBLIC KEY-----): ${reason}`, { cause });
   }
 }
 
@@ -61,7 +62,9 @@ async function loadKeySet(file: string, path: string): Promise<VerifyKey[]> {
 
 async function loadJwk(jwk: JWK, path: string): Promise<VerifyKey> {
   const alg = algorithmOf(jwk);
-  if (alg === null) throw new ConfigError(path, `expected a key for HS256, RS256 or EdDSA, got kty ${jwk.kty ?? 'none'}, alg ${jwk.alg ?? 'none'}`);
+  if (alg === null) {
+    throw new ConfigError(path, `expected a key for HS256, RS256 or EdDSA, got kty ${jwk.kty ?? 'none'}, alg ${jwk.alg ?? 'none'}`);
+  }
   if (jwk.d !== undefined) throw new ConfigError(path, 'expected a public key, got a private one: keep that with the issuer');
   try {
     const key = await importJWK(jwk, alg);

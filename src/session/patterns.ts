@@ -1,6 +1,7 @@
 /**
  * Channel patterns of permissions: `*` stands for any characters within a segment (segments end at `.`, `:` and `/`), `**` for
- * any characters at all. Matching takes time in proportion to pattern × name whatever the pattern is: no regular expression, no backtracking.
+ * any characters at all. Matching takes time in proportion to pattern × name whatever the pattern is: no regular expression, no
+ * backtracking.
  */
 
 const STAR = -1;
@@ -24,7 +25,8 @@ export function compilePatterns(patterns: readonly string[]): Matcher {
     else globs.push(tokens);
   }
   return {
-    matches: (name) => literals.has(name) || prefixes.some((prefix) => name.startsWith(prefix)) || globs.some((glob) => matchGlob(glob, name)),
+    matches: (name) =>
+      literals.has(name) || prefixes.some((prefix) => name.startsWith(prefix)) || globs.some((glob) => matchGlob(glob, name)),
   };
 }
 

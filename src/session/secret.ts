@@ -29,10 +29,12 @@ function readSecret(path: string): Buffer | null {
     throw error;
   }
   if ((statSync(path).mode & 0o077) !== 0) {
-    throw new DataFolderError(path, 'others may read the session secret', { remedy: `Type \`chmod 600 ${path}\`, or delete it to end all sessions.` });
+    const remedy = `Type \`chmod 600 ${path}\`, or delete it to end all sessions.`;
+    throw new DataFolderError(path, 'others may read the session secret', { remedy });
   }
   if (secret.length !== SECRET_BYTES) {
-    throw new DataFolderError(path, `holds ${secret.length} bytes, not ${SECRET_BYTES}`, { remedy: 'Delete the file; sessions begin anew.' });
+    const remedy = 'Delete the file; sessions begin anew.';
+    throw new DataFolderError(path, `holds ${secret.length} bytes, not ${SECRET_BYTES}`, { remedy });
   }
   return secret;
 }

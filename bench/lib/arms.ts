@@ -84,6 +84,13 @@ export async function startArm(arm: Arm, role: Role): Promise<Server> {
   return Server.start(command);
 }
 
+/** Out of what a program wrote as it ended: the error itself, not the stack around it. */
+function shortReason(message: string): string {
+  const lines = message.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  const error = lines.find((line) => /^(\w*Error\b.*: |sluice\b)/.test(line));
+  return error ?? lines.slice(0, 2).join(' / ');
+}
+
 async function whyNot(arm: Arm, role: Role, command: readonly string[]): Promise<string | null> {
   if (arm.sluice) {
     const needs = role === 'fanout' ? SLUICE_INDEX : SLUICE_CLI;
@@ -94,6 +101,6 @@ async function whyNot(arm: Arm, role: Role, command: readonly string[]): Promise
     await server.stop();
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message.split('\n').slice(0, 4).join(' / ') : String(error);
+    return error instanceof Error ? shortReason(error.message) : String(error);
   }
 }

@@ -56,7 +56,8 @@ function rowOf(run: Run, info: CaseInfo, arm: Run['arms'][number]): Row | null {
     label: arm.label,
     value,
     ratio,
-    verdict: run.smoke || !arm.sluice ? 'not judged' : judge(info.bar, value.median, ratio?.median ?? null),
+    // The A/A arm shows the noise; a second verdict on the same server would say nothing.
+    verdict: run.smoke || !arm.sluice || arm.name === run.aa?.second ? 'not judged' : judge(info.bar, value.median, ratio?.median ?? null),
     p50_us: middle(mine, (round) => round.load?.latency?.p50_us),
     p99_us: middle(mine, (round) => round.load?.latency?.p99_us),
     server_busy: middle(mine, (round) => round.load?.cpu?.server_busy),

@@ -50,7 +50,7 @@ export function barChart(table: CaseTable, rounds: readonly Round[]): string {
     return barRow(row, values, index * ROW + 6, scale, label);
   });
   const goal = target === null ? '' : line(LABEL + scale(target), 0, LABEL + scale(target), height - 24, 'class="target"');
-  return svg(WIDTH, height, `${info.title}: ${info.unit}`, [...grid, ...bars, goal]);
+  return svg(WIDTH, height, `${info.title}: ${info.unit}`, [...grid, goal, ...bars]);
 }
 
 interface Series {

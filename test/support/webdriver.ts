@@ -8,10 +8,11 @@ import type { AddressInfo } from 'node:net';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const CHROMEDRIVER = process.env['CHROMEDRIVER'] ?? '/usr/bin/chromedriver';
-// Without the last three the browser looks for Google's hosts at every start, also where no network leads there.
+// The second line: it would look for Google's hosts at every start. The third: windows behind others must not fall asleep.
 const FLAGS = [
   '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run', '--hide-scrollbars',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--disable-background-timer-throttling', '--disable-renderer-backgrounding', '--disable-backgrounding-occluded-windows',
 ];
 const ELEMENT_KEY = 'element-6066-11e4-a52e-4f735466cecf';
 const REQUEST_MS = 30_000;
@@ -25,7 +26,6 @@ export function browserMissing(): string | null {
 export interface BrowserOptions {
   readonly width?: number;
   readonly height?: number;
-  readonly dark?: boolean;
 }
 
 /** One browser with one or more windows. Close it. */
@@ -38,7 +38,7 @@ export class Browser {
     this.#stop = stop;
   }
 
-  static async start({ width = 1280, height = 900, dark = false }: BrowserOptions = {}): Promise<Browser> {
+  static async start({ width = 1280, height = 900 }: BrowserOptions = {}): Promise<Browser> {
     const profile = mkdtempSync(join(tmpdir(), 'sluice-browser-'));
     const port = await freePort();
     // A group of its own: the browser's processes end with the driver's.
@@ -58,7 +58,7 @@ export class Browser {
     try {
       const root = `http://127.0.0.1:${port}`;
       await until(async () => (await call('GET', `${root}/status`)) !== null, 15_000, 'chromedriver to start');
-      const args = [...FLAGS, `--user-data-dir=${profile}`, `--window-size=${width},${height}`, ...(dark ? ['--force-dark-mode'] : [])];
+      const args = [...FLAGS, `--user-data-dir=${profile}`, `--window-size=${width},${height}`];
       const options = { binary: CHROMIUM, args };
       const session = (await call('POST', `${root}/session`, {
         capabilities: { alwaysMatch: { browserName: 'chrome', 'goog:chromeOptions': options } },

@@ -11,11 +11,13 @@ export function duration(seconds: number): string {
   return seconds < 1 ? `${digits(seconds * 1000)} ms` : `${digits(seconds)} s`;
 }
 
-/** Next 1, 2 or 5 times a power of ten: a scale that does not flicker with every value. */
+const STEPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
+
+/** Next round number: a scale that does not flicker with every value. */
 export function niceAbove(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 5, 10].find((step) => step * power >= value) ?? 10) * power;
+  return (STEPS.find((step) => step * power >= value) ?? 10) * power;
 }
 
 export function uptime(seconds: number): string {

@@ -117,7 +117,8 @@ export function contentOf(message: Pick<Message, 'body' | 'from'>): { readonly n
 }
 
 function hueOf(name: string): number {
-  let hash = 0;
-  for (const letter of name) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
-  return hash % 360;
+  let hash = 0x811c9dc5;
+  for (const letter of name) hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  // Steps of the golden angle keep names apart whose hashes are near each other.
+  return Math.round((hash % 997) * 137.508) % 360;
 }

@@ -26,6 +26,6 @@ t.test('host names', async (t) => {
 t.test('numbers for people', async (t) => {
   t.same([0, 7, 3.14159, 99.96, 1234, 12_345, 1_500_000].map(short), ['0', '7', '3.14', '100', '1,234', '12.3k', '1.50M']);
   t.same([0.00052, 0.012, 1.5].map(duration), ['0.52 ms', '12 ms', '1.50 s']);
-  t.same([0, 0.3, 1, 7, 21, 501].map(niceAbove), [1, 0.5, 1, 10, 50, 1000]);
+  t.same([0, 0.3, 1, 7, 21, 501, 8001].map(niceAbove), [1, 0.3, 1, 8, 30, 600, 10_000]);
   t.same([5, 65, 3700, 90_000].map(uptime), ['5 s', '1 min', '1 h 1 min', '1 d 1 h']);
 });

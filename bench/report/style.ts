@@ -21,7 +21,8 @@ svg { width: 100%; max-width: 820px; height: auto; display: block; margin: 8px 0
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 svg .name, svg .end { text-anchor: end; } svg .tick { fill: var(--soft); font-size: 11px; text-anchor: middle; }
 svg .tick.end { text-anchor: end; }
-svg .value { font-weight: 600; paint-order: stroke; stroke: var(--panel); stroke-width: 4px; } svg .grid { stroke: var(--edge); } svg .whisker { stroke: var(--ink); opacity: .55; }
+svg .value { font-weight: 600; paint-order: stroke; stroke: var(--panel); stroke-width: 4px; }
+svg .grid { stroke: var(--edge); } svg .whisker { stroke: var(--ink); opacity: .55; }
 svg .dot { fill: var(--ink); opacity: .5; } svg .target { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; }
 svg .line { fill: none; stroke-width: 2.2; } svg .line.twin { stroke-dasharray: 4 4; } svg .bar.twin { opacity: .55; }
 svg .key { font-weight: 600; }

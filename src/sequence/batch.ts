@@ -61,8 +61,7 @@ export class Batch {
     this.positions = new Float64Array(cores).fill(-1);
   }
 
-  add(publication: Publication, now: number): void {
-    if (this.publications.length === 0) this.since = now;
+  add(publication: Publication): void {
     this.publications.push(publication);
     this.bytes += publication.length;
   }

@@ -98,7 +98,8 @@ export class Publisher {
     const publication = this.#accept(request, channel);
     if (publication === null) return;
     addUnderWay(channel, publication);
-    this.#gathering.add(publication, this.#options.monotonic());
+    if (this.#gathering.publications.length === 0) this.#gathering.since = this.#options.monotonic();
+    this.#gathering.add(publication);
     if (!this.#commitRuns && !this.#commitQueued) this.#queueCommit();
   }
 

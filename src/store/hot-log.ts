@@ -33,8 +33,8 @@ class Ring {
   }
 
   #at(seq: number): number {
-    // Not (seq & mask): sequence numbers may exceed 32 bits.
-    return (seq % (this.#mask + 1)) * 2;
+    // Numbers above 32 bits keep their low bits in `&`; `%` would be a call of fmod().
+    return (seq & this.#mask) * 2;
   }
 
   address(seq: number): number {
@@ -59,7 +59,7 @@ class Ring {
     const capacity = (this.#mask + 1) * 2;
     const pairs = new Float64Array(capacity * 2);
     for (let seq = this.firstSeq; seq < this.nextSeq; seq++) {
-      const at = (seq % capacity) * 2;
+      const at = (seq & (capacity - 1)) * 2;
       pairs[at] = this.address(seq);
       pairs[at + 1] = this.length(seq);
     }

@@ -246,7 +246,9 @@ function rateOf(welcome: Fields): { readonly perSecond: number; readonly burst: 
   if (typeof limits !== 'object' || limits === null) return null;
   const perSecond = numberOr((limits as Fields)['publish_rate'], 0);
   if (perSecond <= 0) return null;
-  return { perSecond, burst: Math.max(1, numberOr((limits as Fields)['publish_burst'], perSecond)) };
+  const burst = numberOr((limits as Fields)['publish_burst'], perSecond);
+  // A tenth is left unused: what leaves here at the allowed pace may arrive closer together.
+  return { perSecond, burst: Math.max(1, burst - Math.ceil(burst / 10)) };
 }
 
 /** Throws ClientError `bad_option` or `no_websocket`. */

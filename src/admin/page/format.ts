@@ -17,7 +17,9 @@ const STEPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
 export function niceAbove(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return (STEPS.find((step) => step * power >= value) ?? 10) * power;
+  const step = STEPS.find((each) => each * power >= value) ?? 10;
+  // Without the digits that multiplying by a tenth leaves at the end.
+  return Number((step * power).toPrecision(6));
 }
 
 export function uptime(seconds: number): string {

@@ -11,6 +11,8 @@ export interface LmdbEnvOptions {
   readonly folder: string;
   /** Address space reserved for the file; lmdb-js remaps when it outgrows this. The file itself grows as it is written. */
   readonly mapBytes: number;
+  /** After an opening that followed a failed commit; throws StoreError when the file is not as it was before that commit. */
+  readonly onReopen: () => void;
 }
 
 /** Bytes of a larger buffer as a key: making a Buffer for each of them would cost more than the write. */
@@ -148,6 +150,7 @@ export class LmdbEnv {
     } catch (error) {
       throw new StoreError(`${this.path} cannot be opened again: ${reason(error)}`, true, { cause: error });
     }
+    this.#options.onReopen();
     this.#failed = false;
   }
 

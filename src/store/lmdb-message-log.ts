@@ -69,7 +69,7 @@ export class LmdbMessageLog implements MessageLog {
     LmdbEnv.prepare(options.folder);
     this.#lock = new FolderLock(options.folder);
     try {
-      this.#env = new LmdbEnv({ folder: options.folder, mapBytes: options.mapBytes ?? 2 ** 36 });
+      this.#env = new LmdbEnv({ folder: options.folder, mapBytes: options.mapBytes ?? 2 ** 36, onReopen: () => this.#checkUnchanged() });
       this.#checkFormat();
       this.#index = new LogIndex(this.#env, this.#tail);
       this.#channels = new ChannelTable(this.#env, this.#now);
@@ -109,6 +109,12 @@ export class LmdbMessageLog implements MessageLog {
       return null;
     });
     return [edges[0] ?? 1, (edges[1] ?? 0) + 1];
+  }
+
+  /** A commit that was reported as failed must not be there: its sequence numbers may have been given out again. */
+  #checkUnchanged(): void {
+    if (this.#chunkRange()[1] === this.#nextChunk) return;
+    throw new StoreError(`${this.#env.path} holds a commit that was reported as failed`, false, { remedy: 'Restart this node: it reads the log anew.' });
   }
 
   /** Reads what the indexes lack, and from the newest chunk where the log stood. */

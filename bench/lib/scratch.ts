@@ -9,7 +9,8 @@ process.on('exit', () => {
 
 /** A folder on the project's own disk (a log in a memory file system would be durable for nothing), gone when this process ends. */
 export function scratchFolder(): string {
-  const parent = `${ROOT}build/bench/data`;
+  // Not below build/bench: a build removes there what has no source.
+  const parent = `${ROOT}build/bench-data`;
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(`${parent}/run-`);
   folders.add(folder);

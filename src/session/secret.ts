@@ -1,8 +1,9 @@
 /** The secret that signs resume tokens: 32 random bytes in the data folder, readable by the service user only. */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../config/folder.js';
 import { DataFolderError } from '../errors.js';
 
 const SECRET_BYTES = 32;
@@ -12,7 +13,7 @@ const FILE = 'session.secret';
 export function loadSessionSecret(folder: string): Buffer {
   const path = join(folder, FILE);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     return readSecret(path) ?? makeSecret(folder, path);
   } catch (cause) {
     if (cause instanceof DataFolderError) throw cause;

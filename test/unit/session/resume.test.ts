@@ -44,6 +44,8 @@ t.test('the secret is kept, for its owner only', async (t) => {
   chmodSync(path, 0o600);
   writeFileSync(path, 'short');
   t.throws(() => loadSessionSecret(folder), { code: 'SLUICE_DATA_FOLDER', message: /5 bytes/ });
+  t.same(loadSessionSecret(join(folder, 'a', 'b', 'c')).length, 32, 'folders above are made');
+  t.throws(() => loadSessionSecret('/proc/none/such'), { code: 'SLUICE_DATA_FOLDER', path: '/proc/none/such/session.secret' });
   writeFileSync(join(folder, 'file'), '');
   t.throws(() => loadSessionSecret(join(folder, 'file')), { code: 'SLUICE_DATA_FOLDER', path: /file/ });
 });

@@ -1,0 +1,13 @@
+import t from 'tap';
+import * as options from '../../../src/config/options.js';
+
+const SECTIONS: readonly (readonly [string, Readonly<Record<string, options.Option<unknown>>>])[] = [
+  ['', options.SERVER_OPTIONS], ['limits.', options.LIMIT_OPTIONS], ['log.', options.LOG_OPTIONS], ['session.', options.SESSION_OPTIONS],
+  ['auth.', options.AUTH_OPTIONS], ['auth.keys[].', options.KEY_OPTIONS],
+];
+
+t.test('every default is a value that its option may have', async (t) => {
+  for (const [prefix, section] of SECTIONS) {
+    for (const [name, { kind, fallback }] of Object.entries(section)) t.same(kind.read(fallback), fallback, prefix + name);
+  }
+});

@@ -46,6 +46,11 @@ Item data_item(bool first, bool last, bool text, uint8_t* data, uint32_t length)
   return {ItemKind::kData, first, last, text, 0, nullptr, data, length};
 }
 
+// §8.1: a text whose check stands at `state` when it may not.
+Item bad_text(Utf8State state) {
+  return error(kCloseBadPayload, state == kUtf8Reject ? "text is not UTF-8" : "text ends inside a character");
+}
+
 // What is wrong with the first byte of a frame, or nullptr.
 const char* check_first_byte(const ParserState& state, uint32_t byte) {
   if ((byte & kReserved) != 0) return "reserved bit set without an extension";  // RFC 6455 §5.2: no extension is negotiated
@@ -138,8 +143,7 @@ Item take_piece(ParserState& state, uint8_t*& cursor, uint8_t* end, bool first) 
   const bool last = state.in_frame == 0 && state.frame_final != 0;
   if (text && (high || state.utf8 != kUtf8Accept)) {
     state.utf8 = utf8_feed(state.utf8, data, length);
-    if (state.utf8 == kUtf8Reject) return error(kCloseBadPayload, "text is not UTF-8");  // §8.1
-    if (last && state.utf8 != kUtf8Accept) return error(kCloseBadPayload, "text ends inside a character");
+    if (state.utf8 == kUtf8Reject || (last && state.utf8 != kUtf8Accept)) return bad_text(state.utf8);
   }
   if (last) end_message(state);
   return data_item(first, last, text, data, length);
@@ -211,8 +215,9 @@ Item next_item(ParserState& state, uint8_t*& cursor, uint8_t* end, const ParserL
   uint8_t* const data = cursor + 2 + kMaskBytes;
   cursor = data + length;
   const bool text = kind == 0;
-  if (unmask(data, length, mask) && text && utf8_feed(kUtf8Accept, data, length) != kUtf8Accept) {
-    return error(kCloseBadPayload, "text is not UTF-8");  // §8.1
+  if (unmask(data, length, mask) && text) {
+    const Utf8State utf8 = utf8_feed(kUtf8Accept, data, length);
+    if (utf8 != kUtf8Accept) return bad_text(utf8);
   }
   return data_item(true, true, text, data, length);
 }

@@ -5,10 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "test/ws/frame_receiver.hpp"
-#include "test/ws/frame_reference.hpp"
+#include "sim/ws/frame_receiver.hpp"
+#include "sim/ws/frame_reference.hpp"
 
 namespace sluice::ws::test {
+
+using sim::Event;
+using sim::FrameReceiver;
+using sim::FrameReference;
 
 inline constexpr uint32_t kTestLimit = 100'000;
 

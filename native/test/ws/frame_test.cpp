@@ -91,6 +91,17 @@ TEST_CASE("text that ends inside a character is refused (8.1)", "[ws][frame]") {
   check_stream(text(std::string(400, 'a') + "\xf0\x9f\x98"), {error_event(1007)});
 }
 
+TEST_CASE("the reason for bad text does not depend on how the stream was cut", "[ws][frame]") {
+  for (const std::string payload : {"bad \xff", "half \xe2\x82"}) {
+    const std::string stream = text(payload);
+    FrameReceiver whole(kTestLimit);
+    FrameReceiver bytes(kTestLimit);
+    whole.feed(stream);
+    for (const char byte : stream) bytes.feed({&byte, 1});
+    CHECK(whole.detail() == bytes.detail());
+  }
+}
+
 TEST_CASE("the message limit counts all fragments and falls before the payload comes", "[ws][frame]") {
   check_stream(binary("12345678"), {binary_event("12345678")}, 8);
   check_stream(binary("123456789"), {error_event(1009)}, 8);

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "test/ws/utf8_oracle.hpp"
+#include "sim/ws/utf8_oracle.hpp"
 #include "ws/frame.hpp"
 
 namespace sluice::ws {
@@ -49,7 +49,7 @@ TEST_CASE("a long close reason is cut between characters", "[ws][write]") {
       REQUIRE(kept.size() > 123 - 4);
       REQUIRE(kept.size() <= 123);
       REQUIRE(reason.starts_with(kept));
-      REQUIRE(test::utf8_oracle(kept) == test::Utf8Verdict::kWhole);
+      REQUIRE(sim::utf8_oracle(kept) == sim::Utf8Verdict::kWhole);
     }
   }
 }

@@ -65,7 +65,8 @@ TEST_CASE("a folded header line is refused (RFC 9112 5.2)", "[ws][http]") {
 }
 
 TEST_CASE("a request has exactly one Host of legal characters (RFC 9112 3.2)", "[ws][http]") {
-  const auto with = [](const std::string& lines) { return "GET / HTTP/1.1\r\n" + lines + kUpgradeLines + kKeyLine + kVersionLine + "\r\n"; };
+  const std::string rest = kUpgradeLines + kKeyLine + kVersionLine + "\r\n";
+  const auto with = [&rest](const std::string& lines) { return "GET / HTTP/1.1\r\n" + lines + rest; };
   CHECK(refusal(with("")) == 400);
   CHECK(refusal(with("Host: a\r\nHost: a\r\n")) == 400);
   for (const char* host : {"", "a b", "a/b", "u@a", "a:1:2", "a:x", "a:123456", ":80", "[::1", "[]", "[::1]x", "[::1/]", "a,b c"}) {

@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "test/ws/utf8_oracle.hpp"
+#include "sim/ws/utf8_oracle.hpp"
 
 namespace sluice::ws {
 namespace {
 
-using test::utf8_oracle;
-using test::Utf8Verdict;
+using sim::utf8_oracle;
+using sim::Utf8Verdict;
 
 Utf8State feed(Utf8State state, std::string_view text) {
   const std::vector<uint8_t> exact(text.begin(), text.end());  // so that ASan sees a read past the end
@@ -70,9 +70,9 @@ TEST_CASE("every four-byte lead gets the verdict of its definition", "[ws][utf8]
 TEST_CASE("texts at the edges of RFC 3629 keep their verdict under every cut", "[ws][utf8]") {
   const char* texts[] = {
       "", "plain", "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-      "\xed\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xe0\x9f\xbf",
-      "\xe0\xa0\x80", "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf", "\xf8\x88\x80\x80\x80", "\xfc\x84\x80\x80\x80\x80", "\xfe", "\xff", "\x80",
-      "\xbf", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc3 ", "\xe2\x82 ",
+      "\xed\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf",
+      "\xe0\x9f\xbf", "\xe0\xa0\x80", "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf", "\xf8\x88\x80\x80\x80", "\xfc\x84\x80\x80\x80\x80", "\xfe",
+      "\xff", "\x80", "\xbf", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc3 ", "\xe2\x82 ",
   };
   for (const std::string text : texts) {
     check_text(text);

@@ -5,7 +5,7 @@
 
 // RFC 3629 by decoding: slow, written from the definition and not from the automaton it checks.
 
-namespace sluice::ws::test {
+namespace sluice::ws::sim {
 
 enum class Utf8Verdict : uint8_t { kWhole, kPrefix, kInvalid };
 
@@ -38,4 +38,4 @@ inline Utf8Verdict utf8_oracle(std::string_view text) {
   return Utf8Verdict::kWhole;
 }
 
-}  // namespace sluice::ws::test
+}  // namespace sluice::ws::sim

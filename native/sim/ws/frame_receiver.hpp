@@ -12,7 +12,7 @@
 // What a connection does with the parser, for tests and fuzzing: presents chunks, keeps what is incomplete, gathers messages. It
 // asserts the promises of frame.hpp on the way.
 
-namespace sluice::ws::test {
+namespace sluice::ws::sim {
 
 struct Event {
   ItemKind kind;
@@ -96,4 +96,4 @@ class FrameReceiver {
   bool failed_ = false;
 };
 
-}  // namespace sluice::ws::test
+}  // namespace sluice::ws::sim

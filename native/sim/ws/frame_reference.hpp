@@ -4,12 +4,12 @@
 #include <string_view>
 #include <vector>
 
-#include "test/ws/frame_receiver.hpp"
-#include "test/ws/utf8_oracle.hpp"
+#include "sim/ws/frame_receiver.hpp"
+#include "sim/ws/utf8_oracle.hpp"
 
 // RFC 6455 §5 read off the page over the whole stream at once: no state between calls, no fast path. What the parser must agree with.
 
-namespace sluice::ws::test {
+namespace sluice::ws::sim {
 
 class FrameReference {
  public:
@@ -99,4 +99,4 @@ class FrameReference {
   std::string bytes_;
 };
 
-}  // namespace sluice::ws::test
+}  // namespace sluice::ws::sim

@@ -169,9 +169,11 @@ export class Gateway implements EngineEvents {
 
   /** Everything that the row has is given back; its connection may still be there. */
   #clear(row: Row): void {
-    const { sessions, subscriptions, replays } = this.#parts;
+    const { sessions, subscriptions, replays, port } = this.#parts;
     this.#checks.cancel(row);
     replays.cancelRow(row);
+    // The engine's subscriber sets hold rows, not connections: what is left in them would be the next connection's.
+    subscriptions.channelsOf(row, (channel) => port.unsubscribe(row, channel));
     subscriptions.removeRow(row);
     sessions.end(row);
   }

@@ -15,7 +15,7 @@ const FLAGS = [
   '--disable-background-timer-throttling', '--disable-renderer-backgrounding', '--disable-backgrounding-occluded-windows',
 ];
 const ELEMENT_KEY = 'element-6066-11e4-a52e-4f735466cecf';
-const REQUEST_MS = 30_000;
+const REQUEST_MS = 60_000;
 
 /** Null when a browser can be driven here, else what is missing. */
 export function browserMissing(): string | null {
@@ -57,7 +57,7 @@ export class Browser {
     };
     try {
       const root = `http://127.0.0.1:${port}`;
-      await until(async () => (await call('GET', `${root}/status`)) !== null, 15_000, 'chromedriver to start');
+      await until(async () => (await call('GET', `${root}/status`)) !== null, 30_000, 'chromedriver to start');
       const args = [...FLAGS, `--user-data-dir=${profile}`, `--window-size=${width},${height}`];
       const options = { binary: CHROMIUM, args };
       const session = (await call('POST', `${root}/session`, {
@@ -149,7 +149,7 @@ export async function until(condition: () => boolean | Promise<boolean>, ms: num
       if (Date.now() > deadline) throw error;
     }
     if (Date.now() > deadline) throw new Error(`waited ${ms} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { makeConfig, type RawConfig } from '../../src/config.js';
 import type { Row } from '../../src/engine/port.js';
+import type { HostInfo } from '../../src/gateway/admin-view.js';
 import { Gateway } from '../../src/gateway/gateway.js';
 import type { FakeClient } from './fake-client.js';
 import { FakePort, type FakePortOptions } from './fake-port.js';
@@ -79,6 +80,6 @@ function encode(header: Record<string, unknown> | string, body?: string | Uint8A
   return body === undefined ? Buffer.from(line) : Buffer.concat([Buffer.from(`${line}\n`), Buffer.from(body)]);
 }
 
-function noStats(): { counters: Record<string, number>; eventRing: { used: number; capacity: number }; commandRing: { used: number; capacity: number } } {
+function noStats(): ReturnType<HostInfo['stats']> {
   return { counters: {}, eventRing: { used: 0, capacity: 1 }, commandRing: { used: 0, capacity: 1 } };
 }

@@ -56,7 +56,8 @@ export class MemoryLog implements MessageLog {
       const expected = (channel.messages.at(-1)?.seq ?? channel.oldest - 1) + 1;
       if (entry.seq !== expected) throw new Error(`seq ${entry.seq} instead of ${expected}`);
       channel.messages.push({ seq: entry.seq, id: BigInt(entry.id), serverTs: entry.serverTs, frame: Buffer.from(entry.frame) });
-      channel.keys.set(JSON.stringify([entry.sender, entry.key]), { id: entry.id, seq: entry.seq, serverTs: entry.serverTs, lamport: entry.lamport });
+      const { id, seq, serverTs, lamport } = entry;
+      channel.keys.set(JSON.stringify([entry.sender, entry.key]), { id, seq, serverTs, lamport });
     }
   }
 

@@ -9,7 +9,8 @@ const WITH_KEYS = { auth: { keys: [{ alg: 'HS256', secret: KEY }] } };
 
 function token(user: string, claims: Record<string, unknown> = {}): Promise<string> {
   const exp = START / 1000 + 600;
-  return new SignJWT({ sub: user, exp, read: ['**'], write: ['**'], ...claims }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(KEY));
+  const jwt = new SignJWT({ sub: user, exp, read: ['**'], write: ['**'], ...claims });
+  return jwt.setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(KEY));
 }
 
 /** Tokens are checked in other threads: waits for the outcome. */
@@ -33,7 +34,8 @@ t.test('welcome has every field of the protocol', async (t) => {
   const { connect } = await makeHarness({ region: 'eu' });
   const { welcome, client } = await connect({ device: 'phone', sync_cursor: null, cursors: {} });
   t.match(welcome, {
-    op: 'welcome', session: /^[0-9a-f]{32}$/, resume: /\./, resumed: false, node: 'n1', region: 'eu', heartbeat_ms: 25_000, sync_cursor: null,
+    op: 'welcome', session: /^[0-9a-f]{32}$/, resume: /\./, resumed: false, node: 'n1', region: 'eu', heartbeat_ms: 25_000,
+    sync_cursor: null,
     limits: { message_bytes: 65_536, header_bytes: 4096, channels: 1000, publish_rate: 50, publish_burst: 100 },
   });
   t.ok(client.admitted, 'its deadline is over');
@@ -71,7 +73,11 @@ t.test('a second hello is err 1002, and the session goes on', async (t) => {
 
 t.test('fields of a wrong type', async (t) => {
   const { connect } = await makeHarness();
-  for (const field of [{ token: 5 }, { resume: {} }, { device: 7 }, { device: 'a\u0000' }, { device: '' }, { sync_cursor: 1 }, { cursors: [] }, { cursors: 'x' }]) {
+  const fields = [
+    { token: 5 }, { resume: {} }, { device: 7 }, { device: 'a\u0000' }, { device: '' }, { sync_cursor: 1 },
+    { cursors: [] }, { cursors: 'x' },
+  ];
+  for (const field of fields) {
     const peer = await connect(null);
     await peer.ask({ op: 'hello', ...field });
     t.equal(peer.client.closed?.code, 1002, JSON.stringify(field));
@@ -191,8 +197,9 @@ t.test('presence does not count a session twice while it is taken over', async (
 
 t.test('a resume token that is not valid begins a fresh session', async (t) => {
   const harness = await makeHarness();
-  const expired = new ResumeTokens(SECRET).sign({ session: randomSessionId(), user: null, device: null, expiresAt: START / 1000 });
-  const forged = new ResumeTokens(Buffer.alloc(32, 9)).sign({ session: randomSessionId(), user: null, device: null, expiresAt: START / 1000 + 60 });
+  const claims = { session: randomSessionId(), user: null, device: null, expiresAt: START / 1000 + 60 };
+  const expired = new ResumeTokens(SECRET).sign({ ...claims, expiresAt: START / 1000 });
+  const forged = new ResumeTokens(Buffer.alloc(32, 9)).sign(claims);
   for (const resume of [expired, forged, '', 'x.y', 'nonsense']) {
     const { welcome } = await harness.connect({ resume });
     t.match(welcome, { op: 'welcome', resumed: false }, resume.slice(0, 10));
@@ -230,7 +237,10 @@ t.test('an anonymous session keeps its name, and its keys, over a resume', async
   harness.port.disconnect(first.row);
   await harness.settle();
   const second = await harness.connect({ resume: first.welcome['resume'] });
-  t.match(await second.ask({ op: 'pub', id: 9, channel: 'room', key: 'k' }, 'x'), [{ op: 'ok', id: 9, msg_id: published?.['msg_id'], duplicate: true }]);
+  t.match(
+    await second.ask({ op: 'pub', id: 9, channel: 'room', key: 'k' }, 'x'),
+    [{ op: 'ok', id: 9, msg_id: published?.['msg_id'], duplicate: true }],
+  );
   const other = await harness.connect();
   const [fresh] = await other.ask({ op: 'pub', id: 1, channel: 'room', key: 'k' }, 'x');
   t.match(fresh, { op: 'ok', server_seq: 2 }, 'the same key of somebody else is another message');

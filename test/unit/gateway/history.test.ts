@@ -71,7 +71,10 @@ t.test('an unknown channel is empty and is not made', async (t) => {
 
 t.test('a position of another epoch is an error, not wrong messages', async (t) => {
   const { peer } = await filled(3);
-  t.match(await peer.ask({ op: 'history', id: 1, channel: 'room', after: { seq: 1, epoch: 'x' }, limit: 5 }), [{ op: 'err', code: 1002, name: 'epoch_changed' }]);
+  t.match(
+    await peer.ask({ op: 'history', id: 1, channel: 'room', after: { seq: 1, epoch: 'x' }, limit: 5 }),
+    [{ op: 'err', code: 1002, name: 'epoch_changed' }],
+  );
 });
 
 t.test('what is no longer retained: the rest, and where it begins', async (t) => {
@@ -89,7 +92,10 @@ t.test('a long answer is paced by the reader, and so are many at once', async (t
   const first = await peer.ask({ op: 'history', id: 1, channel: 'room', limit: 100 });
   t.ok(first.length > 5 && first.length < 40, `${first.length} messages in the first chunk`);
   t.same(await peer.ask({ op: 'history', id: 2, channel: 'room', limit: 100 }), []);
-  t.match(await peer.ask({ op: 'history', id: 3, channel: 'room', limit: 100 }), [{ op: 'err', id: 3, code: 1008, name: 'too_many_requests' }]);
+  t.match(
+    await peer.ask({ op: 'history', id: 3, channel: 'room', limit: 100 }),
+    [{ op: 'err', id: 3, code: 1008, name: 'too_many_requests' }],
+  );
   peer.client.reading = true;
   harness.port.drain(peer.row);
   await harness.settle();

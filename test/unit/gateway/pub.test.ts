@@ -18,7 +18,10 @@ t.test('ok comes when the message is durable, and says where it is', async (t) =
   t.match(ok, { op: 'ok', id: 7, msg_id: /^\d+$/, server_seq: 1, server_ts: START, lamport: 42 });
   t.notOk(Object.hasOwn(ok, 'duplicate'));
   const [message] = reader.client.received;
-  t.match(message?.header, { op: 'msg', channel: 'room', id: ok['msg_id'], server_seq: 1, client_ts: 5, server_ts: START, lamport: 42, from: /^anon-/ });
+  t.match(
+    message?.header,
+    { op: 'msg', channel: 'room', id: ok['msg_id'], server_seq: 1, client_ts: 5, server_ts: START, lamport: 42, from: /^anon-/ },
+  );
   t.equal(message?.body.toString(), 'body\nwith newline');
   t.ok(port.confirmed > before);
 });
@@ -46,10 +49,18 @@ t.test('a duplicate key is answered with the first result, also with another bod
   const [first] = await peer.ask({ op: 'pub', id: 1, channel: 'room', key: 'k' }, 'one');
   const [second] = await peer.ask({ op: 'pub', id: 2, channel: 'room', key: 'k' }, 'two');
   t.same(second, { ...first, id: 2, duplicate: true });
-  t.match(await peer.ask({ op: 'pub', id: 3, channel: 'hall', key: 'k' }, 'x'), [{ server_seq: 1 }], 'in another channel it is no duplicate');
+  t.match(
+    await peer.ask({ op: 'pub', id: 3, channel: 'hall', key: 'k' }, 'x'),
+    [{ server_seq: 1 }],
+    'in another channel it is no duplicate',
+  );
   t.equal(reader.client.received.length, 1);
   peer.send({ op: 'pub', id: 4, channel: 'room', key: 'n' }, 'x');
-  t.match(await peer.ask({ op: 'pub', id: 5, channel: 'room', key: 'n' }, 'y'), [{ id: 4, server_seq: 2 }, { id: 5, server_seq: 2, duplicate: true }], 'while under way');
+  t.match(
+    await peer.ask({ op: 'pub', id: 5, channel: 'room', key: 'n' }, 'y'),
+    [{ id: 4, server_seq: 2 }, { id: 5, server_seq: 2, duplicate: true }],
+    'while under way',
+  );
 });
 
 t.test('publishing needs no subscription, and delivers to the publisher only with one', async (t) => {
@@ -82,7 +93,10 @@ t.test('a result never reaches another connection', async (t) => {
   await settle();
   t.same(next.client.take(), []);
   log.held = false;
-  t.match(await (await connect({ resume: peer.welcome['resume'] })).ask({ op: 'pub', id: 2, channel: 'room', key: 'k' }, 'x'), [{ duplicate: true, server_seq: 1 }]);
+  t.match(
+    await (await connect({ resume: peer.welcome['resume'] })).ask({ op: 'pub', id: 2, channel: 'room', key: 'k' }, 'x'),
+    [{ duplicate: true, server_seq: 1 }],
+  );
 });
 
 t.test('a commit that fails is err, and nothing is delivered or numbered', async (t) => {

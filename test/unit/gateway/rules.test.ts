@@ -3,7 +3,10 @@ import { makeHarness } from '../../support/gateway-harness.js';
 
 t.test('a header that cannot be understood closes with 1002 where it carries no id', async (t) => {
   const { connect } = await makeHarness();
-  const bad = ['garbage', '', '[]', '{"op":', '{}', '{"op":7}', '{"op":"sub","channel":"a"}', '{"op":"sub","id":"1","channel":"a"}', '{"op":"sub","id":1e999,"channel":"a"}'];
+  const bad = [
+    'garbage', '', '[]', '{"op":', '{}', '{"op":7}', '{"op":"sub","channel":"a"}',
+    '{"op":"sub","id":"1","channel":"a"}', '{"op":"sub","id":1e999,"channel":"a"}',
+  ];
   for (const line of bad) {
     const peer = await connect();
     await peer.ask(line);
@@ -17,14 +20,17 @@ t.test('it is err 1002 where it carries one, and the session goes on', async (t)
   const name = 'x'.repeat(256);
   const bad: readonly Record<string, unknown>[] = [
     {}, { op: 7 }, { op: null }, { op: 'sub' }, { op: 'sub', channel: 5 }, { op: 'sub', channel: '' }, { op: 'sub', channel: name },
-    { op: 'sub', channel: 'ü'.repeat(128) }, { op: 'sub', channel: 'a\nb' }, { op: 'sub', channel: 'a\u007f' }, { op: 'sub', channel: 'a\u0085' },
+    { op: 'sub', channel: 'ü'.repeat(128) }, { op: 'sub', channel: 'a\nb' }, { op: 'sub', channel: 'a\u007f' },
+    { op: 'sub', channel: 'a\u0085' },
     { op: 'sub', channel: '\ud800' }, { op: 'sub', channel: 'a', since: 'x' }, { op: 'sub', channel: 'a', since: { seq: -1 } },
     { op: 'unsub' }, { op: 'unsub', channel: [] }, { op: 'presence', channel: {} }, { op: 'history', channel: name },
-    { op: 'pub', channel: 'a' }, { op: 'pub', channel: 'a', key: '' }, { op: 'pub', channel: 'a', key: 'x'.repeat(129) }, { op: 'pub', channel: 'a', key: 7 },
+    { op: 'pub', channel: 'a' }, { op: 'pub', channel: 'a', key: '' }, { op: 'pub', channel: 'a', key: 'x'.repeat(129) },
+    { op: 'pub', channel: 'a', key: 7 },
     { op: 'pub', channel: 'a', key: 'k\u0000' }, { op: 'pub', key: 'k' }, { op: 'pub', channel: 'a', key: 'k', client_ts: 'x' },
     { op: 'pub', channel: 'a', key: 'k', lamport: -1 }, { op: 'pub', channel: 'a', key: 'k', lamport: 1.5 },
     { op: 'history', channel: 'a', limit: 0 }, { op: 'history', channel: 'a', limit: 1.5 }, { op: 'history', channel: 'a', limit: '5' },
-    { op: 'history', channel: 'a', limit: 10_001 }, { op: 'history', channel: 'a', limit: 1, before: 1, after: 1 }, { op: 'history', channel: 'a', limit: 1, before: 'x' },
+    { op: 'history', channel: 'a', limit: 10_001 }, { op: 'history', channel: 'a', limit: 1, before: 1, after: 1 },
+    { op: 'history', channel: 'a', limit: 1, before: 'x' },
   ];
   for (const [id, header] of bad.entries()) {
     const answers = await peer.ask({ id, ...header });
@@ -49,9 +55,18 @@ t.test('unknown ops are err 1002, with an id or without', async (t) => {
 t.test('unknown fields are ignored, null means not given', async (t) => {
   const { connect } = await makeHarness();
   const peer = await connect();
-  t.match(await peer.ask({ op: 'sub', id: 1, channel: 'a', since: null, colour: { deep: [1, { x: 2 }] }, ['__proto__']: 5 }), [{ op: 'ok', id: 1 }]);
-  t.match(await peer.ask({ op: 'pub', id: 2, channel: 'a', key: 'k', client_ts: null, lamport: null }, 'x'), [{ op: 'msg' }, { op: 'ok', id: 2 }]);
-  t.match(await peer.ask({ op: 'history', id: 3, channel: 'a', before: null, after: null, limit: null }), [{ op: 'msg' }, { op: 'ok', id: 3 }]);
+  t.match(
+    await peer.ask({ op: 'sub', id: 1, channel: 'a', since: null, colour: { deep: [1, { x: 2 }] }, ['__proto__']: 5 }),
+    [{ op: 'ok', id: 1 }],
+  );
+  t.match(
+    await peer.ask({ op: 'pub', id: 2, channel: 'a', key: 'k', client_ts: null, lamport: null }, 'x'),
+    [{ op: 'msg' }, { op: 'ok', id: 2 }],
+  );
+  t.match(
+    await peer.ask({ op: 'history', id: 3, channel: 'a', before: null, after: null, limit: null }),
+    [{ op: 'msg' }, { op: 'ok', id: 3 }],
+  );
 });
 
 t.test('ids are repeated as they came', async (t) => {
@@ -68,7 +83,11 @@ t.test('a header line that is too long', async (t) => {
   t.same(await peer.ask(long('"op":"sub",')), []);
   t.equal(peer.client.closed?.code, 1002);
   const other = await connect();
-  t.match(await other.ask({ op: 'pub', id: 1, channel: 'a', key: 'k' }, 'z'.repeat(60_000)), [{ op: 'ok' }], 'a long body is no long header');
+  t.match(
+    await other.ask({ op: 'pub', id: 1, channel: 'a', key: 'k' }, 'z'.repeat(60_000)),
+    [{ op: 'ok' }],
+    'a long body is no long header',
+  );
   const header = { op: 'unsub', id: 1, channel: 'a', x: '' };
   header.x = 'y'.repeat(4096 - JSON.stringify(header).length);
   t.match(await other.ask(header), [{ op: 'ok' }], 'exactly as long as is allowed');

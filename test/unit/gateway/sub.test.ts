@@ -13,7 +13,8 @@ async function fill(harness: Harness, channel: string, count: number, from = 1):
   return ids;
 }
 
-const seqs = (answers: readonly Record<string, unknown>[]): unknown[] => answers.filter(({ op }) => op === 'msg').map(({ server_seq }) => server_seq);
+const seqs = (answers: readonly Record<string, unknown>[]): unknown[] =>
+  answers.filter(({ op }) => op === 'msg').map(({ server_seq }) => server_seq);
 
 t.test('answers the head, 0 for a new channel; without since only what comes after', async (t) => {
   const harness = await makeHarness();
@@ -81,7 +82,11 @@ t.test('what expired is said, then the rest is given', async (t) => {
     t.match(answers, [{ op: 'ok' }, lost(from), { server_seq: 4 }, { server_seq: 5 }, { server_seq: 6 }], JSON.stringify(since));
   }
   const peer = await harness.connect();
-  t.match(await peer.ask({ op: 'sub', id: 1, channel: 'room', since: { seq: 3, epoch } }), [{ op: 'ok' }, { server_seq: 4 }, {}, {}], 'nothing is lost');
+  t.match(
+    await peer.ask({ op: 'sub', id: 1, channel: 'room', since: { seq: 3, epoch } }),
+    [{ op: 'ok' }, { server_seq: 4 }, {}, {}],
+    'nothing is lost',
+  );
   await harness.gateway.stop();
 });
 
@@ -93,7 +98,10 @@ t.test('another epoch: incomplete, and the channel from its oldest retained mess
   const answers = await peer.ask({ op: 'sub', id: 1, channel: 'room', since: { seq: 100, epoch: 'other' } });
   t.match(answers.slice(0, 2), expected);
   t.same(seqs(answers), [1, 2, 3]);
-  t.match(await peer.ask({ op: 'sub', id: 1, channel: 'empty', since: { seq: 9, epoch: 'other' } }), [{ op: 'ok' }, { op: 'incomplete', reason: 'epoch_changed' }]);
+  t.match(
+    await peer.ask({ op: 'sub', id: 1, channel: 'empty', since: { seq: 9, epoch: 'other' } }),
+    [{ op: 'ok' }, { op: 'incomplete', reason: 'epoch_changed' }],
+  );
 });
 
 t.test('subscribing again: ok with the head; with since from there, without a double', async (t) => {

@@ -138,8 +138,10 @@ t.test('key files and key sets', async (t) => {
     [{ jwksFile: file('bad.json', '{') }, /is not JSON/],
     [{ jwksFile: file('none.json', '{}') }, /no JSON Web Key Set/],
     [{ jwksFile: file('private.json', JSON.stringify({ keys: [await exportJWK(ed.privateKey)] })) }, /private one/],
-    [{ jwksFile: file('mixed.json', JSON.stringify({ keys: [{ ...(await exportJWK(rsa.publicKey)), alg: 'HS256' }] })) }, /expected a key for/],
+    [{ jwksFile: file('mixed.json', JSON.stringify({ keys: [{ ...set.keys[0], alg: 'HS256' }] })) }, /expected a key for/],
     [{ jwksFile: file('ec.json', JSON.stringify({ keys: [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }] })) }, /expected a key for/],
   ];
-  for (const [key, message] of bad) await t.rejects(authenticator([key]), { code: 'SLUICE_CONFIG', message, path: /^auth.keys\[0\]/ }, message.source);
+  for (const [key, message] of bad) {
+    await t.rejects(authenticator([key]), { code: 'SLUICE_CONFIG', message, path: /^auth.keys\[0\]/ }, message.source);
+  }
 });

@@ -192,7 +192,8 @@ t.test('a failing read ends the row\'s replay only', async (t) => {
 
 t.test('tiers: hot first, then the log, and never above what is published', async (t) => {
   const run = (firstSeq: number, count: number): FrameRun => ({
-    firstSeq, lastSeq: firstSeq + count - 1, frames: new Uint8Array(count * 10), ends: Uint32Array.from({ length: count }, (_, i) => (i + 1) * 10),
+    firstSeq, lastSeq: firstSeq + count - 1, frames: new Uint8Array(count * 10),
+    ends: Uint32Array.from({ length: count }, (_, i) => (i + 1) * 10),
   });
   const hot = {
     read: (_id: number, from: number, count: number) => {

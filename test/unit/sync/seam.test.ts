@@ -9,6 +9,12 @@ import { seeded, type Random } from '../../support/random.js';
 
 const CHANNELS = ['a', 'b', 'c'];
 
+interface Incomplete {
+  readonly channel: string;
+  readonly from_seq: number;
+  readonly to_seq: number;
+}
+
 /** What one subscriber must see next in each channel; undefined where it is not subscribed. */
 class Checker {
   readonly #next = new Map<string, number | null>();
@@ -22,7 +28,7 @@ class Checker {
   /** Throws where a message is missing, doubled or out of order. */
   receive(header: Record<string, unknown>): void {
     if (header['op'] === 'ok') this.#ok(header['id'] as number, header['server_seq'] as number);
-    else if (header['op'] === 'incomplete') this.#incomplete(header['channel'] as string, header['from_seq'] as number, header['to_seq'] as number);
+    else if (header['op'] === 'incomplete') this.#incomplete(header as unknown as Incomplete);
     else if (header['op'] === 'msg') this.#message(header['channel'] as string, header['server_seq'] as number);
     else throw new Error(`unexpected ${JSON.stringify(header)}`);
   }
@@ -39,9 +45,10 @@ class Checker {
     else if (!this.#next.has(asked.channel)) this.#next.set(asked.channel, head + 1);
   }
 
-  #incomplete(channel: string, from: number, to: number): void {
-    if (this.#next.get(channel) !== from) throw new Error(`${channel}: incomplete from ${from}, expected ${this.#next.get(channel)}`);
-    this.#next.set(channel, to + 1);
+  #incomplete({ channel, from_seq, to_seq }: Incomplete): void {
+    const expected = this.#next.get(channel);
+    if (expected !== from_seq) throw new Error(`${channel}: incomplete from ${from_seq}, expected ${expected}`);
+    this.#next.set(channel, to_seq + 1);
   }
 
   #message(channel: string, seq: number): void {
@@ -109,7 +116,8 @@ class Schedule {
 
   #publish(): void {
     this.#id += 1;
-    this.#publisher.send({ op: 'pub', id: this.#id, channel: this.#random.pick(CHANNELS), key: `k${this.#id}` }, 'x'.repeat(this.#random.below(300)));
+    const header = { op: 'pub', id: this.#id, channel: this.#random.pick(CHANNELS), key: `k${this.#id}` };
+    this.#publisher.send(header, 'x'.repeat(this.#random.below(300)));
   }
 
   async #commit(): Promise<void> {

@@ -132,7 +132,9 @@ void Inbox::resume_stalled() {
       parts_.free_piece(piece);
       if (!kept) exhausted(slot);
     }
-    if (row.state == ConnectionState::kOpen && !row.paused()) parts_.driver->resume_reading(slot);
+    // In its handshake it still has to send the rest of its head, in its closing the peer's close frame.
+    const bool gone = row.state == ConnectionState::kGone || row.state == ConnectionState::kFree;
+    if (!gone && !row.paused()) parts_.driver->resume_reading(slot);
   }
 }
 

@@ -51,6 +51,7 @@ void Hub::drop_if_empty(uint32_t id) {
   if (at == index_.end() || channels_[at->second].subscribers.size() != 0) return;
   const uint32_t place = at->second;
   SLUICE_ASSERT(channels_[place].pending.empty());
+  set_memory_ -= channels_[place].subscribers.memory();
   channels_[place] = Channel{};
   free_.push_back(place);
   index_.erase(at);

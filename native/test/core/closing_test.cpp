@@ -1,0 +1,193 @@
+#include "test/support/core_fixture.hpp"
+
+namespace sluice::test {
+namespace {
+
+using namespace ws::test;
+using Codes = std::vector<uint16_t>;
+
+TEST_CASE("core: the peer's close is answered with its code, told, and the stream ends", "[core]") {
+  for (const uint16_t code : {uint16_t{1000}, uint16_t{1001}, uint16_t{3000}, uint16_t{4999}}) {
+    CoreFixture fixture;
+    const Peer peer = fixture.open();
+    peer->send(text("last") + ws::test::close(code, "bye") + text("ignored"));
+    fixture.turn(3);
+    const auto frames = server_frames(peer->written);
+    REQUIRE(frames.size() == 1);
+    CHECK(frames[0].opcode == 8);
+    CHECK(frames[0].code() == code);
+    CHECK(fixture.messages() == std::vector<std::string>{"last"});
+    CHECK(fixture.close_codes() == Codes{code});
+    CHECK(fixture.events_of(queue::kEventClose)[0].bytes == "bye");
+    CHECK(peer->closed);
+    CHECK_FALSE(peer->reset);
+    fixture.check_all_free();
+  }
+}
+
+TEST_CASE("core: an empty close is answered with an empty one and told as 1005", "[core]") {
+  CoreFixture fixture;
+  const Peer peer = fixture.open();
+  const std::string bytes = frame(0x88, "");
+  for (const char c : bytes) peer->send(std::string(1, c));
+  fixture.turn(3);
+  CHECK(server_frames(peer->written) == std::vector<ServerFrame>{{8, ""}});
+  CHECK(fixture.close_codes() == Codes{ws::kCloseNoStatus});
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: our close waits for the peer's answer and ignores its messages meanwhile", "[core]") {
+  CoreFixture fixture;
+  const Peer peer = fixture.open();
+  fixture.send(peer, "before");
+  fixture.close(peer, 4321, "enough");
+  fixture.send(peer, "after");
+  fixture.turn();
+  const auto frames = server_frames(peer->written);
+  REQUIRE(frames.size() == 2);
+  CHECK(frames[0].payload == "before");
+  CHECK(frames[1].code() == 4321);
+  CHECK(frames[1].payload.substr(2) == "enough");
+  CHECK_FALSE(peer->closed);
+  CHECK(fixture.close_codes().empty());
+  peer->send(text("too late") + frame(0x01, "too"));
+  peer->send(ping("p") + frame(0x80, "late"));
+  peer->send(ws::test::close(4321));
+  fixture.turn(3);
+  CHECK(fixture.messages().empty());
+  CHECK(fixture.close_codes() == Codes{4321});
+  CHECK(server_frames(peer->written).size() == 2);
+  CHECK(peer->closed);
+  CHECK_FALSE(peer->reset);
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: our close without an answer ends at the timeout, or with the stream, as 1006", "[core]") {
+  core::CoreOptions options;
+  options.close_timeout_ms = 50;
+  CoreFixture fixture(options);
+  const Peer silent = fixture.open();
+  const Peer leaves = fixture.open();
+  fixture.close(silent, 1000);
+  fixture.close(leaves, 1000);
+  fixture.turn();
+  leaves->fin = true;
+  fixture.turn(2);
+  CHECK(fixture.close_codes() == Codes{ws::kCloseAbnormal});
+  CHECK(leaves->closed);
+  REQUIRE(fixture.turn_until([&] { return silent->closed; }));
+  CHECK(silent->reset);
+  fixture.turn(2);
+  CHECK(fixture.close_codes() == Codes{ws::kCloseAbnormal, ws::kCloseAbnormal});
+  CHECK(fixture.counter(queue::Counter::closed_close_timeout) == 1);
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: a broken rule is told to both sides and the peer can read why", "[core]") {
+  const std::string too_big(70'000, 'x');
+  const std::vector<std::pair<std::string, uint16_t>> cases{
+      {frame(0x83, "x"), ws::kCloseProtocolError},   {frame(0xc1, "x"), ws::kCloseProtocolError},
+      {frame(0x80, "x"), ws::kCloseProtocolError},   {std::string("\x81\x01x", 3), ws::kCloseProtocolError},
+      {text("\xff"), ws::kCloseBadPayload},          {frame(0x01, "\xff"), ws::kCloseBadPayload},
+      {binary(too_big), ws::kCloseTooBig},           {ws::test::close(1005), ws::kCloseProtocolError},
+      {frame(0x09, "x"), ws::kCloseProtocolError},   {ws::test::close(1000, "\xff"), ws::kCloseBadPayload}};
+  for (const auto& [bytes, code] : cases) {
+    for (const bool in_pieces : {false, true}) {
+      CoreFixture fixture;
+      const Peer peer = fixture.open();
+      peer->send(text("good"));
+      const size_t most = std::min<size_t>(bytes.size(), 20);
+      if (in_pieces) {
+        for (size_t i = 0; i < most; ++i) peer->send(bytes.substr(i, 1));
+      } else {
+        peer->send(bytes + text("never"));
+      }
+      while (!peer->input.empty()) fixture.turn();
+      fixture.turn(2);
+      CHECK(fixture.messages() == std::vector<std::string>{"good"});
+      REQUIRE(fixture.close_codes() == Codes{code});
+      CHECK_FALSE(fixture.events_of(queue::kEventClose)[0].bytes.empty());
+      CHECK(server_frames(peer->written).back().code() == code);
+      CHECK(fixture.counter(queue::Counter::protocol_errors) == 1);
+      CHECK(peer->fin_sent);
+      CHECK_FALSE(peer->closed);
+      peer->send("whatever still comes");
+      peer->fin = true;
+      fixture.turn(3);
+      CHECK(peer->closed);
+      CHECK_FALSE(peer->reset);
+      fixture.check_all_free();
+    }
+  }
+}
+
+TEST_CASE("core: a close waits for what was queued before it", "[core]") {
+  CoreFixture fixture;
+  const Peer ours = fixture.open();
+  const Peer theirs = fixture.open();
+  const std::string big(30'000, 'q');
+  for (const Peer& peer : {ours, theirs}) {
+    peer->window = 100;
+    fixture.send(peer, big);
+  }
+  fixture.turn();
+  fixture.close(ours, 1000);
+  theirs->send(ws::test::close(1001));
+  fixture.turn(2);
+  ours->fin = true;
+  fixture.turn(2);
+  CHECK_FALSE(ours->closed);
+  CHECK_FALSE(theirs->closed);
+  ours->window = theirs->window = SIZE_MAX;
+  fixture.turn(4);
+  for (const Peer& peer : {ours, theirs}) {
+    const auto frames = server_frames(peer->written);
+    REQUIRE(frames.size() == 2);
+    CHECK(frames[0].payload == big);
+    CHECK(frames[1].code() == (peer == ours ? 1000 : 1001));
+    CHECK(peer->closed);
+  }
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: an error of the stream is told once, whenever it comes", "[core]") {
+  CoreFixture fixture;
+  const Peer handshaking = fixture.driver().connect();
+  handshaking->send("GET / HT");
+  const Peer halfway = fixture.open();
+  halfway->send(frame(0x01, "half of a mess"));
+  halfway->send("\x80");
+  const Peer queued = fixture.open();
+  queued->window = 10;
+  fixture.send(queued, std::string(10'000, 'q'));
+  const Peer closing = fixture.open();
+  fixture.close(closing, 1000);
+  fixture.turn(2);
+  for (const Peer& peer : {handshaking, halfway, queued, closing}) peer->error = ECONNRESET;
+  fixture.turn(3);
+  CHECK(fixture.close_codes() == Codes{ws::kCloseAbnormal, ws::kCloseAbnormal, ws::kCloseAbnormal});
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: a row that is released early is free when its last bytes are gone", "[core]") {
+  CoreFixture fixture;
+  const Peer peer = fixture.open();
+  peer->window = 0;
+  peer->send(ws::test::close(1000));
+  fixture.turn(2);
+  REQUIRE(fixture.close_codes() == Codes{1000});
+  fixture.release(peer);
+  fixture.release(peer);
+  fixture.turn(2);
+  CHECK(fixture.counter(queue::Counter::commands_invalid) == 1);
+  CHECK_FALSE(peer->closed);
+  CHECK(fixture.row(peer).state == core::ConnectionState::kClosing);
+  peer->window = SIZE_MAX;
+  fixture.turn(3);
+  CHECK(peer->closed);
+  CHECK(fixture.row(peer).state == core::ConnectionState::kFree);
+  fixture.check_all_free();
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -77,6 +77,11 @@ void CommandReader::for_row(const Record& command) {
     case queue::kCommandSendFramed:
       return send(command);
     case queue::kCommandClose: {
+      // From another process: a code that may not be sent must not reach the writer, which asserts.
+      if (command.code != 0 && !ws::close_code_valid(command.code)) {
+        parts_.counters.add(Counter::commands_invalid);
+        return;
+      }
       const uint8_t* reason = bytes_of(command);
       return lifecycle_.close(slot, command.code, reinterpret_cast<const char*>(reason), reason == nullptr ? 0 : command.length);
     }

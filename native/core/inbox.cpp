@@ -149,7 +149,7 @@ Inbox::Step Inbox::take_head(uint32_t slot, uint8_t*& cursor, uint8_t* end) {
   row.message_length = 0;
   const uint8_t* begin = cursor;
   if (verdict == ws::HeadVerdict::kRefuse) {
-    refuse(slot, head.status, head.detail);
+    refuse(slot, head.status, head.detail, &head);
     return Step::kStop;
   }
   cursor += head.head_bytes;
@@ -161,16 +161,16 @@ Inbox::Step Inbox::take_head(uint32_t slot, uint8_t*& cursor, uint8_t* end) {
   return Step::kContinue;
 }
 
-void Inbox::refuse(uint32_t slot, uint16_t status, const char* detail) {
+void Inbox::refuse(uint32_t slot, uint16_t status, const char* detail, const ws::RequestHead* head) {
   parts_.counters.add(Counter::handshakes_refused);
   uint8_t response[ws::kMaxResponse];
-  parts_.outbox.append_copy(slot, response, ws::write_refusal(response, status, detail, parts_.retry_after_s));
+  parts_.outbox.append_copy(slot, response, ws::write_refusal(response, status, detail, parts_.retry_after_s, head));
   lifecycle_.end_after_flush(slot);
 }
 
 Inbox::Step Inbox::answer_upgrade(uint32_t slot, const uint8_t* bytes, const ws::RequestHead& head) {
   if (parts_.health == ws::HealthState::kDraining) {
-    refuse(slot, 503, "this node is draining");
+    refuse(slot, 503, "this node is draining", &head);
     return Step::kStop;
   }
   ConnectionRow& row = parts_.table[slot];

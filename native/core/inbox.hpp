@@ -32,7 +32,7 @@ class Inbox {
   Step take_data(uint32_t slot, const ws::Item& item);
   bool announce(uint32_t slot, const uint8_t* data, uint32_t length, bool text);
   bool gather(uint32_t slot, const uint8_t* data, uint32_t length);
-  void refuse(uint32_t slot, uint16_t status, const char* detail);
+  void refuse(uint32_t slot, uint16_t status, const char* detail, const ws::RequestHead* head = nullptr);
 
   bool stash(uint32_t slot, const uint8_t* data, uint32_t length);
   void stall(uint32_t slot);

@@ -144,6 +144,8 @@ export class Engine {
   close(connection: Connection, code = 1000, reason = ''): boolean {
     const row = this.#row(connection);
     if (row < 0) return false;
+    const valid = (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
+    if (!Number.isInteger(code) || !valid) throw new InvalidError(`code: ${code} may not be sent (RFC 6455 §7.4)`);
     if (Buffer.byteLength(reason) > 123) throw new InvalidError('reason: at most 123 bytes of UTF-8');
     this.#host.port.close(row, code, reason);
     return true;

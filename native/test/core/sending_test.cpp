@@ -130,7 +130,8 @@ TEST_CASE("core: who never reads is given up", "[core]") {
     CHECK(peer->closed);
     CHECK(peer->reset);
     fixture.turn(2);
-    CHECK(fixture.close_codes() == std::vector<uint16_t>{protocol == core::Protocol::kPlain ? ws::kClosePolicy : core::kCloseSlowConsumer});
+    const uint16_t code = protocol == core::Protocol::kPlain ? uint16_t{ws::kClosePolicy} : core::kCloseSlowConsumer;
+    CHECK(fixture.close_codes() == std::vector<uint16_t>{code});
     CHECK(fixture.counter(Counter::closed_send_overflow) == 1);
     fixture.check_all_free();
   }

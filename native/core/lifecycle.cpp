@@ -106,7 +106,8 @@ void Lifecycle::peer_ended(uint32_t slot) {
   if (row.state == ConnectionState::kGone || row.state == ConnectionState::kFree) return;
   // RFC 6455 §7.1.5: no close frame came.
   tell_closed(slot, ws::kCloseAbnormal, nullptr, 0);
-  if (row.state == ConnectionState::kClosing && parts_.outbox.queued(slot) != 0) {
+  // Answers that are on their way still reach a peer that only ended its own side.
+  if (row.state != ConnectionState::kOpen && parts_.outbox.queued(slot) != 0) {
     row.set(kCloseAfterFlush);
     return;
   }

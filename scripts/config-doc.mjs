@@ -1,9 +1,9 @@
 // Writes docs/CONFIGURATION.md from the tables of options in src/config/options.ts (built to dist/), or with --check compares.
-import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { writeOrCheck } from './lib/generated.mjs';
+
 const root = fileURLToPath(new URL('..', import.meta.url));
-const target = `${root}docs/CONFIGURATION.md`;
 const tables = await import(`${root}dist/config/options.js`);
 
 const sections = [
@@ -12,13 +12,19 @@ const sections = [
   ['Log', 'log.', tables.LOG_OPTIONS, 'The message log: hot in memory, then on disk.'],
   ['Sessions', 'session.', tables.SESSION_OPTIONS, 'Resuming and stopping.'],
   ['Authentication', 'auth.', tables.AUTH_OPTIONS, 'What tokens must say. `auth.keys` is a list of keys (next section).'],
-  ['Keys', 'auth.keys[n].', tables.KEY_OPTIONS, 'Exactly one of `secret`, `secretFile`, `publicKey`, `publicKeyFile` and `jwksFile` in each key.'],
+  [
+    'Keys',
+    'auth.keys[n].',
+    tables.KEY_OPTIONS,
+    'Exactly one of `secret`, `secretFile`, `publicKey`, `publicKeyFile` and `jwksFile` in each key.',
+  ],
 ];
 
 const cell = (text) => text.replace(/\|/g, '\\|');
 const row = (prefix, [name, option]) => {
   const flag = option.flag === undefined ? '' : `\`--${option.flag}\``;
-  return `| \`${prefix}${name}\` | ${flag} | \`${cell(JSON.stringify(option.fallback))}\` | ${cell(option.kind.expects)} | ${cell(option.help)} |`;
+  const fallback = cell(JSON.stringify(option.fallback));
+  return `| \`${prefix}${name}\` | ${flag} | \`${fallback}\` | ${cell(option.kind.expects)} | ${cell(option.help)} |`;
 };
 const parts = sections.map(([title, prefix, options, text]) => {
   const rows = Object.entries(options).map((entry) => row(prefix, entry));
@@ -34,17 +40,4 @@ text such as \`"25s"\`.
 
 ${parts.join('\n')}`;
 
-if (process.argv.includes('--check')) {
-  let current = '';
-  try {
-    current = readFileSync(target, 'utf8');
-  } catch {
-    // Missing counts as stale.
-  }
-  if (current !== text) {
-    console.error('docs/CONFIGURATION.md:1: stale: run `npm run docs:config`');
-    process.exit(1);
-  }
-} else {
-  writeFileSync(target, text);
-}
+writeOrCheck(root, 'docs/CONFIGURATION.md', text, 'npm run docs:config');

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Publisher and LMDB log together on one thread, with an engine port that does nothing: what a durable publish costs the control plane.
-//   node bench/micro/publisher.mjs [--smoke] [--without log|all] [--messages N] [--batch N] [--channels N] [--senders N] [--body BYTES] [--folder PATH]
+//   node bench/micro/publisher.mjs [--smoke] [--without log|all] [--messages N] [--batch N]
+//     [--channels N] [--senders N] [--body BYTES] [--folder PATH]
 // Prints messages a second, and the JavaScript thread's CPU and the process's CPU in µs a message.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -111,8 +112,19 @@ async function run(messages) {
       const start = performance.now();
       for (let i = 0; i < batch && sent < end; i++, sent++) {
         publisher.publish({
-          channel: open[(sent * 7) % open.length], sender: senders[sent % senders.length], key: `${Date.now().toString(36)}-${sent.toString(36)}`,
-          clientTs: 1, lamport: 0, text: true, bodyAddress, bodyLength: bodyBytes, bodyBytes: null, row: 1, generation: 1, opId: sent, done: null,
+          channel: open[(sent * 7) % open.length],
+          sender: senders[sent % senders.length],
+          key: `${Date.now().toString(36)}-${sent.toString(36)}`,
+          clientTs: 1,
+          lamport: 0,
+          text: true,
+          bodyAddress,
+          bodyLength: bodyBytes,
+          bodyBytes: null,
+          row: 1,
+          generation: 1,
+          opId: sent,
+          done: null,
         });
       }
       publisher.endTurn(0, sent);

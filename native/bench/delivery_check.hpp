@@ -14,7 +14,8 @@ namespace sluice::load {
 class DeliveryCheck {
  public:
   DeliveryCheck(uint32_t subscribers, uint32_t publishers, uint32_t body_size)
-      : publishers_(publishers), payload_(body_size), last_seq_(subscribers, kNotSubscribed), last_number_(size_t{subscribers} * publishers) {}
+      : publishers_(publishers), payload_(body_size), last_seq_(subscribers, kNotSubscribed),
+        last_number_(size_t{subscribers} * publishers) {}
 
   // The answer to `sub`: deliveries begin behind this head.
   void subscribed(uint32_t subscriber, uint64_t head) noexcept { last_seq_[subscriber] = head; }

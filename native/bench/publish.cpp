@@ -60,7 +60,8 @@ class Publish final : public Scenario {
       if (!wrong.empty()) return client.fail(wrong);
       ++deliveries_;
     } else {
-      client.fail("connection " + std::to_string(conn.index) + ", which does not expect it, was sent " + std::string(header.text().substr(0, 300)));
+      client.fail("connection " + std::to_string(conn.index) + ", which does not expect it, was sent " +
+                  std::string(header.text().substr(0, 300)));
     }
   }
 

@@ -68,7 +68,7 @@ void Engine::run_threads(std::function<void()> wake) {
     CPU_ZERO(&set);
     // The first CPU is left to the control plane where there are enough.
     CPU_SET(cpus > cores() ? index + 1 : index % cpus, &set);
-    // A narrower affinity of the process (taskset, cpusets) wins.
+    // Where a cpuset leaves that CPU out, the call fails and the scheduler places the thread.
     static_cast<void>(pthread_setaffinity_np(threads_.back().native_handle(), sizeof set, &set));
   }
 }

@@ -19,7 +19,8 @@ struct KernelDriverOptions {
   StreamSink* sink = nullptr; // outlives the driver
 };
 
-// What this kernel, under this container's seccomp policy, really does: every entry was tried, not looked up by version.
+// What the io_uring driver has to work with: every entry stands for something that was tried, not looked up by version. This release
+// has no such driver, so nothing is tried and `reason` says so.
 struct UringProbe {
   bool usable = false;            // everything that the driver cannot do without
   std::string reason;             // when not usable: one line, what failed and how
@@ -32,10 +33,9 @@ struct UringProbe {
   bool coop_taskrun = false;      // 5.19
 };
 
-// Tried once per process, then remembered.
 const UringProbe& probe_uring();
 
-// kAuto takes io_uring where it works. `message` says in one line why the driver could not be made (null is returned), or,
+// kAuto takes the best driver that there is. `message` says in one line why the driver could not be made (null is returned), or,
 // with kAuto, why it is not io_uring; it is empty otherwise.
 std::unique_ptr<StreamDriver> make_kernel_driver(KernelDriverKind kind, const KernelDriverOptions& options, std::string& message);
 

@@ -105,7 +105,7 @@ Refusal check_framing(const RequestLine& line, const Fields& fields) {
   if (fields.transfer_encodings > 0) {
     if (fields.content_lengths > 0) return {400, "both Content-Length and Transfer-Encoding"};
     if (line.http10) return {400, "Transfer-Encoding in HTTP/1.0"};
-    if (!fields.chunked_only) return {501, "transfer coding not implemented"};
+    if (!fields.chunked_only) return {501, "transfer coding not supported"};
   }
   return {};
 }

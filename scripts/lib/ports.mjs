@@ -7,7 +7,9 @@ function tryListen(address) {
   const port = Number(address.slice(at + 1));
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', (error) => resolve(error.code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be used: ${error.message}`));
+    server.once('error', (error) =>
+      resolve(error.code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be used: ${error.message}`),
+    );
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve('')));
   });
 }

@@ -45,7 +45,12 @@ export function createMetrics(backend: AdminBackend): Metrics {
   }
   addLabelled(register, () => stats);
   const latency = new Histogram({ name: 'sluice_commit_seconds', help: 'Group commit', buckets: COMMIT_BUCKETS, registers: [register] });
-  const batch = new Histogram({ name: 'sluice_commit_batch', help: 'Publishes in a commit', buckets: BATCH_BUCKETS, registers: [register] });
+  const batch = new Histogram({
+    name: 'sluice_commit_batch',
+    help: 'Publishes in a commit',
+    buckets: BATCH_BUCKETS,
+    registers: [register],
+  });
   const ack = new Histogram({
     name: 'sluice_publish_ack_seconds',
     help: 'Arrival to acknowledgement of the oldest publish of each commit: no publish of the commit waited longer',

@@ -35,7 +35,9 @@ function readToken(path: string): string {
     throw new DataFolderError(path, `the admin token cannot be read (${reasonOf(cause)})`, { cause });
   }
   if (token.length >= MIN_LENGTH) return token;
-  throw new DataFolderError(path, `holds fewer than ${MIN_LENGTH} characters`, { remedy: `Delete ${path}; the next start makes a new token.` });
+  throw new DataFolderError(path, `holds fewer than ${MIN_LENGTH} characters`, {
+    remedy: `Delete ${path}; the next start makes a new token.`,
+  });
 }
 
 /** A check of Authorization headers against one token, in a time that does not depend on the header. */

@@ -83,7 +83,8 @@ export class Gateway implements EngineEvents {
       return;
     }
     if (state === SESSION.closing || state === SESSION.free) return;
-    if (sessions.expiring > 0 && sessions.hasExpired(row, clock.now() / 1000)) return this.end(row, CLOSE.sessionExpired, 'the token has expired');
+    if (sessions.expiring > 0 && sessions.hasExpired(row, clock.now() / 1000))
+      return this.end(row, CLOSE.sessionExpired, 'the token has expired');
     this.#dispatcher.onMessage(row, address, length, headerLength, text);
   }
 

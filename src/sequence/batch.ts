@@ -26,7 +26,14 @@ export class Publication implements LogEntry, FirstResult {
   sameKey: Publication | null = null;
 
   constructor(
-    request: PublishRequest, channel: OpenChannel, id: string, serverTs: number, lamport: number, memory: Buffer, address: Address, length: number,
+    request: PublishRequest,
+    channel: OpenChannel,
+    id: string,
+    serverTs: number,
+    lamport: number,
+    memory: Buffer,
+    address: Address,
+    length: number,
   ) {
     this.channelId = channel.id;
     this.seq = channel.sequencedSeq;

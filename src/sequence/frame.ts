@@ -39,7 +39,8 @@ export interface Delivery {
 /** The header line without its newline. */
 export function headerLine(d: Delivery): string {
   const order = `"id":"${d.id}","server_seq":${d.seq}`;
-  return `${OPENING}"channel":${d.channelJson},${order},"client_ts":${d.clientTs},"server_ts":${d.serverTs},"lamport":${d.lamport},"from":${d.senderJson}}`;
+  const times = `"client_ts":${d.clientTs},"server_ts":${d.serverTs},"lamport":${d.lamport}`;
+  return `${OPENING}"channel":${d.channelJson},${order},${times},"from":${d.senderJson}}`;
 }
 
 /** Bytes of a frame's own header for a payload of this length. */

@@ -122,7 +122,10 @@ export class Publisher {
   /** Gives the message its place in the order and writes its frame; null when it was refused, and then nothing was given. */
   #accept(request: PublishRequest, channel: OpenChannel): Publication | null {
     const { port, lamport, snowflake } = this.#options;
-    if (this.inFlight >= this.#options.maxInFlight || this.#gathering.bytes + this.#committing.bytes + request.bodyLength > this.#maxBytes) {
+    if (
+      this.inFlight >= this.#options.maxInFlight ||
+      this.#gathering.bytes + this.#committing.bytes + request.bodyLength > this.#maxBytes
+    ) {
       this.#refuse(request, this.#tooMany);
       return null;
     }
@@ -133,7 +136,13 @@ export class Publisher {
     const serverTs = snowflake.timestamp;
     const stamp = lamport.stamp(request.lamport, now);
     const header = headerLine({
-      channelJson: channel.nameJson, senderJson: sender.json, id, seq: channel.sequencedSeq + 1, clientTs: request.clientTs, serverTs, lamport: stamp,
+      channelJson: channel.nameJson,
+      senderJson: sender.json,
+      id,
+      seq: channel.sequencedSeq + 1,
+      clientTs: request.clientTs,
+      serverTs,
+      lamport: stamp,
     });
     const headerBytes = channel.ascii && sender.ascii ? header.length : Buffer.byteLength(header);
     const payload = headerBytes + 1 + request.bodyLength;

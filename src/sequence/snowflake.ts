@@ -29,7 +29,8 @@ export class Snowflake {
 
   /** `lastTimestamp`: highest one used by an earlier process with this worker number (MessageLog.maxTimestamp), or 0. */
   constructor(worker: number, lastTimestamp: number) {
-    if (!Number.isInteger(worker) || worker < 0 || worker > MAX_WORKER) throw new InvalidError(`worker: an integer from 0 to ${MAX_WORKER}`);
+    if (!Number.isInteger(worker) || worker < 0 || worker > MAX_WORKER)
+      throw new InvalidError(`worker: an integer from 0 to ${MAX_WORKER}`);
     this.#worker = worker;
     this.#timestamp = Math.max(lastTimestamp, EPOCH_MS);
   }

@@ -111,7 +111,8 @@ export class FolderLock {
       unlinkSync(aside);
     } catch (error) {
       if (error instanceof DataFolderError) throw error;
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new DataFolderError(this.#path, `cannot be read (${String(error)})`, { cause: error });
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        throw new DataFolderError(this.#path, `cannot be read (${String(error)})`, { cause: error });
     }
   }
 

@@ -142,7 +142,7 @@ export class HotLog {
     const pieces: HotPiece[] = [];
     const end = Math.min(ring.nextSeq, fromSeq + maxCount);
     let bytes = 0;
-    for (let seq = fromSeq; seq < end; ) {
+    for (let seq = fromSeq; seq < end;) {
       const address = ring.address(seq);
       const chunk = this.#arena.chunkOf(address);
       let length = 0;
@@ -181,7 +181,10 @@ export class HotLog {
     }
   }
 
-  /** The first seq behind the chunk's messages. What is before them is older and goes too: nothing may point into a chunk that is used again. */
+  /**
+   * The first seq behind the chunk's messages. What is before them is older and goes too: nothing may point into a chunk that is
+   * used again.
+   */
   #afterChunk(ring: Ring, chunk: number): number {
     let keep = ring.firstSeq;
     for (let seq = ring.firstSeq; seq < ring.nextSeq; seq++) {

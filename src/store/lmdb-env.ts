@@ -76,7 +76,8 @@ export class LmdbEnv {
 
   /** Throws StoreError (retryable) while the file cannot be opened again after a failure. */
   get tables(): Tables {
-    if (this.#tables === null) throw new StoreError(this.#closed ? 'the log is closed' : `${this.path} cannot be opened at the moment`, !this.#closed);
+    if (this.#tables === null)
+      throw new StoreError(this.#closed ? 'the log is closed' : `${this.path} cannot be opened at the moment`, !this.#closed);
     return this.#tables;
   }
 
@@ -213,7 +214,9 @@ function checkMagic(path: string): void {
     const bytes = readSync(fd, head, 0, head.length, 0);
     // An empty file is what a crash at the very first opening leaves.
     if (bytes !== 0 && (bytes < head.length || head.readUInt32LE(LMDB_MAGIC_OFFSET) !== LMDB_MAGIC)) {
-      throw new DataFolderError(path, 'was not made by Sluice: it is not an LMDB file', { remedy: 'Name another data folder, or move the file away.' });
+      throw new DataFolderError(path, 'was not made by Sluice: it is not an LMDB file', {
+        remedy: 'Name another data folder, or move the file away.',
+      });
     }
   } finally {
     closeSync(fd);

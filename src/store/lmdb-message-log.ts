@@ -96,14 +96,20 @@ export class LmdbMessageLog implements MessageLog {
     if (stored === undefined) {
       this.#env.commitSync((tables) => void tables.meta.put(FORMAT_KEY, FORMAT));
     } else if (!FORMAT.equals(stored)) {
-      throw new DataFolderError(this.#env.path, `has format "${Buffer.from(stored).toString('latin1')}"; this release reads "${FORMAT.toString()}"`);
+      throw new DataFolderError(
+        this.#env.path,
+        `has format "${Buffer.from(stored).toString('latin1')}"; this release reads "${FORMAT.toString()}"`,
+      );
     }
   }
 
   /** Number of the oldest chunk and of the one to write next. */
   #chunkRange(): [first: number, next: number] {
     const edges = [false, true].map((reverse) => {
-      for (const key of this.#env.tables.chunks.getKeys({ limit: 1, ...(reverse ? { reverse, start: Buffer.alloc(7, 0xff), end: Buffer.from([0]) } : {}) })) {
+      for (const key of this.#env.tables.chunks.getKeys({
+        limit: 1,
+        ...(reverse ? { reverse, start: Buffer.alloc(7, 0xff), end: Buffer.from([0]) } : {}),
+      })) {
         return readU48(key, 0);
       }
       return null;
@@ -114,7 +120,9 @@ export class LmdbMessageLog implements MessageLog {
   /** A commit that was reported as failed must not be there: its sequence numbers may have been given out again. */
   #checkUnchanged(): void {
     if (this.#chunkRange()[1] === this.#nextChunk) return;
-    throw new StoreError(`${this.#env.path} holds a commit that was reported as failed`, false, { remedy: 'Restart this node: it reads the log anew.' });
+    throw new StoreError(`${this.#env.path} holds a commit that was reported as failed`, false, {
+      remedy: 'Restart this node: it reads the log anew.',
+    });
   }
 
   /** Reads what the indexes lack, and from the newest chunk where the log stood. */
@@ -125,7 +133,8 @@ export class LmdbMessageLog implements MessageLog {
       for (const segment of segmentsOf(chunk, chunk.length)) {
         const { channelId, firstSeq, lastSeq, start, count } = segment;
         this.#tail.filling.addPlace(channelId, { firstSeq, lastSeq, chunk: number, offset: start });
-        for (let i = 0; i < count; i++) this.#tail.filling.addKey(channelId, this.#probe.encode(channelId, segment.sender(i), segment.key(i)), firstSeq + i);
+        for (let i = 0; i < count; i++)
+          this.#tail.filling.addKey(channelId, this.#probe.encode(channelId, segment.sender(i), segment.key(i)), firstSeq + i);
       }
     }
     const last = this.#env.tables.chunks.getBinaryFast(chunkKey(this.#nextChunk - 1));
@@ -267,7 +276,9 @@ export class LmdbMessageLog implements MessageLog {
       this.#flushQueued = false;
       if (this.#closed) return;
       // A failure keeps the channels for the next commit, whose publishers are told.
-      this.#inTurn(() => (this.#channels.hasUnwritten ? this.#commit(0, this.#nextChunk, () => undefined) : Promise.resolve())).catch(() => undefined);
+      this.#inTurn(() =>
+        this.#channels.hasUnwritten ? this.#commit(0, this.#nextChunk, () => undefined) : Promise.resolve(),
+      ).catch(() => undefined);
     });
   }
 

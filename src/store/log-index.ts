@@ -15,7 +15,10 @@ export class LogIndex {
   readonly #env: LmdbEnv;
   readonly #tail: LogTail;
   readonly #probe = new DuplicateKey();
-  /** Greatest plain key in the index by channel; absent: not looked up. An ASCII key above it cannot be a duplicate, in whichever of the two orders. */
+  /**
+   * Greatest plain key in the index by channel; absent: not looked up. An ASCII key above it cannot be a duplicate, in whichever of
+   * the two orders.
+   */
   readonly #greatest = new Map<number, string>();
 
   constructor(env: LmdbEnv, tail: LogTail) {
@@ -84,7 +87,8 @@ export class LogIndex {
     if (this.#tail.draining !== null) return null;
     const [from, to] = duplicateRange(channelId);
     let greatest = '';
-    for (const key of this.#env.tables.keys.getKeys({ start: to, end: from, reverse: true, limit: 1 })) greatest = keyOf(key as Buffer);
+    for (const key of this.#env.tables.keys.getKeys({ start: to, end: from, reverse: true, limit: 1 }))
+      greatest = keyOf(key as Buffer);
     if (this.#greatest.size >= MAX_KNOWN_CHANNELS) this.#greatest.clear();
     this.#greatest.set(channelId, greatest);
     return greatest;

@@ -48,7 +48,12 @@ class RunBuilder {
   }
 
   finish(firstSeq: number): FrameRun {
-    return { firstSeq, lastSeq: firstSeq + this.count - 1, frames: this.#bytes.subarray(0, this.#length), ends: Uint32Array.from(this.#ends) };
+    return {
+      firstSeq,
+      lastSeq: firstSeq + this.count - 1,
+      frames: this.#bytes.subarray(0, this.#length),
+      ends: Uint32Array.from(this.#ends),
+    };
   }
 }
 

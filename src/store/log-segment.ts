@@ -14,7 +14,8 @@ export interface ChunkHeader extends LogTotals {
 
 /** `length` is the value's: lmdb-js hands out buffers whose byteLength is that of a larger, reused one. */
 export function readChunkHeader(chunk: Buffer, length: number): ChunkHeader {
-  if (length < CHUNK_HEADER || chunk.readUInt32LE(0) !== CHUNK_MAGIC) throw new StoreError('the log holds a record that is not a chunk', false);
+  if (length < CHUNK_HEADER || chunk.readUInt32LE(0) !== CHUNK_MAGIC)
+    throw new StoreError('the log holds a record that is not a chunk', false);
   return {
     segments: chunk.readUInt32LE(4),
     position: chunk.readDoubleLE(8),

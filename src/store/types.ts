@@ -62,7 +62,10 @@ export interface MessageLog {
   append(entries: readonly LogEntry[]): Promise<void>;
   /** The durable result of this key, or null. */
   findByKey(channelId: number, sender: string, key: string): FirstResult | null;
-  /** Messages with seq ≥ fromSeq in order: at most maxCount messages and about maxBytes; null when there are none. A run may end early: ask again. */
+  /**
+   * Messages with seq ≥ fromSeq in order: at most maxCount messages and about maxBytes; null when there are none. A run may end
+   * early: ask again.
+   */
   read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number): FrameRun | null;
   /** First seq whose server_ts ≥ ts; head + 1 when there is none. */
   seqAtTs(channelId: number, ts: number): number;

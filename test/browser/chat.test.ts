@@ -124,7 +124,10 @@ async function bothShow({ pages }: Rig, count: number): Promise<readonly [Row[],
     const shown = [];
     for (const page of pages) {
       const rows = await page.rows();
-      shown.push(`${await page.state()}, ${rows.length} shown up to ${rows.at(-1)?.seq}, ${await page.pending()} waiting, notices ${await page.notices()}`);
+      shown.push(
+        `${await page.state()}, ${rows.length} shown up to ${rows.at(-1)?.seq}, ${await page.pending()} waiting, ` +
+          `notices ${await page.notices()}`,
+      );
     }
     throw new Error(`${(error as Error).message}: ${shown.join('; ')}`);
   }

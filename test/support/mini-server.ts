@@ -113,7 +113,8 @@ function handle(frame: Frame, connection: MiniConnection, store: MiniStore, all:
     ok();
   } else if (op === 'pub') ok(publish(frame, connection.name, store.channel(name), all));
   else if (op === 'history') {
-    for (const { header: stored, body } of page(store.channel(name).log, header)) connection.send({ ...stored, history: header['id'] }, body);
+    for (const { header: stored, body } of page(store.channel(name).log, header))
+      connection.send({ ...stored, history: header['id'] }, body);
     ok();
   } else if (op === 'presence') {
     const members = [...all].filter(({ channels }) => channels.has(name)).map((each) => each.name);
@@ -123,7 +124,8 @@ function handle(frame: Frame, connection: MiniConnection, store: MiniStore, all:
 
 function subscribe(header: Fields, connection: MiniConnection, channel: MiniChannel): void {
   const name = String(header['channel']);
-  const since = header['since'] as { readonly seq?: number; readonly epoch?: string; readonly ts?: number; readonly msg_id?: string } | undefined;
+  const since = header['since'] as
+    { readonly seq?: number; readonly epoch?: string; readonly ts?: number; readonly msg_id?: string } | undefined;
   const head = channel.log.at(-1)?.header.server_seq ?? 0;
   connection.send({ op: 'ok', id: header['id'], server_seq: head, epoch: channel.epoch });
   connection.channels.add(name);

@@ -19,7 +19,8 @@ const REQUEST_MS = 60_000;
 
 /** Null when a browser can be driven here, else what is missing. */
 export function browserMissing(): string | null {
-  for (const path of [CHROMIUM, CHROMEDRIVER]) if (!existsSync(path)) return `${path} is missing (apt-get install chromium chromium-driver)`;
+  for (const path of [CHROMIUM, CHROMEDRIVER])
+    if (!existsSync(path)) return `${path} is missing (apt-get install chromium chromium-driver)`;
   return null;
 }
 

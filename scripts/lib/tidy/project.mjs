@@ -42,7 +42,7 @@ export function* generated(project) {
 export function* lockfile(project) {
   if (!existsSync('package-lock.json')) return yield { file: 'package-lock.json', what: 'is missing: npm install' };
   for (const [index, line] of project.lines('package-lock.json').entries()) {
-    if (!line.includes('"resolved": "http')) continue;
+    if (!/"resolved":\s*"https?:/.test(line)) continue;
     yield { file: 'package-lock.json', line: index + 1, what: 'names a registry: npm install with the .npmrc of the project' };
   }
   return undefined;

@@ -14,9 +14,30 @@ type Stats = GatewayStats & {
 /** Polls /stats each second while the page is seen, and draws. */
 export class Dashboard {
   readonly #connections = new Chart('Connections', [{ label: 'open', className: 'one' }], short);
-  readonly #rates = new Chart('Messages per second', [{ label: 'in', className: 'one' }, { label: 'out', className: 'two' }], short);
-  readonly #latency = new Chart('Publish acknowledgement', [{ label: 'p50', className: 'one' }, { label: 'p99', className: 'two' }], duration);
-  readonly #rings = new Chart('Ring depth', [{ label: 'events', className: 'one' }, { label: 'commands', className: 'two' }], short);
+  readonly #rates = new Chart(
+    'Messages per second',
+    [
+      { label: 'in', className: 'one' },
+      { label: 'out', className: 'two' },
+    ],
+    short,
+  );
+  readonly #latency = new Chart(
+    'Publish acknowledgement',
+    [
+      { label: 'p50', className: 'one' },
+      { label: 'p99', className: 'two' },
+    ],
+    duration,
+  );
+  readonly #rings = new Chart(
+    'Ring depth',
+    [
+      { label: 'events', className: 'one' },
+      { label: 'commands', className: 'two' },
+    ],
+    short,
+  );
   readonly #facts = new Map<string, HTMLElement>();
   #last: { readonly stats: Stats; readonly at: number } | null = null;
 

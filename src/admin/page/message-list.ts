@@ -97,7 +97,13 @@ export class MessageList {
     at.dateTime = new Date(message.serverTs).toISOString();
     const seq = element('span', 'seq', `#${message.serverSeq}`);
     seq.title = `server_seq ${message.serverSeq}, id ${message.id}, lamport ${message.lamport}`;
-    const item = element('li', this.#isOwn(message) ? 'message own' : 'message', seq, element('div', 'meta', from, at), element('div', 'body', text));
+    const item = element(
+      'li',
+      this.#isOwn(message) ? 'message own' : 'message',
+      seq,
+      element('div', 'meta', from, at),
+      element('div', 'body', text),
+    );
     item.dataset['seq'] = String(message.serverSeq);
     return item;
   }

@@ -43,12 +43,22 @@ t.test('metrics', async (t) => {
   backend.onCommit?.(10, 0.003, 0.004);
   const lines = (await server.inject('/metrics')).body.split('\n');
   for (const line of [
-    'sluice_connections 3', 'sluice_messages_in_total 10', 'sluice_messages_out_total 20', 'sluice_bytes_in_total 1000',
-    'sluice_bytes_out_total 2000', 'sluice_ring_used{ring="event"} 7', 'sluice_ring_capacity{ring="command"} 2048',
-    'sluice_drops_total{reason="rate_limited"} 2', 'sluice_commit_seconds_bucket{le="0.005"} 1', 'sluice_commit_seconds_bucket{le="0.002"} 0',
-    'sluice_publish_ack_seconds_count 1', 'sluice_commit_batch_sum 10', 'sluice_native{counter="messages_in"} 10',
+    'sluice_connections 3',
+    'sluice_messages_in_total 10',
+    'sluice_messages_out_total 20',
+    'sluice_bytes_in_total 1000',
+    'sluice_bytes_out_total 2000',
+    'sluice_ring_used{ring="event"} 7',
+    'sluice_ring_capacity{ring="command"} 2048',
+    'sluice_drops_total{reason="rate_limited"} 2',
+    'sluice_commit_seconds_bucket{le="0.005"} 1',
+    'sluice_commit_seconds_bucket{le="0.002"} 0',
+    'sluice_publish_ack_seconds_count 1',
+    'sluice_commit_batch_sum 10',
+    'sluice_native{counter="messages_in"} 10',
     'sluice_memory_bytes{part="rows"} 256',
-  ]) t.ok(lines.includes(line), line);
+  ])
+    t.ok(lines.includes(line), line);
   const named = lines.filter((line) => line !== '' && !line.startsWith('#'));
   t.ok(named.every((line) => line.startsWith('sluice_')), 'all names have the prefix');
   t.ok(named.some((line) => line.startsWith('sluice_nodejs_eventloop_lag')));
@@ -70,7 +80,12 @@ t.test('the API needs the token', async (t) => {
   const { backend, server } = setup(t);
   const wrong = ['', 'Bearer', 'Bearer ', 'Bearer wrong', TOKEN, `Basic ${TOKEN}`, `Bearer ${TOKEN}x`, `Bearer ${TOKEN} x`];
   for (const authorization of wrong) {
-    const response = await server.inject({ method: 'POST', url: '/api/publish', headers: { authorization }, payload: { channel: 'a', body: 'b' } });
+    const response = await server.inject({
+      method: 'POST',
+      url: '/api/publish',
+      headers: { authorization },
+      payload: { channel: 'a', body: 'b' },
+    });
     t.equal(response.statusCode, 401, JSON.stringify(authorization));
     t.match(response.json(), { code: 'SLUICE_ADMIN_TOKEN', name: String, message: String, remedy: /admin-token/ });
   }
@@ -104,23 +119,39 @@ t.test('bad input is refused with what is wrong', async (t) => {
     t.equal(response.statusCode, 400, JSON.stringify(payload).slice(0, 60));
     t.match(response.json(), { code: 'SLUICE_INVALID', name: 'InvalidError', message: String, remedy: String });
   }
-  for (const url of ['/api/history', '/api/history?channel=a&limit=0', '/api/history?channel=a&limit=x', '/api/history?channel=a&before=1&after=2']) {
+  for (const url of [
+    '/api/history',
+    '/api/history?channel=a&limit=0',
+    '/api/history?channel=a&limit=x',
+    '/api/history?channel=a&before=1&after=2',
+  ]) {
     t.equal((await server.inject({ url, headers: AUTH })).statusCode, 400, url);
   }
   for (const code of [999, 1005, 1006, 1015, 2000, 5000]) {
     const response = await server.inject({ method: 'POST', url: '/api/disconnect', headers: AUTH, payload: { user: 'ada', code } });
     t.equal(response.statusCode, 400, String(code));
   }
-  const text = await server.inject({ method: 'POST', url: '/api/publish', headers: { ...AUTH, 'content-type': 'application/json' }, payload: '{' });
+  const text = await server.inject({
+    method: 'POST',
+    url: '/api/publish',
+    headers: { ...AUTH, 'content-type': 'application/json' },
+    payload: '{',
+  });
   t.match(text.json(), { code: 'SLUICE_INVALID' });
-  const big = await server.inject({ method: 'POST', url: '/api/publish', headers: AUTH, payload: { channel: 'a', body: 'x'.repeat(2 ** 20) } });
+  const big = await server.inject({
+    method: 'POST',
+    url: '/api/publish',
+    headers: AUTH,
+    payload: { channel: 'a', body: 'x'.repeat(2 ** 20) },
+  });
   t.equal(big.statusCode, 413);
   t.same(backend.calls, []);
 });
 
 t.test('errors of the gateway keep their code and remedy', async (t) => {
   const { server } = setup(t);
-  const publish = (channel: string) => server.inject({ method: 'POST', url: '/api/publish', headers: AUTH, payload: { channel, body: 'x' } });
+  const publish = (channel: string) =>
+    server.inject({ method: 'POST', url: '/api/publish', headers: AUTH, payload: { channel, body: 'x' } });
   const busy = await publish('busy');
   t.equal(busy.statusCode, 429);
   t.equal(busy.headers['retry-after'], '2');
@@ -150,7 +181,15 @@ t.test('names in Host that a stranger could point here are refused', async (t) =
   for (const host of ['127.0.0.1:9090', '127.0.0.1', '[::1]:9090', 'localhost:9090', 'LOCALHOST', '10.1.2.3', 'admin.example:9090']) {
     t.equal((await server.inject({ url: '/stats', headers: { host } })).statusCode, 200, host);
   }
-  for (const host of ['evil.example', 'evil.example:9090', '127.0.0.1.evil.example', 'localhost.evil.example', 'localhost@evil', 'a b', '[::1']) {
+  for (const host of [
+    'evil.example',
+    'evil.example:9090',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    'localhost@evil',
+    'a b',
+    '[::1',
+  ]) {
     const response = await server.inject({ url: '/stats', headers: { host } });
     t.equal(response.statusCode, 403, JSON.stringify(host));
     t.match(response.json(), { code: 'SLUICE_ADMIN_HOST', remedy: String });

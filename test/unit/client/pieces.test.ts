@@ -51,7 +51,8 @@ t.test('messages are a header line and a body', async (t) => {
 });
 
 t.test('what is not a header is null, never an exception', async (t) => {
-  for (const bad of ['', 'x', '[]', 'null', '{}', '{"op":1}', '{"op"', new Uint8Array([0xff, 10]), undefined, 7, {}]) t.equal(decode(bad), null);
+  for (const bad of ['', 'x', '[]', 'null', '{}', '{"op":1}', '{"op"', new Uint8Array([0xff, 10]), undefined, 7, {}])
+    t.equal(decode(bad), null);
 });
 
 t.test('bodies are measured in UTF-8', async (t) => {

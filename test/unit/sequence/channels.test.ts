@@ -28,7 +28,10 @@ t.test('channels are opened once, found by id, and forgotten when idle', async (
   t.equal(channels.size, 3);
   const again = channels.find('a"1')!;
   t.not(again, a);
-  t.match({ id: again.id, epoch: again.epoch, seq: again.publishedSeq, oldest: again.oldestSeq }, { id: a.id, epoch: a.epoch, seq: 3, oldest: 1 });
+  t.match(
+    { id: again.id, epoch: again.epoch, seq: again.publishedSeq, oldest: again.oldestSeq },
+    { id: a.id, epoch: a.epoch, seq: 3, oldest: 1 },
+  );
 });
 
 t.test('each life of an ephemeral channel starts above the last, in its own epoch', async (t) => {

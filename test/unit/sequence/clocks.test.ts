@@ -36,7 +36,8 @@ t.test('ids only rise, whatever the clock does and however many there are in a m
       const before = ids.timestamp;
       const id = BigInt(ids.next(now));
       const parsed = parseSnowflake(String(id));
-      if (id <= last || parsed.timestamp !== ids.timestamp || ids.timestamp < before) return t.fail(`seed ${seed}, id ${i}: ${id} after ${last}`);
+      if (id <= last || parsed.timestamp !== ids.timestamp || ids.timestamp < before)
+        return t.fail(`seed ${seed}, id ${i}: ${id} after ${last}`);
       last = id;
     }
   }
@@ -77,7 +78,8 @@ t.test('lamport: above everything seen and everything given', async (t) => {
 t.test('lamport: what is absurd counts as not received', async (t) => {
   const now = Date.now();
   const clock = new LamportClock(10);
-  for (const received of [NaN, Infinity, -5, 1e300, Number.MAX_SAFE_INTEGER, 2 ** 60, LamportClock.ceiling(now) + 1, 12.5]) clock.stamp(received, now);
+  for (const received of [NaN, Infinity, -5, 1e300, Number.MAX_SAFE_INTEGER, 2 ** 60, LamportClock.ceiling(now) + 1, 12.5])
+    clock.stamp(received, now);
   t.equal(clock.value, 18);
   t.equal(clock.stamp(LamportClock.ceiling(now), now), LamportClock.ceiling(now) + 1);
   t.equal(clock.stamp(Number.MAX_SAFE_INTEGER, now), LamportClock.ceiling(now) + 2);

@@ -6,7 +6,13 @@ function delivery(channel: string, from: string, body: Uint8Array, text = true):
   const channelText = jsonText(channel);
   const fromText = jsonText(from);
   const header = headerLine({
-    channelJson: channelText.json, senderJson: fromText.json, id: '123456789012345678', seq: 2 ** 40, clientTs: null, serverTs: 1_750_000_000_000, lamport: 9,
+    channelJson: channelText.json,
+    senderJson: fromText.json,
+    id: '123456789012345678',
+    seq: 2 ** 40,
+    clientTs: null,
+    serverTs: 1_750_000_000_000,
+    lamport: 9,
   });
   const bytes = channelText.ascii && fromText.ascii ? header.length : Buffer.byteLength(header);
   const length = bytes + 1 + body.length;
@@ -25,7 +31,15 @@ t.test('frames of every length form, ASCII and not', async (t) => {
       const body = Buffer.alloc(size, 'x');
       const text = payload(delivery(channel, from, body));
       const newline = text.indexOf('\n');
-      t.match(JSON.parse(text.slice(0, newline)), { op: 'msg', channel, from, id: '123456789012345678', server_seq: 2 ** 40, client_ts: null, lamport: 9 });
+      t.match(JSON.parse(text.slice(0, newline)), {
+        op: 'msg',
+        channel,
+        from,
+        id: '123456789012345678',
+        server_seq: 2 ** 40,
+        client_ts: null,
+        lamport: 9,
+      });
       t.equal(text.length - newline - 1, size);
     }
   }
@@ -44,6 +58,11 @@ t.test('a history frame says whose answer it is and is the same otherwise', asyn
 
 t.test('the frames of a run as one piece', async (t) => {
   const frames = [delivery('a', 'b', Buffer.from('one')), delivery('a', 'b', Buffer.alloc(500, 'z'))];
-  const run = { firstSeq: 1, lastSeq: 2, frames: Buffer.concat(frames), ends: Uint32Array.of(frames[0]!.length, frames[0]!.length + frames[1]!.length) };
+  const run = {
+    firstSeq: 1,
+    lastSeq: 2,
+    frames: Buffer.concat(frames),
+    ends: Uint32Array.of(frames[0]!.length, frames[0]!.length + frames[1]!.length),
+  };
   t.strictSame(historyFrames(run, 5), Buffer.concat(frames.map((frame) => historyFrame(frame, 5))));
 });

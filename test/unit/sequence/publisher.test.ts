@@ -75,8 +75,20 @@ class Harness {
     this.port.memory.set(body, this.port.scratch);
     const opId = ++this.#op;
     this.publisher.publish({
-      channel, sender: 'ann', key, clientTs: null, lamport: 0, text: true, bodyAddress: this.port.scratch, bodyLength: body.length, bodyBytes: null,
-      row: 1, generation: 1, opId, done: null, ...more,
+      channel,
+      sender: 'ann',
+      key,
+      clientTs: null,
+      lamport: 0,
+      text: true,
+      bodyAddress: this.port.scratch,
+      bodyLength: body.length,
+      bodyBytes: null,
+      row: 1,
+      generation: 1,
+      opId,
+      done: null,
+      ...more,
     });
     // The bytes may be reused as soon as publish() has returned.
     this.port.memory.fill(0, this.port.scratch, this.port.scratch + body.length);
@@ -117,7 +129,11 @@ t.test('messages are numbered, stored, fanned out, answered and confirmed, in th
   t.match([first!.opcode, third!.opcode], [1, 2]);
   t.match(JSON.parse(third!.text.split('\n')[0]!), { from: 'Zoë "quoted"', client_ts: null, lamport: 43 });
   t.equal(third!.text.split('\n')[1], 'ünï');
-  t.strictSame(h.log.read(a.id, 1, 1, 1000)?.frames.length, h.hotLog.read(a.id, 1, 1, 1000)?.[0]?.length, 'log and hot log have the same frame');
+  t.strictSame(
+    h.log.read(a.id, 1, 1, 1000)?.frames.length,
+    h.hotLog.read(a.id, 1, 1, 1000)?.[0]?.length,
+    'log and hot log have the same frame',
+  );
   t.match([a.publishedSeq, b.publishedSeq, h.publisher.inFlight], [2, 1, 0]);
   t.strictSame(h.commits, [3]);
 });
@@ -154,7 +170,16 @@ t.test('a duplicate is answered with the first result', async (t) => {
   await h.settled(4);
   h.publish(a, 'k');
   const first = h.results[0]!;
-  t.strictSame(h.results.map(({ opId, seq, duplicate }) => [opId, seq, duplicate]), [[1, 1, false], [2, 1, true], [4, 1, true], [3, 2, false], [5, 1, true]]);
+  t.strictSame(
+    h.results.map(({ opId, seq, duplicate }) => [opId, seq, duplicate]),
+    [
+      [1, 1, false],
+      [2, 1, true],
+      [4, 1, true],
+      [3, 2, false],
+      [5, 1, true],
+    ],
+  );
   t.notOk(h.results.some(({ seq, id }) => seq === 1 && id !== first.id));
   t.equal(h.port.published.length, 2);
 });
@@ -232,7 +257,13 @@ t.test('without memory or with too much under way a publish is refused and uses 
   h.publish(a, 'k1');
   h.publish(a, 'k2');
   h.publish(a, 'k3');
-  t.match(h.results.map(({ opId, error }) => [opId, error]), [[1, { code: 'SLUICE_BUSY', retryable: true }], [4, { code: 'SLUICE_BUSY', retryable: true }]]);
+  t.match(
+    h.results.map(({ opId, error }) => [opId, error]),
+    [
+      [1, { code: 'SLUICE_BUSY', retryable: true }],
+      [4, { code: 'SLUICE_BUSY', retryable: true }],
+    ],
+  );
   await h.settled(4);
   h.publish(a, 'k3');
   h.publish(a, 'k1', { body: 'x'.repeat(70_000) });

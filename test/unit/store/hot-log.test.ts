@@ -56,7 +56,8 @@ t.test('random traffic: what it serves is what was added, and nothing lies in a 
       let at = piece.address;
       for (; next <= piece.lastSeq; next++) {
         const found = memory.get(at)?.split(':').map(Number);
-        if (found === undefined || found[0] !== asked || found[1] !== next) return t.fail(`channel ${asked}, seq ${next}: ${String(found)}`);
+        if (found === undefined || found[0] !== asked || found[1] !== next)
+          return t.fail(`channel ${asked}, seq ${next}: ${String(found)}`);
         at += found[2]!;
       }
       if (at !== piece.address + piece.length) return t.fail('a piece does not add up');

@@ -40,7 +40,10 @@ t.test('killed at random moments: dense sequences, everything acknowledged there
       const { seqs, frames } = readAll(log, head.id, 1, 1000, 1_000_000);
       t.equal(seqs.length, head.headSeq);
       t.notOk(seqs.some((value, i) => value !== i + 1), 'dense');
-      t.notOk(frames.some((text, i) => !text.startsWith(`<${head.id}:${i + 1}.`) && text !== `<${head.id}:${i + 1}>`), 'each its own frame');
+      t.notOk(
+        frames.some((text, i) => !text.startsWith(`<${head.id}:${i + 1}.`) && text !== `<${head.id}:${i + 1}>`),
+        'each its own frame',
+      );
       const lost = seqs.filter((value) => log.findByKey(head.id, 'ann', entry(head.id, value).key)?.seq !== value);
       t.strictSame(lost, [], 'no duplicate key is forgotten');
     }

@@ -35,10 +35,22 @@ t.test('conformance, indexing early', (t) => {
 
 t.test('folders that cannot be used are refused with their path', async (t) => {
   const folder = t.testdir({ file: 'x', foreign: { 'log.mdb': 'this is something else, not a database file' }, taken: { 'log.mdb': {} } });
-  for (const [path, message] of [['file', /not a folder/], ['foreign', /not made by Sluice/], ['taken', /not a file/], ['file/below', /folder/]] as const) {
-    t.throws(() => new LmdbMessageLog({ folder: join(folder, path) }), { name: 'DataFolderError', message, path: new RegExp(path.split('/')[0]!) });
+  for (const [path, message] of [
+    ['file', /not a folder/],
+    ['foreign', /not made by Sluice/],
+    ['taken', /not a file/],
+    ['file/below', /folder/],
+  ] as const) {
+    t.throws(() => new LmdbMessageLog({ folder: join(folder, path) }), {
+      name: 'DataFolderError',
+      message,
+      path: new RegExp(path.split('/')[0]!),
+    });
   }
-  t.throws(() => new LmdbMessageLog({ folder: '/proc/sluice-cannot-be-here' }), { name: 'DataFolderError', path: '/proc/sluice-cannot-be-here' });
+  t.throws(() => new LmdbMessageLog({ folder: '/proc/sluice-cannot-be-here' }), {
+    name: 'DataFolderError',
+    path: '/proc/sluice-cannot-be-here',
+  });
   t.notOk(existsSync(join(folder, 'foreign', 'sluice.lock')), 'a refused folder is left unlocked');
 });
 

@@ -11,10 +11,16 @@ export interface LogUnderTest {
 }
 
 /** Reads everything from `from` on, checking that runs follow each other. */
-export function readAll(log: MessageLog, channelId: number, from: number, maxCount = 7, maxBytes = 200): { seqs: number[]; frames: string[] } {
+export function readAll(
+  log: MessageLog,
+  channelId: number,
+  from: number,
+  maxCount = 7,
+  maxBytes = 200,
+): { seqs: number[]; frames: string[] } {
   const seqs: number[] = [];
   const frames: string[] = [];
-  for (let next = from; ; ) {
+  for (let next = from; ;) {
     const run = log.read(channelId, next, maxCount, maxBytes);
     if (run === null) return { seqs, frames };
     let start = 0;
@@ -23,7 +29,8 @@ export function readAll(log: MessageLog, channelId: number, from: number, maxCou
       frames.push(Buffer.from(run.frames.subarray(start, run.ends[i])).toString());
       start = run.ends[i]!;
     }
-    if (run.lastSeq !== run.firstSeq + run.ends.length - 1 || start !== run.frames.length) throw new Error('a run does not add up');
+    if (run.lastSeq !== run.firstSeq + run.ends.length - 1 || start !== run.frames.length)
+      throw new Error('a run does not add up');
     next = run.lastSeq + 1;
   }
 }
@@ -132,13 +139,21 @@ function keyTests(t: Test, make: (t: Test) => Promise<LogUnderTest>): void {
     const a = log.openChannel('a').id;
     const b = log.openChannel('b').id;
     const odd: [sender: string, key: string][] = [
-      ['ab', 'c'], ['a', 'bc'], ['', 'abc'], ['ünï', '☃'], ['\0', '\0'], ['x'.repeat(900), 'long'], ['ann', 'y'.repeat(2500)], ['🙂', '\uffff'],
+      ['ab', 'c'],
+      ['a', 'bc'],
+      ['', 'abc'],
+      ['ünï', '☃'],
+      ['\0', '\0'],
+      ['x'.repeat(900), 'long'],
+      ['ann', 'y'.repeat(2500)],
+      ['🙂', '\uffff'],
     ];
     const batch: LogEntry[] = odd.map(([sender, key], i) => entry(a, i + 1, { sender, key }));
     await log.append(batch);
     await log.append(entries(a, 9, 400));
     const check = (): void => {
-      for (const { sender, key, id, seq, serverTs, lamport } of batch) t.strictSame(log.findByKey(a, sender, key), { id, seq, serverTs, lamport });
+      for (const { sender, key, id, seq, serverTs, lamport } of batch)
+        t.strictSame(log.findByKey(a, sender, key), { id, seq, serverTs, lamport });
       t.equal(log.findByKey(a, 'ann', 'k00000300')?.seq, 300);
       t.equal(log.findByKey(b, 'ab', 'c'), null);
       t.equal(log.findByKey(a, 'abc', ''), null);
@@ -161,7 +176,9 @@ function keyTests(t: Test, make: (t: Test) => Promise<LogUnderTest>): void {
       t.equal(made.log.findByKey(a, 's0', keyOf(from + 1_000_00)), null);
     }
     const log = await made.reopen();
-    const missing = Array.from({ length: 2000 }, (_, i) => i + 1).filter((seq) => log.findByKey(a, `s${((seq - 1) % 100) % 3}`, keyOf(seq))?.seq !== seq);
+    const missing = Array.from({ length: 2000 }, (_, i) => i + 1).filter(
+      (seq) => log.findByKey(a, `s${((seq - 1) % 100) % 3}`, keyOf(seq))?.seq !== seq,
+    );
     t.strictSame(missing, []);
   });
 }

@@ -68,7 +68,7 @@ void CommandReader::for_row(const Record& command) {
   ConnectionRow& row = parts_.table[slot];
   if (command.type == queue::kCommandRelease) return lifecycle_.release(slot);
   if (command.type == queue::kCommandUnsubscribe) {
-    static_cast<void>(parts_.hub.unsubscribe(command.a, slot, sink_));
+    if (parts_.hub.unsubscribe(command.a, slot, sink_)) --row.subscriptions;
     return;
   }
   if (row.state != ConnectionState::kOpen) return;
@@ -102,7 +102,7 @@ void CommandReader::for_row(const Record& command) {
       if (!row.paused()) parts_.driver->resume_reading(slot);
       return;
     case queue::kCommandSubscribe:
-      static_cast<void>(parts_.hub.subscribe(command.a, slot, sink_));
+      if (parts_.hub.subscribe(command.a, slot, sink_)) ++row.subscriptions;
       return;
     default:
       parts_.counters.add(Counter::commands_invalid);

@@ -138,6 +138,7 @@ bool Core::deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) {
 
 void Core::lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) {
   parts_.counters.add(Counter::lagging);
+  --parts_.table[slot].subscriptions;
   parts_.events.lagging(slot, parts_.table[slot].generation, channel, next_seq);
 }
 

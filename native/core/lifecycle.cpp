@@ -167,6 +167,12 @@ void Lifecycle::release(uint32_t slot) {
     parts_.counters.add(Counter::commands_invalid);
     return;
   }
+  // The sets hold rows: what the control plane forgot to take out would be delivered to the row's next connection.
+  if (row.subscriptions != 0) {
+    parts_.counters.add(Counter::commands_invalid);
+    parts_.hub.forget(slot);
+    row.subscriptions = 0;
+  }
   if (row.state == ConnectionState::kGone) {
     parts_.table.release(slot);
   } else {

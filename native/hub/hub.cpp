@@ -46,6 +46,18 @@ bool Hub::unsubscribe(uint32_t id, uint32_t slot, DeliverySink& sink) {
   return removed;
 }
 
+void Hub::forget(uint32_t slot) {
+  std::vector<uint32_t> emptied;
+  for (const auto& [id, place] : index_) {
+    Channel& channel = channels_[place];
+    set_memory_ -= channel.subscribers.memory();
+    if (channel.subscribers.erase(slot)) --subscriptions_;
+    set_memory_ += channel.subscribers.memory();
+    if (channel.subscribers.size() == 0 && channel.pending.empty()) emptied.push_back(id);
+  }
+  for (const uint32_t id : emptied) drop_if_empty(id);
+}
+
 void Hub::drop_if_empty(uint32_t id) {
   const auto at = index_.find(id);
   if (at == index_.end() || channels_[at->second].subscribers.size() != 0) return;

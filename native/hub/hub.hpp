@@ -33,6 +33,9 @@ class Hub {
   bool subscribe(uint32_t channel, uint32_t slot, DeliverySink& sink);
   bool unsubscribe(uint32_t channel, uint32_t slot, DeliverySink& sink);
 
+  // Takes the slot out of every channel, at the cost of a look at each: for a slot whose channels nobody knows any more.
+  void forget(uint32_t slot);
+
   // Frames at `data` stay as they are until flush(). `seq` 0: the channel has no order; otherwise a message that is not above the
   // channel's last is ignored (false): a control plane that replays after a crash delivers nothing twice.
   bool publish(uint32_t channel, const uint8_t* data, uint32_t length, uint64_t seq);

@@ -79,7 +79,7 @@ export interface EnginePort {
   sendFramedCopy(row: Row, frames: Uint8Array): void;
   /** Starts the close handshake. */
   close(row: Row, code: number, reason: string): void;
-  /** Gives the row back after onClose. Unsubscribe it from all its channels first: the subscriber sets hold rows, not connections. */
+  /** Gives the row back after onClose, when it is unsubscribed from all its channels: the subscriber sets hold rows, not connections. */
   release(row: Row): void;
   /** The row is authenticated: the deadline for its first message no longer applies. */
   admit(row: Row): void;

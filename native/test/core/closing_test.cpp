@@ -189,5 +189,28 @@ TEST_CASE("core: a row that is released early is free when its last bytes are go
   fixture.check_all_free();
 }
 
+TEST_CASE("core: a row that is released while subscribed takes no channel to its next connection", "[core]") {
+  CoreFixture fixture;
+  const Peer first = fixture.open();
+  fixture.subscribe(first, 1);
+  fixture.subscribe(first, 2);
+  fixture.turn();
+  first->fin = true;
+  fixture.turn(2);
+  fixture.release(first);
+  fixture.turn(2);
+  REQUIRE(fixture.row(first).state == core::ConnectionState::kFree);
+  CHECK(fixture.counter(queue::Counter::commands_invalid) == 1);
+
+  const Peer second = fixture.open();
+  REQUIRE(second->id == first->id);
+  fixture.publish(1, 1, "\x81\x01x", 0);
+  fixture.publish(2, 1, "\x81\x01y", 64);
+  fixture.turn(2);
+  CHECK(server_frames(second->written).empty());
+  second->fin = true;
+  fixture.turn(2);
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+
+#include "net/address.hpp"
+#include "nic/packet.hpp"
+
+// The seam between IP and TCP: what `net` gives up to the TCP stack and what it takes from it.
+
+namespace sluice::net {
+
+// The two ECN bits of the IP header (RFC 3168 §5).
+enum class Ecn : uint8_t { kNotCapable = 0, kCapable1 = 1, kCapable0 = 2, kCongestion = 3 };
+
+// A TCP segment that came in: IP checked, lengths checked against the frame, checksum verified.
+struct Segment {
+  const Flow* flow;
+  nic::Packet* packet;     // data points at the TCP header; padding behind the segment is cut off. A chain where the frame is one.
+  uint16_t header_bytes;   // 20 to 60, within the first piece
+  uint32_t payload_bytes;  // of all pieces
+  Ecn ecn;
+};
+
+// An ICMP or ICMPv6 error that quotes a segment of ours. Only addresses, ports and the sequence number are known of it; whether
+// that number is in flight is TCP's to check (RFC 5927 §4).
+struct IcmpError {
+  enum class Kind : uint8_t { kUnreachableSoft, kUnreachableHard, kTooBig };
+  Kind kind;
+  const Flow* flow;
+  uint32_t quoted_seq;
+  uint32_t mtu;            // kTooBig: next hop's; 0 where the router did not say (RFC 1191 §5)
+};
+
+// What TCP is for `net`.
+class SegmentHandler {
+ public:
+  virtual ~SegmentHandler() = default;
+  // The packet is the handler's from here on: it keeps or unrefs every piece.
+  virtual void on_segment(const Segment& segment) = 0;
+  virtual void on_icmp_error(const IcmpError& error) = 0;
+};
+
+// What `net` is for TCP.
+class IpLayer {
+ public:
+  virtual ~IpLayer() = default;
+
+  virtual nic::PacketPool& pool() noexcept = 0;
+  // True while the NIC still reads the packet: its bytes may not be changed.
+  virtual bool transmitting(const nic::Packet* packet) const noexcept = 0;
+
+  // Largest IP packet on the way to an address that the interface allows, without what path-MTU discovery learned (that is TCP's,
+  // per connection). 0: no route.
+  virtual uint16_t mtu(const IpAddress& remote) const noexcept = 0;
+  // Payload bytes that one TSO transmission may carry; 0: every segment is sent by itself.
+  virtual uint32_t tso_bytes() const noexcept = 0;
+  virtual bool is_local(const IpAddress& address) const noexcept = 0;
+
+  // Sends a segment; `packet->data` is at the TCP header, of `header_bytes`, with everything in it but the checksum. Takes one
+  // reference of each piece, whatever becomes of it. Headers are written in front of data, so a packet of which the caller keeps
+  // a reference must not be sent again while transmitting(). False when it was dropped at once (no route, queue full).
+  virtual bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) = 0;
+  // Hands what send() gathered to the device.
+  virtual void flush() = 0;
+};
+
+}  // namespace sluice::net

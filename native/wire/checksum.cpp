@@ -1,0 +1,61 @@
+#include "wire/checksum.hpp"
+
+namespace sluice::wire {
+
+namespace {
+
+uint64_t load64(const uint8_t* p) noexcept {
+  uint64_t value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+void add_carry(uint64_t& sum, uint64_t value) noexcept {
+  sum += value;
+  sum += sum < value;
+}
+
+}  // namespace
+
+void Checksum::add(const uint8_t* bytes, uint32_t length) noexcept {
+  if (length == 0) return;
+  if (odd_) {
+    // The second half of a word that the piece before began.
+    accumulate(static_cast<uint64_t>(*bytes) << 8);
+    odd_ = false;
+    ++bytes;
+    --length;
+  }
+  odd_ = (length & 1) != 0;
+  uint64_t a = 0;
+  uint64_t b = 0;
+  for (; length >= 32; length -= 32, bytes += 32) {
+    add_carry(a, load64(bytes));
+    add_carry(b, load64(bytes + 8));
+    add_carry(a, load64(bytes + 16));
+    add_carry(b, load64(bytes + 24));
+  }
+  for (; length >= 8; length -= 8, bytes += 8) add_carry(a, load64(bytes));
+  uint64_t tail = 0;
+  std::memcpy(&tail, bytes, length);
+  add_carry(a, tail);
+  accumulate(a);
+  accumulate(b);
+}
+
+void add_pseudo_header_v4(Checksum& sum, const uint8_t* source, const uint8_t* target, uint8_t protocol, uint16_t length) noexcept {
+  sum.add(source, 4);
+  sum.add(target, 4);
+  sum.add_word(protocol);
+  sum.add_word(length);
+}
+
+void add_pseudo_header_v6(Checksum& sum, const uint8_t* source, const uint8_t* target, uint8_t protocol, uint32_t length) noexcept {
+  sum.add(source, 16);
+  sum.add(target, 16);
+  sum.add_word(static_cast<uint16_t>(length >> 16));
+  sum.add_word(static_cast<uint16_t>(length));
+  sum.add_word(protocol);
+}
+
+}  // namespace sluice::wire

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace sluice::wire {
+
+// The Internet checksum (RFC 1071). Sums are kept in memory order, so no byte is swapped: what finish() returns is stored as it is.
+class Checksum {
+ public:
+  // Pieces follow each other; one of odd length may come before another.
+  void add(const uint8_t* bytes, uint32_t length) noexcept;
+  // A 16-bit word in host order.
+  void add_word(uint16_t value) noexcept { accumulate(__builtin_bswap16(value)); }
+  // A sum that is known already, as stored in memory and not complemented.
+  void add_raw(uint16_t raw) noexcept { accumulate(raw); }
+
+  // The sum so far, folded and not complemented: 0xffff for right data that includes its checksum.
+  uint16_t raw() const noexcept {
+    uint64_t sum = sum_;
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return static_cast<uint16_t>(sum);
+  }
+  uint16_t finish() const noexcept { return static_cast<uint16_t>(~raw()); }
+  bool good() const noexcept { return raw() == 0xffff; }
+
+ private:
+  void accumulate(uint64_t value) noexcept {
+    sum_ += value;
+    sum_ += sum_ < value;
+  }
+
+  uint64_t sum_ = 0;
+  bool odd_ = false;
+};
+
+// Adds the pseudo-header of RFC 9293 §3.1: v4 with four-byte addresses, v6 (RFC 8200 §8.1) with sixteen.
+void add_pseudo_header_v4(Checksum& sum, const uint8_t* source, const uint8_t* target, uint8_t protocol, uint16_t length) noexcept;
+void add_pseudo_header_v6(Checksum& sum, const uint8_t* source, const uint8_t* target, uint8_t protocol, uint32_t length) noexcept;
+
+// A stored checksum after one 16-bit word that it covers changed (RFC 1624, eqn. 3). All as stored.
+inline uint16_t checksum_update(uint16_t stored, uint16_t before, uint16_t after) noexcept {
+  uint32_t sum = static_cast<uint16_t>(~stored) + static_cast<uint32_t>(static_cast<uint16_t>(~before)) + after;
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(~sum);
+}
+
+inline void store_checksum(uint8_t* at, uint16_t as_stored) noexcept { std::memcpy(at, &as_stored, sizeof as_stored); }
+inline uint16_t load_checksum(const uint8_t* at) noexcept {
+  uint16_t as_stored;
+  std::memcpy(&as_stored, at, sizeof as_stored);
+  return as_stored;
+}
+
+}  // namespace sluice::wire

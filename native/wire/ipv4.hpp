@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+
+#include "base/bytes.hpp"
+#include "wire/checksum.hpp"
+
+namespace sluice::wire {
+
+inline constexpr uint8_t kProtocolIcmp = 1;
+inline constexpr uint8_t kProtocolTcp = 6;
+inline constexpr uint8_t kProtocolUdp = 17;
+inline constexpr uint8_t kProtocolIcmpv6 = 58;
+
+// An IPv4 header with its options (RFC 791). parse() checks version and lengths against what came; the checksum is the caller's,
+// who knows whether the NIC has verified it.
+class Ipv4View {
+ public:
+  static constexpr uint32_t kMinBytes = 20;
+
+  static std::optional<Ipv4View> parse(uint8_t* data, uint32_t length) noexcept {
+    if (length < kMinBytes || data[0] >> 4 != 4) return std::nullopt;
+    Ipv4View view(data);
+    if (view.header_bytes() < kMinBytes || view.header_bytes() > view.total_bytes() || view.total_bytes() > length) return std::nullopt;
+    return view;
+  }
+  // As quoted in an ICMP error: the header must be whole, what follows it may be cut off (RFC 792, RFC 1812 §4.3.2.3).
+  static std::optional<Ipv4View> parse_quoted(uint8_t* data, uint32_t length) noexcept {
+    if (length < kMinBytes || data[0] >> 4 != 4) return std::nullopt;
+    Ipv4View view(data);
+    if (view.header_bytes() < kMinBytes || view.header_bytes() > length) return std::nullopt;
+    return view;
+  }
+
+  uint32_t header_bytes() const noexcept { return (data_[0] & 0x0fu) * 4; }
+  uint8_t tos() const noexcept { return data_[1]; }
+  uint8_t ecn() const noexcept { return data_[1] & 3; }
+  uint16_t total_bytes() const noexcept { return load_be16(data_ + 2); }
+  uint32_t payload_bytes() const noexcept { return total_bytes() - header_bytes(); }
+  uint16_t identification() const noexcept { return load_be16(data_ + 4); }
+  bool dont_fragment() const noexcept { return (data_[6] & 0x40) != 0; }
+  bool is_fragment() const noexcept { return (load_be16(data_ + 6) & 0x3fff) != 0; }
+  uint8_t ttl() const noexcept { return data_[8]; }
+  uint8_t protocol() const noexcept { return data_[9]; }
+  const uint8_t* source() const noexcept { return data_ + 12; }
+  const uint8_t* target() const noexcept { return data_ + 16; }
+  uint8_t* payload() const noexcept { return data_ + header_bytes(); }
+  bool checksum_good() const noexcept {
+    Checksum sum;
+    sum.add(data_, header_bytes());
+    return sum.good();
+  }
+
+  struct Fields {
+    uint16_t total_bytes;
+    uint16_t identification = 0;  // free where don't-fragment is set (RFC 6864 §4.1)
+    uint8_t tos = 0;
+    uint8_t ttl = 64;
+    uint8_t protocol;
+    bool dont_fragment = true;
+    const uint8_t* source;
+    const uint8_t* target;
+  };
+  // A header without options, its checksum included.
+  static void write(uint8_t* at, const Fields& fields) noexcept {
+    at[0] = 0x45;
+    at[1] = fields.tos;
+    store_be16(at + 2, fields.total_bytes);
+    store_be16(at + 4, fields.identification);
+    store_be16(at + 6, fields.dont_fragment ? 0x4000 : 0);
+    at[8] = fields.ttl;
+    at[9] = fields.protocol;
+    store_be16(at + 10, 0);
+    std::memcpy(at + 12, fields.source, 4);
+    std::memcpy(at + 16, fields.target, 4);
+    Checksum sum;
+    sum.add(at, kMinBytes);
+    store_checksum(at + 10, sum.finish());
+  }
+
+ private:
+  explicit Ipv4View(uint8_t* data) noexcept : data_(data) {}
+  uint8_t* data_;
+};
+
+}  // namespace sluice::wire

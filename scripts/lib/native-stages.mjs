@@ -98,7 +98,7 @@ async function fuzzOne(r, target, seconds) {
   }
 }
 
-export async function fuzzStage(r) {
+export async function nativeFuzzTargets(r) {
   const missing = missingTools('fuzz');
   if (missing.length > 0) return r.skip('fuzz targets', `${missing.join(', ')} not installed`);
   if (!(await build(r, 'asan'))) return undefined;

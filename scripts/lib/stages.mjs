@@ -1,6 +1,6 @@
 // The stages of scripts/test, in order. Each reports what it ran to `r` (see test.mjs).
 import { existsSync, readdirSync } from 'node:fs';
-import { fuzzStage, nativeStage } from './native-stages.mjs';
+import { nativeFuzzTargets, nativeStage } from './native-stages.mjs';
 import { run } from './run.mjs';
 import { tapStage } from './tap-stage.mjs';
 
@@ -32,6 +32,15 @@ async function build(r) {
   await step(r, 'docs/CONFIGURATION.md is what the options say', ['npm', 'run', '-s', 'docs:config:check'], 60);
 }
 
+async function fuzzStage(r) {
+  await nativeFuzzTargets(r);
+  const folder = 'build-test/test/fuzz';
+  const targets = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('_fuzz.js')) : [];
+  for (const name of targets.filter((each) => r.filter === undefined || each.includes(r.filter))) {
+    await step(r, `fuzz target ${name}`, [process.execPath, '--enable-source-maps', `${folder}/${name}`, '5'], 60);
+  }
+}
+
 function lackingBuild() {
   const missing = ['build/Release/sluice.node', 'dist/cli.js'].find((file) => !existsSync(file));
   return missing === undefined ? undefined : `there is no ${missing}`;
@@ -49,7 +58,7 @@ export const stages = {
   native: { title: 'native tests', run: (r) => nativeStage(r, 'dev') },
   asan: { title: 'native tests under AddressSanitizer and UndefinedBehaviorSanitizer', run: (r) => nativeStage(r, 'asan') },
   tsan: { title: 'native tests under ThreadSanitizer', run: (r) => nativeStage(r, 'tsan') },
-  fuzz: { title: 'fuzz targets, some seconds each', run: fuzzStage },
+  fuzz: { title: 'fuzz targets, some seconds each', needs: ['build'], run: fuzzStage },
   unit: { title: 'unit tests', needs: ['build'], run: (r) => tapStage(r, 'unit', { width: 2, seconds: 120 }) },
   e2e: {
     title: 'end-to-end tests',

@@ -28,6 +28,8 @@ export interface Peer {
   readonly welcome: Record<string, unknown>;
   /** Sends and settles; the answers, headers only. */
   ask(header: Record<string, unknown> | string, body?: string | Uint8Array): Promise<Record<string, unknown>[]>;
+  /** The same for bytes as they are. */
+  askRaw(message: Buffer, text: boolean): Promise<Record<string, unknown>[]>;
   /** Sends without settling. */
   send(header: Record<string, unknown> | string, body?: string | Uint8Array): void;
 }
@@ -64,9 +66,14 @@ export async function makeHarness(raw: RawConfig = {}, portOptions: FakePortOpti
       await settle();
       return client.take();
     };
+    const askRaw: Peer['askRaw'] = async (message, text) => {
+      port.message(row, message, text);
+      await settle();
+      return client.take();
+    };
     await settle();
     const welcome = hello === null ? [] : await ask({ op: 'hello', ...hello });
-    return { row, client, welcome: welcome[0] ?? {}, ask, send };
+    return { row, client, welcome: welcome[0] ?? {}, ask, askRaw, send };
   };
   const pass = (ms: number): void => {
     time.now += ms;

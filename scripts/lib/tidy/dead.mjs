@@ -23,7 +23,7 @@ export function* deadNative(project) {
 }
 
 // What is run or imported from outside: the command line, the public entry points, tests, and the admin page's scripts.
-const scriptRoots = [/^src\/(cli|index)\.ts$/, /^src\/client\/index\.ts$/, /^src\/admin\/page\/main\.ts$/, /^test\/.*\.test\.ts$/];
+const scriptRoots = [/^src\/(cli|index)\.ts$/, /^src\/client\/index\.ts$/, /^src\/admin\/page\/main\.ts$/, /^test\/.*(\.test|_fuzz)\.ts$/];
 
 export function* deadScript(project) {
   const scripts = project.under('src', 'test').filter((path) => path.endsWith('.ts'));

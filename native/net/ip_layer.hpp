@@ -35,8 +35,9 @@ struct IcmpError {
 class SegmentHandler {
  public:
   virtual ~SegmentHandler() = default;
-  // The packet is the handler's from here on: it keeps or unrefs every piece.
-  virtual void on_segment(const Segment& segment) = 0;
+  // All segments of one receive burst, in the order they came: several connections' memory is fetched at once. The packets are the
+  // handler's from here on: it keeps or unrefs every piece. Flows and segments are looked at during the call only.
+  virtual void on_segments(const Segment* segments, uint32_t count) = 0;
   virtual void on_icmp_error(const IcmpError& error) = 0;
 };
 
@@ -58,7 +59,10 @@ class IpLayer {
 
   // Sends a segment; `packet->data` is at the TCP header, of `header_bytes`, with everything in it but the checksum. Takes one
   // reference of each piece, whatever becomes of it. Headers are written in front of data, so a packet of which the caller keeps
-  // a reference must not be sent again while transmitting(). False when it was dropped at once (no route, queue full).
+  // a reference must not be sent again while transmitting(), which is true also of what waits for a neighbour's address. `link` and
+  // `scratch` stay TCP's: it keeps sent packets in lists of its own until they are acknowledged, so they are neither read nor written.
+  // With kTxSegment (segment_bytes set) the pieces are one run of payload for the device to cut.
+  // False when it was dropped at once (no route, queue full).
   virtual bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) = 0;
   // Hands what send() gathered to the device.
   virtual void flush() = 0;

@@ -1,0 +1,130 @@
+/**
+ * What a session store keeps and promises. Implementations: embedded LMDB (`lmdb-session-store.ts`); others plug in here and pass
+ * the suite test/unit/store/session-store-suite.ts.
+ *
+ * A session has one owner at a time: whoever claimed its latest *generation*, which is at once the number of the resume token that
+ * was given out last and the fence of every write. A write that names another generation changes nothing and says so: its author
+ * has lost the session. Stores read no clock: all times come from the caller, in milliseconds since the Unix epoch.
+ */
+
+/** Up to where a device has a channel: it has, or does not want, every message up to `seq`. */
+export interface ChannelCursor {
+  readonly channel: string;
+  readonly seq: number;
+  readonly epoch: string;
+  /** Whether a connection that resumes the session gets the channel again. */
+  readonly subscribed: boolean;
+}
+
+export interface SessionTimes {
+  /** The owner's lease: it lives, or has died since, as far as others may assume. 0 when nobody is connected. */
+  readonly leaseUntil: number;
+  /** The session can be resumed before this. */
+  readonly expiresAt: number;
+  /** The store may forget it from here on; not before `expiresAt`. */
+  readonly forgetAt: number;
+}
+
+export interface SessionRecord extends SessionTimes {
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  /** Null for an anonymous session. */
+  readonly user: string | null;
+  readonly device: string | null;
+  /** Number of the resume token given out last, and fence of all writes; from 1. */
+  readonly generation: number;
+  /** A token that is accepted once more before `previousUntil`, because the `welcome` behind it may have been lost; 0 none. */
+  readonly previous: number;
+  readonly previousUntil: number;
+  /** Node that holds the lease; null when nobody is connected. */
+  readonly owner: string | null;
+  /** `bye` was said: it cannot be resumed, and is kept for its device's cursors until `forgetAt`. */
+  readonly ended: boolean;
+  /** Snowflake, decimal. */
+  readonly lastSeenMessageId: string | null;
+  /** By channel, each once, in no particular order. */
+  readonly cursors: readonly ChannelCursor[];
+}
+
+/** What a connection writes of its session. Cursors never move back: see mergeCursor and laterId. */
+export interface SessionPatch {
+  readonly lastSeenMessageId?: string;
+  readonly upsert?: readonly ChannelCursor[];
+  /** Channels to forget. No channel is in both lists. */
+  readonly remove?: readonly string[];
+}
+
+/** The next generation of a session, for the connection that resumes it. */
+export interface SessionClaim extends SessionTimes {
+  readonly previous: number;
+  readonly previousUntil: number;
+  readonly owner: string;
+}
+
+export interface SessionRef {
+  readonly id: string;
+  readonly generation: number;
+}
+
+/**
+ * Promises that resolve say that the change is durable as far as the implementation promises it (embedded: on stable storage).
+ * All reject with StoreError, and then it is not known whether the change was made: read before trying again.
+ */
+export interface SessionStore {
+  /** A new session. The id must not exist. */
+  create(record: SessionRecord): Promise<void>;
+  get(id: string): Promise<SessionRecord | null>;
+  /** The session of this user and device that was created last, ended or expired ones included, until it is forgotten. */
+  findDevice(user: string, device: string): Promise<SessionRecord | null>;
+  /**
+   * Takes the session over: when its generation is still `expected` and it has not ended, it becomes `expected + 1` with these
+   * fields. Null when it was not, or is not there. Of two claims of one generation at the same time exactly one succeeds.
+   */
+  claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null>;
+  /** Applies the patch; false when the session is not there, has ended or has another generation. */
+  update(id: string, generation: number, patch: SessionPatch): Promise<boolean>;
+  /** The connection is gone: applies the patch, gives up the lease and sets the times. False as for `update`. */
+  release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean>;
+  /** Prolongs leases. For each: false as for `update`. */
+  renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]>;
+  /** Ends the session for good, keeping its cursors for its device until `forgetAt`. False as for `update`. */
+  end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean>;
+  /** Removes some sessions that may be forgotten at `now`, looking at `limit` at most; call it again and again. Returns how many went. */
+  sweep(now: number, limit: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/**
+ * Numbers of Snowflake workers, each with one holder. A holder that does not renew in time must stop making ids before `until`.
+ */
+export interface WorkerLeases {
+  /** Takes a number that is free at `now` (0 to 1023), the one that `owner` still holds if there is one; null when all are taken. */
+  take(owner: string, now: number, until: number): Promise<number | null>;
+  /** False when the number belongs to somebody else meanwhile. */
+  renew(worker: number, owner: string, until: number): Promise<boolean>;
+  release(worker: number, owner: string): Promise<void>;
+}
+
+/** What a cursor becomes when the device reports another position: higher within an epoch, anew with a new one. */
+export function mergeCursor(current: ChannelCursor | undefined, next: ChannelCursor): ChannelCursor {
+  if (current === undefined || current.epoch !== next.epoch || current.seq <= next.seq) return next;
+  return { ...next, seq: current.seq };
+}
+
+/** The later of two Snowflakes, which exceed 2^53. */
+export function laterId(a: string | null, b: string): string {
+  if (a === null) return b;
+  if (a.length !== b.length) return a.length > b.length ? a : b;
+  return a > b ? a : b;
+}
+
+/** The record with a patch applied; `cursors` keeps its order, new ones come last. */
+export function applyPatch(record: SessionRecord, patch: SessionPatch): SessionRecord {
+  const { lastSeenMessageId: seen, upsert = [], remove = [] } = patch;
+  const lastSeenMessageId = seen === undefined ? record.lastSeenMessageId : laterId(record.lastSeenMessageId, seen);
+  if (upsert.length === 0 && remove.length === 0) return { ...record, lastSeenMessageId };
+  const cursors = new Map(record.cursors.map((cursor) => [cursor.channel, cursor]));
+  for (const channel of remove) cursors.delete(channel);
+  for (const cursor of upsert) cursors.set(cursor.channel, mergeCursor(cursors.get(cursor.channel), cursor));
+  return { ...record, lastSeenMessageId, cursors: [...cursors.values()] };
+}

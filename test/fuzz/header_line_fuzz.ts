@@ -13,8 +13,8 @@ const FIELDS = [
   'device', 'resume', 'sync_cursor', 'cursors', '__proto__', 'constructor', 'toString',
 ];
 const VALUES = [
-  'null', 'true', '-1', '0', '1e999', '-0', '1.5', '9007199254740993', '"a"', '"honest"', '""', '"\\u0000"', '"\\ud800"', '{}', '[]', '[[', '{"',
-  '\n', '\\', '\u00e9', '}', '"', ':', ',', '{"seq":1,"epoch":"x"}', '{"ts":0}', '{"msg_id":"1"}', '1'.repeat(40), 'x'.repeat(256),
+  'null', 'true', '-1', '0', '1e999', '-0', '1.5', '9007199254740993', '"a"', '"honest"', '""', '"\\u0000"', '"\\ud800"',
+  '{}', '[]', '[[', '{"', '\n', '\\', '\u00e9', '}', '"', ':', ',', '{"seq":1,"epoch":"x"}', '{"ts":0}', '{"msg_id":"1"}', '1'.repeat(40), 'x'.repeat(256),
 ];
 const WORDS = [...OPS.map((op) => `{"op":"${op}","id":1,"channel":"a"}`), ...FIELDS.map((field) => `"${field}":`), ...VALUES];
 

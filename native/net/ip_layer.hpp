@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "net/address.hpp"
+#include "net/pump.hpp"
 #include "nic/packet.hpp"
 
 // The seam between IP and TCP: what `net` gives up to the TCP stack and what it takes from it.
@@ -58,9 +59,10 @@ class IpLayer {
   virtual bool is_local(const IpAddress& address) const noexcept = 0;
 
   // Sends a segment; `packet->data` is at the TCP header, of `header_bytes`, with everything in it but the checksum. Takes one
-  // reference of each piece, whatever becomes of it. Headers are written in front of data, so a packet of which the caller keeps
-  // a reference must not be sent again while transmitting(), which is true also of what waits for a neighbour's address. `link` and
-  // `scratch` stay TCP's: it keeps sent packets in lists of its own until they are acknowledged, so they are neither read nor written.
+  // reference of each piece, whatever becomes of it. Headers are written in front of data, which moves there (`length` grows): who
+  // keeps a reference sets both anew before it sends again, and does neither while transmitting(), which is true also of what waits
+  // for flush() or for a neighbour's address. `link` and `scratch` stay TCP's: it keeps sent packets in lists of its own until they are
+  // acknowledged, so they are neither read nor written.
   // With kTxSegment (segment_bytes set) the pieces are one run of payload for the device to cut.
   // False when it was dropped at once (no route, queue full).
   virtual bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) = 0;

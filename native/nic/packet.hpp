@@ -30,7 +30,7 @@ struct Packet {
   uint8_t l2_bytes;
   uint8_t l3_bytes;
   uint8_t l4_bytes;
-  uint8_t reserved;
+  uint8_t waiting;         // times that the IP layer holds it until it can be given to the device
   uint16_t segment_bytes;  // with kTxSegment
   uint16_t vlan;           // tag control information; 0: none
   // Free for the owner between receive() and transmit(): the TCP stack keeps what it knows of a segment here.

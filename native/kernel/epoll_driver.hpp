@@ -9,8 +9,8 @@
 #include "base/stream.hpp"
 #include "kernel/factory.hpp"
 #include "kernel/kernel_driver.hpp"
-#include "kernel/lazy_array.hpp"
-#include "kernel/receive_block.hpp"
+#include "base/lazy_array.hpp"
+#include "base/receive_block.hpp"
 #include "kernel/stream_list.hpp"
 
 namespace sluice {

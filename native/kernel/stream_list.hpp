@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "base/assert.hpp"
-#include "kernel/lazy_array.hpp"
+#include "base/lazy_array.hpp"
 
 namespace sluice {
 

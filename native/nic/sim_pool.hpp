@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "nic/packet.hpp"
+
+namespace sluice::nic {
+
+// Packets of a simulated host. Strict where a device is careless: a packet given back twice, or read after that, stops the process
+// (under AddressSanitizer a free buffer is out of bounds), and what is not given back is counted.
+class SimPool final : public PacketPool {
+ public:
+  // `data_bytes` behind the headroom of each packet.
+  SimPool(uint32_t count, uint32_t data_bytes);
+  ~SimPool() override;
+  SimPool(const SimPool&) = delete;
+  SimPool& operator=(const SimPool&) = delete;
+
+  Packet* allocate(uint32_t bytes) noexcept override;
+  void unref(Packet* packet) noexcept override;
+  uint32_t free_count() const noexcept override;
+  uint32_t total_count() const noexcept override { return count_; }
+
+  // Memory pressure: allocate() fails while this many are out, or more.
+  void set_limit(uint32_t limit) noexcept { limit_ = limit; }
+  uint32_t outstanding() const noexcept { return count_ - static_cast<uint32_t>(free_.size()); }
+  uint64_t failed_allocations() const noexcept { return failed_; }
+  bool owns(const Packet* packet) const noexcept;
+
+  // References that the simulated device itself holds for a transmission that is not over.
+  void begin_transmit(const Packet* packet) noexcept { ++sending_[index_of(packet)]; }
+  void end_transmit(const Packet* packet) noexcept { --sending_[index_of(packet)]; }
+  bool transmitting(const Packet* packet) const noexcept { return sending_[index_of(packet)] != 0; }
+
+ private:
+  uint32_t index_of(const Packet* packet) const noexcept;
+  uint8_t* buffer_of(uint32_t index) const noexcept { return memory_.get() + static_cast<uint64_t>(index) * buffer_bytes_; }
+  void seal(uint32_t index) noexcept;
+
+  uint32_t count_;
+  uint32_t buffer_bytes_;
+  uint32_t limit_;
+  uint64_t failed_ = 0;
+  std::unique_ptr<uint8_t[]> memory_;
+  std::vector<Packet> packets_;
+  std::vector<uint16_t> sending_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace sluice::nic

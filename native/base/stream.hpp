@@ -102,9 +102,6 @@ class StreamDriver {
 
   // A file that is readable while poll(0) would find something: lets another event loop host the core.
   virtual int wait_fd() const noexcept = 0;
-  // For that loop, after a poll(0) that found nothing: false where the driver polls a device and wants the next poll right away. True:
-  // wait_fd() announces what comes.
-  virtual bool prepare_wait() { return true; }
 
   // An eventfd that ends a waiting poll(); the driver resets it. Set once, before the first poll.
   virtual void watch_doorbell(int fd) = 0;

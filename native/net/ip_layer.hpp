@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "net/address.hpp"
-#include "net/pump.hpp"
 #include "nic/packet.hpp"
 
 // The seam between IP and TCP: what `net` gives up to the TCP stack and what it takes from it.

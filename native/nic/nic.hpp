@@ -45,7 +45,8 @@ class Nic {
   // bytes may be written to.
   virtual uint32_t receive(Packet** frames, uint32_t max) noexcept = 0;
   // Takes one reference of each piece of the first n frames and returns n; the others stay the caller's. A packet to which the
-  // caller keeps a reference is not written to until the device is done with it: transmitting(packet) is false.
+  // caller keeps a reference is not written to until the device is done with it: transmitting(packet) is false. Drivers give packets
+  // back when they send again, not when the wire is done: with little traffic it can stay true for long.
   virtual uint32_t transmit(Packet** frames, uint32_t count) noexcept = 0;
   virtual bool transmitting(const Packet* packet) const noexcept = 0;
 

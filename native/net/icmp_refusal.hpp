@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+#include "net/context.hpp"
+#include "net/icmp.hpp"
+#include "net/ip_output.hpp"
+
+namespace sluice::net {
+
+// Tells senders that what they sent to us has no receiver here: ports of UDP and whole protocols (RFC 1122 §3.2.2.1, RFC 4443 §3.1,
+// §3.4). Limited in rate as RFC 1812 §4.3.2.8 and RFC 4443 §2.4 (f) ask.
+class IcmpRefusal {
+ public:
+  IcmpRefusal(Context& context, IpOutput& output) : context_(context), output_(output) {}
+
+  // `packet` is the refused IP packet with its header, of `header_bytes` (extension headers included). `protocol_offset`: where an
+  // unknown IPv6 next header was named.
+  void refuse(const nic::Packet* packet, uint32_t header_bytes, uint8_t protocol, const Addressing& addressing, uint32_t protocol_offset);
+
+ private:
+  static constexpr uint32_t kPerSecond = 100;
+  static constexpr uint32_t kBurst = 50;
+  // RFC 1812 §4.3.2.3 and RFC 4443 §3.1: as much of the packet as fits the smallest packet that every link must carry.
+  static constexpr uint32_t kLargestV4 = 576;
+  static constexpr uint32_t kLargestV6 = 1280;
+
+  bool allowed() noexcept;
+
+  Context& context_;
+  IpOutput& output_;
+  uint32_t tokens_ = kBurst;
+  uint64_t refilled_us_ = 0;
+};
+
+}  // namespace sluice::net

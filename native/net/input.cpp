@@ -1,0 +1,159 @@
+#include "net/input.hpp"
+
+#include "base/assert.hpp"
+#include "net/special_addresses.hpp"
+#include "wire/ethernet.hpp"
+#include "wire/ipv4.hpp"
+#include "wire/ipv6.hpp"
+#include "wire/tcp.hpp"
+
+namespace sluice::net {
+
+namespace {
+constexpr uint16_t kVlanIdBits = 0x0fff;
+}
+
+void Input::receive(nic::Packet** frames, uint32_t count) {
+  SLUICE_ASSERT(count <= kBurst);
+  context_.counters.frames_in += count;
+  for (uint32_t i = 0; i < count; ++i) {
+    // The next frame's first lines come while this one is looked at.
+    if (i + 1 < count) __builtin_prefetch(frames[i + 1]->data);
+    take(frames[i]);
+  }
+  if (count_ == 0) return;
+  context_.counters.segments_in += count_;
+  const uint32_t segments = count_;
+  count_ = 0;
+  tcp_->on_segments(segments_, segments);
+}
+
+bool Input::for_this_station(const nic::Packet* frame, uint16_t tag) const noexcept {
+  // A tag with id 0 carries a priority only (IEEE 802.1Q §9.6).
+  if ((tag & kVlanIdBits) != context_.options.vlan) return false;
+  return (frame->data[0] & 1) != 0 || same_mac(frame->data, context_.transmitter.mac().bytes);
+}
+
+void Input::take(nic::Packet* frame) {
+  const auto ethernet = wire::EthernetView::parse(frame->data, frame->length);
+  if (!ethernet) return context_.drop(frame, context_.counters.dropped_short);
+  if (!for_this_station(frame, frame->vlan != 0 ? frame->vlan : ethernet->tag())) {
+    return context_.drop(frame, context_.counters.dropped_not_ours);
+  }
+  const bool group_mac = ethernet->multicast();
+  const uint16_t type = ethernet->type();
+  frame->pull(static_cast<uint16_t>(ethernet->header_bytes()));
+  if (type == wire::kTypeIpv4) return take_v4(frame, group_mac);
+  if (type == wire::kTypeIpv6) return take_v6(frame, group_mac);
+  if (type == wire::kTypeArp) return arp_.receive(frame);
+  context_.drop(frame, context_.counters.dropped_not_ours);
+}
+
+// ---- IPv4 ----
+
+void Input::take_v4(nic::Packet* frame, bool group_mac) {
+  const uint32_t present = frame->next == nullptr ? frame->length : frame_bytes(frame);
+  if (frame->length < wire::Ipv4View::kMinBytes) return context_.drop(frame, context_.counters.dropped_short);
+  const auto ip = wire::Ipv4View::parse(frame->data, present);
+  if (!ip || ip->header_bytes() > frame->length) return context_.drop(frame, context_.counters.dropped_short);
+  if ((frame->flags & nic::kRxChecksumBad) != 0 || ((frame->flags & nic::kRxIpChecksumGood) == 0 && !ip->checksum_good())) {
+    return context_.drop(frame, context_.counters.dropped_checksum);
+  }
+  const Addressing addressing{IpAddress::from_v4(ip->source()), IpAddress::from_v4(ip->target()), ip->ttl(), group_mac};
+  if (!context_.routes.is_local(addressing.target)) return context_.drop(frame, context_.counters.dropped_not_ours);
+  const bool martian = is_martian_source_v4(ip->source()) || context_.routes.is_local(addressing.source) ||
+                       context_.routes.is_broadcast(addressing.source);
+  if (martian) return context_.drop(frame, context_.counters.dropped_martian);
+  if (ip->is_fragment()) return context_.drop(frame, context_.counters.dropped_fragment);
+  if (!trim(frame, ip->total_bytes())) return context_.drop(frame, context_.counters.dropped_short);
+  const uint32_t header_bytes = ip->header_bytes();
+  const uint32_t bytes = ip->payload_bytes();
+  const uint8_t protocol = ip->protocol();
+  const uint8_t ecn = ip->ecn();
+  if (protocol != wire::kProtocolTcp && protocol != wire::kProtocolIcmp) {
+    refusal_.refuse(frame, header_bytes, protocol, addressing, 0);
+    return context_.drop(frame, context_.counters.dropped_protocol);
+  }
+  frame->pull(static_cast<uint16_t>(header_bytes));
+  if (protocol == wire::kProtocolTcp) return take_tcp(frame, bytes, addressing, ecn);
+  icmp_.receive_v4(frame, bytes, addressing);
+}
+
+// ---- IPv6 ----
+
+void Input::take_v6(nic::Packet* frame, bool group_mac) {
+  const uint32_t present = frame->next == nullptr ? frame->length : frame_bytes(frame);
+  if (frame->length < wire::Ipv6View::kBytes) return context_.drop(frame, context_.counters.dropped_short);
+  const auto ip = wire::Ipv6View::parse(frame->data, present);
+  if (!ip) return context_.drop(frame, context_.counters.dropped_short);
+  Addressing addressing{ip_v6(ip->source()), ip_v6(ip->target()), ip->hop_limit(), group_mac};
+  const bool group = is_multicast(addressing.target) && context_.routes.in_group(addressing.target);
+  if (!group && (addressing.target.is_v4() || !context_.routes.is_local(addressing.target))) {
+    return context_.drop(frame, context_.counters.dropped_not_ours);
+  }
+  addressing.for_group = group || group_mac;
+  const bool unspecified = addressing.source == kUnspecifiedV6;
+  const bool martian = context_.routes.is_local(addressing.source) || (is_martian_source_v6(ip->source()) && !unspecified);
+  if (martian) return context_.drop(frame, context_.counters.dropped_martian);
+  if (!trim(frame, wire::Ipv6View::kBytes + ip->payload_bytes())) return context_.drop(frame, context_.counters.dropped_short);
+  const auto upper = wire::find_ipv6_upper(ip->next_header(), ip->payload(), frame->length - wire::Ipv6View::kBytes);
+  if (!upper) return context_.drop(frame, context_.counters.dropped_short);
+  if (upper->fragment) return context_.drop(frame, context_.counters.dropped_fragment);
+  const uint32_t header_bytes = wire::Ipv6View::kBytes + upper->offset;
+  const uint32_t bytes = ip->payload_bytes() - upper->offset;
+  const uint8_t ecn = ip->ecn();
+  // Only a probe for a duplicate address has no source (RFC 4862 §5.4.2).
+  if (unspecified && upper->protocol != wire::kProtocolIcmpv6) return context_.drop(frame, context_.counters.dropped_martian);
+  if (upper->protocol != wire::kProtocolTcp && upper->protocol != wire::kProtocolIcmpv6) {
+    // The next header is named in the fixed header unless extension headers lie between, whose places are not kept.
+    if (upper->offset == 0 || upper->protocol == wire::kProtocolUdp) refusal_.refuse(frame, header_bytes, upper->protocol, addressing, 6);
+    return context_.drop(frame, context_.counters.dropped_protocol);
+  }
+  frame->pull(static_cast<uint16_t>(header_bytes));
+  if (upper->protocol == wire::kProtocolTcp) return take_tcp(frame, bytes, addressing, ecn);
+  icmp_.receive_v6(frame, bytes, addressing);
+}
+
+// ---- TCP ----
+
+void Input::take_tcp(nic::Packet* frame, uint32_t bytes, const Addressing& addressing, uint8_t ecn) {
+  // RFC 9293 §3.9.2.3 (MUST-57): nothing that came to a group or a broadcast address is a segment.
+  if (addressing.for_group || tcp_ == nullptr) return context_.drop(frame, context_.counters.dropped_not_ours);
+  const auto tcp = wire::TcpView::parse(frame->data, frame->length);
+  if (!tcp || tcp->header_bytes() > bytes) return context_.drop(frame, context_.counters.dropped_short);
+  if ((frame->flags & nic::kRxChecksumBad) != 0 ||
+      ((frame->flags & nic::kRxL4ChecksumGood) == 0 && !tcp_checksum_good(frame, bytes, addressing))) {
+    return context_.drop(frame, context_.counters.dropped_checksum);
+  }
+  Flow& flow = flows_[count_];
+  flow = {addressing.target, addressing.source, tcp->target_port(), tcp->source_port()};
+  segments_[count_++] = {&flow, frame, static_cast<uint16_t>(tcp->header_bytes()), bytes - tcp->header_bytes(), static_cast<Ecn>(ecn)};
+}
+
+bool Input::tcp_checksum_good(const nic::Packet* frame, uint32_t bytes, const Addressing& addressing) const noexcept {
+  wire::Checksum sum;
+  if (addressing.target.is_v4()) {
+    wire::add_pseudo_header_v4(sum, addressing.source.v4(), addressing.target.v4(), wire::kProtocolTcp, static_cast<uint16_t>(bytes));
+  } else {
+    wire::add_pseudo_header_v6(sum, addressing.source.bytes, addressing.target.bytes, wire::kProtocolTcp, bytes);
+  }
+  for (; frame != nullptr; frame = frame->next) sum.add(frame->data, frame->length);
+  return sum.good();
+}
+
+// Cuts what is behind the packet: an Ethernet frame is padded to 60 bytes. False where less than `bytes` is there.
+bool Input::trim(nic::Packet* frame, uint32_t bytes) noexcept {
+  for (;; frame = frame->next) {
+    if (bytes <= frame->length) break;
+    bytes -= frame->length;
+    if (frame->next == nullptr) return false;
+  }
+  frame->length = static_cast<uint16_t>(bytes);
+  if (__builtin_expect(frame->next != nullptr, 0)) {
+    context_.nic.pool().unref_frame(frame->next);
+    frame->next = nullptr;
+  }
+  return true;
+}
+
+}  // namespace sluice::net

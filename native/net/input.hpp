@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+
+#include "net/arp.hpp"
+#include "net/context.hpp"
+#include "net/icmp.hpp"
+#include "net/icmp_refusal.hpp"
+#include "net/ip_layer.hpp"
+
+namespace sluice::net {
+
+// Checks frames, layer by layer, and sorts them: segments to TCP, a burst at a time, the rest to who speaks it.
+class Input {
+ public:
+  Input(Context& context, Arp& arp, Icmp& icmp, IcmpRefusal& refusal) : context_(context), arp_(arp), icmp_(icmp), refusal_(refusal) {}
+
+  static constexpr uint32_t kBurst = 64;
+
+  void attach(SegmentHandler& tcp) noexcept { tcp_ = &tcp; }
+  // At most kBurst frames, which it takes.
+  void receive(nic::Packet** frames, uint32_t count);
+
+ private:
+  void take(nic::Packet* frame);
+  void take_v4(nic::Packet* frame, bool group_mac);
+  void take_v6(nic::Packet* frame, bool group_mac);
+  void take_tcp(nic::Packet* frame, uint32_t bytes, const Addressing& addressing, uint8_t ecn);
+  bool for_this_station(const nic::Packet* frame, uint16_t tag) const noexcept;
+  bool tcp_checksum_good(const nic::Packet* frame, uint32_t bytes, const Addressing& addressing) const noexcept;
+  bool trim(nic::Packet* frame, uint32_t bytes) noexcept;
+
+  Context& context_;
+  Arp& arp_;
+  Icmp& icmp_;
+  IcmpRefusal& refusal_;
+  SegmentHandler* tcp_ = nullptr;
+  uint32_t count_ = 0;
+  Segment segments_[kBurst];
+  Flow flows_[kBurst];
+};
+
+}  // namespace sluice::net

@@ -1,0 +1,149 @@
+#include "net/interface.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "wire/ipv4.hpp"
+#include "wire/ipv6.hpp"
+#include "wire/tcp.hpp"
+
+namespace sluice::net {
+
+Interface::Interface(nic::Nic& nic, const InterfaceOptions& options)
+    : context_(nic, options, output_), arp_(context_), discovery_(context_, output_), icmp_(context_, output_, discovery_),
+      refusal_(context_, output_), input_(context_, arp_, icmp_, refusal_) {
+  output_.attach(context_, *this);
+}
+
+Interface::~Interface() { context_.neighbors.clear(); }
+
+void Interface::attach(SegmentHandler& tcp) noexcept {
+  icmp_.attach(tcp);
+  input_.attach(tcp);
+}
+
+// ---- the turn ----
+
+void Interface::start(uint64_t now_us) {
+  context_.now_us = now_us;
+  link_up_ = context_.nic.link_up();
+  link_due_us_ = now_us + kLinkEveryUs;
+  announcements_left_ = kAnnouncements;
+  announce();
+  flush();
+}
+
+uint32_t Interface::receive(uint64_t now_us, uint32_t budget) {
+  context_.now_us = now_us;
+  nic::Packet* frames[Input::kBurst];
+  uint32_t total = 0;
+  while (total < budget) {
+    const uint32_t count = context_.nic.receive(frames, Input::kBurst);
+    if (count == 0) break;
+    total += count;
+    input_.receive(frames, count);
+    if (count < Input::kBurst / 2) break;
+  }
+  if (__builtin_expect(now_us >= next_due_us(), 0)) advance();
+  return total;
+}
+
+uint64_t Interface::next_due_us() const noexcept {
+  return std::min({context_.neighbors.next_due_us(), announce_due_us_, link_due_us_});
+}
+
+void Interface::advance() {
+  context_.neighbors.advance(context_.now_us);
+  if (context_.now_us >= announce_due_us_) announce();
+  if (context_.now_us >= link_due_us_) look_at_link();
+  flush();
+}
+
+void Interface::look_at_link() {
+  link_due_us_ = context_.now_us + kLinkEveryUs;
+  const bool up = context_.nic.link_up();
+  if (up && !link_up_) {
+    // The other side of the link may be another one now: a switch has to learn where we are.
+    announcements_left_ = kAnnouncements;
+    announce();
+  }
+  link_up_ = up;
+}
+
+void Interface::announce() {
+  announce_due_us_ = UINT64_MAX;
+  if (!context_.options.answers || announcements_left_ == 0) return;
+  const bool first = announcements_left_ == kAnnouncements;
+  --announcements_left_;
+  if (first) discovery_.set_tentative_until(context_.now_us + kProbeUs);
+  for (const InterfaceAddress& entry : context_.routes.addresses()) {
+    if (entry.address.is_v4()) {
+      arp_.announce(entry.address);
+    } else if (first) {
+      discovery_.probe(entry.address);
+    } else {
+      discovery_.announce(entry.address);
+    }
+  }
+  if (announcements_left_ != 0) announce_due_us_ = context_.now_us + kAnnounceEveryUs;
+}
+
+void Interface::request(const IpAddress& target, const nic::MacAddress* known) {
+  if (target.is_v4()) return arp_.request(target, known);
+  discovery_.request(target, known);
+}
+
+// ---- what TCP asks for ----
+
+uint16_t Interface::mtu(const IpAddress& remote) const noexcept {
+  return context_.routes.next_hop(remote) == nullptr ? 0 : context_.mtu;
+}
+
+uint32_t Interface::tso_bytes() const noexcept {
+  const nic::NicCapabilities& has = context_.nic.capabilities();
+  // The IP header's length field bounds what the device cuts from (RFC 791 §3.1); room for headers is left.
+  constexpr uint32_t kLargest = 64'000;
+  return has.tso ? std::min<uint32_t>(kLargest, has.max_pieces * 1400u) : 0;
+}
+
+bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) {
+  SLUICE_ASSERT(packet->length >= header_bytes);
+  const uint32_t bytes = packet->next == nullptr ? packet->length : frame_bytes(packet);
+  const uint32_t ip_bytes = flow.remote.is_v4() ? wire::Ipv4View::kMinBytes : wire::Ipv6View::kBytes;
+  if ((packet->flags & nic::kTxSegment) == 0 && bytes + ip_bytes > context_.mtu) {
+    context_.drop(packet, context_.counters.unsent_too_big);
+    return false;
+  }
+  packet->l4_bytes = static_cast<uint8_t>(header_bytes);
+  prepare_checksum(flow, packet, bytes);
+  IpPacket ip{.local = &flow.local, .remote = &flow.remote, .protocol = wire::kProtocolTcp};
+  ip.traffic_class = static_cast<uint8_t>(ecn);
+  if (!flow.remote.is_v4()) {
+    // RFC 6437 §3: the same for all packets of a flow, and not to be guessed.
+    ip.flow_label = static_cast<uint32_t>(siphash13(context_.options.key, &flow, sizeof flow)) & 0xfffff;
+  }
+  ++context_.counters.segments_out;
+  return output_.send(ip, packet, bytes);
+}
+
+void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t bytes) const noexcept {
+  const nic::NicCapabilities& has = context_.nic.capabilities();
+  const bool segment = (packet->flags & nic::kTxSegment) != 0;
+  const bool by_device = has.tx_l4_checksum;
+  packet->flags = static_cast<uint8_t>((segment ? nic::kTxSegment : 0) | (by_device ? nic::kTxL4Checksum : 0));
+  wire::Checksum sum;
+  // A device that cuts the payload adds the length of each segment itself.
+  const uint32_t length = segment ? 0 : bytes;
+  if (flow.remote.is_v4()) {
+    wire::add_pseudo_header_v4(sum, flow.local.v4(), flow.remote.v4(), wire::kProtocolTcp, static_cast<uint16_t>(length));
+  } else {
+    wire::add_pseudo_header_v6(sum, flow.local.bytes, flow.remote.bytes, wire::kProtocolTcp, length);
+  }
+  uint8_t* const field = packet->data + wire::TcpView::kChecksumOffset;
+  if (by_device) return wire::store_checksum(field, sum.raw());
+  wire::store_checksum(field, 0);
+  for (const nic::Packet* piece = packet; piece != nullptr; piece = piece->next) sum.add(piece->data, piece->length);
+  wire::store_checksum(field, sum.finish());
+}
+
+}  // namespace sluice::net

@@ -1,0 +1,199 @@
+#include <catch2/catch.hpp>
+
+#include "test/net/net_fixture.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+const net::IpAddress kPeer = v4(10, 9, 0, 7);
+const net::IpAddress kOwn = v4(10, 9, 0, 1);
+Bytes segment_frame(const Bytes& payload = {'a', 'b'}) {
+  return ethernet(kOwnMac, wire::kTypeIpv4, ipv4(kPeer, kOwn, 6, tcp_segment(kPeer, kOwn, payload)));
+}
+}  // namespace
+
+TEST_CASE("a segment reaches TCP with its flow, its padding cut off", "[net]") {
+  NetFixture fixture;
+  Bytes frame = segment_frame();
+  frame.resize(60);
+  fixture.receive(frame);
+  REQUIRE(fixture.tcp.segments.size() == 1);
+  const Recorder::Seen& seen = fixture.tcp.segments[0];
+  REQUIRE(seen.flow == net::Flow{kOwn, kPeer, 9000, 40'000});
+  REQUIRE(seen.header_bytes == 20);
+  REQUIRE(seen.payload_bytes == 2);
+  REQUIRE(seen.bytes.size() == 22);
+  REQUIRE(seen.bytes[21] == 'b');
+  REQUIRE(fixture.all_returned());
+}
+
+TEST_CASE("a burst reaches TCP in one call, in order", "[net]") {
+  NetFixture fixture;
+  for (uint8_t i = 0; i < 20; ++i) fixture.nic.put(segment_frame({i}));
+  fixture.run();
+  REQUIRE(fixture.tcp.bursts == 1);
+  REQUIRE(fixture.tcp.segments.size() == 20);
+  for (uint8_t i = 0; i < 20; ++i) REQUIRE(fixture.tcp.segments[i].bytes[20] == i);
+}
+
+TEST_CASE("an IPv6 segment behind extension headers reaches TCP", "[net]") {
+  NetFixture fixture;
+  Bytes body{6, 0, 1, 4, 0, 0, 0, 0};  // destination options, padded
+  const Bytes tcp = tcp_segment(v6(7), v6(1), {'x'});
+  body.insert(body.end(), tcp.begin(), tcp.end());
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), 60, body)));
+  REQUIRE(fixture.tcp.segments.size() == 1);
+  REQUIRE(fixture.tcp.segments[0].payload_bytes == 1);
+  REQUIRE(fixture.tcp.segments[0].flow.remote == v6(7));
+}
+
+TEST_CASE("a segment in several pieces keeps all of its bytes", "[net]") {
+  NetFixture fixture;
+  const Bytes frame = segment_frame({'a', 'b', 'c', 'd'});
+  nic::Packet* const first = fixture.nic.pool().allocate(100);
+  nic::Packet* const second = fixture.nic.pool().allocate(100);
+  first->length = static_cast<uint16_t>(frame.size() - 2);
+  std::memcpy(first->data, frame.data(), first->length);
+  second->length = 30;  // padding in a piece of its own
+  std::memcpy(second->data, frame.data() + first->length, 2);
+  first->next = second;
+  fixture.nic.put_chain(first);
+  fixture.run();
+  REQUIRE(fixture.tcp.segments.size() == 1);
+  REQUIRE(fixture.tcp.segments[0].bytes.size() == 24);
+  REQUIRE(fixture.tcp.segments[0].bytes[23] == 'd');
+  REQUIRE(fixture.all_returned());
+}
+
+namespace {
+void expect_drop(NetFixture& fixture, const Bytes& frame, uint8_t flags, const uint64_t& reason) {
+  fixture.receive(frame, flags);
+  REQUIRE(fixture.tcp.segments.empty());
+  REQUIRE(reason == 1);
+  REQUIRE(fixture.interface.counters().dropped() == 1);
+  REQUIRE(fixture.nic.sent.empty());
+  REQUIRE(fixture.all_returned());
+}
+}  // namespace
+
+TEST_CASE("frames that are cut off, corrupted or in pieces are dropped and counted by the reason", "[net]") {
+  NetFixture fixture;
+  const net::NetCounters& counters = fixture.interface.counters();
+  Bytes frame = segment_frame();
+  const uint64_t* expected = nullptr;
+  uint8_t flags = 0;
+  SECTION("shorter than a header") {
+    frame.resize(13);
+    expected = &counters.dropped_short;
+  }
+  SECTION("an IP length beyond the frame") {
+    store_be16(&frame[16], 200);
+    frame[24] = frame[25] = 0;
+    flags = nic::kRxIpChecksumGood;
+    expected = &counters.dropped_short;
+  }
+  SECTION("an IP checksum") {
+    frame[24] ^= 1;
+    expected = &counters.dropped_checksum;
+  }
+  SECTION("a TCP checksum") {
+    frame[55] ^= 1;
+    expected = &counters.dropped_checksum;
+  }
+  SECTION("what the NIC found bad") {
+    flags = nic::kRxChecksumBad;
+    expected = &counters.dropped_checksum;
+  }
+  SECTION("a TCP header longer than the segment") {
+    frame[14 + 20 + 12] = 0xf0;
+    flags = nic::kRxL4ChecksumGood;
+    expected = &counters.dropped_short;
+  }
+  SECTION("an IPv4 fragment") {
+    frame[20] = 0x20;  // more fragments
+    flags = nic::kRxIpChecksumGood;
+    expected = &counters.dropped_fragment;
+  }
+  SECTION("an IPv6 fragment") {
+    Bytes body{6, 0, 0, 1, 0, 0, 0, 1};
+    body.resize(40);
+    frame = ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), 44, body));
+    expected = &counters.dropped_fragment;
+  }
+  expect_drop(fixture, frame, flags, *expected);
+}
+
+TEST_CASE("frames of others and from addresses that cannot be are dropped and counted by the reason", "[net]") {
+  NetFixture fixture;
+  const net::NetCounters& counters = fixture.interface.counters();
+  Bytes frame = segment_frame();
+  const uint64_t* expected = nullptr;
+  SECTION("another station's") {
+    frame[5] = 9;
+    expected = &counters.dropped_not_ours;
+  }
+  SECTION("another address") {
+    const auto other = v4(10, 9, 0, 2);
+    frame = ethernet(kOwnMac, wire::kTypeIpv4, ipv4(kPeer, other, 6, tcp_segment(kPeer, other, {})));
+    expected = &counters.dropped_not_ours;
+  }
+  SECTION("to a group's MAC") {
+    frame[0] = 1;
+    expected = &counters.dropped_not_ours;
+  }
+  SECTION("a tag of a VLAN") {
+    frame = ethernet(kOwnMac, wire::kTypeIpv4, Bytes(frame.begin() + 14, frame.end()), 5);
+    expected = &counters.dropped_not_ours;
+  }
+  SECTION("our own address as source") {
+    frame = ethernet(kOwnMac, wire::kTypeIpv4, ipv4(kOwn, kOwn, 6, tcp_segment(kOwn, kOwn, {})));
+    expected = &counters.dropped_martian;
+  }
+  SECTION("a loopback source") {
+    const auto lo = v4(127, 0, 0, 1);
+    frame = ethernet(kOwnMac, wire::kTypeIpv4, ipv4(lo, kOwn, 6, tcp_segment(lo, kOwn, {})));
+    expected = &counters.dropped_martian;
+  }
+  SECTION("a broadcast source") {
+    const auto all = v4(10, 9, 0, 255);
+    frame = ethernet(kOwnMac, wire::kTypeIpv4, ipv4(all, kOwn, 6, tcp_segment(all, kOwn, {})));
+    expected = &counters.dropped_martian;
+  }
+  SECTION("a mapped IPv4 source in IPv6") {
+    frame = ethernet(kOwnMac, wire::kTypeIpv6, ipv6(kPeer, v6(1), 6, tcp_segment(v6(7), v6(1), {})));
+    expected = &counters.dropped_martian;
+  }
+  SECTION("another protocol family") {
+    store_be16(&frame[12], 0x88cc);
+    expected = &counters.dropped_not_ours;
+  }
+  expect_drop(fixture, frame, 0, *expected);
+}
+
+TEST_CASE("checksums that the NIC has verified are not computed again", "[net]") {
+  NetFixture fixture;
+  Bytes frame = segment_frame();
+  frame[24] ^= 1;
+  frame[50] ^= 1;
+  fixture.receive(frame, nic::kRxIpChecksumGood | nic::kRxL4ChecksumGood);
+  REQUIRE(fixture.tcp.segments.size() == 1);
+}
+
+TEST_CASE("with a VLAN only its frames are taken, and frames carry its tag", "[net]") {
+  net::InterfaceOptions options = NetFixture::defaults();
+  options.vlan = 5;
+  NetFixture fixture(options);
+  const Bytes plain = segment_frame();
+  const Bytes ip(plain.begin() + 14, plain.end());
+  fixture.receive(plain);
+  REQUIRE(fixture.tcp.segments.empty());
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv4, ip, 5 | 3 << 13));  // with a priority
+  REQUIRE(fixture.tcp.segments.size() == 1);
+  Bytes request(28);
+  wire::ArpView::write(request.data(), 1, kPeerMac, kPeer.v4(), kOwnMac, kOwn.v4());
+  fixture.receive(ethernet(kOwnMac, wire::kTypeArp, request, 5));
+  REQUIRE(fixture.nic.sent.size() == 1);
+  REQUIRE(load_be16(&fixture.nic.sent[0][12]) == wire::kTypeVlan);
+  REQUIRE(load_be16(&fixture.nic.sent[0][14]) == 5);
+}

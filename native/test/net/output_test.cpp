@@ -1,0 +1,117 @@
+#include <catch2/catch.hpp>
+
+#include "test/net/net_fixture.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+const net::IpAddress kPeer = v4(10, 9, 0, 7);
+}
+
+TEST_CASE("a segment leaves with right headers and checksums", "[net]") {
+  NetFixture fixture;
+  fixture.learn(kPeer);
+  REQUIRE(fixture.send(kPeer, {1, 2, 3}));
+  Bytes frame = fixture.nic.sent.at(0);
+  REQUIRE(frame.size() == 14 + 20 + 20 + 3);
+  const auto ip = wire::Ipv4View::parse(&frame[14], 43);
+  REQUIRE(ip);
+  REQUIRE(ip->checksum_good());
+  REQUIRE(ip->dont_fragment());
+  REQUIRE(ip->ttl() == 64);
+  wire::Checksum sum;
+  wire::add_pseudo_header_v4(sum, ip->source(), ip->target(), 6, 23);
+  sum.add(&frame[34], 23);
+  REQUIRE(sum.good());
+}
+
+TEST_CASE("a device that computes checksums is given the pseudo-header's sum and the lengths", "[net]") {
+  NetFixture fixture;
+  fixture.nic.change_capabilities().tx_l4_checksum = true;
+  fixture.learn(kPeer);
+  fixture.send(kPeer, {1, 2, 3});
+  const Bytes& frame = fixture.nic.sent.at(0);
+  REQUIRE(fixture.nic.sent_flags[fixture.nic.sent_flags.size() - 1] == nic::kTxL4Checksum);
+  wire::Checksum sum;
+  wire::add_pseudo_header_v4(sum, v4(10, 9, 0, 1).v4(), kPeer.v4(), 6, 23);
+  REQUIRE(wire::load_checksum(&frame[34 + 16]) == sum.raw());
+}
+
+TEST_CASE("a payload in several pieces is summed over all of them", "[net]") {
+  NetFixture fixture;
+  fixture.learn(kPeer);
+  nic::Packet* const head = fixture.nic.pool().allocate(20);
+  nic::Packet* const body = fixture.nic.pool().allocate(5);
+  head->length = 20;
+  wire::TcpView::write(head->data, {9000, 40'000, 7, 8, 512, 20, wire::kAck});
+  body->length = 5;
+  std::memcpy(body->data, "hello", 5);
+  head->next = body;
+  nic::PacketPool::ref(body);
+  REQUIRE(fixture.interface.send({v4(10, 9, 0, 1), kPeer, 9000, 40'000}, head, 20, net::Ecn::kCapable0));
+  REQUIRE(fixture.interface.transmitting(body));
+  fixture.interface.flush();
+  REQUIRE_FALSE(fixture.interface.transmitting(body));
+  const Bytes& frame = fixture.nic.sent.at(0);
+  wire::Checksum sum;
+  wire::add_pseudo_header_v4(sum, v4(10, 9, 0, 1).v4(), kPeer.v4(), 6, 25);
+  sum.add(&frame[34], 25);
+  REQUIRE(sum.good());
+  REQUIRE((frame[15] & 3) == 2);
+  fixture.nic.pool().unref(body);
+  REQUIRE(fixture.all_returned());
+}
+
+TEST_CASE("what the device does not take is offered again, and dropped when too much waits", "[net]") {
+  NetFixture fixture;
+  fixture.learn(kPeer);
+  fixture.nic.room = 0;
+  uint32_t sent = 0;
+  while (fixture.send(kPeer, {static_cast<uint8_t>(sent)})) ++sent;
+  REQUIRE(sent == 256);
+  REQUIRE(fixture.interface.counters().unsent_device_full == 1);
+  fixture.nic.room = UINT32_MAX;
+  fixture.interface.flush();
+  REQUIRE(fixture.nic.sent.size() == 256);
+  REQUIRE(fixture.nic.sent[255].back() == 255);
+  REQUIRE(fixture.all_returned());
+}
+
+TEST_CASE("a segment larger than the MTU is not sent", "[net]") {
+  net::InterfaceOptions options = NetFixture::defaults();
+  options.mtu = 1400;
+  NetFixture fixture(options);
+  fixture.learn(kPeer);
+  REQUIRE(fixture.interface.mtu(kPeer) == 1400);
+  REQUIRE_FALSE(fixture.send(kPeer, Bytes(1361)));
+  REQUIRE(fixture.interface.counters().unsent_too_big == 1);
+  REQUIRE(fixture.send(kPeer, Bytes(1360)));
+}
+
+TEST_CASE("packets of one IPv6 flow carry one flow label", "[net]") {
+  NetFixture fixture;
+  fixture.send(v6(7), {1});
+  fixture.send(v6(7), {2});
+  Bytes answer(32);
+  wire::NeighborView::write_body(answer.data(), v6(7).bytes, wire::NeighborView::kOptionTargetMac, kPeerMac);
+  wire::Checksum sum;
+  wire::add_pseudo_header_v6(sum, v6(7).bytes, v6(1).bytes, 58, 32);
+  wire::IcmpView::write(answer.data(), 32, 136, 0, wire::NeighborView::kFlagSolicited, sum);
+  fixture.nic.sent.clear();
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), 58, answer, 255)));
+  REQUIRE(fixture.nic.sent.size() == 2);
+  REQUIRE(std::memcmp(&fixture.nic.sent[0][14], &fixture.nic.sent[1][14], 4) == 0);
+  REQUIRE((load_be32(&fixture.nic.sent[0][14]) & 0xfffff) != 0);
+}
+
+TEST_CASE("frames that still wait go back to the pool with the interface", "[net]") {
+  FakeNic nic;
+  {
+    net::Interface interface(nic, NetFixture::defaults());
+    nic::Packet* const packet = nic.pool().allocate(20);
+    packet->length = 20;
+    interface.send({v4(10, 9, 0, 1), kPeer, 9000, 40'000}, packet, 20, net::Ecn::kNotCapable);
+  }
+  REQUIRE(nic.heap().free_count() == nic.heap().total_count());
+}

@@ -1,4 +1,4 @@
-import { numberOr, stringOr } from './codec.js';
+import { bodyBytes, numberOr, stringOr } from './codec.js';
 import { Connection } from './connection.js';
 import { Emitter } from './emitter.js';
 import { ClientError } from './errors.js';
@@ -13,11 +13,13 @@ import type { Fields, Frame } from './codec.js';
 import type { ResolvedOptions } from './options.js';
 import type { Link, Reply } from './replies.js';
 import type {
-  Body, ClientEvents, ClientOptions, ClientState, CloseInfo, HistoryOptions, Message, OpenInfo, Presence, PublishOptions,
+  Body, ClientEvents, ClientOptions, ClientState, CloseInfo, HistoryOptions, Message, OpenInfo, Position, Presence, PublishOptions,
   PublishResult, Since,
 } from './types.js';
 
 const DEFAULT_HISTORY = 50;
+/** Of a header line of 4 KiB, which also holds tokens. */
+const CURSORS_BYTES = 1500;
 
 /** A session with a Sluice gateway. Made by createClient(); connects when told to; after close() all calls reject. */
 export class Client extends Emitter<ClientEvents> {
@@ -37,6 +39,7 @@ export class Client extends Emitter<ClientEvents> {
     super();
     this.#options = resolveOptions(options);
     this.#connection = new Connection(this.#options, {
+      cursors: () => this.#cursors(),
       state: (state) => this.emit('state', state),
       up: (welcome) => this.#up(welcome),
       down: (info) => this.#down(info),
@@ -181,12 +184,34 @@ export class Client extends Emitter<ClientEvents> {
     };
     this.#opened = info;
     // Subscriptions first: a publisher that also listens then gets its own messages live.
-    for (const subscription of this.#subscriptions.values()) subscription.up();
+    this.#subscribeAgain(restoredOf(welcome));
     this.#publisher.up(rateOf(welcome));
     this.#reads.up();
     this.#connecting?.resolve(info);
     this.#connecting = null;
     this.emit('open', info);
+  }
+
+  /** `restored`: channels that the gateway delivers by itself, from behind these positions. */
+  #subscribeAgain(restored: ReadonlyMap<string, Position>): void {
+    const unwanted = new Set(restored.keys());
+    for (const [channel, subscription] of this.#subscriptions) {
+      if (subscription.up(restored.get(channel) ?? null)) unwanted.delete(channel);
+    }
+    for (const channel of unwanted) this.#link().request({ op: 'unsub', channel }, null, () => undefined);
+  }
+
+  /** For `hello`: how far each subscription is, as many as a header line holds. The others ask by themselves. */
+  #cursors(): Fields {
+    const cursors: Record<string, Position> = {};
+    let bytes = 0;
+    for (const [channel, { resumable }] of this.#subscriptions) {
+      if (resumable === null) continue;
+      bytes += bodyBytes(JSON.stringify([channel, resumable]));
+      if (bytes > CURSORS_BYTES) break;
+      cursors[channel] = resumable;
+    }
+    return Object.keys(cursors).length === 0 ? {} : { cursors };
   }
 
   #down(info: CloseInfo): void {
@@ -249,6 +274,18 @@ function rateOf(welcome: Fields): { readonly perSecond: number; readonly burst: 
   const burst = numberOr((limits as Fields)['publish_burst'], perSecond);
   // A tenth is left unused: what leaves here at the allowed pace may arrive closer together.
   return { perSecond, burst: Math.max(1, burst - Math.ceil(burst / 10)) };
+}
+
+/** `welcome.channels`. */
+function restoredOf(welcome: Fields): ReadonlyMap<string, Position> {
+  const restored = new Map<string, Position>();
+  const channels = welcome['channels'];
+  if (typeof channels !== 'object' || channels === null) return restored;
+  for (const [channel, position] of Object.entries(channels as Fields)) {
+    const { seq, epoch } = (position ?? {}) as Fields;
+    restored.set(channel, { seq: numberOr(seq, 0), epoch: stringOr(epoch, '') });
+  }
+  return restored;
 }
 
 /** Throws ClientError `bad_option` or `no_websocket`. */

@@ -8,6 +8,8 @@ import type { ResolvedOptions } from './options.js';
 import type { Body, ClientState, CloseInfo, DrainNotice, ReconnectInfo, WebSocketLike } from './types.js';
 
 export interface ConnectionHandlers {
+  /** Fields of `hello` that say how far the device is. */
+  cursors(): Fields;
   state(state: ClientState): void;
   /** `welcome` came: operations may be sent. */
   up(welcome: Fields): void;
@@ -120,6 +122,7 @@ export class Connection {
       ...(token === null ? {} : { token }),
       ...(device === null ? {} : { device }),
       ...(this.#resume === null ? {} : { resume: this.#resume }),
+      ...this.#handlers.cursors(),
     };
   }
 

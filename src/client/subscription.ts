@@ -38,6 +38,8 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
   readonly #queue: PullQueue<Message>;
   readonly #backoff: Backoff;
   #phase: Phase = 'off';
+  /** The gateway has answered a `sub`. */
+  #isKnown = false;
   #iterators = 0;
   /** Only the answer to the latest `sub` counts. */
   #asks = 0;
@@ -103,9 +105,22 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     for (const message of this.#queue.drain()) this.#tell(message);
   }
 
-  /** @internal The connection is up: asks for what follows the last delivered position. */
-  up(): void {
-    if (this.#phase === 'off') this.#ask();
+  /** @internal What `hello` tells of it; null when it shall not come by itself. */
+  get resumable(): Position | null {
+    return this.#isKnown && this.#phase !== 'paused' ? this.#tracker.position : null;
+  }
+
+  /**
+   * @internal The connection is up. `from`: the gateway delivers the channel from behind this position by itself. Asks for what follows
+   * the last delivered position unless that is what is coming. Returns whether what is coming is wanted.
+   */
+  up(from: Position | null = null): boolean {
+    if (this.#phase !== 'off') return false;
+    const last = this.#tracker.position;
+    // What overlaps is dropped; a hole, or another life of the channel, needs an answer to `sub`.
+    if (!this.#isKnown || from === null || last === null || from.epoch !== last.epoch || from.seq > last.seq) this.#ask();
+    else this.#goOn(last);
+    return true;
   }
 
   /** @internal The connection is gone. */
@@ -155,15 +170,22 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
   /** @internal Ends it; `error` is null when the application closed it. */
   end(error: ClientError | null): void {
     if (this.#phase === 'closed') return;
-    const isKnown = this.#phase === 'live' || this.#phase === 'asking';
+    const isSubscribed = this.#phase === 'live' || this.#phase === 'asking';
     this.#phase = 'closed';
     this.#cancelRetry();
-    if (isKnown && this.#link.isUp) this.#link.request({ op: 'unsub', channel: this.channel }, null, () => undefined);
+    if (isSubscribed && this.#link.isUp) this.#link.request({ op: 'unsub', channel: this.channel }, null, () => undefined);
     this.#owner.closed(this.channel);
     this.#queue.end(error);
     this.#rejectReady(error ?? new ClientError('closed', `the subscription to ${this.channel} was closed`));
     if (error !== null) this.emit('error', error);
     this.emit('close', null);
+  }
+
+  #goOn(last: Position): void {
+    this.#cancelRetry();
+    this.#asks += 1;
+    this.#phase = 'live';
+    this.emit('subscribed', last);
   }
 
   #ask(): void {
@@ -194,6 +216,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     const head = { seq: numberOr(reply.ok['server_seq'], 0), epoch: stringOr(reply.ok['epoch'], '') };
     const loss = this.#tracker.begin(head.seq, head.epoch);
     this.#phase = 'live';
+    this.#isKnown = true;
     if (loss !== null) this.#report(loss);
     this.#resolveReady(head);
     this.emit('subscribed', head);

@@ -84,7 +84,12 @@ export const LOG_OPTIONS = {
 } as const;
 
 export const SESSION_OPTIONS = {
-  resumeTtlMs: option(duration(1000, 365 * DAY), DAY, 'How long a resume token is valid after it was given out.'),
+  resumeTtlMs: option(duration(1000, 365 * DAY), DAY, 'Time to resume a session whose connection is gone; later is 4004.'),
+  resumeGraceMs: option(duration(0, 10 * MINUTE), 30_000, 'The resume token before the last is good this long, if the last was not used.'),
+  leaseMs: option(duration(10_000, DAY), 10 * MINUTE, 'Lease of a connected session; renewed at half of it.'),
+  cursorsTtlMs: option(duration(0, 3650 * DAY), 30 * DAY, 'How long a device keeps its cursors once its session is over.'),
+  gatherMs: option(duration(0, 10_000), 200, 'Cursors that devices report are gathered this long before they are stored.'),
+  storeTimeoutMs: option(duration(100, 10 * MINUTE), 5000, 'How long a `hello` waits for the session store; more is closed with 1013.'),
   closeTimeoutMs: option(duration(0, 10 * MINUTE), 5000, 'How long a stop waits for connections to close.'),
   retryAfterS: option(count(0, 3600), 1, 'Retry-After of the 503 that new upgrades get while stopping.'),
 } as const;

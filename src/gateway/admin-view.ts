@@ -39,6 +39,7 @@ export class AdminView implements AdminBackend {
   #lagging = 0;
   /** Milliseconds of the monotonic clock; -Infinity when the last commit went well. */
   #storeFailedAt = -Infinity;
+  #sessionStoreFailed = false;
 
   constructor(parts: GatewayParts, host: HostInfo) {
     this.#parts = parts;
@@ -54,7 +55,8 @@ export class AdminView implements AdminBackend {
     if (this.#health === 'draining') return 'draining';
     // For a while only: a node that is asked no more would never find out that its disk is well again.
     const recent = this.#parts.clock.monotonic() - this.#storeFailedAt < STORE_FAILURE_MS;
-    return recent ? 'the message log cannot be written' : null;
+    if (recent) return 'the message log cannot be written';
+    return this.#sessionStoreFailed ? 'sessions cannot be stored' : null;
   }
 
   drain(): void {
@@ -69,6 +71,10 @@ export class AdminView implements AdminBackend {
     this.#commits += 1;
     this.#storeFailedAt = -Infinity;
     this.onCommit?.(count, seconds, oldestWait);
+  }
+
+  countSessionStore(error: unknown): void {
+    this.#sessionStoreFailed = error !== null;
   }
 
   countResult(error: Error | null, duplicate: boolean): void {

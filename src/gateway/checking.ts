@@ -1,6 +1,6 @@
 /**
- * Rows whose token is being checked. Verification is asynchronous, so what a client sends behind its `hello` is kept, in order and
- * within a bound, and handled when the answer is there. There is state for such rows only.
+ * Rows whose `hello` is being answered. That is asynchronous, so what a client sends behind it is kept, in order and within a
+ * bound, and handled when the answer is there. There is state for such rows only.
  */
 
 import type { Row } from '../engine/port.js';
@@ -40,6 +40,10 @@ export class Checks {
     check.bytes += message.length + 64;
     check.kept.push({ message: Buffer.from(message), headerLength, text });
     return true;
+  }
+
+  has(check: Check): boolean {
+    return this.#checks.get(check.row) === check;
   }
 
   /** False when the row was closed meanwhile. */

@@ -6,16 +6,18 @@ import type { CloseCode } from '../errors.js';
 import type { ChannelRegistry } from '../sequence/channels.js';
 import type { PublishRequest } from '../sequence/types.js';
 import type { Authenticator } from '../session/auth.js';
-import type { EndedSessions } from '../session/ended.js';
-import type { ResumeTokens } from '../session/resume-token.js';
+import type { SessionOpener } from '../session/opener.js';
 import type { Subscriptions } from '../session/subscriptions.js';
 import type { SessionTable } from '../session/table.js';
+import type { SessionWriter } from '../session/writer.js';
+import type { SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
 import type { Replays } from '../sync/replays.js';
 import type { ReplaySink, ReplaySource } from '../sync/types.js';
 import type { Header } from './header.js';
 import type { PublishRate } from './rate.js';
 import type { Replies } from './replies.js';
+import type { SessionKeeper } from './session-keeper.js';
 
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
@@ -35,9 +37,11 @@ export interface GatewayContext {
   readonly port: EnginePort;
   readonly sessions: SessionTable;
   readonly subscriptions: Subscriptions;
-  readonly ended: EndedSessions;
   readonly auth: Authenticator;
-  readonly resume: ResumeTokens;
+  readonly store: SessionStore;
+  readonly opener: SessionOpener;
+  readonly writer: SessionWriter;
+  readonly keeper: SessionKeeper;
   readonly rate: PublishRate;
   readonly channels: ChannelRegistry;
   readonly log: MessageLog;

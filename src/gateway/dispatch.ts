@@ -93,7 +93,9 @@ export class Dispatcher {
     // Answered natively; a client's own spacing of them may still bring one here.
     if (op === 'hb') return;
     if (op === 'hello') return this.#hello(row, header);
-    if (this.#context.sessions.state(row) !== SESSION.open) return this.#context.end(row, CLOSE.notAuthorised, 'hello comes first');
+    const { sessions, keeper } = this.#context;
+    if (sessions.state(row) !== SESSION.open) return this.#context.end(row, CLOSE.notAuthorised, 'hello comes first');
+    if (sessions.isUnconfirmed(row)) keeper.confirm(row);
     const operation = OPERATIONS.get(op);
     if (operation === undefined) return this.#unknown(row, header, op);
     try {

@@ -59,8 +59,15 @@ export function readPosition(value: unknown, field: string): Position | HeaderFa
   if (given !== 1) return positionFault(field);
   if (typeof seq === 'number') return readSeqPosition(seq, epoch, field);
   if (typeof ts === 'number' && Number.isFinite(ts) && ts >= 0) return { kind: 'ts', ts: Math.ceil(ts) };
-  if (typeof id === 'string' && /^\d{1,19}$/.test(id) && BigInt(id) <= MSG_ID_MAX) return { kind: 'id', id: BigInt(id) };
-  return positionFault(field);
+  const message = readMessageId(id);
+  return message === null ? positionFault(field) : { kind: 'id', id: message };
+}
+
+/** Null where it is no Snowflake. */
+export function readMessageId(value: unknown): bigint | null {
+  if (typeof value !== 'string' || !/^\d{1,19}$/.test(value)) return null;
+  const id = BigInt(value);
+  return id <= MSG_ID_MAX ? id : null;
 }
 
 function readSeqPosition(seq: number, epoch: unknown, field: string): Position | HeaderFault {

@@ -5,17 +5,15 @@
 
 import type { AdminBackend } from '../admin/backend.js';
 import type { EngineEvents, EngineNotice, Row } from '../engine/port.js';
-import { CLOSE, NotAuthorisedError, type CloseCode } from '../errors.js';
+import { CLOSE, type CloseCode } from '../errors.js';
 import type { FirstResult } from '../store/types.js';
 import type { PublishRequest } from '../sequence/types.js';
 import { SESSION } from '../session/table.js';
-import { CatchUp } from '../sync/catch-up.js';
+import { CatchUp, catchingUp } from '../sync/catch-up.js';
 import { AdminView, type HostInfo } from './admin-view.js';
-import { Checks } from './checking.js';
+import { Admission } from './admission.js';
 import { Dispatcher } from './dispatch.js';
 import { failureReply } from './failure.js';
-import type { Header } from './header.js';
-import { readHello, welcome, type Hello } from './ops/hello.js';
 import { makeParts, type GatewayDeps, type GatewayParts } from './parts.js';
 import { closeReason } from './replies.js';
 import { Housekeeping } from './housekeeping.js';
@@ -30,7 +28,7 @@ export class Gateway implements EngineEvents {
   readonly admin: AdminBackend;
   readonly #parts: GatewayParts;
   readonly #dispatcher: Dispatcher;
-  readonly #checks: Checks;
+  readonly #admission: Admission;
   readonly #housekeeping: Housekeeping;
   readonly #admin: AdminView;
   readonly #onNotice: NonNullable<GatewayOptions['onNotice']>;
@@ -45,6 +43,7 @@ export class Gateway implements EngineEvents {
       onResult: (request, error, result, duplicate) => gateway?.onResult(request, error, result, duplicate),
       onCommit: (count, seconds, oldestWait) => gateway?.onCommit(count, seconds, oldestWait),
       end: (row, code, reason) => gateway?.end(row, code, reason),
+      onSessionStore: (error) => gateway?.onSessionStore(error),
     });
     gateway = new Gateway(parts, options);
     return gateway;
@@ -52,8 +51,8 @@ export class Gateway implements EngineEvents {
 
   private constructor(parts: GatewayParts, options: GatewayOptions) {
     this.#parts = parts;
-    this.#checks = new Checks(parts.config.limits.pendingBytes);
-    this.#dispatcher = new Dispatcher(parts, (row, header) => this.#hello(row, header));
+    this.#admission = new Admission(parts, (row, message, headerLength, text) => this.#onKept(row, message, headerLength, text));
+    this.#dispatcher = new Dispatcher(parts, (row, header) => this.#admission.hello(row, header));
     this.#housekeeping = new Housekeeping(parts);
     this.#admin = new AdminView(parts, options.host);
     this.admin = this.#admin;
@@ -78,8 +77,7 @@ export class Gateway implements EngineEvents {
     const { sessions, clock, port } = this.#parts;
     const state = sessions.state(row);
     if (state === SESSION.checking) {
-      const kept = this.#checks.keep(row, port.memory.subarray(address, address + length), headerLength, text);
-      if (!kept) this.end(row, CLOSE.policy, 'too much was sent before the token was checked');
+      this.#admission.keep(row, port.memory.subarray(address, address + length), headerLength, text);
       return;
     }
     if (state === SESSION.closing || state === SESSION.free) return;
@@ -90,7 +88,7 @@ export class Gateway implements EngineEvents {
 
   onClose(row: Row): void {
     const { sessions, port } = this.#parts;
-    this.#clear(row);
+    this.#clear(row, true);
     sessions.disconnect(row);
     port.release(row);
     if (sessions.connections === 0) this.#onEmpty?.();
@@ -109,7 +107,7 @@ export class Gateway implements EngineEvents {
     // Of a subscription that was replaced meanwhile: the latest subscribe command delivers from liveFrom on, so what fell behind
     // below it is over. The difference of low words, because that is what the column holds.
     if (((nextSeq >>> 0) - subscriptions.liveFrom(subscription) | 0) < 0) return;
-    if (replays.find(row, (job): job is CatchUp => job instanceof CatchUp && job.channel.id === channelId) !== undefined) return;
+    if (catchingUp(replays, row, channelId) !== undefined) return;
     replays.add(row, new CatchUp(channel, nextSeq, source), true);
     this.#admin.countLagging();
   }
@@ -121,6 +119,12 @@ export class Gateway implements EngineEvents {
   onTurnEnd(core: number, position: number): void {
     this.#pump();
     this.#parts.publisher.endTurn(core, position);
+  }
+
+  // --- the session store
+
+  onSessionStore(error: unknown): void {
+    this.#admin.countSessionStore(error);
   }
 
   // --- results of the publisher
@@ -150,7 +154,8 @@ export class Gateway implements EngineEvents {
     const { sessions, port } = this.#parts;
     const state = sessions.state(row);
     if (state === SESSION.free || state === SESSION.closing) return;
-    this.#clear(row);
+    // Who has the session now has its state as well.
+    this.#clear(row, code !== CLOSE.sessionTakenOver);
     port.close(row, code, closeReason(reason));
   }
 
@@ -159,19 +164,21 @@ export class Gateway implements EngineEvents {
    * session.closeTimeoutMs has passed.
    */
   async stop(): Promise<void> {
-    const { config, port, publisher, sessions } = this.#parts;
+    const { config, port, publisher, sessions, writer } = this.#parts;
     this.#admin.drain();
     port.setHealth('draining', config.session.retryAfterS);
     await withinMs(publisher.close(), config.session.closeTimeoutMs);
     sessions.forEachConnection((row) => this.end(row, CLOSE.serviceRestart, 'the gateway is stopping'));
     if (sessions.connections > 0) await withinMs(new Promise<void>((resolve) => (this.#onEmpty = resolve)), config.session.closeTimeoutMs);
     this.#housekeeping.stop();
+    await withinMs(writer.close(), config.session.closeTimeoutMs);
   }
 
   /** Everything that the row has is given back; its connection may still be there. */
-  #clear(row: Row): void {
-    const { sessions, subscriptions, replays, port } = this.#parts;
-    this.#checks.cancel(row);
+  #clear(row: Row, release: boolean): void {
+    const { sessions, subscriptions, replays, port, keeper } = this.#parts;
+    this.#admission.cancel(row);
+    if (release && sessions.state(row) === SESSION.open) keeper.release(row);
     replays.cancelRow(row);
     // The engine's subscriber sets hold rows, not connections: what is left in them would be the next connection's.
     subscriptions.channelsOf(row, (channel) => port.unsubscribe(row, channel));
@@ -179,44 +186,10 @@ export class Gateway implements EngineEvents {
     sessions.end(row);
   }
 
-  // --- hello
-
-  #hello(row: Row, header: Header): void {
-    const { auth, sessions, port } = this.#parts;
-    const hello = readHello(this.#parts, row, header);
-    if (hello === null) return;
-    if (hello.token === null) {
-      if (auth.anonymous === null) return this.end(row, CLOSE.notAuthorised, 'a token is required');
-      return welcome(this.#parts, row, auth.anonymous, hello);
-    }
-    sessions.setState(row, SESSION.checking);
-    port.pause(row);
-    void this.#check(row, hello, hello.token);
-  }
-
-  /** Never rejects. */
-  async #check(row: Row, hello: Hello, token: string): Promise<void> {
-    const { auth, sessions, port } = this.#parts;
-    const check = this.#checks.begin(row);
-    try {
-      const identity = await auth.verify(token);
-      if (!this.#checks.finish(check)) return;
-      sessions.setState(row, SESSION.connected);
-      welcome(this.#parts, row, identity, hello);
-      port.resume(row);
-      this.#replayKept(row, check.kept);
-    } catch (error) {
-      if (!this.#checks.finish(check)) return;
-      if (error instanceof NotAuthorisedError) this.end(row, CLOSE.notAuthorised, error.message);
-      else this.end(row, CLOSE.internal, 'the token could not be checked');
-    }
-  }
-
-  #replayKept(row: Row, kept: readonly { readonly message: Buffer; readonly headerLength: number; readonly text: boolean }[]): void {
-    for (const { message, headerLength, text } of kept) {
-      if (this.#parts.sessions.state(row) !== SESSION.open) return;
-      this.#dispatcher.onKept(row, message, headerLength, text);
-    }
+  /** What came while the `hello` before it was being answered. */
+  #onKept(row: Row, message: Buffer, headerLength: number, text: boolean): void {
+    if (this.#parts.sessions.state(row) !== SESSION.open) return;
+    this.#dispatcher.onKept(row, message, headerLength, text);
     this.#pumpSoon();
   }
 

@@ -22,6 +22,10 @@ export interface Header {
   readonly resume?: unknown;
   readonly sync_cursor?: unknown;
   readonly cursors?: unknown;
+  readonly last_seen_message_id?: unknown;
+  readonly seq?: unknown;
+  readonly epoch?: unknown;
+  readonly msg_id?: unknown;
 }
 
 /** Null where the bytes are no JSON object. Text messages were checked to be UTF-8 natively; binary ones are checked here. */

@@ -1,4 +1,4 @@
-/** Periodic work: sessions whose token ended, consumers that do not move, messages and channels that leave memory. */
+/** Periodic work: sessions whose token ended, leases, consumers that do not move, messages and channels that leave memory. */
 
 import { CLOSE } from '../errors.js';
 import type { GatewayParts } from './parts.js';
@@ -27,8 +27,9 @@ export class Housekeeping {
   }
 
   tick(): void {
-    const { replays, hotLog, channels, subscriptions, clock, config } = this.#parts;
+    const { replays, hotLog, channels, subscriptions, clock, config, keeper } = this.#parts;
     this.#expireSessions();
+    keeper.tick(ROWS_A_TICK);
     for (const row of replays.stalled(config.limits.slowConsumerTimeoutMs)) {
       this.#parts.end(row, CLOSE.slowConsumer, 'messages are not being read: resume and catch up');
     }

@@ -8,12 +8,14 @@ import { LamportClock } from '../sequence/lamport.js';
 import { Publisher, type PublishResultHandler, type PublisherOptions } from '../sequence/publisher.js';
 import { Snowflake } from '../sequence/snowflake.js';
 import { Authenticator } from '../session/auth.js';
-import { EndedSessions } from '../session/ended.js';
+import { SessionOpener } from '../session/opener.js';
 import { compilePatterns } from '../session/patterns.js';
 import { ResumeTokens } from '../session/resume-token.js';
 import { Subscriptions } from '../session/subscriptions.js';
 import { SessionTable } from '../session/table.js';
+import { SessionWriter } from '../session/writer.js';
 import { HotLog } from '../store/hot-log.js';
+import type { SessionRef, SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
 import { Replays } from '../sync/replays.js';
 import { TieredSource } from '../sync/tiers.js';
@@ -22,12 +24,14 @@ import type { Clock, Drops, GatewayContext } from './context.js';
 import { goLive } from './ops/sub.js';
 import { PublishRate } from './rate.js';
 import { Replies } from './replies.js';
+import { SessionKeeper } from './session-keeper.js';
 import { PortSink } from './sink.js';
 
 export interface GatewayDeps {
   readonly config: Config;
   readonly port: EnginePort;
   readonly log: MessageLog;
+  readonly store: SessionStore;
   /** Signs resume tokens. */
   readonly secret: Uint8Array;
   readonly clock: Clock;
@@ -37,6 +41,8 @@ export interface Hooks {
   readonly onResult: PublishResultHandler;
   readonly onCommit: NonNullable<PublisherOptions['onCommit']>;
   readonly end: GatewayContext['end'];
+  /** The session store failed (an error) or is well again (null). */
+  readonly onSessionStore: (error: unknown) => void;
 }
 
 export interface GatewayParts extends GatewayContext {
@@ -46,7 +52,7 @@ export interface GatewayParts extends GatewayContext {
 
 /** Throws ConfigError for keys that cannot be used, StoreError where the log fails. */
 export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<GatewayParts> {
-  const { config, port, log, clock } = deps;
+  const { config, port, log, store, clock } = deps;
   const auth = await Authenticator.create(config.auth, config.anonymous, () => clock.now());
   const replies = new Replies(port);
   const channels = makeChannels(deps);
@@ -59,21 +65,44 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     failed: (row) => hooks.end(row, CLOSE.tryAgainLater, 'messages cannot be read'),
     historyDone: (row, opId, channel, count) => historyDone(parts, row, opId, channel, count),
   });
+  const writer = makeWriter(deps, hooks, (ref) => parts.keeper.lost(ref));
   const replayLimits = { chunkBytes: config.limits.catchUpChunkBytes, turnBytes: config.limits.catchUpTurnBytes };
   const parts: GatewayParts = {
-    config, port, log, clock, auth, replies, channels, hotLog, sink,
+    config, port, log, store, clock, auth, replies, channels, hotLog, sink, writer,
+    opener: makeOpener(deps, writer),
     sessions: new SessionTable(port.rows),
     subscriptions: new Subscriptions(port.rows),
-    ended: new EndedSessions(),
-    resume: new ResumeTokens(deps.secret),
     rate: new PublishRate(port.rows, config.limits),
     source: new TieredSource(hotLog, log),
     replays: new Replays(replayLimits, sink, () => clock.monotonic()),
     publisher: makePublisher(deps, hotLog, channels, hooks),
     drops: noDrops(),
     end: hooks.end,
+    get keeper() {
+      return keeper;
+    },
   };
+  const keeper = new SessionKeeper(parts);
   return parts;
+}
+
+function makeWriter({ config, store }: GatewayDeps, hooks: Hooks, lost: (ref: SessionRef) => void): SessionWriter {
+  const after = (ms: number, run: () => void): void => {
+    if (ms === 0) setImmediate(run);
+    else setTimeout(run, ms).unref();
+  };
+  return new SessionWriter({ store, gatherMs: config.session.gatherMs, after, lost, onHealth: hooks.onSessionStore });
+}
+
+function makeOpener({ config, store, secret, clock }: GatewayDeps, writer: SessionWriter): SessionOpener {
+  return new SessionOpener({
+    store,
+    tokens: new ResumeTokens(secret),
+    terms: config.session,
+    node: config.node,
+    now: () => clock.now(),
+    push: (id) => writer.push(id),
+  });
 }
 
 function makeChannels({ config, log, clock }: GatewayDeps): ChannelRegistry {

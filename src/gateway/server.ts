@@ -8,6 +8,7 @@ import { startEngine, type EngineHost, type EngineNotice } from '../engine/index
 import { NotInReleaseError } from '../errors.js';
 import { loadSessionSecret } from '../session/secret.js';
 import { LmdbMessageLog } from '../store/lmdb-message-log.js';
+import { LmdbSessionStore } from '../store/lmdb-session-store.js';
 import { Gateway } from './gateway.js';
 
 export interface ServerOptions {
@@ -44,10 +45,12 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   const secret = loadSessionSecret(config.data);
   const log = openLog(config);
   undo.push(() => log.close());
+  const store = new LmdbSessionStore({ folder: join(config.data, 'sessions') });
+  undo.push(() => store.close());
   const host = await openEngine(config);
   undo.push(() => host.stop());
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const gateway = await Gateway.create({ config, port: host.port, log, secret, clock, host, ...options });
+  const gateway = await Gateway.create({ config, port: host.port, log, store, secret, clock, host, ...options });
   const url = `ws://${formatAddress({ host: host.listening.address, port: host.listening.port })}/v1`;
   const admin = await openAdmin(config, gateway, url);
   undo.push(() => admin.close());
@@ -57,6 +60,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
     await gateway.stop();
     await admin.close();
     host.stop();
+    await store.close();
     await log.close();
   };
   let stopping: Promise<void> | null = null;

@@ -25,6 +25,8 @@ export class Subscriptions {
   #nextInChannel = new Int32Array(INITIAL);
   #prevInChannel = new Int32Array(INITIAL);
   #liveFrom = new Uint32Array(INITIAL);
+  #restoredFrom = new Uint32Array(INITIAL);
+  #told = new Uint8Array(INITIAL);
   #free = NONE;
   #used = 0;
   readonly #index: HashIndex;
@@ -40,7 +42,7 @@ export class Subscriptions {
   }
 
   get memoryBytes(): number {
-    const nodes = this.#row.length * 7 * 4;
+    const nodes = this.#row.length * (8 * 4 + 1);
     return nodes + this.#firstOfRow.length * 6 + this.#firstOfChannel.length * 8 + this.#index.bytes;
   }
 
@@ -69,6 +71,8 @@ export class Subscriptions {
     this.#row[node] = row;
     this.#channel[node] = channel;
     this.#liveFrom[node] = 0;
+    this.#restoredFrom[node] = 0;
+    this.#told[node] = 0;
     this.#nextInRow[node] = inRow;
     this.#prevInRow[node] = NONE;
     this.#nextInChannel[node] = inChannel;
@@ -106,6 +110,24 @@ export class Subscriptions {
 
   setLiveFrom(node: Subscription, seq: number): void {
     this.#liveFrom[node] = seq >>> 0;
+  }
+
+  /** First server_seq (its low 32 bits) that the row gets because its session was resumed; 0 when it subscribed by itself. */
+  restoredFrom(node: Subscription): number {
+    return this.#restoredFrom[node] as number;
+  }
+
+  setRestoredFrom(node: Subscription, seq: number): void {
+    this.#restoredFrom[node] = seq >>> 0;
+  }
+
+  /** Whether the device tells by itself how far it has the channel. */
+  isTold(node: Subscription): boolean {
+    return this.#told[node] === 1;
+  }
+
+  setTold(node: Subscription): void {
+    this.#told[node] = 1;
   }
 
   channelsOf(row: Row, visit: (channel: number) => void): void {
@@ -159,9 +181,9 @@ export class Subscriptions {
     this.#prevInRow = grown(this.#prevInRow, size);
     this.#nextInChannel = grown(this.#nextInChannel, size);
     this.#prevInChannel = grown(this.#prevInChannel, size);
-    const liveFrom = new Uint32Array(size);
-    liveFrom.set(this.#liveFrom);
-    this.#liveFrom = liveFrom;
+    this.#liveFrom = widened(this.#liveFrom, new Uint32Array(size));
+    this.#restoredFrom = widened(this.#restoredFrom, new Uint32Array(size));
+    this.#told = widened(this.#told, new Uint8Array(size));
   }
 
   #growChannels(channel: number): void {
@@ -169,10 +191,13 @@ export class Subscriptions {
     const old = this.#firstOfChannel.length;
     const size = Math.max(old * 2, channel + 1);
     this.#firstOfChannel = grown(this.#firstOfChannel, size).fill(NONE, old);
-    const counts = new Uint32Array(size);
-    counts.set(this.#countOfChannel);
-    this.#countOfChannel = counts;
+    this.#countOfChannel = widened(this.#countOfChannel, new Uint32Array(size));
   }
+}
+
+function widened<T extends Uint32Array | Uint8Array>(old: T, larger: T): T {
+  larger.set(old);
+  return larger;
 }
 
 function grown(old: Int32Array<ArrayBuffer>, size: number): Int32Array<ArrayBuffer> {

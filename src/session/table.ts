@@ -31,8 +31,14 @@ export interface SessionStart {
   readonly user: string | null;
   readonly read: readonly string[];
   readonly write: readonly string[];
-  /** Seconds since the Unix epoch; 0 never. */
+  /** When its token ends, in seconds since the Unix epoch; 0 never. */
   readonly expiresAt: number;
+  /** Of the session: fences what is written of it. */
+  readonly sessionGeneration: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly leaseUntil: number;
+  /** Another resume token is good until this client says something. */
+  readonly unconfirmed: boolean;
 }
 
 /** Slots of the cache of names; a power of two. */
@@ -48,6 +54,10 @@ export class SessionTable {
   readonly #user: Uint32Array;
   readonly #permission: Uint32Array;
   readonly #expiresAt: Uint32Array;
+  readonly #sessionGeneration: Uint32Array;
+  /** Seconds since the Unix epoch. */
+  readonly #leaseUntil: Uint32Array;
+  readonly #unconfirmed: Uint8Array;
   readonly #byId: HashIndex;
   readonly #nameRow = new Int32Array(NAMES).fill(-1);
   readonly #nameGeneration = new Uint32Array(NAMES);
@@ -63,6 +73,9 @@ export class SessionTable {
     this.#user = new Uint32Array(rows);
     this.#permission = new Uint32Array(rows);
     this.#expiresAt = new Uint32Array(rows);
+    this.#sessionGeneration = new Uint32Array(rows);
+    this.#leaseUntil = new Uint32Array(rows);
+    this.#unconfirmed = new Uint8Array(rows);
     this.#byId = new HashIndex((row) => this.#id[row * 4] as number, rows);
   }
 
@@ -83,7 +96,7 @@ export class SessionTable {
 
   /** Bytes reserved, and bytes of them for each row. */
   get memory(): { readonly columns: number; readonly index: number; readonly users: number } {
-    const perRow = 1 + 4 + 16 + 4 + 4 + 4;
+    const perRow = 1 + 4 + 16 + 4 + 4 + 4 + 4 + 4 + 1;
     return { columns: this.rows * perRow, index: this.#byId.bytes, users: this.users.memoryBytes };
   }
 
@@ -113,6 +126,9 @@ export class SessionTable {
     this.#permission[row] = this.permissions.intern(start.read, start.write);
     this.#expiresAt[row] = start.expiresAt;
     if (start.expiresAt !== 0) this.#expiring += 1;
+    this.#sessionGeneration[row] = start.sessionGeneration;
+    this.setLease(row, start.leaseUntil);
+    this.#unconfirmed[row] = start.unconfirmed ? 1 : 0;
     this.#byId.insert(start.id[0] as number, row);
   }
 
@@ -148,8 +164,20 @@ export class SessionTable {
     return -1;
   }
 
-  sessionWords(row: Row): SessionWords {
-    return this.#id.slice(row * 4, row * 4 + 4);
+  sessionGeneration(row: Row): number {
+    return this.#sessionGeneration[row] as number;
+  }
+
+  setLease(row: Row, until: number): void {
+    this.#leaseUntil[row] = Math.floor(until / 1000);
+  }
+
+  isUnconfirmed(row: Row): boolean {
+    return this.#unconfirmed[row] === 1;
+  }
+
+  confirm(row: Row): void {
+    this.#unconfirmed[row] = 0;
   }
 
   sessionId(row: Row): string {
@@ -185,6 +213,14 @@ export class SessionTable {
   /** Calls `expired` for the open rows from `from` up to `to` whose token ended before `now` (seconds). */
   sweep(from: Row, to: Row, now: number, expired: (row: Row) => void): void {
     for (let row = from; row < to; row += 1) if (this.hasExpired(row, now)) expired(row);
+  }
+
+  /** Calls `visit` for the open rows from `from` up to `to` whose lease ends before `before` (milliseconds since the Unix epoch). */
+  leasesBefore(from: Row, to: Row, before: number, visit: (row: Row) => void): void {
+    const seconds = before / 1000;
+    for (let row = from; row < to; row += 1) {
+      if (this.#state[row] === SESSION.open && (this.#leaseUntil[row] as number) < seconds) visit(row);
+    }
   }
 
   /** Calls `visit` for each row with a connection. */

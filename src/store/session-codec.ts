@@ -4,7 +4,7 @@ import type { ChannelCursor, SessionRecord } from './session-store.js';
 /**
  * A session as bytes. Fixed part: version, flags, generation, previous (u32), previousUntil, leaseUntil, expiresAt, forgetAt (u48),
  * last seen id (u64), number of cursors (u16). Then user, device and owner as far as the flags name them, and for each cursor
- * channel, epoch, seq (double) and whether it is subscribed. Texts are a length (u8) and UTF-8.
+ * channel, epoch, seq (double) and flags. Texts are a length (u8) and UTF-8.
  */
 
 const VERSION = 1;
@@ -12,6 +12,9 @@ const USER = 1;
 const DEVICE = 2;
 const OWNER = 4;
 const ENDED = 8;
+/** Flags of a cursor. */
+const SUBSCRIBED = 1;
+const TOLD = 2;
 const FORGET_AT = 28;
 const FIXED = 44;
 const TEXT_MAX = 255;
@@ -37,10 +40,10 @@ export function encodeSession(record: SessionRecord): Buffer {
   scratch.writeUInt16LE(record.cursors.length, 42);
   let at = FIXED;
   for (const text of [user, device, owner]) if (text !== null) at = writeText(at, text);
-  for (const { channel, epoch, seq, subscribed } of record.cursors) {
+  for (const { channel, epoch, seq, subscribed, told } of record.cursors) {
     at = writeText(writeText(at, channel), epoch);
     at = scratch.writeDoubleLE(seq, at);
-    scratch[at] = subscribed ? 1 : 0;
+    scratch[at] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
     at += 1;
   }
   return Buffer.from(scratch.subarray(0, at));
@@ -75,7 +78,8 @@ export function decodeSession(id: string, bytes: Buffer): SessionRecord {
   const owner = (flags & OWNER) === 0 ? null : reader.text();
   const cursors: ChannelCursor[] = [];
   for (let i = 0; i < count; i += 1) {
-    cursors.push({ channel: reader.text(), epoch: reader.text(), seq: reader.double(), subscribed: reader.flag() });
+    const [channel, epoch, seq, flags] = [reader.text(), reader.text(), reader.double(), reader.byte()];
+    cursors.push({ channel, epoch, seq, subscribed: (flags & SUBSCRIBED) !== 0, told: (flags & TOLD) !== 0 });
   }
   return {
     id, user, device, owner, cursors,
@@ -109,8 +113,8 @@ class Reader {
     return this.#bytes.readDoubleLE(this.#at - 8);
   }
 
-  flag(): boolean {
+  byte(): number {
     this.#at += 1;
-    return this.#bytes[this.#at - 1] === 1;
+    return this.#bytes[this.#at - 1] as number;
   }
 }

@@ -14,6 +14,13 @@ export interface ChannelCursor {
   readonly epoch: string;
   /** Whether a connection that resumes the session gets the channel again. */
   readonly subscribed: boolean;
+  /** The device told this position (`seen`, `cursors`); else it is what was on its way to it last. */
+  readonly told: boolean;
+}
+
+/** A position to be merged into the cursors; without `subscribed` that stays as it is. */
+export interface CursorChange extends Omit<ChannelCursor, 'subscribed'> {
+  readonly subscribed?: boolean;
 }
 
 export interface SessionTimes {
@@ -33,7 +40,7 @@ export interface SessionRecord extends SessionTimes {
   readonly device: string | null;
   /** Number of the resume token given out last, and fence of all writes; from 1. */
   readonly generation: number;
-  /** A token that is accepted once more before `previousUntil`, because the `welcome` behind it may have been lost; 0 none. */
+  /** A token that is still accepted before `previousUntil`, because the `welcome` that replaced it may have been lost; 0 none. */
   readonly previous: number;
   readonly previousUntil: number;
   /** Node that holds the lease; null when nobody is connected. */
@@ -49,9 +56,11 @@ export interface SessionRecord extends SessionTimes {
 /** What a connection writes of its session. Cursors never move back: see mergeCursor and laterId. */
 export interface SessionPatch {
   readonly lastSeenMessageId?: string;
-  readonly upsert?: readonly ChannelCursor[];
+  readonly upsert?: readonly CursorChange[];
   /** Channels to forget. No channel is in both lists. */
   readonly remove?: readonly string[];
+  /** The client showed that it has the token of this generation: the one before it is accepted no more. */
+  readonly confirmed?: boolean;
 }
 
 /** The next generation of a session, for the connection that resumes it. */
@@ -106,9 +115,16 @@ export interface WorkerLeases {
 }
 
 /** What a cursor becomes when the device reports another position: higher within an epoch, anew with a new one. */
-export function mergeCursor(current: ChannelCursor | undefined, next: ChannelCursor): ChannelCursor {
-  if (current === undefined || current.epoch !== next.epoch || current.seq <= next.seq) return next;
-  return { ...next, seq: current.seq };
+export function mergeCursor(current: ChannelCursor | undefined, next: CursorChange): ChannelCursor {
+  return { ...mergeChange(current, next), subscribed: next.subscribed ?? current?.subscribed ?? false };
+}
+
+/** Two changes as one. */
+export function mergeChange(current: CursorChange | undefined, next: CursorChange): CursorChange {
+  if (current === undefined) return next;
+  const subscribed = next.subscribed ?? current.subscribed;
+  const seq = current.epoch === next.epoch ? Math.max(current.seq, next.seq) : next.seq;
+  return { ...next, seq, ...(subscribed === undefined ? {} : { subscribed }) };
 }
 
 /** The later of two Snowflakes, which exceed 2^53. */
@@ -120,11 +136,12 @@ export function laterId(a: string | null, b: string): string {
 
 /** The record with a patch applied; `cursors` keeps its order, new ones come last. */
 export function applyPatch(record: SessionRecord, patch: SessionPatch): SessionRecord {
-  const { lastSeenMessageId: seen, upsert = [], remove = [] } = patch;
+  const { lastSeenMessageId: seen, upsert = [], remove = [], confirmed = false } = patch;
   const lastSeenMessageId = seen === undefined ? record.lastSeenMessageId : laterId(record.lastSeenMessageId, seen);
-  if (upsert.length === 0 && remove.length === 0) return { ...record, lastSeenMessageId };
+  const rest = confirmed ? { lastSeenMessageId, previous: 0, previousUntil: 0 } : { lastSeenMessageId };
+  if (upsert.length === 0 && remove.length === 0) return { ...record, ...rest };
   const cursors = new Map(record.cursors.map((cursor) => [cursor.channel, cursor]));
   for (const channel of remove) cursors.delete(channel);
   for (const cursor of upsert) cursors.set(cursor.channel, mergeCursor(cursors.get(cursor.channel), cursor));
-  return { ...record, lastSeenMessageId, cursors: [...cursors.values()] };
+  return { ...record, ...rest, cursors: [...cursors.values()] };
 }

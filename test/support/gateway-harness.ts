@@ -7,11 +7,13 @@ import { Gateway } from '../../src/gateway/gateway.js';
 import type { FakeClient } from './fake-client.js';
 import { FakePort, type FakePortOptions } from './fake-port.js';
 import { MemoryLog } from './memory-log.js';
+import { MemorySessions } from './memory-sessions.js';
 
 export interface Harness {
   readonly gateway: Gateway;
   readonly port: FakePort;
   readonly log: MemoryLog;
+  readonly store: MemorySessions;
   readonly time: { now: number; monotonic: number };
   /** Connects and, unless `hello` is null, says hello with these fields. */
   connect(hello?: Record<string, unknown> | null): Promise<Peer>;
@@ -40,10 +42,11 @@ export const START = 1_800_000_000_000;
 export async function makeHarness(raw: RawConfig = {}, portOptions: FakePortOptions = {}): Promise<Harness> {
   const port = new FakePort(portOptions);
   const log = new MemoryLog();
+  const store = new MemorySessions();
   const time = { now: START, monotonic: 1000 };
   const gateway = await Gateway.create({
     config: makeConfig({ node: 'n1', ...raw }),
-    port, log,
+    port, log, store,
     secret: SECRET,
     clock: { now: () => time.now, monotonic: () => time.monotonic },
     host: { regionName: 'fake', driver: 'fake', driverReason: null, stats: noStats },
@@ -79,7 +82,7 @@ export async function makeHarness(raw: RawConfig = {}, portOptions: FakePortOpti
     time.now += ms;
     time.monotonic += ms;
   };
-  return { gateway, port, log, time, connect, settle, pass };
+  return { gateway, port, log, store, time, connect, settle, pass };
 }
 
 function encode(header: Record<string, unknown> | string, body?: string | Uint8Array): Buffer {

@@ -4,6 +4,6 @@ import type { GatewayContext } from '../context.js';
 
 /** `bye`: the session ends and cannot be resumed. */
 export function bye(context: GatewayContext, row: Row): void {
-  context.ended.add(context.sessions.sessionWords(row));
+  context.keeper.end(row);
   context.end(row, CLOSE.done, 'bye');
 }

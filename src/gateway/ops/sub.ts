@@ -1,11 +1,11 @@
 import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
-import type { Channel } from '../../sequence/types.js';
+import type { OpenChannel } from '../../sequence/channels.js';
 import { CatchUp } from '../../sync/catch-up.js';
 import type { GatewayContext } from '../context.js';
 import { readChannel, readPosition, type Position } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
-import { resolveSince } from '../positions.js';
+import { resolveSince, type Start } from '../positions.js';
 import { refuse, requireId } from '../refusal.js';
 
 /** `sub`: answers the head, then the messages after `since`, then live ones. */
@@ -27,7 +27,12 @@ export function sub(context: GatewayContext, row: Row, header: Header): void {
   if (!again) context.subscriptions.add(row, channel.id);
   context.replies.ok(row, id, `,"server_seq":${channel.publishedSeq},"epoch":${JSON.stringify(channel.epoch)}`);
   if (since !== null) catchUpFrom(context, row, channel, since, again);
-  else if (!again) goLive(context, row, channel);
+  else if (!again) fromNowOn(context, row, channel);
+}
+
+function fromNowOn(context: GatewayContext, row: Row, channel: OpenChannel): void {
+  goLive(context, row, channel);
+  context.keeper.subscribed(row, channel, channel.publishedSeq);
 }
 
 function isFull(context: GatewayContext, row: Row, id: number): boolean {
@@ -46,12 +51,27 @@ export function goLive(context: GatewayContext, row: Row, channel: { readonly id
 }
 
 /** Delivers from `since` on, then live. `again`: the row was subscribed, so it is taken off live delivery until it has caught up. */
-function catchUpFrom(context: GatewayContext, row: Row, channel: Channel, since: Position, again: boolean): void {
+function catchUpFrom(context: GatewayContext, row: Row, channel: OpenChannel, since: Position, again: boolean): void {
   const start = resolveSince(context, channel, since);
-  if (again) {
-    context.replays.cancel(row, (job) => job instanceof CatchUp && job.channel.id === channel.id);
-    context.port.unsubscribe(row, channel.id);
-  }
+  if (again && isRestored(context, row, channel, start)) return;
+  if (again) stopDelivery(context, row, channel.id);
   if (start.lost !== null) context.sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
   context.replays.add(row, new CatchUp(channel, start.seq, context.source), false);
+  context.keeper.subscribed(row, channel, start.seq - 1);
+}
+
+/**
+ * A client that subscribes again to what its resumed session brought, as clients do that know of no sessions: what it asks for is
+ * on its way to it already, and must not come twice. Only the first time, because later it means what it says.
+ */
+function isRestored({ subscriptions }: GatewayContext, row: Row, channel: OpenChannel, start: Start): boolean {
+  const node = subscriptions.find(row, channel.id);
+  const from = subscriptions.restoredFrom(node);
+  subscriptions.setRestoredFrom(node, 0);
+  return from !== 0 && start.lost === null && ((start.seq >>> 0) - from | 0) >= 0;
+}
+
+export function stopDelivery({ replays, port }: GatewayContext, row: Row, channelId: number): void {
+  replays.cancel(row, (job) => job instanceof CatchUp && job.channel.id === channelId);
+  port.unsubscribe(row, channelId);
 }

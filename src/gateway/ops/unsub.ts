@@ -1,9 +1,9 @@
 import type { Row } from '../../engine/port.js';
-import { CatchUp } from '../../sync/catch-up.js';
 import type { GatewayContext } from '../context.js';
 import { readChannel } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
 import { refuse, requireId } from '../refusal.js';
+import { stopDelivery } from './sub.js';
 
 /** `unsub`: also ok for a channel that the row is not subscribed to. */
 export function unsub(context: GatewayContext, row: Row, header: Header): void {
@@ -15,8 +15,8 @@ export function unsub(context: GatewayContext, row: Row, header: Header): void {
   const channel = context.channels.find(name);
   const subscription = channel === null ? -1 : context.subscriptions.find(row, channel.id);
   if (channel !== null && subscription >= 0) {
-    context.replays.cancel(row, (job) => job instanceof CatchUp && job.channel.id === channel.id);
-    context.port.unsubscribe(row, channel.id);
+    context.keeper.unsubscribed(row, channel);
+    stopDelivery(context, row, channel.id);
     context.subscriptions.remove(subscription);
   }
   context.replies.ok(row, id);

@@ -332,3 +332,63 @@ t.test('random losses, doubles and breaks: each message once and in order', asyn
   t.ok(seqs.every((seq, index) => seq === index + 1));
   t.same(losses, []);
 });
+
+t.test('what the resumed session brings by itself is not asked for', async (t) => {
+  const r = rig();
+  r.open();
+  const { seqs } = join(r, 3);
+  r.socket.message('room', 4);
+  const socket = r.reopen(1006, { channels: { room: { seq: 4, epoch: 'e1' } } });
+  t.same(socket.take(), []);
+  for (const seq of [4, 5, 6]) socket.message('room', seq);
+  t.same(seqs, [4, 5, 6]);
+});
+
+t.test('hello tells how far each subscription is', async (t) => {
+  const r = rig();
+  const hello = (): unknown => {
+    const before = r.sockets.length;
+    r.socket.drop();
+    r.clock.advance(r.clock.nextIn ?? 0);
+    t.equal(r.sockets.length, before + 1);
+    return r.socket.welcome().header['cursors'];
+  };
+  r.open();
+  t.equal(hello(), undefined, 'nothing yet');
+  join(r, 3);
+  r.client.subscribe('unanswered');
+  r.socket.message('room', 4);
+  t.same(hello(), { room: { seq: 4, epoch: 'e1' } });
+  for (let i = 0; i < 200; i += 1) {
+    r.client.subscribe(`channel-number-${i}`);
+    r.socket.ok(r.socket.take().findLast(({ op }) => op === 'sub')!, { server_seq: 0, epoch: 'e1' });
+  }
+  const many = JSON.stringify(hello());
+  t.ok(many.length > 1000 && many.length < 2000, `${many.length} characters, so that the header line stays within its limit`);
+});
+
+t.test('what comes from behind the last position, or of another life, is asked for again', async (t) => {
+  for (const position of [{ seq: 6, epoch: 'e1' }, { seq: 4, epoch: 'e2' }]) {
+    const r = rig();
+    r.open();
+    const { seqs } = join(r, 4);
+    const socket = r.reopen(1006, { channels: { room: position } });
+    const sub = socket.takeOne('sub');
+    t.same(sub.header['since'], { seq: 4, epoch: 'e1' });
+    socket.message('room', 7);
+    socket.ok(sub, { server_seq: 7, epoch: 'e1' });
+    for (const seq of [5, 6, 7]) socket.message('room', seq);
+    t.same(seqs, [5, 6, 7]);
+  }
+});
+
+t.test('a channel that comes back but is not wanted any more is unsubscribed', async (t) => {
+  const r = rig();
+  r.open();
+  const { subscription } = join(r, 3);
+  r.socket.drop();
+  subscription.close();
+  r.clock.advance(r.clock.nextIn ?? 0);
+  r.socket.welcome({ channels: { room: { seq: 3, epoch: 'e1' } } });
+  t.match(r.socket.takeOne('unsub').header, { channel: 'room' });
+});

@@ -1,8 +1,7 @@
 import { SignJWT } from 'jose';
 import t from 'tap';
 import { ResumeTokens } from '../../../src/session/resume-token.js';
-import { randomSessionId } from '../../../src/session/session-id.js';
-import { makeHarness, SECRET, START, type Harness, type Peer } from '../../support/gateway-harness.js';
+import { makeHarness, START, type Harness, type Peer } from '../../support/gateway-harness.js';
 
 const KEY = 'a secret of thirty-two characters';
 const WITH_KEYS = { auth: { keys: [{ alg: 'HS256', secret: KEY }] } };
@@ -35,7 +34,7 @@ t.test('welcome has every field of the protocol', async (t) => {
   const { welcome, client } = await connect({ device: 'phone', sync_cursor: null, cursors: {} });
   t.match(welcome, {
     op: 'welcome', session: /^[0-9a-f]{32}$/, resume: /\./, resumed: false, node: 'n1', region: 'eu', heartbeat_ms: 25_000,
-    sync_cursor: null,
+    sync_cursor: /^[\w-]+$/, channels: {},
     limits: { message_bytes: 65_536, header_bytes: 4096, channels: 1000, publish_rate: 50, publish_burst: 100 },
   });
   t.ok(client.admitted, 'its deadline is over');
@@ -195,15 +194,51 @@ t.test('presence does not count a session twice while it is taken over', async (
   t.match(answer, { count: 1, members: [/^anon-/] });
 });
 
-t.test('a resume token that is not valid begins a fresh session', async (t) => {
+t.test('a resume token that is forged, damaged or replayed closes with 4003', async (t) => {
   const harness = await makeHarness();
-  const claims = { session: randomSessionId(), user: null, device: null, expiresAt: START / 1000 + 60 };
-  const expired = new ResumeTokens(SECRET).sign({ ...claims, expiresAt: START / 1000 });
-  const forged = new ResumeTokens(Buffer.alloc(32, 9)).sign(claims);
-  for (const resume of [expired, forged, '', 'x.y', 'nonsense']) {
-    const { welcome } = await harness.connect({ resume });
-    t.match(welcome, { op: 'welcome', resumed: false }, resume.slice(0, 10));
+  const first = await harness.connect();
+  const stolen = String(first.welcome['resume']);
+  const forged = new ResumeTokens(Buffer.alloc(32, 9)).sign({ session: String(first.welcome['session']), user: null, generation: 1 });
+  for (const resume of [forged, '', 'x.y', 'nonsense']) {
+    const peer = await harness.connect({ resume });
+    t.match(peer.client.closed, { code: 4003, reason: /forged or damaged/ }, resume.slice(0, 10));
   }
+  t.equal(first.client.closed, null, 'and nothing happens to the session');
+  const second = await harness.connect({ resume: stolen });
+  await second.ask({ op: 'unsub', id: 1, channel: 'a' });
+  t.match((await harness.connect({ resume: stolen })).client.closed, { code: 4003, reason: /used before/ });
+  t.equal(second.client.closed, null);
+});
+
+t.test('the token before the last is good while nothing shows that its welcome came, and not for long', async (t) => {
+  const harness = await makeHarness({ session: { resumeGraceMs: 10_000 } });
+  const first = await harness.connect();
+  const { resume } = first.welcome;
+  const lost = await harness.connect({ resume });
+  const again = await harness.connect({ resume });
+  t.match(again.welcome, { resumed: true, session: first.welcome['session'] });
+  t.equal(lost.client.closed?.code, 4001);
+  t.match((await harness.connect({ resume: lost.welcome['resume'] })).client.closed, { code: 4003 }, 'nobody has this one');
+  harness.pass(10_000);
+  t.match((await harness.connect({ resume })).client.closed, { code: 4003, reason: /used before/ });
+  t.match((await harness.connect({ resume: again.welcome['resume'] })).welcome, { resumed: true });
+});
+
+t.test('a session that can be resumed no more closes with 4004', async (t) => {
+  const harness = await makeHarness({ session: { resumeTtlMs: 5000 } });
+  const first = await harness.connect();
+  harness.port.disconnect(first.row);
+  await harness.settle();
+  harness.pass(4_999);
+  const second = await harness.connect({ resume: first.welcome['resume'] });
+  t.match(second.welcome, { resumed: true }, 'just in time');
+  harness.port.disconnect(second.row);
+  await harness.settle();
+  harness.pass(5_000);
+  const late = await harness.connect({ resume: second.welcome['resume'] });
+  t.match(late.client.closed, { code: 4004, reason: /expired/ });
+  await harness.store.sweep(harness.time.now + 31 * 86_400_000, 100);
+  t.match((await harness.connect({ resume: second.welcome['resume'] })).client.closed, { code: 4004 }, 'also when it is forgotten');
 });
 
 t.test('a resume token of another user closes with 4003', async (t) => {
@@ -227,7 +262,7 @@ t.test('after bye the session cannot be resumed', async (t) => {
   t.same(await first.ask({ op: 'bye' }), []);
   t.equal(first.client.closed?.code, 1000);
   t.match(harness.gateway.admin.stats(), { connections: 0, sessions: 0, subscriptions: 0 });
-  t.match((await harness.connect({ resume: first.welcome['resume'] })).welcome, { resumed: false });
+  t.match((await harness.connect({ resume: first.welcome['resume'] })).client.closed, { code: 4004, reason: /ended/ });
 });
 
 t.test('an anonymous session keeps its name, and its keys, over a resume', async (t) => {

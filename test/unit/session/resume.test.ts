@@ -2,34 +2,63 @@ import { chmodSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { judgeResume, type ResumeVerdict, type Resumer } from '../../../src/session/resume.js';
 import { ResumeTokens } from '../../../src/session/resume-token.js';
 import { loadSessionSecret } from '../../../src/session/secret.js';
 import { formatSessionId, randomSessionId } from '../../../src/session/session-id.js';
+import type { SessionRecord } from '../../../src/store/session-store.js';
 
-const NOW = 1_800_000_000;
+const NOW = 1_800_000_000_000;
 const tokens = new ResumeTokens(Buffer.alloc(32, 1));
-const claims = { session: randomSessionId(), user: 'alice', device: 'phone', expiresAt: NOW + 10 };
+const id = formatSessionId(randomSessionId());
+const claims = { session: id, user: 'alice', generation: 3 };
 
 t.test('a token says what was signed', async (t) => {
-  t.same(tokens.verify(tokens.sign(claims), NOW), claims);
-  t.same(tokens.verify(tokens.sign({ ...claims, user: null, device: null }), NOW), { ...claims, user: null, device: null });
+  t.same(tokens.verify(tokens.sign(claims)), claims);
+  t.same(tokens.verify(tokens.sign({ ...claims, user: null })), { ...claims, user: null });
 });
 
-t.test('expired, forged and damaged tokens are refused', async (t) => {
+t.test('forged and damaged tokens are refused', async (t) => {
   const token = tokens.sign(claims);
-  t.equal(tokens.verify(token, NOW + 10), null, 'expired');
-  t.equal(new ResumeTokens(Buffer.alloc(32, 2)).verify(token, NOW), null, 'of another secret');
+  t.equal(new ResumeTokens(Buffer.alloc(32, 2)).verify(token), null, 'of another secret');
   const [payload = '', mac = ''] = token.split('.');
-  const other = Buffer.from(JSON.stringify([1, formatSessionId(claims.session), 'mallory', null, NOW + 10])).toString('base64url');
-  t.equal(tokens.verify(`${other}.${mac}`, NOW), null, 'another statement');
+  const other = Buffer.from(JSON.stringify([2, id, 'mallory', 3])).toString('base64url');
+  t.equal(tokens.verify(`${other}.${mac}`), null, 'another statement');
   for (const bad of ['', '.', payload, `${payload}.`, `.${mac}`, `${payload}.${mac}x`, `${payload}.${mac.slice(1)}`, 'x'.repeat(5000)]) {
-    t.equal(tokens.verify(bad, NOW), null, JSON.stringify(bad.slice(0, 20)));
+    t.equal(tokens.verify(bad), null, JSON.stringify(bad.slice(0, 20)));
   }
   for (let i = 0; i < token.length; i += 1) {
     const flipped = token.slice(0, i) + (token[i] === 'A' ? 'B' : 'A') + token.slice(i + 1);
     // The last character of the MAC has bits that base64 ignores.
-    if (i < token.length - 1 && tokens.verify(flipped, NOW) !== null) t.fail(`character ${i}`);
+    if (i < token.length - 1 && tokens.verify(flipped) !== null) t.fail(`character ${i}`);
   }
+});
+
+t.test('which token goes on with which session', async (t) => {
+  const record: SessionRecord = {
+    id, user: 'alice', device: 'phone', generation: 3, previous: 2, previousUntil: NOW + 1000, owner: null, leaseUntil: 0,
+    expiresAt: NOW + 60_000, forgetAt: NOW + 120_000, ended: false, lastSeenMessageId: null, cursors: [],
+  };
+  const alice = { user: 'alice', device: null };
+  const judge = (over: Partial<SessionRecord> | null, generation = 3, resumer: Resumer = alice, now = NOW): ResumeVerdict => {
+    return judgeResume({ ...claims, generation }, over === null ? null : { ...record, ...over }, resumer, now);
+  };
+  t.same(judge({}), { do: 'claim', expected: 3, previous: 3 });
+  t.same(judge({}, 2), { do: 'claim', expected: 3, previous: 2 }, 'the one before, as its welcome may be lost');
+  t.same(judge({}, 3, { user: 'alice', device: 'phone' }), { do: 'claim', expected: 3, previous: 3 });
+  const refused: readonly (readonly [string, ResumeVerdict, number, RegExp])[] = [
+    ['replayed', judge({}, 1), 4003, /used before/],
+    ['the one before, too late', judge({}, 2, alice, NOW + 1000), 4003, /used before/],
+    ['the one before, but the last was confirmed', judge({ previous: 0, previousUntil: 0 }, 2), 4003, /used before/],
+    ['of a store that went back', judge({}, 4), 4003, /used before/],
+    ['stolen by another user', judge({}, 3, { user: 'mallory', device: null }), 4003, /another user/],
+    ['stolen by nobody', judge({}, 3, { user: null, device: null }), 4003, /another user/],
+    ['of another device', judge({}, 3, { user: 'alice', device: 'tablet' }), 4003, /another device/],
+    ['expired', judge({}, 3, alice, NOW + 60_000), 4004, /expired/],
+    ['forgotten', judge(null), 4004, /expired/],
+    ['ended', judge({ ended: true }), 4004, /ended/],
+  ];
+  for (const [name, verdict, code, reason] of refused) t.match(verdict, { do: 'refuse', code, reason }, name);
 });
 
 t.test('the secret is kept, for its owner only', async (t) => {

@@ -1,9 +1,8 @@
 import t from 'tap';
-import { EndedSessions } from '../../../src/session/ended.js';
 import { formatSessionId, parseSessionId, randomSessionId } from '../../../src/session/session-id.js';
 import { SESSION, SessionTable } from '../../../src/session/table.js';
 
-const ALL = { read: ['**'], write: ['**'], expiresAt: 0 };
+const ALL = { read: ['**'], write: ['**'], expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false };
 
 t.test('session ids', async (t) => {
   const ids = new Set(Array.from({ length: 1000 }, () => formatSessionId(randomSessionId())));
@@ -70,16 +69,32 @@ t.test('visits', async (t) => {
   t.same(rows((add) => table.sweep(0, 8, 20, add)), [1, 2]);
 });
 
-t.test('a row costs what the design allows', async (t) => {
-  const rows = 1_000_000;
-  const { columns, index } = new SessionTable(rows).memory;
-  t.ok((columns + index) / rows <= 48, `${(columns + index) / rows} bytes a row`);
+t.test('leases that are about to end', async (t) => {
+  const table = new SessionTable(8);
+  for (const row of [0, 1, 2]) {
+    table.connect(row);
+    table.open(row, { ...ALL, id: randomSessionId(), user: null, sessionGeneration: 7, leaseUntil: 10_000 * (row + 1) });
+  }
+  table.connect(3);
+  t.equal(table.sessionGeneration(1), 7);
+  const due = (before: number): number[] => {
+    const rows: number[] = [];
+    table.leasesBefore(0, 8, before, (row) => rows.push(row));
+    return rows;
+  };
+  t.same(due(10_000), []);
+  t.same(due(20_001), [0, 1]);
+  table.setLease(0, 90_000);
+  t.same(due(20_001), [1]);
+  table.end(1);
+  t.same(due(99_000), [0, 2]);
 });
 
-t.test('ended sessions: the latest are known', async (t) => {
-  const ended = new EndedSessions(4);
-  const ids = Array.from({ length: 6 }, () => randomSessionId());
-  for (const id of ids) ended.add(id);
-  t.same(ids.map((id) => ended.has(id)), [false, false, true, true, true, true]);
-  t.notOk(ended.has(randomSessionId()));
+t.test('a row is unconfirmed until it is confirmed', async (t) => {
+  const table = new SessionTable(2);
+  table.connect(0);
+  table.open(0, { ...ALL, id: randomSessionId(), user: null, unconfirmed: true });
+  t.equal(table.isUnconfirmed(0), true);
+  table.confirm(0);
+  t.equal(table.isUnconfirmed(0), false);
 });

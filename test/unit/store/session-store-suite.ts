@@ -32,8 +32,8 @@ export function sessionRecord(fields: Partial<SessionRecord> = {}): SessionRecor
   };
 }
 
-function cursor(channel: string, seq: number, epoch = 'e1', subscribed = true): ChannelCursor {
-  return { channel, seq, epoch, subscribed };
+function cursor(channel: string, seq: number, epoch = 'e1', subscribed = true, told = false): ChannelCursor {
+  return { channel, seq, epoch, subscribed, told };
 }
 
 function sorted(record: SessionRecord | null): SessionRecord | null {
@@ -66,7 +66,7 @@ function recordTests(t: Test, make: Make): void {
       sessionRecord({
         user: 'böb \u{1f600}', device: 'téléphone', generation: 7, previous: 6, previousUntil: NOW + 1, owner: null, leaseUntil: 0,
         lastSeenMessageId: '9223372036854775807',
-        cursors: [cursor('räume/1', 2 ** 40 + 3, 'k3f'), cursor('b', 0, '', false), cursor('c:*', Number.MAX_SAFE_INTEGER)],
+        cursors: [cursor('räume/1', 2 ** 40 + 3, 'k3f'), cursor('b', 0, '', false, true), cursor('c:*', Number.MAX_SAFE_INTEGER)],
       }),
       sessionRecord({ cursors: Array.from({ length: 1000 }, (_, i) => cursor(`channel-${i}`, i * 1000)) }),
     ];
@@ -150,10 +150,26 @@ function patchTests(t: Test, make: Make): void {
     t.same(sorted(await under.store.get(id))?.cursors, [cursor('a', 5, 'e1', false), cursor('b', 6), cursor('d', 1)]);
     t.equal(await under.store.update(id, 1, { upsert: [cursor('a', 2, 'e2')] }), true);
     t.same(sorted(await under.store.get(id))?.cursors[0], cursor('a', 2, 'e2'), 'another epoch begins anew');
+    const change = { channel: 'b', seq: 7, epoch: 'e1', told: true };
+    t.equal(await under.store.update(id, 1, { upsert: [change, { ...change, channel: 'e' }] }), true);
+    t.match(sorted(await under.store.get(id))?.cursors.slice(1), [cursor('b', 7, 'e1', true, true), cursor('d', 1), { subscribed: false }],
+      'what is not said of a subscription stays');
+    t.equal(await under.store.update(id, 1, { upsert: [cursor('b', 6)], remove: ['e'] }), true);
     t.equal(await under.store.update(id, 1, {}), true);
     t.equal(await under.store.update(sessionId(), 1, { upsert }), false);
     const store = await under.reopen();
-    t.same(sorted(await store.get(id))?.cursors, [cursor('a', 2, 'e2'), cursor('b', 6), cursor('d', 1)]);
+    t.same(sorted(await store.get(id))?.cursors, [cursor('a', 2, 'e2'), cursor('b', 7), cursor('d', 1)]);
+  });
+
+  t.test('a confirmed generation ends the grace of the token before it', async (t) => {
+    const { store } = await make(t);
+    const record = sessionRecord({ cursors: [cursor('a', 1)] });
+    await store.create(record);
+    t.match(await store.claim(record.id, 1, CLAIM), { previous: 1 });
+    t.equal(await store.update(record.id, 1, { confirmed: true }), false, 'not by who lost it');
+    t.match(await store.get(record.id), { previous: 1 });
+    t.equal(await store.update(record.id, 2, { confirmed: true, upsert: [cursor('a', 2)] }), true);
+    t.match(await store.get(record.id), { previous: 0, previousUntil: 0, generation: 2, cursors: [cursor('a', 2)] });
   });
 
   t.test('the last seen message never moves back', async (t) => {

@@ -1,0 +1,112 @@
+/** From an open session to its `welcome`: the row becomes the session's, whoever had it before is told, its channels come again. */
+
+import type { Row } from '../engine/port.js';
+import { CLOSE } from '../errors.js';
+import type { OpenChannel } from '../sequence/channels.js';
+import type { Identity } from '../session/auth.js';
+import { SessionOpener, type Opened } from '../session/opener.js';
+import { parseSessionId, type SessionWords } from '../session/session-id.js';
+import { mergeCursor, type ChannelCursor, type SessionRecord } from '../store/session-store.js';
+import { encodeSyncCursor, type ChannelPosition } from '../sync/sync-cursor.js';
+import type { GatewayContext } from './context.js';
+import type { Hello } from './ops/hello.js';
+import type { Start } from './positions.js';
+import { restore, restoredChannels, type DevicePositions, type Restored } from './restore.js';
+
+const TAKEN_OVER = 'the session goes on over another connection';
+
+export function welcome(context: GatewayContext, row: Row, identity: Identity, hello: Hello, opened: Opened): void {
+  const { sessions, replies, port } = context;
+  const { record, resumed } = opened;
+  const words = parseSessionId(record.id) as SessionWords;
+  const former = sessions.findSession(words);
+  if (former >= 0 && sessions.sessionGeneration(former) > record.generation) {
+    return context.end(row, CLOSE.sessionTakenOver, TAKEN_OVER);
+  }
+  const cursors = former < 0 ? record.cursors : takeOver(context, former, record.cursors);
+  openRow(context, row, identity, words, record);
+  port.admit(row);
+  const restored = restoredChannels(context, row, cursors, resumed, hello.positions);
+  replies.raw(row, welcomeText(context, opened, cursors, restored));
+  restore(context, row, restored);
+  keep(context, row, hello.positions, former >= 0 ? cursors : [], restored);
+}
+
+/** The client is gone before it was welcomed, perhaps to come again: whoever had the session has lost it all the same. */
+export function giveBack(context: GatewayContext, { record, resumed }: Opened): void {
+  const { sessions, writer, config, clock } = context;
+  const former = resumed ? sessions.findSession(parseSessionId(record.id) as SessionWords) : -1;
+  const late = former >= 0 && sessions.sessionGeneration(former) > record.generation;
+  const upsert = former < 0 || late ? [] : takeOver(context, former, []);
+  writer.release(record, SessionOpener.released(config.session, clock.now()), { upsert });
+}
+
+function openRow(context: GatewayContext, row: Row, identity: Identity, id: SessionWords, record: SessionRecord): void {
+  const { sessions, clock, config } = context;
+  sessions.open(row, {
+    ...identity,
+    id,
+    expiresAt: tokenEnd(identity, Math.floor(clock.now() / 1000), config.auth.leewayS),
+    sessionGeneration: record.generation,
+    leaseUntil: record.leaseUntil,
+    unconfirmed: record.previous !== 0,
+  });
+}
+
+/** The session ends with its token; one that was accepted after its end, within the leeway, at the leeway's end. */
+function tokenEnd({ expiresAt }: Identity, now: number, leewayS: number): number {
+  return expiresAt === 0 || expiresAt > now ? expiresAt : Math.max(expiresAt + leewayS, now + 1);
+}
+
+/** A session has one connection: the former one is told and closed. The session's cursors, with those of the former connection. */
+function takeOver(context: GatewayContext, former: Row, stored: readonly ChannelCursor[]): readonly ChannelCursor[] {
+  const cursors = new Map(stored.map((cursor) => [cursor.channel, cursor]));
+  for (const cursor of context.keeper.cursors(former)) cursors.set(cursor.channel, mergeCursor(cursors.get(cursor.channel), cursor));
+  context.end(former, CLOSE.sessionTakenOver, TAKEN_OVER);
+  return [...cursors.values()];
+}
+
+/** What the store does not know yet: positions that the client told, channels that it got by them, cursors of the former connection. */
+function keep(
+  { writer, keeper }: GatewayContext, row: Row, device: DevicePositions, former: readonly ChannelCursor[], restored: readonly Restored[],
+): void {
+  const told = device.named.size > 0 || device.synced.size > 0 || device.lastSeen !== null ? restored : [];
+  const positions = told.map(({ channel, start, told }) => ({ ...positionOf(channel, start), subscribed: true, told }));
+  const upsert = [...former, ...positions];
+  const lastSeen = device.lastSeen?.kind === 'id' ? { lastSeenMessageId: String(device.lastSeen.id) } : {};
+  if (upsert.length > 0 || device.lastSeen !== null) writer.change(keeper.ref(row), { upsert, ...lastSeen }, true);
+}
+
+function positionOf(channel: OpenChannel, { seq }: Start): ChannelPosition {
+  return { channel: channel.name, seq: Math.min(seq - 1, channel.publishedSeq), epoch: channel.epoch };
+}
+
+function welcomeText(
+  { config }: GatewayContext, { record, token, resumed }: Opened, cursors: readonly ChannelCursor[], restored: readonly Restored[],
+): string {
+  const { limits } = config;
+  const positions = restored.map(({ channel, start }) => positionOf(channel, start));
+  const known = new Set(positions.map(({ channel }) => channel));
+  const others = cursors.filter(({ channel, subscribed }) => subscribed && !known.has(channel));
+  return JSON.stringify({
+    op: 'welcome',
+    session: record.id,
+    resume: token,
+    resumed,
+    node: config.node,
+    region: config.region,
+    heartbeat_ms: limits.heartbeatMs,
+    limits: {
+      message_bytes: limits.messageBytes,
+      header_bytes: limits.headerBytes,
+      channels: limits.channelsPerSession,
+      publish_rate: limits.publishRate,
+      publish_burst: limits.publishBurst,
+      history: limits.historyMessages,
+    },
+    sync_cursor: encodeSyncCursor([...positions, ...others]),
+    last_seen_message_id: record.lastSeenMessageId,
+    // Delivered already, from the message after each position: the client need not subscribe to them.
+    channels: Object.fromEntries(positions.map(({ channel, seq, epoch }) => [channel, { seq, epoch }])),
+  });
+}

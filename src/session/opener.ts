@@ -1,0 +1,113 @@
+/** Begins sessions and resumes them, over the store: what `hello` asks for, without the connection. */
+
+import { CLOSE } from '../errors.js';
+import type { SessionRecord, SessionStore, SessionTimes } from '../store/session-store.js';
+import type { ResumeTokens } from './resume-token.js';
+import { judgeResume, type Refusal, type Resumer } from './resume.js';
+import { formatSessionId, randomSessionId } from './session-id.js';
+
+export interface SessionTerms {
+  /** A lease lasts this long, ms. */
+  readonly leaseMs: number;
+  /** How long a session can be resumed once nobody is connected, ms. */
+  readonly resumeTtlMs: number;
+  /** How long the token before the last is good while the last is not confirmed, ms. */
+  readonly resumeGraceMs: number;
+  /** How long a session that cannot be resumed is kept for its device's cursors, ms. */
+  readonly cursorsTtlMs: number;
+}
+
+export interface SessionRequest extends Resumer {
+  readonly resume: string | null;
+}
+
+export interface Opened {
+  readonly do: 'open';
+  readonly record: SessionRecord;
+  readonly resumed: boolean;
+  /** The token for the next time. */
+  readonly token: string;
+}
+
+export interface OpenerParts {
+  readonly store: SessionStore;
+  readonly tokens: ResumeTokens;
+  readonly terms: SessionTerms;
+  /** Name of this node, which holds the leases. */
+  readonly node: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  /** Hands to the store what this node has of the session and has not written yet. */
+  readonly push: (id: string) => void;
+}
+
+/** A claim that was lost to another is judged anew; more than a few in a row means that somebody is playing. */
+const TRIES = 4;
+
+export class SessionOpener {
+  readonly #parts: OpenerParts;
+
+  constructor(parts: OpenerParts) {
+    this.#parts = parts;
+  }
+
+  /** Rejects with StoreError. */
+  async open(request: SessionRequest): Promise<Opened | Refusal> {
+    return request.resume === null ? this.#begin(request) : this.#resume(request, request.resume);
+  }
+
+  /** Times of a session that is connected at `now`. */
+  static connected(terms: SessionTerms, now: number): SessionTimes {
+    const leaseUntil = now + terms.leaseMs;
+    return { leaseUntil, expiresAt: leaseUntil + terms.resumeTtlMs, forgetAt: leaseUntil + terms.resumeTtlMs + terms.cursorsTtlMs };
+  }
+
+  /** Times of a session whose connection ends at `now`. */
+  static released(terms: SessionTerms, now: number): SessionTimes {
+    return { leaseUntil: 0, expiresAt: now + terms.resumeTtlMs, forgetAt: now + terms.resumeTtlMs + terms.cursorsTtlMs };
+  }
+
+  /** A new session goes on with the cursors of its device. */
+  async #begin({ user, device }: SessionRequest): Promise<Opened> {
+    const { store, terms, node, now } = this.#parts;
+    const former = user === null || device === null ? null : await this.#device(user, device);
+    const record: SessionRecord = {
+      id: formatSessionId(randomSessionId()), user, device, generation: 1, previous: 0, previousUntil: 0, owner: node, ended: false,
+      ...SessionOpener.connected(terms, now()),
+      lastSeenMessageId: former?.lastSeenMessageId ?? null,
+      cursors: former?.cursors ?? [],
+    };
+    await store.create(record);
+    return this.#opened(record, false);
+  }
+
+  async #device(user: string, device: string): Promise<SessionRecord | null> {
+    const { store, push } = this.#parts;
+    const found = await store.findDevice(user, device);
+    if (found === null) return null;
+    push(found.id);
+    return store.get(found.id);
+  }
+
+  async #resume(request: SessionRequest, token: string): Promise<Opened | Refusal> {
+    const { store, tokens, terms, node, now, push } = this.#parts;
+    const claims = tokens.verify(token);
+    if (claims === null) return { do: 'refuse', code: CLOSE.notAuthorised, reason: 'the resume token is forged or damaged' };
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      push(claims.session);
+      const at = now();
+      const verdict = judgeResume(claims, await store.get(claims.session), request, at);
+      if (verdict.do === 'refuse') return verdict;
+      const { expected, previous } = verdict;
+      const grace = { previous, previousUntil: at + terms.resumeGraceMs };
+      const record = await store.claim(claims.session, expected, { ...grace, owner: node, ...SessionOpener.connected(terms, at) });
+      if (record !== null) return this.#opened(record, true);
+    }
+    return { do: 'refuse', code: CLOSE.tryAgainLater, reason: 'the session is being taken over again and again' };
+  }
+
+  #opened(record: SessionRecord, resumed: boolean): Opened {
+    const { id, user, generation } = record;
+    return { do: 'open', record, resumed, token: this.#parts.tokens.sign({ session: id, user, generation }) };
+  }
+}

@@ -3,6 +3,7 @@
 
 build_packages=(g++ make python3 liburing-dev util-linux)
 test_packages=(clang libclang-rt-14-dev llvm cmake ninja-build ccache catch2 libbenchmark-dev chromium chromium-driver git)
+vm_packages=(debootstrap e2fsprogs iproute2 qemu-system-x86 vagrant vagrant-libvirt)
 node_least="20.18"
 
 say() { echo "$(basename "$0"): $*" >&2; }

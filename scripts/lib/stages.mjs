@@ -72,5 +72,12 @@ export const stages = {
     lacking: lackingBuild,
     run: (r) => tapStage(r, 'browser', { width: 1, seconds: 300 }),
   },
+  vm: {
+    title: 'poll-mode drivers in a VM of our own',
+    onRequest: true,
+    needs: ['build'],
+    lacking: lackingBuild,
+    run: (r) => tapStage(r, 'vm', { width: 1, seconds: 1800 }),
+  },
   bench: { title: 'benchmarks in smoke mode', needs: ['build'], lacking: lackingBuild, run: bench },
 };

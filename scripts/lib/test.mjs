@@ -3,7 +3,8 @@ import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
 import { stages } from './stages.mjs';
 
 const verbose = process.argv.includes('-v');
-const [only, filter] = process.argv.slice(2).filter((word) => word !== '-v');
+const withVm = process.argv.includes('--vm');
+const [only, filter] = process.argv.slice(2).filter((word) => word !== '-v' && word !== '--vm');
 const names = Object.keys(stages);
 if (only !== undefined && !names.includes(only)) {
   console.error(`test: there is no stage '${only}'; the stages are ${names.join(', ')}`);
@@ -63,7 +64,8 @@ async function runStage(name) {
   rows.push({ name, seconds, passed: result.passed, failed: result.failed, skipped: result.skipped });
 }
 
-const wanted = only === undefined ? names : [...(stages[only].needs ?? []), only];
+const usual = names.filter((name) => stages[name].onRequest !== true || withVm);
+const wanted = only === undefined ? usual : [...(stages[only].needs ?? []), only];
 for (const name of wanted) {
   const lacking = stages[name].lacking?.();
   if (lacking === undefined) {

@@ -3,6 +3,7 @@
   "variables": {
     "sluice_uring%": "<!(node scripts/sources.mjs --uring)",
     "sluice_has_load": "<!(node scripts/sources.mjs --has load)",
+    "sluice_dpdk%": "<!(node scripts/sources.mjs --dpdk)",
   },
   "target_defaults": {
     "include_dirs": ["native"],
@@ -30,6 +31,21 @@
     },
   ],
   "conditions": [
+    ["sluice_dpdk==1", {
+      "targets": [
+        {
+          # Alone linked against DPDK, and loaded only for --driver dpdk: the addon works where DPDK is not installed.
+          "target_name": "sluice_dpdk",
+          "type": "loadable_module",
+          # node-gyp names every loadable module .node, by a condition that is looked at before this one.
+          "target_conditions": [["_type=='loadable_module'", {"product_extension": "so"}]],
+          "sources": ["<!@(node scripts/sources.mjs dpdk)"],
+          "cflags": ["<!@(node scripts/sources.mjs --dpdk-cflags)"],
+          "libraries": ["<!@(node scripts/sources.mjs --dpdk-libs)"],
+          "ldflags": ["-Wl,-z,defs"],
+        },
+      ],
+    }],
     ["sluice_has_load==1", {
       "targets": [
         {

@@ -2,6 +2,8 @@
 //   node scripts/sources.mjs base ws …   the files of these keys, a line each, relative to the project
 //   node scripts/sources.mjs --libraries uring|no-uring   linker arguments
 //   node scripts/sources.mjs --uring     1 where liburing can be compiled and linked against, else 0
+//   node scripts/sources.mjs --dpdk      1 where DPDK can be compiled against (pkg-config libdpdk), else 0
+//   node scripts/sources.mjs --dpdk-cflags|--dpdk-libs   for the compiler and the linker
 //   node scripts/sources.mjs --has KEY   1 where the key names at least one file that is there, else 0
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -35,6 +37,21 @@ function libraries(uring) {
   return wanted.flatMap((name) => (name !== '-luring' ? [name] : uring && archive !== '' ? [archive] : []));
 }
 
+// Null where pkg-config does not find DPDK, or only a release that is too old.
+function dpdk(what) {
+  try {
+    const found = execFileSync('pkg-config', [what, 'libdpdk >= 22.11'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return found.trim().split(/\s+/).filter((word) => word !== '');
+  } catch {
+    return null;
+  }
+}
+
+// DPDK's headers have warnings of their own under C++20: they are a system's, not ours.
+function dpdkFlags() {
+  return (dpdk('--cflags') ?? []).flatMap((word) => (word.startsWith('-I') ? ['-isystem', word.slice(2)] : [word]));
+}
+
 function filesOf(keys) {
   const files = keys.flatMap((key) => (sources[key] ?? []).map((file) => `native/${file}`));
   const missing = files.filter((file) => !existsSync(root + file));
@@ -49,6 +66,9 @@ const [first, ...rest] = process.argv.slice(2);
 let lines;
 if (first === '--uring') lines = [uringArchive() === '' ? '0' : '1'];
 else if (first === '--libraries') lines = libraries(rest[0] === 'uring');
+else if (first === '--dpdk') lines = [dpdk('--cflags') === null ? '0' : '1'];
+else if (first === '--dpdk-cflags') lines = dpdkFlags();
+else if (first === '--dpdk-libs') lines = dpdk('--libs') ?? [];
 else if (first === '--has') lines = [filesOf(rest).length > 0 ? '1' : '0'];
 else lines = filesOf(first === undefined ? [] : [first, ...rest]);
 if (lines.length > 0) console.log(lines.join('\n'));

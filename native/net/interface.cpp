@@ -1,6 +1,7 @@
 #include "net/interface.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/assert.hpp"
 #include "wire/ipv4.hpp"
@@ -114,6 +115,7 @@ bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_byte
     context_.drop(packet, context_.counters.unsent_too_big);
     return false;
   }
+  if (packet->next != nullptr && (packet = in_fewer_pieces(packet, bytes)) == nullptr) return false;
   packet->l4_bytes = static_cast<uint8_t>(header_bytes);
   prepare_checksum(flow, packet, bytes);
   IpPacket ip{.local = &flow.local, .remote = &flow.remote, .protocol = wire::kProtocolTcp};
@@ -124,6 +126,23 @@ bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_byte
   }
   ++context_.counters.segments_out;
   return output_.send(ip, packet, bytes);
+}
+
+// A device that takes a frame in few pieces only gets a copy in one. Null where there is no packet for it.
+nic::Packet* Interface::in_fewer_pieces(nic::Packet* packet, uint32_t bytes) {
+  uint32_t pieces = 0;
+  for (const nic::Packet* piece = packet; piece != nullptr; piece = piece->next) ++pieces;
+  if (pieces <= context_.nic.capabilities().max_pieces) return packet;
+  nic::Packet* const whole = context_.allocate(bytes);
+  if (whole != nullptr) {
+    uint8_t* at = whole->data;
+    for (const nic::Packet* piece = packet; piece != nullptr; piece = piece->next) {
+      std::memcpy(at, piece->data, piece->length);
+      at += piece->length;
+    }
+  }
+  pool().unref_frame(packet);
+  return whole;
 }
 
 void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t bytes) const noexcept {

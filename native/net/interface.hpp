@@ -55,6 +55,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   void advance();
   void announce();
   void look_at_link();
+  nic::Packet* in_fewer_pieces(nic::Packet* packet, uint32_t bytes);
   void prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t bytes) const noexcept;
 
   IpOutput output_;

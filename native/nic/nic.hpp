@@ -30,6 +30,7 @@ struct NicCounters {
   uint64_t tx_frames = 0;
   uint64_t tx_bytes = 0;
   uint64_t tx_full = 0;           // times the device's queue took less than was offered
+  uint64_t tx_refused = 0;        // frames that the device cannot send at all; they were dropped
 };
 
 // One queue pair of a device, owned by one core. Devices stack: fault(pcap(dpdk)).

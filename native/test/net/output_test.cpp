@@ -40,6 +40,7 @@ TEST_CASE("a device that computes checksums is given the pseudo-header's sum and
 
 TEST_CASE("a payload in several pieces is summed over all of them", "[net]") {
   NetFixture fixture;
+  fixture.nic.change_capabilities().max_pieces = 2;
   fixture.learn(kPeer);
   nic::Packet* const head = fixture.nic.pool().allocate(20);
   nic::Packet* const body = fixture.nic.pool().allocate(5);
@@ -60,6 +61,22 @@ TEST_CASE("a payload in several pieces is summed over all of them", "[net]") {
   REQUIRE(sum.good());
   REQUIRE((frame[15] & 3) == 2);
   fixture.nic.pool().unref(body);
+  REQUIRE(fixture.all_returned());
+}
+
+TEST_CASE("a device that takes one piece gets the frame in one", "[net]") {
+  NetFixture fixture;
+  fixture.learn(kPeer);
+  nic::Packet* const head = fixture.nic.pool().allocate(20);
+  nic::Packet* const body = fixture.nic.pool().allocate(5);
+  head->length = 20;
+  wire::TcpView::write(head->data, {9000, 40'000, 7, 8, 512, 20, wire::kAck});
+  body->length = 5;
+  std::memcpy(body->data, "hello", 5);
+  head->next = body;
+  REQUIRE(fixture.interface.send({v4(10, 9, 0, 1), kPeer, 9000, 40'000}, head, 20, net::Ecn::kNotCapable));
+  fixture.interface.flush();
+  REQUIRE(std::memcmp(&fixture.nic.sent.at(0)[54], "hello", 5) == 0);
   REQUIRE(fixture.all_returned());
 }
 

@@ -1,6 +1,6 @@
 // Every native header compiles alone. The first include of a source file is proved by the build, which sees nothing before it;
 // the other headers are compiled here, and again only when they, or a project header that they reach, changed.
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -28,9 +28,22 @@ function nodeIncludes() {
   return ['node_modules/node-addon-api', join(prefix, 'include/node')].filter((path) => existsSync(path)).map((path) => `-isystem${path}`);
 }
 
-function compile(header) {
+// Null where DPDK is not installed: the build leaves its part out, too.
+function dpdkIncludes() {
+  try {
+    const flags = execFileSync(process.execPath, ['scripts/sources.mjs', '--dpdk-cflags'], { encoding: 'utf8' });
+    return flags.split('\n').filter((flag) => flag !== '');
+  } catch {
+    return [];
+  }
+}
+
+const includesDpdk = (text) => /^\s*#\s*include\s+<rte_/m.test(text);
+
+function compile(header, text) {
   // libuv's and Node's headers are needed by addon/ only; the others do not see them, so that they cannot come to need them.
   const extra = /^native\/(addon|test)\//.test(header) ? [...addonDefines, ...nodeIncludes()] : [];
+  if (includesDpdk(text) || /^native\/nic\/dpdk_/.test(header)) extra.push(...dpdkIncludes());
   if (/^native\/test\//.test(header)) extra.splice(extra.indexOf('-fno-exceptions'), 1);
   return new Promise((resolve) => {
     execFile('g++', [...extra, ...flags, header, '/dev/null'], { timeout: 60_000, maxBuffer: 1 << 24 }, (error, _out, errors) => {
@@ -58,11 +71,12 @@ export async function* headersAlone(project) {
     const first = /^\s*#\s*include\s+(.*)$/m.exec(text)?.[1];
     if (first?.startsWith('"')) proved.add(`native/${first.slice(1, first.lastIndexOf('"'))}`);
   }
-  const compiles = (path) => uring || !project.text(path).includes('<liburing.h>');
+  const dpdk = dpdkIncludes().length > 0;
+  const compiles = (path) => (uring || !project.text(path).includes('<liburing.h>')) && (dpdk || !/^native\/nic\/dpdk_/.test(path));
   const headers = project.under('native').filter((path) => path.endsWith('.hpp') && !proved.has(path) && compiles(path));
   await inParallel(headers, 2, async (header) => {
     const hash = contentHash(project, header);
-    const problem = cache[header] === hash ? undefined : await compile(header);
+    const problem = cache[header] === hash ? undefined : await compile(header, project.text(header));
     if (problem === undefined) next[header] = hash;
     else findings.push({ file: header, what: `does not compile alone: ${problem}` });
   });

@@ -1,0 +1,21 @@
+# sluice_dpdk.so, which alone is linked against DPDK; the program that uses it finds it in its own folder.
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND)
+  pkg_check_modules(SLUICE_DPDK QUIET libdpdk>=22.11)
+endif()
+sluice_sources(dpdk dpdk_files)
+if(NOT SLUICE_DPDK_FOUND)
+  message(STATUS "libdpdk-dev is not installed: no sluice_dpdk.so, and its tests are skipped")
+elseif(dpdk_files)
+  add_library(sluice_dpdk MODULE ${dpdk_files})
+  set_target_properties(sluice_dpdk PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  target_include_directories(sluice_dpdk PRIVATE ${CMAKE_SOURCE_DIR}/native)
+  # DPDK's headers have warnings of their own under C++20.
+  target_include_directories(sluice_dpdk SYSTEM PRIVATE ${SLUICE_DPDK_INCLUDE_DIRS})
+  target_compile_options(sluice_dpdk PRIVATE -fno-exceptions ${SLUICE_DPDK_CFLAGS_OTHER})
+  # A function that DPDK does not give out is to be seen here, not where the driver is loaded. Sanitizers leave theirs undefined.
+  if(SLUICE_BUILD MATCHES "dev|bench")
+    target_link_options(sluice_dpdk PRIVATE -Wl,-z,defs)
+  endif()
+  target_link_libraries(sluice_dpdk PRIVATE ${SLUICE_DPDK_LINK_LIBRARIES})
+endif()

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "nic/dpdk_pool.hpp"
+
+// Between the flags and chains of packets and those of mbufs.
+
+namespace sluice::nic {
+
+inline uint8_t received_flags(uint64_t offloads, bool verified) noexcept {
+  if (!verified) return 0;
+  uint8_t flags = 0;
+  const uint64_t ip = offloads & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+  const uint64_t l4 = offloads & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  if (ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD) flags |= kRxIpChecksumGood;
+  // "None" means that the field is not filled in but the data is good: a virtual peer on the same host.
+  if (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD || l4 == RTE_MBUF_F_RX_L4_CKSUM_NONE) flags |= kRxL4ChecksumGood;
+  if (ip == RTE_MBUF_F_RX_IP_CKSUM_BAD || l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD) flags |= kRxChecksumBad;
+  return flags;
+}
+
+// Flags and lengths for what the device is to compute of a frame.
+inline void set_transmit_offloads(const Packet* packet, rte_mbuf* mbuf) noexcept {
+  mbuf->ol_flags = 0;
+  constexpr uint8_t kAny = kTxIpChecksum | kTxL4Checksum | kTxSegment;
+  if ((packet->flags & kAny) == 0) return;
+  uint8_t* const ip = packet->data + packet->l2_bytes;
+  const bool v4 = ip[0] >> 4 == 4;
+  mbuf->l2_len = packet->l2_bytes;
+  mbuf->l3_len = packet->l3_bytes;
+  mbuf->l4_len = packet->l4_bytes;
+  mbuf->ol_flags = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+  if ((packet->flags & kTxL4Checksum) != 0) mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+  const bool segment = (packet->flags & kTxSegment) != 0;
+  // A device that cuts a packet writes a header for each segment, and so computes its checksum, which is to begin at 0.
+  if (v4 && (segment || (packet->flags & kTxIpChecksum) != 0)) {
+    mbuf->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+    reinterpret_cast<rte_ipv4_hdr*>(ip)->hdr_checksum = 0;
+  }
+  if (segment) {
+    mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+    mbuf->tso_segsz = packet->segment_bytes;
+  }
+}
+
+// The chain of mbufs to be sent. A piece to which the caller keeps a reference gets a second one for the device; the only reference of
+// another is passed on.
+inline rte_mbuf* prepare_frame(Packet* packet) noexcept {
+  rte_mbuf* const head = mbuf_of(packet);
+  uint32_t bytes = 0;
+  uint16_t pieces = 0;
+  for (Packet* piece = packet; piece != nullptr; piece = piece->next) {
+    rte_mbuf* const mbuf = mbuf_of(piece);
+    mbuf->data_off = static_cast<uint16_t>(piece->data - piece->buffer);
+    mbuf->data_len = piece->length;
+    mbuf->next = piece->next == nullptr ? nullptr : mbuf_of(piece->next);
+    bytes += piece->length;
+    ++pieces;
+    if (piece->references == 1) continue;
+    --piece->references;
+    rte_mbuf_refcnt_update(mbuf, 1);
+  }
+  head->pkt_len = bytes;
+  head->nb_segs = pieces;
+  set_transmit_offloads(packet, head);
+  return head;
+}
+
+// Undoes prepare_frame() for a frame that the device did not take.
+inline void take_back(Packet* packet) noexcept {
+  for (; packet != nullptr; packet = packet->next) {
+    rte_mbuf* const mbuf = mbuf_of(packet);
+    if (rte_mbuf_refcnt_read(mbuf) == 1) continue;
+    ++packet->references;
+    rte_mbuf_refcnt_update(mbuf, -1);
+  }
+}
+
+}  // namespace sluice::nic

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include <string>
+
+#include "nic/packet.hpp"
+
+namespace sluice::nic {
+
+// A Packet lies in the private area of its mbuf, so neither has to be looked up from the other.
+inline Packet* packet_of(rte_mbuf* mbuf) noexcept { return static_cast<Packet*>(rte_mbuf_to_priv(mbuf)); }
+inline rte_mbuf* mbuf_of(Packet* packet) noexcept { return reinterpret_cast<rte_mbuf*>(packet) - 1; }
+inline const rte_mbuf* mbuf_of(const Packet* packet) noexcept { return reinterpret_cast<const rte_mbuf*>(packet) - 1; }
+
+static_assert(sizeof(rte_mbuf) == 128);
+static_assert(RTE_PKTMBUF_HEADROOM == kHeadroom);
+static_assert(sizeof(Packet) % RTE_MBUF_PRIV_ALIGN == 0);
+
+// The packets of one queue, all in memory that the device can reach.
+class DpdkPool final : public PacketPool {
+ public:
+  static constexpr uint32_t kDataBytes = 2048;
+
+  ~DpdkPool() override;
+  DpdkPool() = default;
+  DpdkPool(const DpdkPool&) = delete;
+  DpdkPool& operator=(const DpdkPool&) = delete;
+
+  // data_bytes: room of each packet behind its headroom. False with the reason.
+  bool create(const std::string& name, uint32_t packets, uint32_t data_bytes, uint32_t for_receive, int socket, std::string& error);
+
+  Packet* allocate(uint32_t bytes) noexcept override;
+  void unref(Packet* packet) noexcept override {
+    if (--packet->references == 0) rte_pktmbuf_free_seg(mbuf_of(packet));
+  }
+  uint32_t free_count() const noexcept override;
+  uint32_t total_count() const noexcept override { return total_; }
+
+  rte_mempool* mempool() const noexcept { return pool_; }
+  // A received frame as a chain of packets with one reference each.
+  static Packet* wrap(rte_mbuf* mbuf, uint8_t flags) noexcept;
+
+ private:
+  static constexpr uint32_t kCache = 256;
+
+  static Packet* wrap_piece(rte_mbuf* mbuf) noexcept;
+  static Packet* wrap_chain(rte_mbuf* mbuf, Packet* first) noexcept;
+
+  rte_mempool* pool_ = nullptr;
+  uint32_t total_ = 0;
+  uint32_t data_bytes_ = 0;
+};
+
+inline Packet* DpdkPool::wrap_piece(rte_mbuf* mbuf) noexcept {
+  Packet* const packet = packet_of(mbuf);
+  packet->next = nullptr;
+  packet->link = nullptr;
+  packet->buffer = static_cast<uint8_t*>(mbuf->buf_addr);
+  packet->data = packet->buffer + mbuf->data_off;
+  packet->length = mbuf->data_len;
+  packet->buffer_bytes = mbuf->buf_len;
+  packet->references = 1;
+  packet->waiting = 0;
+  packet->vlan = 0;
+  return packet;
+}
+
+inline Packet* DpdkPool::wrap(rte_mbuf* mbuf, uint8_t flags) noexcept {
+  Packet* const packet = wrap_piece(mbuf);
+  packet->flags = flags;
+  return __builtin_expect(mbuf->next == nullptr, 1) ? packet : wrap_chain(mbuf, packet);
+}
+
+}  // namespace sluice::nic

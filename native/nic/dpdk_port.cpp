@@ -1,0 +1,204 @@
+#include "nic/dpdk_port.hpp"
+
+#include <rte_errno.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "nic/dpdk_files.hpp"
+
+namespace sluice::nic {
+
+namespace {
+
+// A key of one repeated pair of bytes hashes both directions of a flow alike (Woo, Park 2012), so that they meet on one core.
+constexpr uint8_t kSymmetricPair[2] = {0x6d, 0x5a};
+
+bool is_driver(const std::string& driver, const char* name) noexcept { return driver == name; }
+
+// Offloads that a driver announces but does in software of its own, copying headers: ours costs less.
+bool offloads_in_software(const std::string& driver) noexcept { return is_driver(driver, "net_tap"); }
+
+std::string failure(const char* doing, const std::string& port, int error) {
+  return std::string(doing) + " port " + port + ": " + rte_strerror(error < 0 ? -error : error);
+}
+
+std::string port_names() {
+  std::string names;
+  uint16_t id = 0;
+  RTE_ETH_FOREACH_DEV(id) {
+    char name[RTE_ETH_NAME_MAX_LEN] = "";
+    rte_eth_dev_get_name_by_port(id, name);
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+DpdkPort::~DpdkPort() {
+  if (id_ == RTE_MAX_ETHPORTS) return;
+  if (started_) rte_eth_dev_stop(id_);
+  // Closing detaches what would outlive the process: an XDP program, a socket file.
+  rte_eth_dev_close(id_);
+}
+
+bool DpdkPort::open(const DpdkOptions& options, std::string& error) {
+  if (!choose(options.port, error)) return false;
+  rte_eth_dev_info info{};
+  if (const int result = rte_eth_dev_info_get(id_, &info); result != 0) {
+    error = failure("cannot ask", name_, result);
+    return false;
+  }
+  driver_ = info.driver_name == nullptr ? "" : info.driver_name;
+  negotiate(options, info);
+  return configure(options, info, error) && set_up_queues(options, error) && start(error);
+}
+
+bool DpdkPort::choose(const char* wanted, std::string& error) {
+  uint16_t id = 0;
+  if (*wanted != '\0') {
+    if (rte_eth_dev_get_port_by_name(wanted, &id) == 0) {
+      id_ = id;
+    } else {
+      const std::string names = port_names();
+      error = std::string("there is no DPDK port '") + wanted + "'; " + (names.empty() ? "EAL found none" : "EAL found " + names);
+      return false;
+    }
+  } else {
+    RTE_ETH_FOREACH_DEV(id) {
+      id_ = id;
+      break;
+    }
+  }
+  if (id_ == RTE_MAX_ETHPORTS) {
+    error = "EAL found no port: name a virtual device (--vdev …) in the EAL arguments, or bind a NIC (dpdk-devbind.py -b vfio-pci "
+            "ADDRESS; docs/DPDK.md). An engine that was stopped in this process has closed its port";
+    return false;
+  }
+  char name[RTE_ETH_NAME_MAX_LEN] = "";
+  rte_eth_dev_get_name_by_port(id_, name);
+  name_ = name;
+  return true;
+}
+
+void DpdkPort::negotiate(const DpdkOptions& options, const rte_eth_dev_info& info) {
+  NicCapabilities& has = plan_.capabilities;
+  plan_.rx_queues = static_cast<uint16_t>(std::min<uint32_t>(options.queues, std::max<uint16_t>(info.max_rx_queues, 1)));
+  plan_.rss = plan_.rx_queues > 1 && (info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP)) != 0;
+  // Without RSS all frames come to the first queue whatever the others are.
+  if (!plan_.rss) plan_.rx_queues = 1;
+  plan_.tx_queues = static_cast<uint16_t>(std::min<uint32_t>(plan_.rx_queues, std::max<uint16_t>(info.max_tx_queues, 1)));
+
+  const bool software = offloads_in_software(driver_);
+  const uint64_t rx = software ? 0 : info.rx_offload_capa;
+  const uint64_t tx = software ? info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS : info.tx_offload_capa;
+  constexpr uint64_t kRxChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+  rx_offloads_ = rx & kRxChecksums;
+  if (options.vlan != 0) rx_offloads_ |= rx & RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
+  has.rx_checksum = (rx & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0;
+  tx_offloads_ = tx & (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+  has.tx_ip_checksum = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+  has.tx_l4_checksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+  has.max_pieces = 1;
+  if ((tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0) {
+    const uint16_t most = info.tx_desc_lim.nb_seg_max;
+    has.max_pieces = most == 0 ? 16 : std::min<uint16_t>(most, 32);
+  }
+  // A cut of many pieces needs the checksums done as well.
+  has.tso = (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 && has.tx_l4_checksum && has.max_pieces > 1;
+  if (has.tso) tx_offloads_ |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
+}
+
+int DpdkPort::try_configure(const DpdkOptions& options, const rte_eth_dev_info& info, bool interrupts) {
+  rte_eth_conf conf{};
+  conf.rxmode.offloads = rx_offloads_;
+  conf.txmode.offloads = tx_offloads_;
+  conf.intr_conf.rxq = interrupts ? 1 : 0;
+  if (options.mtu != 0) conf.rxmode.mtu = std::min(options.mtu, info.max_mtu);
+  uint8_t key[128];
+  if (plan_.rss) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP);
+    const uint8_t bytes = info.hash_key_size == 0 ? 40 : std::min<uint8_t>(info.hash_key_size, sizeof key);
+    for (uint32_t i = 0; i < bytes; ++i) key[i] = kSymmetricPair[i % 2];
+    conf.rx_adv_conf.rss_conf.rss_key = key;
+    conf.rx_adv_conf.rss_conf.rss_key_len = bytes;
+  }
+  return rte_eth_dev_configure(id_, plan_.rx_queues, plan_.tx_queues, &conf);
+}
+
+bool DpdkPort::configure(const DpdkOptions& options, const rte_eth_dev_info& info, std::string& error) {
+  const uint32_t mtu = options.mtu == 0 ? RTE_ETHER_MTU : std::min(options.mtu, info.max_mtu);
+  const uint32_t frame = mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 2 * RTE_VLAN_HLEN;
+  if (frame > plan_.data_bytes) {
+    // A jumbo frame comes in several packets where the device can scatter it, else all packets have to be as large.
+    if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0) {
+      rx_offloads_ |= RTE_ETH_RX_OFFLOAD_SCATTER;
+    } else {
+      plan_.data_bytes = RTE_ALIGN_CEIL(frame, 512);
+    }
+  }
+  int result = try_configure(options, info, true);
+  if (result != 0) {
+    plan_.interrupts = false;
+    result = try_configure(options, info, false);
+  }
+  if (result == 0) result = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &plan_.rx_descriptors, &plan_.tx_descriptors);
+  if (result == 0) return true;
+  error = failure("cannot configure", name_, result) + ". Try fewer --cores or another MTU";
+  return false;
+}
+
+bool DpdkPort::set_up_queues(const DpdkOptions& options, std::string& error) {
+  const int socket = rte_eth_dev_socket_id(id_);
+  files_.resize(options.queues);
+  for (uint32_t queue = 0; queue < options.queues; ++queue) {
+    pools_.push_back(std::make_unique<DpdkPool>());
+    const std::string pool_name = "sluice_" + std::to_string(id_) + "_" + std::to_string(queue);
+    const uint32_t held = queue < plan_.rx_queues ? plan_.rx_descriptors : 0;
+    const uint32_t packets = std::max<uint32_t>(options.packets, 2u * plan_.rx_descriptors);
+    if (!pools_.back()->create(pool_name, packets, plan_.data_bytes, held, socket, error)) return false;
+  }
+  for (uint16_t queue = 0; queue < plan_.rx_queues; ++queue) {
+    const FileWatch watch;
+    rte_mempool* const mempool = pool(queue).mempool();
+    const int result = rte_eth_rx_queue_setup(id_, queue, plan_.rx_descriptors, static_cast<unsigned>(socket), nullptr, mempool);
+    if (result != 0) {
+      error = failure("cannot set up a receive queue of", name_, result);
+      if (is_driver(driver_, "net_af_xdp")) error += ". Another XDP program on the interface (`ip link show`) would be in its way";
+      return false;
+    }
+    files_[queue] = watch.opened_since();
+  }
+  for (uint16_t queue = 0; queue < plan_.tx_queues; ++queue) {
+    const int result = rte_eth_tx_queue_setup(id_, queue, plan_.tx_descriptors, static_cast<unsigned>(socket), nullptr);
+    if (result == 0) continue;
+    error = failure("cannot set up a transmit queue of", name_, result);
+    return false;
+  }
+  // This driver opened its sockets when EAL found it, one for each queue.
+  if (is_driver(driver_, "net_af_packet")) {
+    const std::vector<int> all = packet_sockets();
+    for (uint16_t queue = 0; queue < plan_.rx_queues && queue < all.size(); ++queue) files_[queue] = {all[queue]};
+  }
+  return true;
+}
+
+bool DpdkPort::start(std::string& error) {
+  if (const int result = rte_eth_dev_start(id_); result != 0) {
+    error = failure("cannot start", name_, result);
+    return false;
+  }
+  started_ = true;
+  // Neighbour discovery speaks to multicast groups. A device that cannot take all of them takes everything instead.
+  if (rte_eth_allmulticast_enable(id_) != 0) static_cast<void>(rte_eth_promiscuous_enable(id_));
+  NicCapabilities& has = plan_.capabilities;
+  rte_ether_addr mac{};
+  if (rte_eth_macaddr_get(id_, &mac) == 0) std::memcpy(has.mac.bytes, mac.addr_bytes, sizeof has.mac.bytes);
+  uint16_t mtu = RTE_ETHER_MTU;
+  if (rte_eth_dev_get_mtu(id_, &mtu) == 0) has.mtu = mtu;
+  return true;
+}
+
+}  // namespace sluice::nic

@@ -1,0 +1,98 @@
+#include "tcp/ack_input.hpp"
+
+#include <algorithm>
+
+#include "tcp/challenge.hpp"
+#include "tcp/closing.hpp"
+#include "tcp/congestion.hpp"
+#include "tcp/rack.hpp"
+#include "tcp/recovery.hpp"
+#include "tcp/retransmit_timer.hpp"
+#include "tcp/rtt.hpp"
+#include "tcp/send.hpp"
+
+namespace sluice::tcp {
+
+namespace {
+
+// RFC 9293 §3.10.7.4: the window of a segment that is newer than the one that it was last taken from. True when it changed.
+bool take_window(Tcb& row, const Arrival& arrival) noexcept {
+  const bool newer = row.snd_wl1 < arrival.seq || (row.snd_wl1 == arrival.seq && row.snd_wl2 <= arrival.ack);
+  if (!newer) return false;
+  const uint32_t window = static_cast<uint32_t>(arrival.window) << row.send_shift();
+  const bool changed = window != row.snd_wnd;
+  row.snd_wnd = window;
+  row.snd_wnd_max = std::max(row.snd_wnd_max, window);
+  row.snd_wl1 = arrival.seq;
+  row.snd_wl2 = arrival.ack;
+  return changed;
+}
+
+// RFC 5681 §2
+bool is_duplicate_ack(const Tcb& row, const Arrival& arrival, bool window_changed) noexcept {
+  return arrival.ack == row.snd_una && row.in_flight() != 0 && arrival.length() == 0 && !window_changed;
+}
+
+void note_progress(Stack& stack, Tcb& row, Transfer& transfer, const Delivery& delivery) {
+  if (delivery.rtt_us != 0) {
+    update_rtt(row, delivery.rtt_us);
+    hystart_sample(row, transfer, delivery.rtt_us);
+  }
+  if (!delivery.advanced) return;
+  // RFC 6298 §5.7: a time-out's back-off ends with what is measured anew; also where retransmissions leave nothing to measure.
+  transfer.backoff = 0;
+  transfer.stalled_probes = 0;
+  transfer.first_unanswered_ms = stack.now_ms();
+}
+
+void take_with_data_out(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival, bool window_changed) {
+  Delivery delivery;
+  const bool duplicate = is_duplicate_ack(row, arrival, window_changed);
+  if (arrival.ack > row.snd_una) take_acknowledged(stack, row, transfer, arrival, delivery);
+  apply_sacks(stack, row, transfer, arrival, delivery);
+  note_progress(stack, row, transfer, delivery);
+  // Nothing that this acknowledgement says concerns losses, for nearly all of them.
+  const bool quiet = transfer.phase == Phase::kOpen && transfer.sacked_packets == 0 && !delivery.duplicate_reported;
+  uint32_t reorder_us = 0;
+  if (row.has(kSackOk) && !quiet) reorder_us = rack_detect_losses(stack, row, transfer, delivery.duplicate_reported);
+  react_to_ack(stack, row, transfer, arrival, delivery, duplicate);
+  if (row.in_flight() == 0) {
+    transfer.phase = Phase::kOpen;
+    transfer.frto = 0;
+  }
+  push_out(stack, row);
+  if (reorder_us != 0 && row.in_flight() != 0) {
+    arm_reorder_timer(stack, row, transfer, reorder_us);
+  } else if (delivery.advanced || delivery.sacked) {
+    arm_send_timer(stack, row, transfer, true);
+  }
+}
+
+}  // namespace
+
+bool take_ack(Stack& stack, Tcb& row, const Arrival& arrival) {
+  // RFC 5961 §5.2: neither of what was never sent, nor older than a window.
+  if (row.snd_nxt < arrival.ack || arrival.ack < row.snd_una - std::max(row.snd_wnd_max, 65'535u)) {
+    ++stack.counters.dropped_bad_ack;
+    challenge(stack, row);
+    return false;
+  }
+  if (arrival.ack < row.snd_una && arrival.options.sack_count == 0) return true;
+  const bool window_changed = arrival.ack >= row.snd_una && take_window(row, arrival);
+  Transfer* const transfer = stack.transfer_of(row);
+  if (transfer == nullptr) return true;
+  if (transfer->timer == TimerKind::kPersist) transfer->backoff = 0;
+  if (row.in_flight() != 0) {
+    take_with_data_out(stack, row, *transfer, arrival, window_changed);
+  } else if (window_changed) {
+    push_out(stack, row);
+  }
+  const bool opened = row.snd_wnd != 0 && transfer->timer == TimerKind::kPersist && transfer->send_next == nullptr;
+  if (opened) arm_send_timer(stack, row, *transfer, true);
+  offer_room(stack, row);
+  const bool fin_done = row.has(kFinQueued) && !row.has(kFinWaiting) && row.snd_una == transfer->write_end;
+  if (fin_done) fin_acknowledged(stack, row);
+  return !row.has(kDying);
+}
+
+}  // namespace sluice::tcp

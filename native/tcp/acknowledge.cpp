@@ -1,0 +1,65 @@
+#include "tcp/acknowledge.hpp"
+
+#include <algorithm>
+
+#include "tcp/transmit.hpp"
+#include "tcp/window.hpp"
+
+namespace sluice::tcp {
+
+namespace {
+
+// Within one burst of frames: acknowledging each pair of segments would only make the peer's NIC merge what nobody needs.
+constexpr uint32_t kSegmentsPerAckInBurst = 8;
+
+}  // namespace
+
+void owe_ack_now(Stack& stack, Tcb& row) {
+  row.set(kAckNow);
+  if (row.has(kInAckList)) return;
+  row.set(kInAckList);
+  stack.ack_list.push_back(stack.row_of(row));
+}
+
+void owe_ack(Stack& stack, Tcb& row) {
+  const uint32_t owed = row.rcv_nxt - row.last_ack_sent;
+  const uint32_t segment = std::max<uint32_t>(row.rcv_mss, 64);
+  if (owed >= kSegmentsPerAckInBurst * segment && owed >= 4096) return send_ack(stack, row);
+  // RFC 5681 §4.2: at least every second full segment.
+  if (row.quick_acks != 0 || (owed >= 2 * segment && owed >= 536) || window_update_due(stack, row)) return owe_ack_now(stack, row);
+  if (row.has(kAckDelayed)) return;
+  row.set(kAckDelayed);
+  if (row.has(kInDelayQueue)) return;
+  row.set(kInDelayQueue);
+  stack.delayed_acks.push({stack.row_of(row), stack.now_ms() + stack.options.delayed_ack_ms});
+}
+
+void flush_acks(Stack& stack) {
+  for (const uint32_t index : stack.ack_list) {
+    Tcb& row = stack.rows[index];
+    if (row.has(kAckNow) && !row.has(kDying)) send_ack(stack, row);
+    unlist(stack, row, kInAckList);
+  }
+  stack.ack_list.clear();
+}
+
+void run_delayed_acks(Stack& stack) {
+  while (!stack.delayed_acks.empty() && !clock_before(stack.now_ms(), stack.delayed_acks.front().due_ms)) {
+    const uint32_t index = stack.delayed_acks.front().row;
+    stack.delayed_acks.pop();
+    Tcb& row = stack.rows[index];
+    const uint32_t due_ms = row.last_receive_ms + stack.options.delayed_ack_ms;
+    // What is owed now may have come after what this entry was made for.
+    if (row.has(kAckDelayed) && !row.has(kDying) && clock_before(stack.now_ms(), due_ms)) {
+      stack.delayed_acks.push({index, due_ms});
+      continue;
+    }
+    if (row.has(kAckDelayed) && !row.has(kDying)) {
+      ++stack.counters.acks_delayed;
+      send_ack(stack, row);
+    }
+    unlist(stack, row, kInDelayQueue);
+  }
+}
+
+}  // namespace sluice::tcp

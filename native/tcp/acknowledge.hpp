@@ -1,0 +1,24 @@
+#pragma once
+
+#include "tcp/stack.hpp"
+
+// When to acknowledge (RFC 5681 §4.2, RFC 9293 §3.8.6.3). What is owed leaves with flush(), so that data written in the same turn
+// carries it.
+
+namespace sluice::tcp {
+
+// Data came in order.
+void owe_ack(Stack& stack, Tcb& row);
+void owe_ack_now(Stack& stack, Tcb& row);
+// A segment that acknowledges rcv_nxt is on its way.
+inline void acknowledgement_sent(Tcb& row) noexcept {
+  row.clear(kAckNow);
+  row.clear(kAckDelayed);
+  row.last_ack_sent = row.rcv_nxt;
+  if (row.quick_acks != 0) --row.quick_acks;
+}
+
+void flush_acks(Stack& stack);
+void run_delayed_acks(Stack& stack);
+
+}  // namespace sluice::tcp

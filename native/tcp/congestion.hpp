@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tcp/stack.hpp"
+
+namespace sluice::tcp {
+
+// RFC 6928 §2
+uint32_t initial_window(uint32_t mss) noexcept;
+// RFC 5681 §4.1: after a pause longer than the retransmission time-out nothing is known of the path any more.
+void restart_after_idle(Stack& stack, Tcb& row, Transfer& transfer) noexcept;
+
+// What remains of the window after a loss or a mark; CUBIC remembers where it was (RFC 9438 §4.6, §4.7; RFC 5681 §3.1).
+uint32_t reduced_window(Stack& stack, Tcb& row, Transfer& transfer) noexcept;
+// Acknowledgements outside of recovery: slow start (with HyStart++, RFC 9406) or congestion avoidance.
+void grow_congestion_window(Stack& stack, Tcb& row, Transfer& transfer, uint32_t acked_bytes);
+// A round trip was measured: HyStart++ looks for the first rise of it.
+void hystart_sample(Tcb& row, Transfer& transfer, uint32_t rtt_us) noexcept;
+
+}  // namespace sluice::tcp

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "tcp/arrival.hpp"
+#include "tcp/stack.hpp"
+
+namespace sluice::tcp {
+
+// RFC 6528: a number that grows with time, from where nobody without the key knows.
+Seq initial_sequence(const Stack& stack, const net::Flow& flow) noexcept;
+
+// Active open (RFC 9293 §3.10.1).
+bool open_active(Stack& stack, StreamId id, net::Flow flow, std::string& error);
+// A segment for a connection in SYN-SENT (§3.10.7.3). Takes the packet.
+void take_in_syn_sent(Stack& stack, Tcb& row, const Arrival& arrival);
+// An acceptable acknowledgement of our SYN-ACK in SYN-RECEIVED after a simultaneous open.
+void become_established(Stack& stack, Tcb& row);
+void syn_timeout(Stack& stack, Tcb& row, Transfer& transfer);
+
+// What a connection starts with once both SYNs are known.
+void set_up(Stack& stack, Tcb& row, const Negotiated& agreed, Seq iss, Seq irs, uint32_t window);
+// What a SYN offers and what of it this side accepts.
+Negotiated negotiate(const Stack& stack, const Arrival& arrival) noexcept;
+
+}  // namespace sluice::tcp

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "tcp/keepalive.hpp"
+#include "tcp/stack.hpp"
+#include "tcp/tcp_driver.hpp"
+
+namespace sluice::tcp {
+
+// The stack behind the interface of a driver: turns, and what the application asks for.
+class Driver final : public TcpDriver {
+ public:
+  Driver(const TcpOptions& options, const TcpEnvironment& environment) : stack_(options, environment), keepalive_(options) {}
+  ~Driver() override;
+
+  const char* name() const noexcept override { return "tcp"; }
+  bool listen(const ListenOptions& options, std::string& error) override;
+  uint16_t bound_port() const noexcept override { return stack_.listener.port; }
+  void stop_listening() override { stack_.listener.open = false; }
+  uint32_t poll(int64_t timeout_us, uint32_t budget) override;
+  int wait_fd() const noexcept override { return stack_.reactor.wait_fd(); }
+  void watch_doorbell(int fd) override { stack_.reactor.watch_doorbell(fd); }
+  void write(StreamId id, const IoSlice* slices, uint32_t count) override;
+  void flush() override;
+  void notify_writable(StreamId id) override;
+  void pause_reading(StreamId id) override;
+  void resume_reading(StreamId id) override;
+  void shutdown_send(StreamId id) override;
+  void close(StreamId id, bool reset) override;
+  bool peer_address(StreamId id, PeerAddress& out) const override;
+  const DriverCounters& counters() const noexcept override { return stack_.driver_counters; }
+  uint64_t memory_fixed() const noexcept override;
+  uint64_t memory_per_stream() const noexcept override;
+
+  bool connect(StreamId id, const net::Flow& flow, std::string& error) override;
+  uint64_t next_deadline_us() const noexcept override;
+  const TcpCounters& tcp_counters() const noexcept override { return stack_.counters; }
+  TcpGauges gauges() const noexcept override;
+  bool describe(StreamId id, ConnectionInfo& out) const override;
+  void audit() const override;
+
+  void on_segments(const net::Segment* segments, uint32_t count) override;
+  void on_icmp_error(const net::IcmpError& error) override;
+
+ private:
+  void begin_call() noexcept;
+  uint32_t turn(uint32_t budget);
+
+  Stack stack_;
+  Keepalive keepalive_;
+  bool polling_ = false;
+  bool clock_read_ = false;  // since poll() returned
+};
+
+}  // namespace sluice::tcp

@@ -1,0 +1,221 @@
+#include "tcp/input.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "tcp/ack_input.hpp"
+#include "tcp/acknowledge.hpp"
+#include "tcp/challenge.hpp"
+#include "tcp/closing.hpp"
+#include "tcp/connect.hpp"
+#include "tcp/ecn.hpp"
+#include "tcp/listen.hpp"
+#include "tcp/receive.hpp"
+#include "tcp/time_wait_input.hpp"
+#include "tcp/transmit.hpp"
+
+namespace sluice::tcp {
+
+namespace {
+
+// As many segments are looked up before the first is taken, so that their memory comes meanwhile.
+constexpr uint32_t kAhead = 32;
+
+void drop_packet(Stack& stack, const Arrival& arrival) noexcept { stack.packets.unref_frame(arrival.segment->packet); }
+
+FlowRef find(const Stack& stack, const net::Flow& flow, uint32_t hash) noexcept {
+  FlowTable::Cursor cursor(stack.flows, hash);
+  for (FlowRef ref = cursor.next(); !ref.empty(); ref = cursor.next()) {
+    switch (ref.kind()) {
+      case FlowKind::kTcb:
+        if (stack.is(stack.rows[ref.index()], flow)) return ref;
+        break;
+      case FlowKind::kHalfOpen:
+        if (stack.half_open.is(ref.index(), flow)) return ref;
+        break;
+      case FlowKind::kTimeWait:
+        if (stack.time_wait.is(ref.index(), flow)) return ref;
+        break;
+    }
+  }
+  return {};
+}
+
+void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash) {
+  ++stack.counters.segments_in;
+  Arrival arrival;
+  arrival.segment = &segment;
+  const auto view = wire::TcpView::parse(segment.packet->data, segment.header_bytes);
+  SLUICE_ASSERT(view.has_value());
+  arrival.seq = {view->seq()};
+  arrival.ack = {view->ack()};
+  arrival.window = view->window();
+  arrival.flags = view->flags();
+  if (!wire::parse_tcp_options(view->options(), view->options_bytes(), arrival.options)) ++stack.counters.dropped_bad_options;
+  const FlowRef ref = find(stack, *segment.flow, hash);
+  if (ref.empty()) return take_without_connection(stack, arrival, hash);
+  if (ref.kind() == FlowKind::kHalfOpen) return take_in_half_open(stack, ref.index(), arrival, hash);
+  if (ref.kind() == FlowKind::kTimeWait) return take_in_time_wait(stack, ref.index(), arrival, hash);
+  Tcb& row = stack.rows[ref.index()];
+  if (row.state == State::kSynSent) return take_in_syn_sent(stack, row, arrival);
+  take_in_connection(stack, row, arrival);
+}
+
+// RFC 7323 §5.3. False: the segment is old.
+bool passes_paws(Stack& stack, Tcb& row, const Arrival& arrival) noexcept {
+  if (!row.has(kTimestamps) || arrival.has(wire::kRst)) return true;
+  if (!arrival.options.has_timestamp) return false;  // §3.2
+  if (!clock_before(arrival.options.timestamp, row.ts_recent)) return true;
+  // §5.5: a connection that was idle for 24 days knows nothing of its peer's clock any more.
+  const auto age = static_cast<uint16_t>(static_cast<uint16_t>(stack.now_ms() >> 20) - row.ts_recent_age);
+  return age > 24u * 86'400'000u >> 20;
+}
+
+// §3.10.7.4, first. The window may be closed: then only what takes no room in it is acceptable, at rcv_nxt.
+bool acceptable(const Tcb& row, const Arrival& arrival) noexcept {
+  const uint32_t window = row.receive_window();
+  const uint32_t length = arrival.length();
+  if (length == 0) return window == 0 ? arrival.seq == row.rcv_nxt : arrival.seq.in(row.rcv_nxt, window);
+  if (window == 0) return false;
+  return arrival.seq.in(row.rcv_nxt, window) || (arrival.end() - 1).in(row.rcv_nxt, window) ||
+         (arrival.seq < row.rcv_nxt && row.rcv_nxt < arrival.end());
+}
+
+void refuse_unacceptable(Stack& stack, Tcb& row, const Arrival& arrival) {
+  if (arrival.has(wire::kRst)) return;
+  // With a closed window, what an acceptable segment would say of our own data still holds (§3.10.7.4, first).
+  if (arrival.seq == row.rcv_nxt && row.receive_window() == 0 && arrival.has(wire::kAck) && !arrival.has(wire::kSyn)) {
+    take_ack(stack, row, arrival);
+    if (row.has(kDying)) return;
+    ++stack.counters.dropped_window;
+    return send_ack(stack, row);
+  }
+  const uint32_t payload = arrival.payload();
+  if (payload != 0 && arrival.end() <= row.rcv_nxt) {
+    ++stack.counters.duplicates_in;
+    // RFC 2883 §4.1.1: a whole duplicate is reported.
+    const wire::SackBlock duplicate{arrival.seq.raw, (arrival.seq + payload).raw};
+    return send_ack(stack, row, &duplicate);
+  }
+  ++stack.counters.dropped_window;
+  // A FIN that comes again is acknowledged at once; anything else might be a trick to make us talk (RFC 5961 §5.3).
+  if (arrival.has(wire::kFin) && arrival.end() <= row.rcv_nxt) return send_ack(stack, row);
+  challenge(stack, row);
+}
+
+// §3.10.7.4, second, as RFC 5961 §3.2 has it.
+void take_reset(Stack& stack, Tcb& row, const Arrival& arrival) {
+  if (arrival.seq != row.rcv_nxt) return challenge(stack, row);
+  ++stack.counters.resets_in;
+  const bool opening = row.state == State::kSynReceived;
+  if (opening) ++stack.counters.open_failures;
+  fail_row(stack, row, opening ? ECONNREFUSED : ECONNRESET);
+}
+
+void update_ts_recent(Stack& stack, Tcb& row, const Arrival& arrival) noexcept {
+  // RFC 7323 §4.3, step 2.
+  if (!row.has(kTimestamps) || !arrival.options.has_timestamp || row.last_ack_sent < arrival.seq) return;
+  if (clock_before(arrival.options.timestamp, row.ts_recent)) {
+    if (passes_paws(stack, row, arrival)) row.ts_recent = arrival.options.timestamp;
+    return;
+  }
+  row.ts_recent = arrival.options.timestamp;
+  row.ts_recent_age = static_cast<uint16_t>(stack.now_ms() >> 20);
+}
+
+// The checks that come before anything of a segment is used. False: it is dealt with.
+bool admit(Stack& stack, Tcb& row, const Arrival& arrival) {
+  if (!passes_paws(stack, row, arrival)) {
+    ++stack.counters.dropped_paws;
+    if (!arrival.options.has_timestamp) return false;
+    if (arrival.payload() != 0 && arrival.end() <= row.rcv_nxt) {
+      const wire::SackBlock duplicate{arrival.seq.raw, (arrival.seq + arrival.payload()).raw};
+      send_ack(stack, row, &duplicate);
+    } else {
+      challenge(stack, row);
+    }
+    return false;
+  }
+  if (!acceptable(row, arrival)) {
+    refuse_unacceptable(stack, row, arrival);
+    return false;
+  }
+  if (arrival.has(wire::kRst)) {
+    take_reset(stack, row, arrival);
+    return false;
+  }
+  if (arrival.has(wire::kSyn)) {
+    // RFC 5961 §4.2: whatever its number. In SYN-RECEIVED after a simultaneous open it is the peer's SYN-ACK, whose acknowledgement counts.
+    if (row.state == State::kSynReceived && arrival.has(wire::kAck)) return true;
+    challenge(stack, row);
+    return false;
+  }
+  if (!arrival.has(wire::kAck)) {
+    ++stack.counters.dropped_no_ack;
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void take_in_connection(Stack& stack, Tcb& row, const Arrival& arrival) {
+  const net::Segment& segment = *arrival.segment;
+  if (row.state == State::kSynReceived && arrival.has(wire::kSyn) && arrival.has(wire::kAck) && arrival.seq + 1 == row.rcv_nxt) {
+    // Simultaneous open (RFC 9293 figure 8): the other's SYN-ACK repeats its SYN, and acknowledges ours.
+    if (arrival.ack == row.snd_nxt) become_established(stack, row);
+    if (!row.has(kDying)) owe_ack_now(stack, row);
+    return drop_packet(stack, arrival);
+  }
+  if (!admit(stack, row, arrival)) return drop_packet(stack, arrival);
+  row.last_receive_ms = stack.now_ms();
+  row.keepalive_sent = 0;
+  update_ts_recent(stack, row, arrival);
+  note_incoming_mark(stack, row, arrival);
+  if (row.state == State::kSynReceived) {
+    if (arrival.ack != row.snd_nxt) {
+      send_reset_for(stack, segment);
+      return drop_packet(stack, arrival);
+    }
+    become_established(stack, row);
+    if (row.has(kDying)) return drop_packet(stack, arrival);
+  }
+  if (!take_ack(stack, row, arrival)) return drop_packet(stack, arrival);
+  const bool fin = arrival.has(wire::kFin);
+  if ((segment.payload_bytes == 0 && !fin) || !may_receive(row.state) || row.has(kFinReceived)) {
+    drop_packet(stack, arrival);
+  } else {
+    Text text{segment.packet, arrival.seq, segment.payload_bytes};
+    text.frame->pull(segment.header_bytes);
+    receive_text(stack, row, text, fin);
+  }
+  if (!row.has(kDying)) detach_if_idle(stack, row);
+}
+
+Tcb* find_row(Stack& stack, const net::Flow& flow) noexcept {
+  const FlowRef ref = find(stack, flow, stack.flows.hash(flow));
+  return ref.empty() || ref.kind() != FlowKind::kTcb ? nullptr : &stack.rows[ref.index()];
+}
+
+void take_segments(Stack& stack, const net::Segment* segments, uint32_t count) {
+  while (count != 0) {
+    const uint32_t some = std::min(count, kAhead);
+    uint32_t hashes[kAhead];
+    for (uint32_t i = 0; i < some; ++i) {
+      hashes[i] = stack.flows.hash(*segments[i].flow);
+      stack.flows.prefetch(hashes[i]);
+    }
+    for (uint32_t i = 0; i < some; ++i) {
+      const FlowRef ref = FlowTable::Cursor(stack.flows, hashes[i]).next();
+      if (ref.empty() || ref.kind() != FlowKind::kTcb) continue;
+      const char* const row = reinterpret_cast<const char*>(&stack.rows[ref.index()]);
+      __builtin_prefetch(row, 1);
+      __builtin_prefetch(row + 64, 1);
+    }
+    for (uint32_t i = 0; i < some; ++i) take_segment(stack, segments[i], hashes[i]);
+    segments += some;
+    count -= some;
+  }
+}
+
+}  // namespace sluice::tcp

@@ -1,0 +1,198 @@
+#include "tcp/listen.hpp"
+
+#include <algorithm>
+
+#include "tcp/connect.hpp"
+#include "tcp/input.hpp"
+#include "tcp/reassembly.hpp"
+#include "tcp/rtt.hpp"
+#include "tcp/transmit.hpp"
+
+namespace sluice::tcp {
+
+namespace {
+
+constexpr uint32_t kCookieLifeMs = 66'000;  // no cookie is older
+
+void drop_packet(Stack& stack, const Arrival& arrival) noexcept { stack.packets.unref_frame(arrival.segment->packet); }
+
+void answer_syn(Stack& stack, const net::Flow& flow, const HalfOpen& record) {
+  const uint32_t timestamp = stack.now_ms() + timestamp_offset(stack, flow);
+  send_syn_ack(stack, {&flow, record.iss, record.irs, record.agreed(), timestamp});
+}
+
+void answer_by_cookie(Stack& stack, const Arrival& arrival, Negotiated agreed) {
+  const net::Flow& flow = *arrival.segment->flow;
+  ++stack.counters.syn_cookies_sent;
+  stack.cookies_sent = true;
+  stack.cookies_sent_ms = stack.now_ms();
+  if (!agreed.timestamps) agreed.sack = agreed.scaled = agreed.ecn = false;
+  const Seq iss = stack.cookies.make(flow, arrival.seq, agreed, stack.now_ms());
+  const uint32_t timestamp = SynCookies::timestamp(agreed, stack.now_ms() + timestamp_offset(stack, flow));
+  send_syn_ack(stack, {&flow, iss, arrival.seq, agreed, timestamp});
+}
+
+// The third segment of a handshake is there: a connection, if there is a row and the application wants it. The segment is then taken
+// as the connection's first.
+struct Opening {
+  Negotiated agreed;
+  Seq iss;
+  Seq irs;
+  bool measured;  // the timestamp that it echoes says when the SYN-ACK was sent
+};
+void open_passive(Stack& stack, const Arrival& arrival, uint32_t hash, uint8_t local, const Opening& opening) {
+  Tcb* const row = open_row(stack, *arrival.segment->flow, local, hash);
+  const StreamId id = row == nullptr ? kNoStream : stack.sink.on_accept();
+  if (id == kNoStream) {
+    ++stack.counters.refused_full;
+    ++stack.driver_counters.refused;
+    send_reset_for(stack, *arrival.segment);
+    if (row != nullptr) close_row(stack, *row);
+    return drop_packet(stack, arrival);
+  }
+  set_up(stack, *row, opening.agreed, opening.iss, opening.irs, static_cast<uint32_t>(arrival.window) << opening.agreed.send_shift);
+  row->state = State::kEstablished;
+  if (opening.measured) {
+    const uint32_t rtt_ms = stack.now_ms() + row->ts_offset - arrival.options.timestamp_echo;
+    if (rtt_ms < 60'000) update_rtt(*row, std::max(rtt_ms, 1u) * 1000);
+  }
+  bind_stream(stack, *row, id);
+  ++stack.counters.passive_opens;
+  ++stack.driver_counters.accepted;
+  take_in_connection(stack, *row, arrival);
+}
+
+bool cookie_opens(Stack& stack, const Arrival& arrival, uint32_t hash) {
+  const bool plain = (arrival.flags & (wire::kSyn | wire::kRst | wire::kAck)) == wire::kAck;
+  if (!plain || !stack.cookies_sent || stack.now_ms() - stack.cookies_sent_ms > kCookieLifeMs) return false;
+  const net::Flow& flow = *arrival.segment->flow;
+  Opening opening{{}, arrival.ack - 1, arrival.seq - 1, false};
+  if (!listening_on(stack, flow)) return false;
+  if (!stack.cookies.check(flow, opening.irs, opening.iss, stack.now_ms(), opening.agreed)) {
+    ++stack.counters.syn_cookies_bad;
+    return false;
+  }
+  if (stack.options.timestamps && arrival.options.has_timestamp) {
+    SynCookies::read_timestamp(arrival.options.timestamp_echo - timestamp_offset(stack, flow), opening.agreed);
+    opening.agreed.ts_recent = arrival.options.timestamp;
+  }
+  const uint8_t local = stack.locals.intern(flow.local);
+  if (local == LocalAddresses::kUnknown) return false;
+  ++stack.counters.syn_cookies_good;
+  open_passive(stack, arrival, hash, local, opening);
+  return true;
+}
+
+}  // namespace
+
+bool listening_on(const Stack& stack, const net::Flow& flow) noexcept {
+  const Listener& listener = stack.listener;
+  return listener.open && flow.local_port == listener.port && (listener.any_address || flow.local == listener.address);
+}
+
+void take_syn_for_listener(Stack& stack, const Arrival& arrival, uint32_t hash, const Seq* least) {
+  ++stack.counters.syns_in;
+  const net::Flow& flow = *arrival.segment->flow;
+  Negotiated agreed = negotiate(stack, arrival);
+  agreed.ecn = stack.options.ecn && (arrival.flags & (wire::kEce | wire::kCwr)) == (wire::kEce | wire::kCwr);
+  const uint8_t local = stack.locals.intern(flow.local);
+  uint32_t index = kNone;
+  if (!stack.options.syn_cookies_always && local != LocalAddresses::kUnknown) {
+    index = stack.half_open.add(flow, local, hash, stack.now_ms() + 1000);
+  }
+  if (index == kNone) {
+    answer_by_cookie(stack, arrival, agreed);
+    return drop_packet(stack, arrival);
+  }
+  HalfOpen& record = stack.half_open[index];
+  record.store(agreed);
+  record.iss = initial_sequence(stack, flow);
+  if (least != nullptr && record.iss <= *least) record.iss = *least + 65'537;
+  record.irs = arrival.seq;
+  answer_syn(stack, flow, record);
+  drop_packet(stack, arrival);
+}
+
+void take_without_connection(Stack& stack, const Arrival& arrival, uint32_t hash) {
+  // RFC 9293 §3.10.7.2
+  if (arrival.has(wire::kRst)) {
+    ++stack.counters.dropped_no_connection;
+    return drop_packet(stack, arrival);
+  }
+  if (cookie_opens(stack, arrival, hash)) return;
+  const bool syn = (arrival.flags & (wire::kSyn | wire::kAck | wire::kFin)) == wire::kSyn;
+  if (syn && listening_on(stack, *arrival.segment->flow)) return take_syn_for_listener(stack, arrival, hash, nullptr);
+  ++stack.counters.dropped_no_connection;
+  send_reset_for(stack, *arrival.segment);
+  drop_packet(stack, arrival);
+}
+
+void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uint32_t hash) {
+  HalfOpen& record = stack.half_open[index];
+  const Seq rcv_nxt = record.irs + 1;
+  const uint32_t window = std::min<uint32_t>(stack.options.receive_window_initial, 65'535);
+  const auto now_ms16 = static_cast<uint16_t>(stack.now_ms() / 16);
+  if (arrival.has(wire::kSyn) && !arrival.has(wire::kAck) && arrival.seq == record.irs) {
+    // The SYN again: our answer was lost. Not for each of a flood of them.
+    if (static_cast<uint16_t>(now_ms16 - record.answered_ms16) >= 8 || record.answered_ms16 == 0) {
+      record.answered_ms16 = static_cast<uint16_t>(now_ms16 | 1);
+      answer_syn(stack, *arrival.segment->flow, record);
+    }
+    return drop_packet(stack, arrival);
+  }
+  // RFC 9293 §3.10.7.4, first; PAWS (RFC 7323 §5.3)
+  const bool old = (record.flags & HalfOpen::kTimestamps) != 0 && arrival.options.has_timestamp &&
+                   clock_before(arrival.options.timestamp, record.ts_recent);
+  if (!arrival.seq.in(rcv_nxt, window) || old) {
+    if (!arrival.has(wire::kRst) && stack.challenges.take(stack.now_ms())) {
+      const uint32_t timestamp = stack.now_ms() + timestamp_offset(stack, *arrival.segment->flow);
+      send_bare_ack(stack, {arrival.segment->flow, record.iss + 1, rcv_nxt, static_cast<uint16_t>(window),
+                            (record.flags & HalfOpen::kTimestamps) != 0, timestamp, record.ts_recent});
+    }
+    ++stack.counters.dropped_window;
+    return drop_packet(stack, arrival);
+  }
+  if (arrival.has(wire::kRst)) {
+    // RFC 5961 §3.2: exactly at rcv_nxt; a passive open then returns to LISTEN (RFC 9293 §3.10.7.4, second).
+    if (arrival.seq == rcv_nxt) {
+      ++stack.counters.resets_in;
+      stack.half_open.remove(index);
+    }
+    return drop_packet(stack, arrival);
+  }
+  if (arrival.has(wire::kSyn) || !arrival.has(wire::kAck)) {
+    ++stack.counters.dropped_no_ack;
+    return drop_packet(stack, arrival);
+  }
+  if (arrival.ack != record.iss + 1) {
+    // RFC 9293 §3.10.7.4, fifth: a reset formed from the acknowledgement; the half-open connection lives on.
+    ++stack.counters.dropped_bad_ack;
+    send_reset_for(stack, *arrival.segment);
+    return drop_packet(stack, arrival);
+  }
+  const Opening opening{record.agreed(), record.iss, record.irs, record.tries == 0 && arrival.options.has_timestamp};
+  const uint8_t local = record.local;
+  stack.half_open.remove(index);
+  open_passive(stack, arrival, hash, local, opening);
+}
+
+uint32_t run_half_open(Stack& stack) {
+  uint32_t done = 0;
+  const uint32_t tries_max = std::min(stack.options.syn_retries_max, HalfOpenTable::kMaxTries);
+  for (uint32_t index = stack.half_open.due(stack.now_ms()); index != kNone; index = stack.half_open.due(stack.now_ms())) {
+    ++done;
+    HalfOpen& record = stack.half_open[index];
+    if (record.tries >= tries_max || !stack.listener.open) {
+      ++stack.counters.half_open_expired;
+      stack.half_open.remove(index);
+      continue;
+    }
+    const net::Flow flow{stack.locals[record.local], record.remote, record.local_port, record.remote_port};
+    ++stack.counters.retransmits;
+    answer_syn(stack, flow, record);
+    stack.half_open.put_off(index, stack.now_ms() + (2000u << record.tries));
+  }
+  return done;
+}
+
+}  // namespace sluice::tcp

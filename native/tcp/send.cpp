@@ -1,0 +1,306 @@
+#include "tcp/send.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tcp/congestion.hpp"
+#include "tcp/ecn.hpp"
+#include "tcp/retransmit_timer.hpp"
+#include "tcp/sent_packet.hpp"
+#include "tcp/transmit.hpp"
+#include "wire/tcp.hpp"
+
+namespace sluice::tcp {
+
+// ---- the queue ----
+
+namespace {
+
+// A connection may always queue this much, where there are packets: enough for the first flights.
+constexpr uint32_t kQueueLeast = 64u << 10;
+
+void link_tail(Stack& stack, Transfer& transfer, nic::Packet* packet) noexcept {
+  packet->link = nullptr;
+  if (transfer.send_tail != nullptr) {
+    transfer.send_tail->link = packet;
+  } else {
+    transfer.send_head = packet;
+  }
+  transfer.send_tail = packet;
+  if (transfer.send_next == nullptr) transfer.send_next = packet;
+  ++stack.gauges.packets_sending;
+}
+
+nic::Packet* new_packet(Stack& stack, const Tcb& row, Transfer& transfer) noexcept {
+  nic::Packet* const packet = stack.packets.allocate(row.mss);
+  if (packet == nullptr) {
+    ++stack.counters.send_no_packet;
+    return nullptr;
+  }
+  sent(packet) = {transfer.write_end, 0, packet->headroom(), 0, 0, 0, 0};
+  link_tail(stack, transfer, packet);
+  return packet;
+}
+
+// The last packet, if it was never sent and has room for more.
+nic::Packet* open_tail(const Tcb& row, const Transfer& transfer) noexcept {
+  nic::Packet* const tail = transfer.send_tail;
+  if (transfer.send_next == nullptr || sent(tail).flags & (kTransmitted | kCarriesFin) || sent(tail).bytes >= row.mss) return nullptr;
+  return tail->tailroom() == 0 ? nullptr : tail;
+}
+
+}  // namespace
+
+uint32_t send_room(const Stack& stack, const Tcb& row) noexcept {
+  if (row.has(kFinQueued)) return 0;
+  const Transfer* const transfer = stack.transfer_of(row);
+  const uint32_t queued = transfer == nullptr ? 0 : transfer->write_end - row.snd_una;
+  // Twice the congestion window keeps the pipe full; more would only wait in packets that others could use.
+  uint64_t limit = std::min<uint64_t>(stack.options.send_buffer, std::max<uint64_t>(2ull * row.cwnd, kQueueLeast));
+  const uint32_t free = stack.packets.free_count();
+  const uint32_t total = stack.packets.total_count();
+  // Below a half, only what the peer's window takes; below an eighth, a segment at a time; the last sixteenth is for what keeps
+  // connections alive: acknowledgements, probes, retransmissions that had to be split.
+  if (free < total / 2) limit = std::min<uint64_t>(limit, row.snd_wnd);
+  if (free < total / 8) limit = std::min<uint64_t>(limit, row.mss);
+  if (free < total / 16) limit = 0;
+  return limit > queued ? static_cast<uint32_t>(limit) - queued : 0;
+}
+
+uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t count) {
+  uint32_t room = send_room(stack, row);
+  if (room == 0) return 0;
+  Transfer* const transfer = attach_transfer(stack, row);
+  if (transfer == nullptr) return 0;
+  uint32_t accepted = 0;
+  nic::Packet* packet = open_tail(row, *transfer);
+  for (uint32_t i = 0; i < count && room != 0; ++i) {
+    const uint8_t* from = slices[i].data;
+    uint32_t left = std::min(slices[i].length, room);
+    room -= left;
+    while (left != 0) {
+      if (packet == nullptr) packet = new_packet(stack, row, *transfer);
+      if (packet == nullptr) {
+        detach_if_idle(stack, row);
+        return accepted;
+      }
+      SentPacket& info = sent(packet);
+      const uint32_t chunk = std::min({left, static_cast<uint32_t>(row.mss) - info.bytes, static_cast<uint32_t>(packet->tailroom())});
+      std::memcpy(packet->data + packet->length, from, chunk);
+      packet->length = static_cast<uint16_t>(packet->length + chunk);
+      info.bytes = static_cast<uint16_t>(info.bytes + chunk);
+      transfer->write_end += chunk;
+      accepted += chunk;
+      from += chunk;
+      left -= chunk;
+      if (info.bytes >= row.mss || packet->tailroom() == 0) packet = nullptr;
+    }
+  }
+  if (transfer->send_tail != nullptr) sent(transfer->send_tail).set(kPush);
+  return accepted;
+}
+
+void append_fin(Stack& stack, Tcb& row) {
+  row.set(kFinWaiting);
+  Transfer* const transfer = attach_transfer(stack, row);
+  if (transfer == nullptr) return;
+  nic::Packet* packet = transfer->send_next != nullptr ? transfer->send_tail : nullptr;
+  if (packet == nullptr || sent(packet).has(kTransmitted)) packet = new_packet(stack, row, *transfer);
+  if (packet == nullptr) {
+    stack.timers.set(row.transfer, TimerKind::kRetry, stack.now_ms() + 10);
+    return;
+  }
+  sent(packet).set(kCarriesFin);
+  transfer->write_end += 1;
+  row.clear(kFinWaiting);
+}
+
+bool split_packet(Stack& stack, Transfer& transfer, nic::Packet* packet, uint32_t bytes) {
+  SentPacket& info = sent(packet);
+  SLUICE_ASSERT(bytes > 0 && bytes < info.bytes);
+  nic::Packet* const rest = stack.packets.allocate(info.bytes - bytes);
+  if (rest == nullptr) {
+    ++stack.counters.send_no_packet;
+    return false;
+  }
+  const uint8_t* const payload = packet->buffer + info.offset;
+  const uint32_t moved = info.bytes - bytes;
+  std::memcpy(rest->data, payload + bytes, moved);
+  rest->length = static_cast<uint16_t>(moved);
+  sent(rest) = {info.seq + bytes, info.sent_us, rest->headroom(), static_cast<uint16_t>(moved), info.flags, info.times, 0};
+  info.bytes = static_cast<uint16_t>(bytes);
+  info.clear(kCarriesFin);
+  info.clear(kPush);
+  if (!info.has(kTransmitted)) packet->length = static_cast<uint16_t>(bytes);
+  rest->link = packet->link;
+  packet->link = rest;
+  if (transfer.send_tail == packet) transfer.send_tail = rest;
+  if (transfer.sacked_last == packet) transfer.sacked_last = rest;
+  if (info.has(kSacked)) ++transfer.sacked_packets;
+  ++stack.gauges.packets_sending;
+  return true;
+}
+
+// ---- sending ----
+
+uint32_t pipe(const Tcb& row, const Transfer& transfer) noexcept {
+  const uint32_t left = transfer.sacked_bytes + transfer.lost_bytes + transfer.reno_bytes;
+  const uint32_t flight = row.in_flight() + transfer.again_bytes;
+  return flight > left ? flight - left : 0;
+}
+
+bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet) {
+  // It still stands in the device's queue, or waits for a neighbour's address: it has not been lost yet.
+  if (stack.ip.transmitting(packet)) return false;
+  SentPacket& info = sent(packet);
+  packet->data = packet->buffer + info.offset;
+  packet->length = info.bytes;
+  packet->next = nullptr;
+  packet->flags = 0;
+  const bool first = !info.has(kTransmitted);
+  uint8_t flags = wire::kAck;
+  if (info.has(kCarriesFin)) flags |= wire::kFin;
+  if (info.has(kPush) || info.has(kCarriesFin)) flags |= wire::kPsh;
+  const net::Ecn ecn = mark_outgoing(row, first, info.bytes, flags);
+  info.sent_us = stack.now_us32();
+  if (info.times != UINT8_MAX) ++info.times;
+  if (first) {
+    info.set(kTransmitted);
+    row.snd_nxt = info.end();
+    stack.counters.bytes_out += info.bytes;
+    stack.driver_counters.bytes_sent += info.bytes;
+  } else {
+    ++stack.counters.retransmits;
+    info.set(kEverRetransmitted);
+    if (info.has(kLost) && !info.has(kRetransmitInFlight)) {
+      info.set(kRetransmitInFlight);
+      transfer.again_bytes += info.length();
+    }
+    ++transfer.undo_count;
+    if (transfer.undo_ts == 0) transfer.undo_ts = (stack.now_ms() + row.ts_offset) | 1;
+  }
+  transfer.prr_out += info.length();
+  nic::PacketPool::ref(packet);
+  send_segment(stack, row, packet, info.seq, flags, ecn);
+  return true;
+}
+
+namespace {
+
+// What was marked lost and not sent again since. Returns false when the congestion window is used up.
+bool send_lost(Stack& stack, Tcb& row, Transfer& transfer) {
+  // RFC 5682 §2.1, step 2b: only what is new, until it is known whether anything was lost.
+  if (transfer.lost_bytes == 0 || transfer.frto == 2) return true;
+  nic::Packet* packet = transfer.lost_hint != nullptr ? transfer.lost_hint : transfer.send_head;
+  for (; packet != nullptr && sent(packet).has(kTransmitted); packet = packet->link) {
+    transfer.lost_hint = packet;
+    SentPacket& info = sent(packet);
+    if (!info.has(kLost) || info.has(kRetransmitInFlight)) continue;
+    const uint32_t in_network = pipe(row, transfer);
+    if (in_network != 0 && in_network + info.length() > row.cwnd) return false;
+    if (info.bytes > row.mss && !split_packet(stack, transfer, packet, row.mss)) return false;
+    if (!send_queued(stack, row, transfer, packet)) return false;
+  }
+  return true;
+}
+
+// RFC 9293 §3.8.6.2.1: whether a packet that the window does not take whole is sent in part.
+uint32_t part_for_window(const Tcb& row, const SentPacket& info, uint32_t usable) noexcept {
+  if (usable >= info.bytes) return info.bytes;
+  return usable != 0 && usable >= std::min<uint32_t>(row.snd_wnd_max / 2, row.mss) ? usable : 0;
+}
+
+// False when the packet has to wait.
+bool may_send_new(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet) {
+  SentPacket& info = sent(packet);
+  const Seq edge = row.snd_una + row.snd_wnd;
+  const uint32_t usable = info.seq < edge ? edge - info.seq : 0;
+  // A FIN needs no room in the window of its own: peers acknowledge it, and one without bytes behind a full window ends the wait.
+  uint32_t part = info.bytes == 0 ? 0 : part_for_window(row, info, std::min<uint32_t>(usable, UINT32_MAX));
+  if (info.bytes != 0 && part == 0) return false;
+  if (info.bytes == 0 && usable == 0 && row.in_flight() != 0) return false;
+  part = std::min<uint32_t>(part, row.mss);
+  const uint32_t in_network = pipe(row, transfer);
+  if (in_network != 0 && in_network + part > row.cwnd) {
+    row.set(kCwndLimited);
+    return false;
+  }
+  row.clear(kCwndLimited);
+  // RFC 9293 §3.7.4: with Nagle, a small segment waits while anything is unacknowledged.
+  if (stack.options.nagle && info.bytes < row.mss && !info.has(kCarriesFin) && row.in_flight() != 0) return false;
+  return part == info.bytes || split_packet(stack, transfer, packet, part);
+}
+
+// RFC 7661 §4.3, RFC 9406 §4.2: a window grows only while it is what holds the sender back; slow start is allowed to run ahead of the
+// application by as much again.
+void note_limit(Tcb& row, const Transfer& transfer) noexcept {
+  if (transfer.send_next == nullptr && row.cwnd < row.ssthresh && row.in_flight() >= row.cwnd / 2) row.set(kCwndLimited);
+}
+
+}  // namespace
+
+void push_out(Stack& stack, Tcb& row) {
+  Transfer* const transfer = stack.transfer_of(row);
+  if (transfer == nullptr || transfer->send_head == nullptr) return;
+  if (row.state == State::kSynSent || row.state == State::kSynReceived) return;
+  const bool idle = row.in_flight() == 0;
+  if (idle) restart_after_idle(stack, row, *transfer);
+  bool sent_any = false;
+  if (send_lost(stack, row, *transfer)) {
+    while (transfer->send_next != nullptr && may_send_new(stack, row, *transfer, transfer->send_next)) {
+      nic::Packet* const packet = transfer->send_next;
+      // send_queued() can only fail for what is with the device already, and this was never sent.
+      send_queued(stack, row, *transfer, packet);
+      transfer->send_next = packet->link;
+      sent_any = true;
+    }
+  }
+  if (transfer->frto == 2 && !sent_any) {
+    transfer->frto = 0;
+    send_lost(stack, row, *transfer);
+  }
+  if (sent_any) ++stack.driver_counters.sends;
+  note_limit(row, *transfer);
+  arm_send_timer(stack, row, *transfer, idle || sent_any);
+}
+
+// ---- the application's side ----
+
+void offer_room(Stack& stack, Tcb& row) {
+  if (!row.has(kWantWritable) || row.has(kInWriteList)) return;
+  row.set(kInWriteList);
+  stack.write_list.push_back(stack.row_of(row));
+}
+
+uint32_t run_write_list(Stack& stack) {
+  uint32_t told = 0;
+  std::vector<uint32_t> list;
+  list.swap(stack.write_list);
+  for (const uint32_t index : list) {
+    Tcb& row = stack.rows[index];
+    if (row.has(kDying) || !row.has(kWantWritable) || row.stream == kNoStream) {
+      unlist(stack, row, kInWriteList);
+      continue;
+    }
+    // Not for every segment that is acknowledged, but for a good part of what it can queue.
+    const Transfer* const transfer = stack.transfer_of(row);
+    const uint32_t queued = transfer == nullptr ? 0 : transfer->write_end - row.snd_una;
+    const uint32_t room = send_room(stack, row);
+    if (room == 0 || (room < queued / 2 && room < kQueueLeast)) {
+      if (queued == 0) {
+        // It waits for packets, not for its peer: nothing else will bring it back.
+        stack.write_list.push_back(index);
+      } else {
+        unlist(stack, row, kInWriteList);
+      }
+      continue;
+    }
+    unlist(stack, row, kInWriteList);
+    row.clear(kWantWritable);
+    ++told;
+    stack.sink.on_writable(row.stream);
+  }
+  return told;
+}
+
+}  // namespace sluice::tcp

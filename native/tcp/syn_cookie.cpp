@@ -1,0 +1,73 @@
+#include "tcp/syn_cookie.hpp"
+
+#include <cstring>
+
+namespace sluice::tcp {
+
+namespace {
+
+// What peers announce in practice: jumbo frames, Ethernet (IPv4, IPv6), PPPoE and tunnels, the minimum of IPv6, the default of IPv4.
+constexpr uint16_t kMss[8] = {536, 1220, 1300, 1360, 1420, 1440, 1460, 8940};
+constexpr uint32_t kNoScale = 15;
+constexpr uint32_t kTimestampBits = 63;
+
+}  // namespace
+
+uint32_t SynCookies::hash(const net::Flow& flow, Seq irs, uint32_t period, uint32_t mss_index) const noexcept {
+  struct {
+    uint8_t remote[16];
+    uint8_t local[16];
+    uint16_t remote_port;
+    uint16_t local_port;
+    uint32_t irs;
+    uint32_t period;
+    uint32_t mss_index;
+  } input;
+  static_assert(sizeof input == 48);
+  std::memcpy(input.remote, flow.remote.bytes, 16);
+  std::memcpy(input.local, flow.local.bytes, 16);
+  input.remote_port = flow.remote_port;
+  input.local_port = flow.local_port;
+  input.irs = irs.raw;
+  input.period = period & (UINT32_MAX / kPeriodMs);
+  input.mss_index = mss_index;
+  return static_cast<uint32_t>(siphash24(key_, &input, sizeof input)) & ~31u;
+}
+
+Seq SynCookies::make(const net::Flow& flow, Seq irs, Negotiated& agreed, uint32_t now_ms) const noexcept {
+  uint32_t index = 7;
+  while (index > 0 && kMss[index] > agreed.peer_mss) --index;
+  // 536 is the least: what every host takes that announces nothing (RFC 9293 §3.7.1).
+  agreed.peer_mss = kMss[index];
+  const uint32_t period = now_ms / kPeriodMs;
+  return {hash(flow, irs, period, index) | index << 2 | (period & 3)};
+}
+
+uint32_t SynCookies::timestamp(const Negotiated& agreed, uint32_t now_ts) noexcept {
+  const uint32_t shift = agreed.scaled ? agreed.send_shift : kNoScale;
+  const uint32_t bits = shift | (agreed.sack ? 16u : 0u) | (agreed.ecn ? 32u : 0u);
+  const uint32_t value = (now_ts & ~kTimestampBits) | bits;
+  return clock_before(now_ts, value) ? value - (kTimestampBits + 1) : value;
+}
+
+bool SynCookies::check(const net::Flow& flow, Seq irs, Seq iss, uint32_t now_ms, Negotiated& agreed) const noexcept {
+  const uint32_t now = now_ms / kPeriodMs;
+  const uint32_t age = (now - iss.raw) & 3;
+  if (age > 1) return false;
+  const uint32_t index = iss.raw >> 2 & 7;
+  if (hash(flow, irs, now - age, index) != (iss.raw & ~31u)) return false;
+  agreed = Negotiated{};
+  agreed.peer_mss = kMss[index];
+  return true;
+}
+
+void SynCookies::read_timestamp(uint32_t echoed, Negotiated& agreed) noexcept {
+  const uint32_t shift = echoed & 15;
+  agreed.timestamps = true;
+  agreed.scaled = shift != kNoScale;
+  agreed.send_shift = static_cast<uint8_t>(agreed.scaled ? shift : 0);
+  agreed.sack = (echoed & 16) != 0;
+  agreed.ecn = (echoed & 32) != 0;
+}
+
+}  // namespace sluice::tcp

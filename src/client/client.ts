@@ -14,12 +14,13 @@ import type { ResolvedOptions } from './options.js';
 import type { Link, Reply } from './replies.js';
 import type {
   Body, ClientEvents, ClientOptions, ClientState, CloseInfo, HistoryOptions, Message, OpenInfo, Position, Presence, PublishOptions,
-  PublishResult, Since,
+  PublishResult, Since, SyncResult,
 } from './types.js';
 
 const DEFAULT_HISTORY = 50;
-/** Of a header line of 4 KiB, which also holds tokens. */
+/** For positions in the `hello` of a gateway that has not told its limits, and what else a `hello` holds. */
 const CURSORS_BYTES = 1500;
+const HELLO_BYTES = 4096;
 
 /** A session with a Sluice gateway. Made by createClient(); connects when told to; after close() all calls reject. */
 export class Client extends Emitter<ClientEvents> {
@@ -32,6 +33,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly #reads: Reads;
   #connecting: { promise: Promise<OpenInfo>; resolve: (info: OpenInfo) => void; reject: (error: ClientError) => void } | null = null;
   #opened: OpenInfo | null = null;
+  #wasOpen = false;
+  #cursorsBytes = CURSORS_BYTES;
   #ended: ClientError | null = null;
 
   /** Throws ClientError `bad_option` or `no_websocket`. */
@@ -146,6 +149,16 @@ export class Client extends Emitter<ClientEvents> {
     return { count: numberOr(ok['count'], members.length), members };
   }
 
+  /**
+   * Asks for what the device's channels have behind a cursor, by default behind what it has seen. The next cursor stands behind
+   * everything that was delivered until it came.
+   */
+  async sync(cursor?: string): Promise<SyncResult> {
+    if (this.#ended !== null) throw this.#ended;
+    const { ok, messages } = await this.#reads.read({ op: 'sync', ...(cursor === undefined ? {} : { sync_cursor: cursor }) });
+    return { cursor: stringOr(ok['sync_cursor'], ''), messages };
+  }
+
   /** Tells the gateway that this device has seen the channel up to here. Lost when there is no connection; say it again then. */
   seen(channel: string, point: { readonly seq: number; readonly epoch: string } | { readonly msgId: string }): void {
     const where = 'seq' in point ? { seq: point.seq, epoch: point.epoch } : { msg_id: point.msgId };
@@ -183,6 +196,8 @@ export class Client extends Emitter<ClientEvents> {
       region: stringOr(welcome['region'], ''),
     };
     this.#opened = info;
+    this.#wasOpen = true;
+    this.#cursorsBytes = Math.max(CURSORS_BYTES, limitOf(welcome, 'cursor_bytes', 0) - HELLO_BYTES);
     // Subscriptions first: a publisher that also listens then gets its own messages live.
     this.#subscribeAgain(restoredOf(welcome));
     this.#publisher.up(rateOf(welcome));
@@ -208,10 +223,14 @@ export class Client extends Emitter<ClientEvents> {
     for (const [channel, { resumable }] of this.#subscriptions) {
       if (resumable === null) continue;
       bytes += bodyBytes(JSON.stringify([channel, resumable]));
-      if (bytes > CURSORS_BYTES) break;
+      if (bytes > this.#cursorsBytes) break;
       cursors[channel] = resumable;
     }
-    return Object.keys(cursors).length === 0 ? {} : { cursors };
+    const { syncCursor } = this.#options;
+    return {
+      ...(syncCursor === null || this.#wasOpen ? {} : { sync_cursor: syncCursor }),
+      ...(Object.keys(cursors).length === 0 ? {} : { cursors }),
+    };
   }
 
   #down(info: CloseInfo): void {
@@ -244,7 +263,11 @@ export class Client extends Emitter<ClientEvents> {
     this.#lamport.receive(message.lamport);
     const history = numberOr(frame.header['history'], null);
     if (history !== null) this.#reads.collect(history, message);
-    else this.#subscriptions.get(message.channel)?.receive(message);
+    else {
+      const subscription = this.#subscriptions.get(message.channel);
+      if (subscription === undefined) this.#reads.collectSynced(message);
+      else subscription.receive(message);
+    }
   }
 
   #stopped(error: ClientError): void {
@@ -267,13 +290,16 @@ export class Client extends Emitter<ClientEvents> {
 
 /** The publish rate that `welcome.limits` grants; null when it does not say. */
 function rateOf(welcome: Fields): { readonly perSecond: number; readonly burst: number } | null {
-  const limits = welcome['limits'];
-  if (typeof limits !== 'object' || limits === null) return null;
-  const perSecond = numberOr((limits as Fields)['publish_rate'], 0);
+  const perSecond = limitOf(welcome, 'publish_rate', 0);
   if (perSecond <= 0) return null;
-  const burst = numberOr((limits as Fields)['publish_burst'], perSecond);
+  const burst = limitOf(welcome, 'publish_burst', perSecond);
   // A tenth is left unused: what leaves here at the allowed pace may arrive closer together.
   return { perSecond, burst: Math.max(1, burst - Math.ceil(burst / 10)) };
+}
+
+function limitOf(welcome: Fields, name: string, fallback: number): number {
+  const limits = welcome['limits'];
+  return typeof limits === 'object' && limits !== null ? numberOr((limits as Fields)[name], fallback) : fallback;
 }
 
 /** `welcome.channels`. */

@@ -7,6 +7,6 @@ export { DEFAULT_LIMITS } from './options.js';
 export type { ClientErrorCode } from './errors.js';
 export type {
   Body, ClientEvents, ClientOptions, ClientState, Clock, CloseInfo, DrainNotice, HistoryOptions, HistoryPoint, Incomplete, Limits,
-  Message, OpenInfo, Position, Presence, PublishOptions, PublishResult, ReconnectInfo, Since, SubscriptionEvents, TokenSource,
-  WebSocketConstructor, WebSocketLike,
+  Message, OpenInfo, Position, Presence, PublishOptions, PublishResult, ReconnectInfo, Since, SubscriptionEvents, SyncResult,
+  TokenSource, WebSocketConstructor, WebSocketLike,
 } from './types.js';

@@ -20,6 +20,7 @@ export interface ResolvedOptions {
   readonly url: string;
   readonly token: TokenSource | null;
   readonly device: string | null;
+  readonly syncCursor: string | null;
   readonly WebSocket: WebSocketConstructor;
   readonly clock: Clock;
   readonly random: () => number;
@@ -32,6 +33,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     url: gatewayUrl(options.url),
     token: options.token ?? null,
     device: options.device ?? null,
+    syncCursor: options.syncCursor ?? null,
     WebSocket: options.WebSocket ?? globalWebSocket(),
     clock: options.clock ?? systemClock,
     random: options.random ?? secureRandom,

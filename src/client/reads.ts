@@ -17,7 +17,7 @@ interface Read {
   readonly reject: (error: ClientError) => void;
 }
 
-/** history and presence: harmless to repeat, so they are asked again after a reconnect until their time is over. */
+/** history, presence and sync: harmless to repeat, so they are asked again after a reconnect until their time is over. */
 export class Reads {
   readonly #link: Link;
   readonly #limits: Limits;
@@ -49,6 +49,11 @@ export class Reads {
   /** A `msg` that carries the id of a history request. */
   collect(id: number, message: Message): void {
     for (const read of this.#reads) if (read.id === id) read.messages.push(message);
+  }
+
+  /** A `msg` of a channel without a subscription: part of a sync, or on its way when the subscription ended. */
+  collectSynced(message: Message): void {
+    for (const read of this.#reads) if (read.header['op'] === 'sync') read.messages.push(message);
   }
 
   end(error: ClientError): void {

@@ -116,6 +116,8 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
    */
   up(from: Position | null = null): boolean {
     if (this.#phase !== 'off') return false;
+    // The device had the channel before this client did, and it goes on there.
+    if (!this.#isKnown && from !== null && this.#tracker.since === null) this.#adopt(from);
     const last = this.#tracker.position;
     // What overlaps is dropped; a hole, or another life of the channel, needs an answer to `sub`.
     if (!this.#isKnown || from === null || last === null || from.epoch !== last.epoch || from.seq > last.seq) this.#ask();
@@ -179,6 +181,12 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     this.#rejectReady(error ?? new ClientError('closed', `the subscription to ${this.channel} was closed`));
     if (error !== null) this.emit('error', error);
     this.emit('close', null);
+  }
+
+  #adopt(from: Position): void {
+    this.#tracker.begin(from.seq, from.epoch);
+    this.#isKnown = true;
+    this.#resolveReady(from);
   }
 
   #goOn(last: Position): void {

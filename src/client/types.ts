@@ -50,6 +50,13 @@ export interface HistoryOptions {
   readonly limit?: number;
 }
 
+export interface SyncResult {
+  /** Opaque: keep it, and begin there the next time. */
+  readonly cursor: string;
+  /** Of channels without a subscription here; those of subscriptions are delivered by them. */
+  readonly messages: readonly Message[];
+}
+
 export interface Presence {
   readonly count: number;
   readonly members: readonly string[];
@@ -171,6 +178,8 @@ export interface ClientOptions extends Partial<Limits> {
   readonly token?: TokenSource;
   /** Names this device for its cursors. */
   readonly device?: string;
+  /** Of an earlier client of this device (`sync`): its channels come again from there, as soon as they are subscribed. */
+  readonly syncCursor?: string;
   /** Needed where there is no global one (Node 20): `import { WebSocket } from 'ws'` or from 'undici'. */
   readonly WebSocket?: WebSocketConstructor;
   readonly clock?: Clock;

@@ -52,6 +52,7 @@ export const SERVER_OPTIONS = {
 export const LIMIT_OPTIONS = {
   messageBytes: option(size(1 * KiB, 64 * MiB), 64 * KiB, 'Largest message; more is closed with 1009.', 'max-message'),
   headerBytes: option(size(256, 64 * KiB), 4 * KiB, 'Longest header line; more is refused with 1002.'),
+  cursorBytes: option(size(256, 1 * MiB), 64 * KiB, 'Longest header line of `hello` and `sync`, whose cursors may be long.'),
   channelsPerSession: option(count(1, 60_000), 1000, 'Subscriptions of a session; more is err 1008.'),
   publishRate: option(count(0, 1_000_000), 50, 'Publishes a second of a session; more is err 4008. 0 sets no limit.', 'publish-rate'),
   publishBurst: option(count(1, 1_000_000), 100, 'Publishes at once of a session.', 'publish-burst'),

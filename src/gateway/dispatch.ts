@@ -9,7 +9,9 @@ import { bye } from './ops/bye.js';
 import { history } from './ops/history.js';
 import { presence } from './ops/presence.js';
 import { pub } from './ops/pub.js';
+import { seen } from './ops/seen.js';
 import { sub } from './ops/sub.js';
+import { sync } from './ops/sync.js';
 import { unsub } from './ops/unsub.js';
 import { failureReply } from './failure.js';
 import { refuse } from './refusal.js';
@@ -19,11 +21,15 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['pub', pub],
   ['sub', sub],
   ['unsub', unsub],
+  ['seen', seen],
+  ['sync', sync],
   ['history', history],
   ['presence', presence],
   ['bye', bye],
 ]);
 
+const LONG_OPS = ['{"op":"hello"', '{"op":"sync"'];
+const LONG_OP_BYTES = 16;
 const NO_OP = new HeaderFault('op must be a text');
 
 /** A received message: `bytes` from `start`, the header line's length, the whole length. */
@@ -73,13 +79,20 @@ export class Dispatcher {
 
   /** Null when there is nothing to run: the header was refused. */
   #header(row: Row, bytes: Buffer, start: number, headerLength: number, text: boolean): Header | null {
-    if (headerLength > this.#headerBytes) {
+    if (headerLength > this.#headerBytes && !this.#holdsCursors(bytes, start, headerLength)) {
       this.#refuseLong(row, bytes.toString('utf8', start, start + this.#headerBytes));
       return null;
     }
     const header = parseHeader(bytes, start, start + headerLength, text);
     if (header === null) this.#context.end(row, CLOSE.protocolError, 'the header line is no JSON object');
     return header;
+  }
+
+  /** Positions of many channels need more than a line of other operations: those two may be longer, when `op` comes first. */
+  #holdsCursors(bytes: Buffer, start: number, headerLength: number): boolean {
+    if (headerLength > this.#context.config.limits.cursorBytes) return false;
+    const beginning = bytes.toString('latin1', start, start + LONG_OP_BYTES);
+    return LONG_OPS.some((op) => beginning.startsWith(op));
   }
 
   #refuseLong(row: Row, beginning: string): void {

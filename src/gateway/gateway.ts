@@ -9,7 +9,8 @@ import { CLOSE, type CloseCode } from '../errors.js';
 import type { FirstResult } from '../store/types.js';
 import type { PublishRequest } from '../sequence/types.js';
 import { SESSION } from '../session/table.js';
-import { CatchUp, catchingUp } from '../sync/catch-up.js';
+import { CatchUp } from '../sync/catch-up.js';
+import { catchingUp } from '../sync/delivery.js';
 import { AdminView, type HostInfo } from './admin-view.js';
 import { Admission } from './admission.js';
 import { Dispatcher } from './dispatch.js';
@@ -43,6 +44,7 @@ export class Gateway implements EngineEvents {
       onResult: (request, error, result, duplicate) => gateway?.onResult(request, error, result, duplicate),
       onCommit: (count, seconds, oldestWait) => gateway?.onCommit(count, seconds, oldestWait),
       end: (row, code, reason) => gateway?.end(row, code, reason),
+      onReplay: () => gateway?.pumpSoon(),
       onSessionStore: (error) => gateway?.onSessionStore(error),
     });
     gateway = new Gateway(parts, options);
@@ -96,7 +98,6 @@ export class Gateway implements EngineEvents {
 
   onWritable(row: Row): void {
     this.#parts.replays.onWritable(row);
-    this.#pumpSoon();
   }
 
   onLagging(row: Row, channelId: number, nextSeq: number): void {
@@ -190,7 +191,6 @@ export class Gateway implements EngineEvents {
   #onKept(row: Row, message: Buffer, headerLength: number, text: boolean): void {
     if (this.#parts.sessions.state(row) !== SESSION.open) return;
     this.#dispatcher.onKept(row, message, headerLength, text);
-    this.#pumpSoon();
   }
 
   // --- replays
@@ -199,12 +199,12 @@ export class Gateway implements EngineEvents {
     const { replays } = this.#parts;
     if (!replays.ready) return;
     replays.pump();
-    if (replays.ready) this.#pumpSoon();
+    if (replays.ready) this.pumpSoon();
   }
 
   /** In a macrotask of its own, so that Node's timers and I/O and the engine's events have their share between two rounds. */
-  #pumpSoon(): void {
-    if (this.#pumpQueued || !this.#parts.replays.ready) return;
+  pumpSoon(): void {
+    if (this.#pumpQueued) return;
     this.#pumpQueued = true;
     setImmediate(() => {
       this.#pumpQueued = false;

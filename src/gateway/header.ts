@@ -25,7 +25,9 @@ export interface Header {
   readonly last_seen_message_id?: unknown;
   readonly seq?: unknown;
   readonly epoch?: unknown;
+  readonly ts?: unknown;
   readonly msg_id?: unknown;
+  readonly position?: unknown;
 }
 
 /** Null where the bytes are no JSON object. Text messages were checked to be UTF-8 natively; binary ones are checked here. */

@@ -22,6 +22,7 @@ import { TieredSource } from '../sync/tiers.js';
 import type { ReplayChannel } from '../sync/types.js';
 import type { Clock, Drops, GatewayContext } from './context.js';
 import { goLive } from './ops/sub.js';
+import { synced } from './ops/sync.js';
 import { PublishRate } from './rate.js';
 import { Replies } from './replies.js';
 import { SessionKeeper } from './session-keeper.js';
@@ -41,6 +42,8 @@ export interface Hooks {
   readonly onResult: PublishResultHandler;
   readonly onCommit: NonNullable<PublisherOptions['onCommit']>;
   readonly end: GatewayContext['end'];
+  /** Older messages wait to be sent. */
+  readonly onReplay: () => void;
   /** The session store failed (an error) or is well again (null). */
   readonly onSessionStore: (error: unknown) => void;
 }
@@ -64,6 +67,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     goLive: (row, channel) => goLive(parts, row, channel),
     failed: (row) => hooks.end(row, CLOSE.tryAgainLater, 'messages cannot be read'),
     historyDone: (row, opId, channel, count) => historyDone(parts, row, opId, channel, count),
+    synced: (row, opId, reached) => synced(parts, row, opId, reached),
   });
   const writer = makeWriter(deps, hooks, (ref) => parts.keeper.lost(ref));
   const replayLimits = { chunkBytes: config.limits.catchUpChunkBytes, turnBytes: config.limits.catchUpTurnBytes };
@@ -74,7 +78,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     subscriptions: new Subscriptions(port.rows),
     rate: new PublishRate(port.rows, config.limits),
     source: new TieredSource(hotLog, log),
-    replays: new Replays(replayLimits, sink, () => clock.monotonic()),
+    replays: new Replays(replayLimits, sink, () => clock.monotonic(), hooks.onReplay),
     publisher: makePublisher(deps, hotLog, channels, hooks),
     drops: noDrops(),
     end: hooks.end,

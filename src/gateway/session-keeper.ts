@@ -9,8 +9,8 @@ import type { OpenChannel } from '../sequence/channels.js';
 import { SessionOpener } from '../session/opener.js';
 import { parseSessionId } from '../session/session-id.js';
 import { SESSION } from '../session/table.js';
-import type { ChannelCursor, SessionRef } from '../store/session-store.js';
-import { catchingUp } from '../sync/catch-up.js';
+import type { ChannelCursor, SessionRecord, SessionRef } from '../store/session-store.js';
+import { catchingUp } from '../sync/delivery.js';
 import type { GatewayContext } from './context.js';
 
 /** Leases renewed by one call of the store, and sessions that one sweep of it looks at. */
@@ -94,6 +94,15 @@ export class SessionKeeper {
   tick(rows: number): void {
     if (!this.#renewing) void this.#renew(rows);
     if (!this.#sweeping) void this.#sweep();
+  }
+
+  /** The session as it is stored, with what was told since; null when it is there no more. Rejects with StoreError. */
+  async record(row: Row): Promise<SessionRecord | null> {
+    const { writer, store } = this.#context;
+    const { id, generation } = this.ref(row);
+    writer.push(id);
+    const record = await store.get(id);
+    return record?.generation === generation ? record : null;
   }
 
   /** Where the row's delivery stands: behind live delivery, or in the middle of catching up. */

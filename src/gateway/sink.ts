@@ -10,6 +10,7 @@ export interface SinkParts {
   readonly goLive: (row: Row, channel: ReplayChannel) => void;
   readonly failed: (row: Row, error: unknown) => void;
   readonly historyDone: (row: Row, opId: number, channel: ReplayChannel, count: number) => void;
+  readonly synced: ReplaySink['synced'];
 }
 
 export class PortSink implements ReplaySink {
@@ -31,6 +32,10 @@ export class PortSink implements ReplaySink {
 
   historyDone(row: Row, opId: number, channel: ReplayChannel, count: number): void {
     this.#parts.historyDone(row, opId, channel, count);
+  }
+
+  synced(...of: Parameters<ReplaySink['synced']>): void {
+    this.#parts.synced(...of);
   }
 
   incomplete(row: Row, channel: ReplayChannel, fromSeq: number, toSeq: number, reason: IncompleteReason): void {

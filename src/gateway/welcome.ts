@@ -99,6 +99,7 @@ function welcomeText(
     limits: {
       message_bytes: limits.messageBytes,
       header_bytes: limits.headerBytes,
+      cursor_bytes: Math.min(limits.cursorBytes, limits.messageBytes),
       channels: limits.channelsPerSession,
       publish_rate: limits.publishRate,
       publish_burst: limits.publishBurst,

@@ -4,7 +4,6 @@
  */
 
 import type { Row } from '../engine/port.js';
-import type { Replays } from './replays.js';
 import type { ReplayChannel, ReplayJob, ReplaySink, ReplaySource } from './types.js';
 
 export class CatchUp implements ReplayJob {
@@ -55,9 +54,4 @@ export class CatchUp implements ReplayJob {
     this.#nextSeq = run.lastSeq + 1;
     return run.length;
   }
-}
-
-/** The row's catch-up of a channel, if it is under way. */
-export function catchingUp(replays: Replays, row: Row, channelId: number): CatchUp | undefined {
-  return replays.find(row, (job): job is CatchUp => job instanceof CatchUp && job.channel.id === channelId);
 }

@@ -30,13 +30,16 @@ export class Replays {
   readonly #sink: ReplaySink;
   /** Milliseconds, monotonic. */
   readonly #now: () => number;
+  /** There is something for `pump`. */
+  readonly #onReady: () => void;
   readonly #rows = new Map<Row, RowReplay>();
   #ready: RowReplay[] = [];
 
-  constructor(limits: ReplayLimits, sink: ReplaySink, now: () => number) {
+  constructor(limits: ReplayLimits, sink: ReplaySink, now: () => number, onReady: () => void = () => undefined) {
     this.#limits = limits;
     this.#sink = sink;
     this.#now = now;
+    this.#onReady = onReady;
   }
 
   /** Rows with a replay. */
@@ -130,6 +133,7 @@ export class Replays {
     if (replay.queued || replay.jobs.length === 0 || replay.inFlight >= this.#limits.chunkBytes) return;
     replay.queued = true;
     this.#ready.push(replay);
+    this.#onReady();
   }
 
   #advance(replay: RowReplay): number {

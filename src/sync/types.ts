@@ -27,6 +27,12 @@ export interface ReplayChannel {
   readonly publishedSeq: number;
 }
 
+/** How far somebody has a channel. */
+export interface Reached {
+  readonly channel: ReplayChannel;
+  readonly seq: number;
+}
+
 export interface ReplaySource {
   /**
    * The first retained messages from `fromSeq` to `toSeq`, about `maxBytes` of them but one at least; null when none is retained.
@@ -44,6 +50,8 @@ export interface ReplaySink {
   framesCopy(row: Row, frames: Uint8Array): void;
   /** A history request is answered to its end. */
   historyDone(row: Row, opId: number, channel: ReplayChannel, count: number): void;
+  /** A device has everything of these channels up to these numbers. */
+  synced(row: Row, opId: number, reached: readonly Reached[]): void;
   /** Messages `fromSeq` to `toSeq` cannot be served any more. */
   incomplete(row: Row, channel: ReplayChannel, fromSeq: number, toSeq: number, reason: IncompleteReason): void;
   /** The row has every message up to the channel's publishedSeq: deliver live from the next one. */
@@ -56,7 +64,6 @@ export interface ReplaySink {
 
 /** Part of a replay that a row waits for. A step sends about `maxBytes` at most and returns the bytes it sent. */
 export interface ReplayJob {
-  readonly channel: ReplayChannel;
   readonly done: boolean;
   step(row: Row, sink: ReplaySink, maxBytes: number): number;
 }

@@ -2,6 +2,7 @@ import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { CatchUp } from '../../sync/catch-up.js';
+import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
 import { readChannel, readPosition, type Position } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
@@ -24,7 +25,11 @@ export function sub(context: GatewayContext, row: Row, header: Header): void {
   const again = known !== null && context.subscriptions.find(row, known.id) >= 0;
   if (!again && isFull(context, row, id)) return;
   const channel = known ?? context.channels.open(name);
-  if (!again) context.subscriptions.add(row, channel.id);
+  if (!again) {
+    // A sync may be sending what is not subscribed.
+    stopCatchingUp(context.replays, row, channel.id);
+    context.subscriptions.add(row, channel.id);
+  }
   context.replies.ok(row, id, `,"server_seq":${channel.publishedSeq},"epoch":${JSON.stringify(channel.epoch)}`);
   if (since !== null) catchUpFrom(context, row, channel, since, again);
   else if (!again) fromNowOn(context, row, channel);
@@ -71,7 +76,8 @@ function isRestored({ subscriptions }: GatewayContext, row: Row, channel: OpenCh
   return from !== 0 && start.lost === null && ((start.seq >>> 0) - from | 0) >= 0;
 }
 
+/** Nothing more of the channel is sent to the row, whatever was on its way. */
 export function stopDelivery({ replays, port }: GatewayContext, row: Row, channelId: number): void {
-  replays.cancel(row, (job) => job instanceof CatchUp && job.channel.id === channelId);
+  stopCatchingUp(replays, row, channelId);
   port.unsubscribe(row, channelId);
 }

@@ -63,3 +63,44 @@ t.test('seen is sent when there is a connection', async (t) => {
   r.client.seen('room', { seq: 4, epoch: 'e1' });
   t.same(socket.takeOne('seen').header, { op: 'seen', channel: 'room', seq: 4, epoch: 'e1' });
 });
+
+t.test('sync gives the next cursor and what has no subscription; subscriptions get theirs', async (t) => {
+  const r = rig();
+  r.open();
+  const seqs: number[] = [];
+  r.client.subscribe('room').on('message', ({ serverSeq }) => seqs.push(serverSeq));
+  r.socket.ok(r.socket.takeOne('sub'), { server_seq: 3, epoch: 'e1' });
+  const first = r.client.sync('c0');
+  const request = r.socket.takeOne('sync');
+  t.match(request.header, { sync_cursor: 'c0' });
+  r.socket.message('other', 7);
+  r.socket.message('room', 4);
+  r.socket.ok(request, { sync_cursor: 'c1' });
+  t.match(await first, { cursor: 'c1', messages: [{ channel: 'other', serverSeq: 7 }] });
+  t.same(seqs, [4]);
+  const second = r.client.sync();
+  t.equal(r.socket.takeOne('sync').header['sync_cursor'], undefined);
+  r.socket.message('other', 8);
+  const socket = r.reopen();
+  const again = socket.take().find(({ op }) => op === 'sync')!;
+  socket.message('other', 8);
+  socket.ok(again, { sync_cursor: 'c2' });
+  t.match(await second, { cursor: 'c2', messages: [{ serverSeq: 8 }] }, 'asked again, and counted once');
+});
+
+t.test('a client that begins with a sync cursor has its channels from there', async (t) => {
+  const r = rig({ syncCursor: 'c7' });
+  const seqs: number[] = [];
+  const room = r.client.subscribe('room');
+  room.on('message', ({ serverSeq }) => seqs.push(serverSeq));
+  r.client.connect().catch(() => undefined);
+  const hello = r.socket.welcome({ channels: { room: { seq: 5, epoch: 'e1' }, gone: { seq: 2, epoch: 'e1' } } });
+  t.equal(hello.header['sync_cursor'], 'c7');
+  t.match(r.socket.take().map(({ op, header }) => [op, header['channel']]), [['unsub', 'gone']]);
+  t.same(await room.ready, { seq: 5, epoch: 'e1' });
+  for (const seq of [6, 7]) r.socket.message('room', seq);
+  t.same(seqs, [6, 7]);
+  r.socket.drop();
+  r.clock.advance(r.clock.nextIn ?? 0);
+  t.match(r.socket.welcome().header, { sync_cursor: undefined, cursors: { room: { seq: 7 } } });
+});

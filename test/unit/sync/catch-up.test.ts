@@ -27,6 +27,7 @@ class Recorder implements ReplaySink {
   }
   framesCopy(): void {}
   historyDone(): void {}
+  synced(): void {}
   incomplete(row: number, _channel: unknown, fromSeq: number, toSeq: number, reason: string): void {
     this.seen.push(`${row}: ${reason} ${fromSeq}-${toSeq}`);
   }

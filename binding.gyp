@@ -1,7 +1,6 @@
 {
   # The shipped build. Source lists come from native/sources.json, as CMake's do (developers' targets: CMakeLists.txt).
   "variables": {
-    "sluice_uring%": "<!(node scripts/sources.mjs --uring)",
     "sluice_has_load": "<!(node scripts/sources.mjs --has load)",
     "sluice_dpdk%": "<!(node scripts/sources.mjs --dpdk)",
   },
@@ -14,9 +13,6 @@
       # -O2, not Node's -O3: the hot paths are loops that are unrolled by hand or not at all, and smaller code stays in cache.
       "Release": {"cflags!": ["-O3"], "cflags": ["-O2"]},
     },
-    "conditions": [
-      ["sluice_uring==0", {"defines": ["SLUICE_NO_URING"]}],
-    ],
   },
   "targets": [
     {
@@ -24,10 +20,6 @@
       "sources": ["<!@(node scripts/sources.mjs base wire nic net tcp ws kernel queue hub core addon)"],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
-      "conditions": [
-        ["sluice_uring==1", {"libraries": ["<!@(node scripts/sources.mjs --libraries uring)"]},
-                            {"libraries": ["<!@(node scripts/sources.mjs --libraries no-uring)"]}],
-      ],
     },
   ],
   "conditions": [

@@ -1,41 +1,14 @@
 // The one reader of native/sources.json for binding.gyp and CMake, so that both build the same files.
 //   node scripts/sources.mjs base ws …   the files of these keys, a line each, relative to the project
-//   node scripts/sources.mjs --libraries uring|no-uring   linker arguments
-//   node scripts/sources.mjs --uring     1 where liburing can be compiled and linked against, else 0
 //   node scripts/sources.mjs --dpdk      1 where DPDK can be compiled against (pkg-config libdpdk), else 0
 //   node scripts/sources.mjs --dpdk-cflags|--dpdk-libs   for the compiler and the linker
 //   node scripts/sources.mjs --has KEY   1 where the key names at least one file that is there, else 0
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = JSON.parse(readFileSync(`${root}native/sources.json`, 'utf8'));
-
-// CXX may be more than a word ("ccache g++").
-function compiler() {
-  return (process.env['CXX'] ?? '').trim().split(/\s+/).filter((word) => word !== '' && word !== 'ccache').concat('c++');
-}
-
-// The static library's path, so that the shipped addon does not depend on a shared one; '' where it is not installed.
-function uringArchive() {
-  try {
-    const [command, ...rest] = compiler();
-    const found = execFileSync(command, [...rest.slice(0, -1), '-print-file-name=liburing.a'], { encoding: 'utf8' }).trim();
-    if (!isAbsolute(found)) return '';
-    execFileSync(command, ['-E', '-x', 'c', '-'], { input: '#include <liburing.h>\n', stdio: ['pipe', 'ignore', 'ignore'] });
-    return found;
-  } catch {
-    return '';
-  }
-}
-
-function libraries(uring) {
-  const wanted = sources.libraries ?? [];
-  const archive = uringArchive();
-  return wanted.flatMap((name) => (name !== '-luring' ? [name] : uring && archive !== '' ? [archive] : []));
-}
 
 // Null where pkg-config does not find DPDK, or only a release that is too old.
 function dpdk(what) {
@@ -64,9 +37,7 @@ function filesOf(keys) {
 
 const [first, ...rest] = process.argv.slice(2);
 let lines;
-if (first === '--uring') lines = [uringArchive() === '' ? '0' : '1'];
-else if (first === '--libraries') lines = libraries(rest[0] === 'uring');
-else if (first === '--dpdk') lines = [dpdk('--cflags') === null ? '0' : '1'];
+if (first === '--dpdk') lines = [dpdk('--cflags') === null ? '0' : '1'];
 else if (first === '--dpdk-cflags') lines = dpdkFlags();
 else if (first === '--dpdk-libs') lines = dpdk('--libs') ?? [];
 else if (first === '--has') lines = [filesOf(rest).length > 0 ? '1' : '0'];

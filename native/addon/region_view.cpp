@@ -44,6 +44,7 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
   out.Set("deferTaskrun", uring.defer_taskrun);
   out.Set("singleIssuer", uring.single_issuer);
   out.Set("coopTaskrun", uring.coop_taskrun);
+  out.Set("silentSends", uring.silent_sends);
   Napi::Object all = Napi::Object::New(info.Env());
   all.Set("uring", out);
   return all;

@@ -18,7 +18,10 @@ std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string
   }
   queue::RegionHeader& header = engine->region_->header();
   std::strncpy(header.driver, engine->cores_[0]->driver().name(), sizeof header.driver - 1);
-  std::strncpy(header.driver_reason, engine->driver_reason_.c_str(), sizeof header.driver_reason - 1);
+  // For inspectors: why the driver is not the preferred one, or what it has to work with.
+  const bool uring = std::strcmp(header.driver, "uring") == 0;
+  const std::string about = uring ? uring_features() : engine->driver_reason_;
+  std::strncpy(header.driver_reason, about.c_str(), sizeof header.driver_reason - 1);
   return engine;
 }
 

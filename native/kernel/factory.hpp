@@ -19,8 +19,8 @@ struct KernelDriverOptions {
   StreamSink* sink = nullptr; // outlives the driver
 };
 
-// What the io_uring driver has to work with: every entry stands for something that was tried, not looked up by version. This release
-// has no such driver, so nothing is tried and `reason` says so.
+// What the io_uring driver has to work with: every entry stands for something that was tried, not looked up by version (those given are
+// the first kernels that have it).
 struct UringProbe {
   bool usable = false;            // everything that the driver cannot do without
   std::string reason;             // when not usable: one line, what failed and how
@@ -31,9 +31,12 @@ struct UringProbe {
   bool defer_taskrun = false;     // 6.1
   bool single_issuer = false;     // 6.0
   bool coop_taskrun = false;      // 5.19
+  bool silent_sends = false;      // 5.19: only short sends complete, and with the bytes that were taken
 };
 
 const UringProbe& probe_uring();
+// What was found, in words: "multishot accept and receive, incremental buffers, …".
+std::string uring_features();
 
 // kAuto takes the best driver that there is. `message` says in one line why the driver could not be made (null is returned), or,
 // with kAuto, why it is not io_uring; it is empty otherwise.

@@ -1,7 +1,7 @@
 # Installs what is missing, and nothing else. Sourced by scripts/up and scripts/test.
 # Every check is a look at what is there, so that a run with nothing missing costs well under a second.
 
-build_packages=(g++ make python3 liburing-dev util-linux)
+build_packages=(g++ make python3 util-linux)
 test_packages=(clang libclang-rt-14-dev llvm cmake ninja-build ccache catch2 libbenchmark-dev chromium chromium-driver git
   libdpdk-dev pkg-config iproute2 iputils-ping ethtool curl python3-websockets)
 vm_packages=(debootstrap e2fsprogs iproute2 qemu-system-x86 vagrant vagrant-libvirt)

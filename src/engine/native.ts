@@ -63,6 +63,7 @@ export interface UringProbe {
   readonly deferTaskrun: boolean;
   readonly singleIssuer: boolean;
   readonly coopTaskrun: boolean;
+  readonly silentSends: boolean;
 }
 
 export interface NativeAddon {

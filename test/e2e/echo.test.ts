@@ -2,9 +2,8 @@ import { connect, type Socket } from 'node:net';
 import t from 'tap';
 import { WebSocket } from 'ws';
 
+import { DRIVERS, lacking } from '../support/drivers.js';
 import { runSluice, startSluice } from '../support/sluice-process.js';
-
-const DRIVERS = ['epoll', 'auto'] as const;
 
 async function open(url: string): Promise<WebSocket> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
@@ -37,7 +36,7 @@ function rawExchange(url: string, bytes: string): Promise<string> {
 }
 
 for (const driver of DRIVERS) {
-  t.test(`echo on ${driver}`, async (t) => {
+  t.test(`echo on ${driver}`, { skip: lacking(driver) }, async (t) => {
     const server = await startSluice(['echo', '--driver', driver, '--listen', '127.0.0.1:0', '--max-message', '8MiB']);
     t.teardown(() => server.stop('SIGKILL'));
 

@@ -7,7 +7,7 @@ const nativeRoots = [/^native\/test\/.*\.cpp$/, /^native\/fuzz\/.*_fuzz\.cpp$/, 
 
 export function* deadNative(project) {
   const lists = JSON.parse(readFileSync('native/sources.json', 'utf8'));
-  const used = new Set(Object.entries(lists).flatMap(([key, files]) => (key === 'libraries' ? [] : files.map((file) => `native/${file}`))));
+  const used = new Set(Object.values(lists).flatMap((files) => files.map((file) => `native/${file}`)));
   const native = project.under('native');
   const includesOf = (path) => [...project.text(path).matchAll(/^\s*#\s*include\s+"([^"]+)"/gm)].map((match) => `native/${match[1]}`);
   const included = new Set(native.flatMap(includesOf));

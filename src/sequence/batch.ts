@@ -1,5 +1,7 @@
 import type { Address } from '../engine/port.js';
 import type { FirstResult, LogEntry } from '../store/types.js';
+import type { KeyHash } from '../store/key-hash.js';
+import { TailKeys } from '../store/tail-keys.js';
 import type { OpenChannel } from './channels.js';
 import type { PublishRequest } from './types.js';
 
@@ -15,15 +17,13 @@ export class Publication implements LogEntry, FirstResult {
   readonly lamport: number;
   readonly sender: string;
   readonly key: string;
-  readonly #memory: Buffer;
+  readonly memory: Buffer;
   readonly address: Address;
   readonly length: number;
   readonly request: PublishRequest;
   readonly channel: OpenChannel;
   /** Duplicates that came while it was under way. */
   waiting: PublishRequest[] | null = null;
-  /** Another one under way with the same channel and key, from another sender. */
-  sameKey: Publication | null = null;
 
   constructor(
     request: PublishRequest,
@@ -42,17 +42,13 @@ export class Publication implements LogEntry, FirstResult {
     this.lamport = lamport;
     this.sender = request.sender;
     this.key = request.key;
-    this.#memory = memory;
+    this.memory = memory;
     this.address = address;
     this.length = length;
     this.request = request;
     this.channel = channel;
   }
 
-  /** Made when the log asks for it: a view that lived as long as its commit would cost the garbage collector more. */
-  get frame(): Uint8Array {
-    return this.#memory.subarray(this.address, this.address + this.length);
-  }
 }
 
 /** What is committed together, and the events that are done with when it is. */
@@ -61,6 +57,8 @@ export class Batch {
   bytes = 0;
   /** By core: the position to confirm, or -1. Positions only grow, so the last one stands for all. */
   readonly positions: Float64Array;
+  /** Hashes of the publications' keys, by their place in the batch. */
+  readonly #keys = new TailKeys();
   /** When the first publication joined, in milliseconds of the monotonic clock. */
   since = 0;
 
@@ -68,12 +66,24 @@ export class Batch {
     this.positions = new Float64Array(cores).fill(-1);
   }
 
-  add(publication: Publication): void {
+  /** `hash`: of channel, sender and key. */
+  add(publication: Publication, hash: KeyHash): void {
     this.publications.push(publication);
+    this.#keys.add(hash);
     this.bytes += publication.length;
   }
 
+  /** The publication with this channel, sender and key, or null. */
+  find(hash: KeyHash, channelId: number, sender: string, key: string): Publication | null {
+    for (let at = this.#keys.find(hash); at >= 0; at = this.#keys.findBefore(at, hash)) {
+      const publication = this.publications[at]!;
+      if (publication.channelId === channelId && publication.sender === sender && publication.key === key) return publication;
+    }
+    return null;
+  }
+
   clear(): void {
+    this.#keys.clear();
     this.publications.length = 0;
     this.bytes = 0;
     this.positions.fill(-1);

@@ -1,4 +1,3 @@
-import type { Publication } from './batch.js';
 import type { Channel } from './types.js';
 import type { ChannelHead, MessageLog } from '../store/types.js';
 import { EPOCH_MS } from './snowflake.js';
@@ -21,8 +20,6 @@ export class OpenChannel implements Channel {
   publishedSeq: number;
   /** Milliseconds since the Unix epoch. */
   usedAt: number;
-  /** Publishes without a result yet, by key (dedupe.ts). */
-  underWay: Map<string, Publication> | null = null;
   readonly #log: MessageLog;
 
   constructor(head: ChannelHead, log: MessageLog, ephemeral: boolean, now: number) {

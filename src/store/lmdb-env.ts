@@ -1,53 +1,23 @@
-import { closeSync, constants, accessSync, existsSync, mkdirSync, openSync, readSync, statfsSync, statSync } from 'node:fs';
+import { closeSync, constants, accessSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
+import { reason, storeError } from './store-failure.js';
 import { DataFolderError, StoreError } from '../errors.js';
 
 export type Table = Database<Buffer, Buffer>;
-
-export type KeysTable = Table & { put(key: ByteRange, value: Buffer): Promise<boolean> };
 
 export interface LmdbEnvOptions {
   readonly folder: string;
   /** Address space reserved for the file; lmdb-js remaps when it outgrows this. The file itself grows as it is written. */
   readonly mapBytes: number;
-  /** After an opening that followed a failed commit; throws StoreError when the file is not as it was before that commit. */
-  readonly onReopen: () => void;
 }
-
-/** Bytes of a larger buffer as a key: making a Buffer for each of them would cost more than the write. */
-export interface ByteRange {
-  readonly bytes: Buffer;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** lmdb-js's keyEncoder: keys are Buffers or ranges of them; what is read is a Buffer. */
-const KEY_RANGES = {
-  writeKey(key: Buffer | ByteRange, target: Buffer, at: number): number {
-    if (key instanceof Uint8Array) {
-      target.set(key, at);
-      return at + key.length;
-    }
-    const { bytes, from, to } = key;
-    for (let i = from; i < to; i++) target[at + i - from] = bytes[i]!;
-    return at + to - from;
-  },
-  readKey: (source: Buffer, from: number, to: number): Buffer => Buffer.from(source.subarray(from, to)),
-};
 
 const FILE = 'log.mdb';
 /** Of LMDB's meta page, after the page header. */
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
-const TABLE_NAMES: ReadonlySet<string> = new Set(['chunks', 'segments', 'keys', 'channels', 'meta']);
+const TABLE_NAMES: ReadonlySet<string> = new Set(['chunks', 'segments', 'keys', 'filters', 'channels', 'meta']);
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
-
-/** A commit of the largest batch needs no more. */
-const FULL_BYTES = 1 << 20;
-
-/** Codes of LMDB (lmdb.h) that no waiting mends. */
-const FATAL_CODES: ReadonlySet<number> = new Set([-30797, -30796, -30794, -30793]);
 
 /**
  * The database file: its tables, and commits that are on stable storage when they resolve (docs/decisions/0003).
@@ -107,7 +77,8 @@ export class LmdbEnv {
     this.#tables = {
       chunks: root.openDB({ name: 'chunks', ...BINARY }) as Table,
       segments: root.openDB({ name: 'segments', ...BINARY }) as Table,
-      keys: root.openDB({ name: 'keys', encoding: 'binary', ...({ keyEncoder: KEY_RANGES } as object) }) as KeysTable,
+      keys: root.openDB({ name: 'keys', ...BINARY }) as Table,
+      filters: root.openDB({ name: 'filters', ...BINARY }) as Table,
       channels: root.openDB({ name: 'channels', ...BINARY }) as Table,
       meta: root.openDB({ name: 'meta', ...BINARY }) as Table,
     };
@@ -151,7 +122,6 @@ export class LmdbEnv {
     } catch (error) {
       throw new StoreError(`${this.path} cannot be opened again: ${reason(error)}`, true, { cause: error });
     }
-    this.#options.onReopen();
     this.#failed = false;
   }
 
@@ -170,8 +140,10 @@ export interface Tables {
   readonly chunks: Table;
   /** (channel, first seq) -> where the segment is. */
   readonly segments: Table;
-  /** (channel, key, sender) -> seq. */
-  readonly keys: KeysTable;
+  /** (run, bucket) -> hashes of duplicate keys and their seqs (key-run.ts). */
+  readonly keys: Table;
+  /** (run, first bucket of a group) -> filters over them. */
+  readonly filters: Table;
   /** Name -> channel record. */
   readonly channels: Table;
   readonly meta: Table;
@@ -223,8 +195,6 @@ function checkMagic(path: string): void {
   }
 }
 
-export const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** lmdb-js rejects with an error that only points to the real one, a promise on it. */
 async function commitError(error: unknown, path: string): Promise<StoreError> {
   const pending = (error as { commitError?: Promise<never> }).commitError;
@@ -235,21 +205,4 @@ async function commitError(error: unknown, path: string): Promise<StoreError> {
     return storeError(real, path);
   }
   return storeError(error, path);
-}
-
-/** LMDB takes a short write for an I/O error; the file system knows better. */
-function isFull(path: string): boolean {
-  try {
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize < FULL_BYTES;
-  } catch {
-    return false;
-  }
-}
-
-function storeError(error: unknown, path: string): StoreError {
-  if (error instanceof StoreError) return error;
-  const code = (error as { code?: unknown }).code;
-  const retryable = !(typeof code === 'number' && FATAL_CODES.has(code));
-  return new StoreError(`${path} could not be written: ${isFull(path) ? 'the disk is full' : reason(error)}`, retryable, { cause: error });
 }

@@ -1,25 +1,24 @@
-import './native-buffer.js';
-import type { LogEntry } from './types.js';
-import { idHigh, idLow } from './message-id.js';
+import type { Generation } from './generation.js';
+import { ENTRY } from './journal-record.js';
 
 /**
- * A chunk is what one record of the log holds: a header and then segments, each the messages of one channel that one
- * commit brought (docs/decisions/0004-log-layout.md). Little-endian, everything on 8-byte borders:
+ * A chunk is what one record of the table of chunks holds: a header and then segments, each consecutive messages of one channel
+ * (docs/decisions/0004-log-layout.md). Little-endian, everything on 8-byte borders:
  *
- *   chunk    magic u32 · segments u32 · position f64 · maxLamport f64 · maxTimestamp f64 · written f64
+ *   chunk    magic u32 · segments u32 · position f64 (bytes of all chunks before it) · written f64 (of its newest message)
  *   segment  channelId u32 · count u32 · firstSeq f64 · bytes u32 · framesOffset u32 (both from the segment's start)
  *            then `count` entries, the strings (sender, key of each entry), and the frames, one after another
  *   entry    frameEnd u32 · idLow u32 · idHigh f64 · serverTs f64 · lamport f64 · stringsEnd u32 · senderLength u32
  */
 
 export const CHUNK_MAGIC = 0x31434c53; // "SLC1"
-export const CHUNK_HEADER = 40;
+export const CHUNK_HEADER = 24;
 export const SEGMENT_HEADER = 24;
 export const ENTRY_BYTES = 40;
 
 const align = (n: number): number => (n + 7) & ~7;
 
-/** Where a segment was written: chunk is the index within the commit, offset is from that chunk's start. */
+/** Where a segment was written: chunk is the index within the slice, offset is from that chunk's start. */
 export interface WrittenSegment {
   readonly channelId: number;
   readonly firstSeq: number;
@@ -28,25 +27,15 @@ export interface WrittenSegment {
   readonly offset: number;
 }
 
-/** Numbers that every chunk carries so that the last chunk alone tells a new process where the log stood. */
-export interface LogTotals {
-  /** Bytes of all chunks written before this one, since the log was made. */
-  position: number;
-  maxLamport: number;
-  /** Milliseconds since the Unix epoch. */
-  maxTimestamp: number;
-}
-
 const INITIAL_BYTES = 1 << 18;
 
-/** Lays one commit out in one buffer, chunk after chunk. Used again for the next commit. */
+/** Lays chunks out in one buffer, one after another. Used again for the next ones. */
 export class ChunkWriter {
   #bytes = Buffer.alloc(0);
   #u32 = new Uint32Array(0);
   #f64 = new Float64Array(0);
   #chunkStart = 0;
   #end = 0;
-  readonly #frames: Uint8Array[] = [];
   /** Byte range of each chunk: starts[i] to starts[i + 1]. */
   readonly starts: number[] = [0];
   readonly segments: WrittenSegment[] = [];
@@ -99,87 +88,83 @@ export class ChunkWriter {
     this.#end += CHUNK_HEADER;
   }
 
-  endChunk(totals: LogTotals, now: number): void {
+  /** Returns the position behind it. */
+  endChunk(position: number, written: number): number {
     const at = this.#chunkStart >> 3;
-    this.#f64[at + 1] = totals.position;
-    this.#f64[at + 2] = totals.maxLamport;
-    this.#f64[at + 3] = totals.maxTimestamp;
-    this.#f64[at + 4] = now;
-    totals.position += this.#end - this.#chunkStart;
+    this.#f64[at + 1] = position;
+    this.#f64[at + 2] = written;
     this.starts.push(this.#end);
+    return position + this.#end - this.#chunkStart;
   }
 
-  /** Writes entries[indices[from..to)], all of one channel and in sequence order, as one segment. */
-  segment(entries: readonly LogEntry[], indices: Int32Array, from: number, to: number): void {
-    const count = to - from;
+  /** Writes messages[from, end) of a channel whose messages begin with `firstSeq` as one segment; each is a number in the generation. */
+  segment(generation: Generation, channelId: number, firstSeq: number, messages: readonly number[], from: number, end: number): void {
+    const { bytes, u32 } = generation;
     const start = this.#end;
-    const first = entries[indices[from]!]!;
     const table = start + SEGMENT_HEADER;
+    const count = end - from;
     const strings = table + count * ENTRY_BYTES;
-    let frameBytes = 0;
-    let stringBytes = 0;
-    const frames = this.#frames;
-    for (let i = from; i < to; i++) {
-      const entry = entries[indices[i]!]!;
-      // Asked for once: an entry may make the view when it is.
-      const frame = entry.frame;
-      frames[i - from] = frame;
-      frameBytes += frame.length;
-      stringBytes += (entry.sender.length + entry.key.length) * 3; // UTF-8 takes at most 3 bytes for a UTF-16 unit
-    }
-    this.#reserve(strings - start + stringBytes + frameBytes + 16);
+    this.#reserve(strings - start + entryBytes(generation, messages, from, end) + 16);
     let at = strings;
-    for (let i = from; i < to; i++) at = this.#entry(entries[indices[i]!]!, table + (i - from) * ENTRY_BYTES, strings, at);
-    const framesOffset = align(at) - start;
-    at = start + framesOffset;
-    let frameEnd = 0;
-    for (let i = from; i < to; i++) {
-      const frame = frames[i - from]!;
-      this.#bytes.set(frame, at + frameEnd);
-      frameEnd += frame.length;
-      this.#u32[(table + (i - from) * ENTRY_BYTES) >> 2] = frameEnd;
+    for (let i = from; i < end; i++) {
+      const entry = generation.entryOf(messages[i]!);
+      const senderBytes = u32[(entry + ENTRY.SENDER_BYTES) >> 2]!;
+      const length = senderBytes + u32[(entry + ENTRY.KEY_BYTES) >> 2]!;
+      copyShort(bytes, entry + ENTRY.BYTES, this.#bytes, at, length);
+      at += length;
+      this.#entry(generation, entry, table + (i - from) * ENTRY_BYTES, at - strings, senderBytes);
     }
-    this.#end = align(at + frameEnd);
+    const framesOffset = align(at) - start;
+    this.#end = align(this.#frames(generation, messages, from, end, start + framesOffset, table));
     const word = start >> 2;
-    this.#u32[word] = first.channelId;
+    this.#u32[word] = channelId;
     this.#u32[word + 1] = count;
-    this.#f64[(start >> 3) + 1] = first.seq;
+    this.#f64[(start >> 3) + 1] = firstSeq + from;
     this.#u32[word + 4] = this.#end - start;
     this.#u32[word + 5] = framesOffset;
     const segments = (this.#chunkStart >> 2) + 1;
     this.#u32[segments] = this.#u32[segments]! + 1;
-    frames.length = 0;
     this.segments.push({
-      channelId: first.channelId, firstSeq: first.seq, lastSeq: first.seq + count - 1, chunk: this.chunks, offset: start - this.#chunkStart,
+      channelId, firstSeq: firstSeq + from, lastSeq: firstSeq + end - 1, chunk: this.chunks, offset: start - this.#chunkStart,
     });
   }
 
-  /** Everything of an entry but its frame. Returns the end of its strings. */
-  #entry(entry: LogEntry, at: number, strings: number, stringsAt: number): number {
-    const { sender, key, id } = entry;
-    const senderLength = this.#string(sender, stringsAt);
-    const end = stringsAt + senderLength + this.#string(key, stringsAt + senderLength);
+  #entry({ u32, f64 }: Generation, entry: number, at: number, stringsEnd: number, senderBytes: number): void {
     const word = at >> 2;
     const double = at >> 3;
-    this.#u32[word + 1] = idLow(id);
-    this.#f64[double + 1] = idHigh(id);
-    this.#f64[double + 2] = entry.serverTs;
-    this.#f64[double + 3] = entry.lamport;
-    this.#u32[word + 8] = end - strings;
-    this.#u32[word + 9] = senderLength;
-    return end;
+    this.#u32[word + 1] = u32[(entry + ENTRY.ID_LOW) >> 2]!;
+    this.#f64[double + 1] = f64[(entry + ENTRY.ID_HIGH) >> 3]!;
+    this.#f64[double + 2] = f64[(entry + ENTRY.SERVER_TS) >> 3]!;
+    this.#f64[double + 3] = f64[(entry + ENTRY.LAMPORT) >> 3]!;
+    this.#u32[word + 8] = stringsEnd;
+    this.#u32[word + 9] = senderBytes;
   }
 
-  /** utf8Write is twice as slow as this loop for the short ASCII strings that senders and keys are. */
-  #string(text: string, at: number): number {
-    const length = text.length;
-    const bytes = this.#bytes;
-    if (length > 48) return bytes.utf8Write(text, at);
-    for (let i = 0; i < length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit > 0x7f) return bytes.utf8Write(text, at);
-      bytes[at + i] = unit;
+  /** Returns the last frame's end. */
+  #frames(generation: Generation, messages: readonly number[], from: number, end: number, frames: number, table: number): number {
+    const { bytes, u32 } = generation;
+    let at = frames;
+    for (let i = from; i < end; i++) {
+      const entry = generation.entryOf(messages[i]!);
+      const frame = u32[(entry + ENTRY.FRAME_AT) >> 2]!;
+      at += bytes.copy(this.#bytes, at, frame, frame + u32[(entry + ENTRY.FRAME_BYTES) >> 2]!);
+      this.#u32[(table + (i - from) * ENTRY_BYTES) >> 2] = at - frames;
     }
-    return length;
+    return at;
   }
+}
+
+/** Senders and keys are some 30 bytes: a loop costs less than the call of copy(). */
+function copyShort(source: Buffer, from: number, target: Buffer, at: number, length: number): void {
+  for (let i = 0; i < length; i++) target[at + i] = source[from + i]!;
+}
+
+/** At least what the messages' strings and frames take. */
+function entryBytes(generation: Generation, messages: readonly number[], from: number, end: number): number {
+  let bytes = 0;
+  for (let i = from; i < end; i++) {
+    const entry = generation.entryOf(messages[i]!);
+    bytes += generation.u32[entry >> 2]! + generation.u32[(entry + ENTRY.FRAME_BYTES) >> 2]!;
+  }
+  return bytes;
 }

@@ -1,6 +1,5 @@
 import type { FrameRun } from './types.js';
-import type { SegmentView } from './log-segment.js';
-import type { SegmentPlace } from './log-tail.js';
+import type { MessageView } from './log-segment.js';
 
 const INITIAL_BYTES = 65_536;
 
@@ -23,7 +22,7 @@ class RunBuilder {
   }
 
   /** Adds messages from `index` on; false when the run is full. At least one message fits whatever its size. */
-  add(view: SegmentView, index: number): boolean {
+  add(view: MessageView, index: number): boolean {
     const from = view.frameEnd(index - 1);
     let to = from;
     let last = index;
@@ -35,7 +34,7 @@ class RunBuilder {
       to = end;
     }
     this.#reserve(to - from);
-    view.chunk.copy(this.#bytes, this.#length, view.frames + from, view.frames + to);
+    view.copyFrames(index, last, this.#bytes, this.#length);
     this.#length += to - from;
     return last === view.count && this.#ends.length < this.#maxCount && this.#length < this.#maxBytes;
   }
@@ -57,15 +56,14 @@ class RunBuilder {
   }
 }
 
-/** Reads consecutive messages; ends early where the next segment does not follow on. */
+/** Reads consecutive messages; ends early where the next view does not follow on, or is missing (null). */
 export function readRun(
-  places: Iterable<SegmentPlace>, viewOf: (place: SegmentPlace) => SegmentView | null, fromSeq: number, maxCount: number, maxBytes: number,
+  views: Iterable<MessageView | null>, fromSeq: number, maxCount: number, maxBytes: number,
 ): FrameRun | null {
   if (maxCount < 1) return null;
   let run: RunBuilder | null = null;
   let firstSeq = 0;
-  for (const place of places) {
-    const view = viewOf(place);
+  for (const view of views) {
     if (view === null) break;
     if (run === null) {
       run = new RunBuilder(maxCount, maxBytes);

@@ -1,4 +1,4 @@
-import { chunkKey, DuplicateKey, segmentKey } from './log-keys.js';
+import { chunkKey, segmentKey } from './log-keys.js';
 import { readChunkHeader, segmentsOf, type ChunkHeader } from './log-segment.js';
 import type { ChannelTable } from './log-channels.js';
 import type { LogIndex } from './log-index.js';
@@ -11,10 +11,7 @@ export interface RetentionOptions {
   readonly maxBytes: number | null;
 }
 
-/** Chunks that one commit removes: bounds what retention adds to a commit's time. */
-const CHUNKS_PER_COMMIT = 8;
-
-/** Removes the oldest chunks with their index entries and duplicate keys, a few with each commit. */
+/** Removes the oldest chunks with their index entries, a few with each commit; their duplicate keys go by whole runs (key-runs.ts). */
 export class Retention {
   readonly #env: LmdbEnv;
   readonly #options: RetentionOptions;
@@ -23,7 +20,6 @@ export class Retention {
   /** Oldest chunk there is. */
   #first: number;
   #removing = 0;
-  readonly #probe = new DuplicateKey();
   #oldest: ChunkHeader | null = null;
 
   constructor(env: LmdbEnv, options: RetentionOptions, index: LogIndex, channels: ChannelTable, first: number) {
@@ -32,6 +28,11 @@ export class Retention {
     this.#index = index;
     this.#channels = channels;
     this.#first = first;
+  }
+
+  /** Number of the oldest chunk. */
+  get first(): number {
+    return this.#first;
   }
 
   get enabled(): boolean {
@@ -55,11 +56,11 @@ export class Retention {
     return this.#oldest !== null && this.#expired(this.#oldest, end, now);
   }
 
-  /** Part of a commit: removes expired chunks below `limit`, at most a few. */
-  write(tables: Tables, limit: number, end: number, now: number): void {
+  /** Part of a commit: removes expired chunks below `limit`, at most `most`, which bounds what it adds to the commit's time. */
+  write(tables: Tables, limit: number, end: number, now: number, most: number): void {
     this.#removing = 0;
     if (!this.due(limit + 1, end, now)) return;
-    for (let chunk = this.#first; chunk < limit && this.#removing < CHUNKS_PER_COMMIT; chunk++) {
+    for (let chunk = this.#first; chunk < limit && this.#removing < most; chunk++) {
       const bytes = this.#env.tables.chunks.getBinary(chunkKey(chunk));
       if (bytes !== undefined) {
         if (!this.#expired(readChunkHeader(bytes, bytes.length), end, now)) return;
@@ -73,9 +74,6 @@ export class Retention {
   #remove(tables: Tables, bytes: Buffer): void {
     for (const segment of segmentsOf(bytes, bytes.length)) {
       const { channelId } = segment;
-      for (let i = 0; i < segment.count; i++) {
-        void tables.keys.remove(this.#probe.encode(channelId, segment.sender(i), segment.key(i)).view());
-      }
       void tables.segments.remove(segmentKey(channelId, segment.firstSeq));
       // The sequence goes on from here even when no message of the channel is left to tell where it stood.
       if (this.#index.lastSeq(channelId) === segment.lastSeq) this.#channels.writeRemovedHead(tables, channelId, segment.lastSeq);

@@ -1,12 +1,14 @@
-import { CHUNK_HEADER, CHUNK_MAGIC, ENTRY_BYTES, SEGMENT_HEADER, type LogTotals } from './log-chunk.js';
+import { CHUNK_HEADER, CHUNK_MAGIC, ENTRY_BYTES, SEGMENT_HEADER } from './log-chunk.js';
 import { compareIds, joinId } from './message-id.js';
 import type { FirstResult } from './types.js';
 import { StoreError } from '../errors.js';
 
 /** Reading side of log-chunk.ts. The bytes came from a database file, so lengths are checked once, at the start. */
 
-export interface ChunkHeader extends LogTotals {
+export interface ChunkHeader {
   readonly segments: number;
+  /** Bytes of all chunks written before this one, since the log was made. */
+  readonly position: number;
   /** Milliseconds since the Unix epoch. */
   readonly written: number;
   readonly bytes: number;
@@ -19,15 +21,29 @@ export function readChunkHeader(chunk: Buffer, length: number): ChunkHeader {
   return {
     segments: chunk.readUInt32LE(4),
     position: chunk.readDoubleLE(8),
-    maxLamport: chunk.readDoubleLE(16),
-    maxTimestamp: chunk.readDoubleLE(24),
-    written: chunk.readDoubleLE(32),
+    written: chunk.readDoubleLE(16),
     bytes: length,
   };
 }
 
+/** Consecutive messages of one channel, wherever they are. */
+export interface MessageView {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly count: number;
+  /** End of the frame, counted from the first one's beginning; 0 for index -1. */
+  frameEnd(index: number): number;
+  copyFrames(from: number, to: number, target: Buffer, at: number): void;
+  serverTs(index: number): number;
+  /** Negative, zero or positive as the message's id is before, the same as or after the other. */
+  compareId(index: number, high: number, low: number): number;
+  result(index: number): FirstResult;
+  sender(index: number): string;
+  key(index: number): string;
+}
+
 /** A segment within a chunk, as accessors over the chunk's bytes: valid until the next read from the database. */
-export class SegmentView {
+export class SegmentView implements MessageView {
   readonly channelId: number;
   readonly count: number;
   readonly firstSeq: number;
@@ -60,9 +76,12 @@ export class SegmentView {
     return this.start + SEGMENT_HEADER + index * ENTRY_BYTES;
   }
 
-  /** End of the frame, counted from `frames`. */
   frameEnd(index: number): number {
     return index < 0 ? 0 : this.chunk.readUInt32LE(this.#entry(index));
+  }
+
+  copyFrames(from: number, to: number, target: Buffer, at: number): void {
+    this.chunk.copy(target, at, this.frames + this.frameEnd(from - 1), this.frames + this.frameEnd(to - 1));
   }
 
   serverTs(index: number): number {

@@ -1,92 +1,81 @@
-import type { DuplicateKey } from './log-keys.js';
-import { TailKeys } from './tail-keys.js';
+import type { Generation } from './generation.js';
+import type { KeyHash } from './key-hash.js';
+import { TailView } from './tail-view.js';
 
 /**
- * The part of the log that is not in its indexes yet. The chunks are the log; the indexes (segment by channel and seq, seq by
- * duplicate key) follow in bulk, because one leaf page per channel and commit is what a commit would otherwise cost
- * (docs/decisions/0004-log-layout.md). What is not indexed is held here, bounded, and read again from the chunks after a restart.
+ * The part of the log that is in the journal and not in the tables yet: two generations, one that fills and one that is being moved. It is
+ * bounded, and read again from the journal after a restart (docs/decisions/0010).
  */
 
-export interface SegmentPlace {
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly chunk: number;
-  readonly offset: number;
-}
+/** Messages of one view: what reading one of them looks at. */
+const VIEW_MESSAGES = 256;
 
-interface TailChannel {
-  /** In order of seq. */
-  readonly places: SegmentPlace[];
-  /** Newest of its entries in the generation's keys, or -1. */
-  newest: number;
-}
-
-/** Channels with unindexed segments, since one moment until another. */
-export class TailGeneration {
-  readonly channels = new Map<number, TailChannel>();
-  readonly keys = new TailKeys();
-
-  get messages(): number {
-    return this.keys.size;
-  }
-
-  addPlace(channelId: number, place: SegmentPlace): void {
-    const channel = this.channels.get(channelId);
-    if (channel === undefined) this.channels.set(channelId, { places: [place], newest: -1 });
-    else channel.places.push(place);
-  }
-
-  /** The channel's place was added before. */
-  addKey(channelId: number, key: DuplicateKey, seq: number): void {
-    const channel = this.channels.get(channelId)!;
-    channel.newest = this.keys.add(key, seq, channel.newest);
-  }
-}
-
-/** Two generations: one that fills, one that is being written to the indexes. */
 export class LogTail {
-  filling = new TailGeneration();
-  draining: TailGeneration | null = null;
+  filling: Generation;
+  draining: Generation | null = null;
+  #spare: Generation;
 
-  /** Makes what was gathered the draining generation. */
-  rotate(): TailGeneration {
-    this.draining = this.filling;
-    this.filling = new TailGeneration();
-    return this.draining;
+  constructor(filling: Generation, spare: Generation) {
+    this.filling = filling;
+    this.#spare = spare;
   }
 
-  /** -1 when the key is not in the tail. */
-  seqOfKey(key: DuplicateKey): number {
-    const seq = this.filling.keys.find(key);
-    return seq >= 0 || this.draining === null ? seq : this.draining.keys.find(key);
+  /** What was gathered is to be moved; nothing is being moved yet. */
+  rotate(): Generation {
+    const full = this.filling;
+    this.draining = full;
+    this.filling = this.#spare;
+    this.filling.restart(full.number + 1);
+    return full;
+  }
+
+  /** After a restart: `newer` had begun, so the one before it was being moved. */
+  resume(newer: Generation): void {
+    this.draining = this.filling;
+    this.filling = newer;
+  }
+
+  /** Everything of the draining generation is in the tables. */
+  drained(): void {
+    if (this.draining === null) return;
+    this.#spare = this.draining;
+    this.draining = null;
+  }
+
+  /** A view of the message with this key alone, or null. */
+  findKey(hash: KeyHash, channelId: number, sender: string, key: string): TailView | null {
+    const found = find(this.filling, hash, channelId, sender, key);
+    return found !== null || this.draining === null ? found : find(this.draining, hash, channelId, sender, key);
   }
 
   firstSeq(channelId: number): number | undefined {
-    return (this.draining?.channels.get(channelId) ?? this.filling.channels.get(channelId))?.places[0]?.firstSeq;
+    return (this.draining?.channels.get(channelId) ?? this.filling.channels.get(channelId))?.firstSeq;
   }
 
   lastSeq(channelId: number): number | undefined {
-    return (this.filling.channels.get(channelId) ?? this.draining?.channels.get(channelId))?.places.at(-1)?.lastSeq;
+    const channel = this.filling.channels.get(channelId) ?? this.draining?.channels.get(channelId);
+    return channel === undefined ? undefined : channel.firstSeq + channel.messages.length - 1;
   }
 
-  /** The places from the one that holds `seq`, or that comes after it. */
-  *places(channelId: number, seq: number): Generator<SegmentPlace> {
+  /** Views from the one that begins with `seq` on, or with what comes after it. */
+  *views(channelId: number, seq: number): Generator<TailView> {
     for (const generation of [this.draining, this.filling]) {
-      const places = generation?.channels.get(channelId)?.places;
-      if (places === undefined) continue;
-      for (let i = firstFrom(places, seq); i < places.length; i++) yield places[i]!;
+      const channel = generation?.channels.get(channelId);
+      if (generation === null || channel === undefined) continue;
+      const { length } = channel.messages;
+      for (let from = Math.max(0, seq - channel.firstSeq); from < length; from += VIEW_MESSAGES) {
+        yield new TailView(generation, channel, from, Math.min(VIEW_MESSAGES, length - from));
+      }
     }
   }
 }
 
-/** Index of the first place whose lastSeq is not below seq. */
-function firstFrom(places: readonly SegmentPlace[], seq: number): number {
-  let low = 0;
-  let high = places.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (places[middle]!.lastSeq < seq) low = middle + 1;
-    else high = middle;
+function find(generation: Generation, hash: KeyHash, channelId: number, sender: string, key: string): TailView | null {
+  const { keys } = generation;
+  for (let message = keys.find(hash); message >= 0; message = keys.findBefore(message, hash)) {
+    if (generation.channelId(message) !== channelId || generation.sender(message) !== sender || generation.key(message) !== key) continue;
+    const channel = generation.channels.get(channelId)!;
+    return new TailView(generation, channel, generation.seq(message) - channel.firstSeq, 1);
   }
-  return low;
+  return null;
 }

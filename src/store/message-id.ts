@@ -4,13 +4,21 @@
  */
 
 const LOW_DIGITS = 9;
+const ZERO = 48;
 
 export function idHigh(id: string): number {
-  return id.length > LOW_DIGITS ? +id.slice(0, id.length - LOW_DIGITS) : 0;
+  return digits(id, 0, id.length - LOW_DIGITS);
 }
 
 export function idLow(id: string): number {
-  return id.length > LOW_DIGITS ? +id.slice(id.length - LOW_DIGITS) : +id;
+  return digits(id, Math.max(0, id.length - LOW_DIGITS), id.length);
+}
+
+/** Reads them one by one: a piece of the string would have to be made first. */
+function digits(id: string, from: number, to: number): number {
+  let value = 0;
+  for (let i = from; i < to; i++) value = value * 10 + id.charCodeAt(i) - ZERO;
+  return value;
 }
 
 export function joinId(high: number, low: number): string {

@@ -27,8 +27,10 @@ export interface LogEntry {
   readonly lamport: number;
   readonly sender: string;
   readonly key: string;
-  /** The delivery frame, as a view that is valid until append() has returned its promise's result. */
-  readonly frame: Uint8Array;
+  /** The delivery frame is memory[address, address + length); it stays as it is until append() has settled. */
+  readonly memory: Buffer;
+  readonly address: number;
+  readonly length: number;
 }
 
 /** The first result of a publish, which its duplicates are answered with. */

@@ -55,7 +55,8 @@ export class MemoryLog implements MessageLog {
       const channel = this.#channel(entry.channelId);
       const expected = (channel.messages.at(-1)?.seq ?? channel.oldest - 1) + 1;
       if (entry.seq !== expected) throw new Error(`seq ${entry.seq} instead of ${expected}`);
-      channel.messages.push({ seq: entry.seq, id: BigInt(entry.id), serverTs: entry.serverTs, frame: Buffer.from(entry.frame) });
+      const frame = Buffer.from(entry.memory.subarray(entry.address, entry.address + entry.length));
+      channel.messages.push({ seq: entry.seq, id: BigInt(entry.id), serverTs: entry.serverTs, frame });
       const { id, seq, serverTs, lamport } = entry;
       channel.keys.set(JSON.stringify([entry.sender, entry.key]), { id, seq, serverTs, lamport });
     }

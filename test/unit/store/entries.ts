@@ -1,7 +1,10 @@
 import type { LogEntry } from '../../../src/store/types.js';
 
+type Overrides = Partial<LogEntry> & { readonly frame?: Buffer };
+
 /** A log entry with everything made up from (channel, seq); fields can be overridden. */
-export function entry(channelId: number, seq: number, more: Partial<LogEntry> = {}): LogEntry {
+export function entry(channelId: number, seq: number, more: Overrides = {}): LogEntry {
+  const { frame = frameOf(channelId, seq), ...rest } = more;
   return {
     channelId,
     seq,
@@ -10,14 +13,16 @@ export function entry(channelId: number, seq: number, more: Partial<LogEntry> = 
     lamport: seq * 3,
     sender: 'ann',
     key: `k${String(seq).padStart(8, '0')}`,
-    frame: frameOf(channelId, seq),
-    ...more,
+    memory: frame,
+    address: 0,
+    length: frame.length,
+    ...rest,
   };
 }
 
 /** Of varying length, and telling what it is. */
-export const frameOf = (channelId: number, seq: number): Uint8Array => Buffer.from(`<${channelId}:${seq}${'.'.repeat(seq % 17)}>`);
+export const frameOf = (channelId: number, seq: number): Buffer => Buffer.from(`<${channelId}:${seq}${'.'.repeat(seq % 17)}>`);
 
-export function entries(channelId: number, from: number, to: number, more: Partial<LogEntry> = {}): LogEntry[] {
+export function entries(channelId: number, from: number, to: number, more: Overrides = {}): LogEntry[] {
   return Array.from({ length: to - from + 1 }, (_, i) => entry(channelId, from + i, more));
 }

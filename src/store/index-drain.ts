@@ -1,0 +1,102 @@
+import type { ChunkWriter } from './log-chunk.js';
+import type { Generation, TailChannel } from './generation.js';
+import { ENTRY } from './journal-record.js';
+import { chunkKey, segmentKey, segmentValue } from './log-keys.js';
+import type { Tables } from './lmdb-env.js';
+
+/** A chunk is closed above this: small enough that reading one message does not copy much. */
+const CHUNK_BYTES = 16_384;
+/** Segments are split above this, for the same reason. */
+const SEGMENT_BYTES = 32_768;
+
+/** Where the tables stand. */
+export interface DrainPosition {
+  /** Number of the chunk to be written next. */
+  readonly nextChunk: number;
+  /** Bytes of all chunks so far, since the log was made. */
+  readonly position: number;
+}
+
+/**
+ * Moves a generation from the journal into the tables, by channel, a slice with each commit. It depends on nothing but the generation,
+ * so doing it again, after a failure or a crash, writes the same chunks to the same places.
+ */
+export class IndexDrain {
+  readonly generation: Generation;
+  readonly #writer: ChunkWriter;
+  readonly #start: DrainPosition;
+  readonly #channels: readonly [id: number, channel: TailChannel][];
+  #channel = 0;
+  #message = 0;
+  #nextChunk: number;
+  #position: number;
+
+  constructor(generation: Generation, writer: ChunkWriter, start: DrainPosition) {
+    this.generation = generation;
+    this.#writer = writer;
+    this.#start = start;
+    // LMDB fills its pages when keys come in ascending order.
+    this.#channels = [...generation.channels].sort(([a], [b]) => a - b);
+    this.#nextChunk = start.nextChunk;
+    this.#position = start.position;
+  }
+
+  get done(): boolean {
+    return this.#channel === this.#channels.length;
+  }
+
+  /** Behind what was written. */
+  get position(): DrainPosition {
+    return { nextChunk: this.#nextChunk, position: this.#position };
+  }
+
+  /** The commit of a slice failed: everything is written once more. */
+  restart(): void {
+    this.#channel = 0;
+    this.#message = 0;
+    this.#nextChunk = this.#start.nextChunk;
+    this.#position = this.#start.position;
+  }
+
+  /** Puts whole chunks of at least `messages` messages into the transaction that is open. */
+  slice(tables: Tables, messages: number): void {
+    const writer = this.#writer;
+    writer.reset();
+    for (let taken = 0; taken < messages && !this.done;) taken += this.#chunk();
+    for (const { channelId, firstSeq, lastSeq, chunk, offset } of writer.segments) {
+      void tables.segments.put(segmentKey(channelId, firstSeq), segmentValue(this.#nextChunk + chunk, offset, lastSeq));
+    }
+    for (let i = 0; i < writer.chunks; i++) void tables.chunks.put(chunkKey(this.#nextChunk + i), writer.chunk(i));
+    this.#nextChunk += writer.chunks;
+  }
+
+  /** Returns how many messages it took. */
+  #chunk(): number {
+    const writer = this.#writer;
+    let taken = 0;
+    writer.startChunk();
+    while (!this.done && writer.chunkBytes <= CHUNK_BYTES) {
+      const [channelId, { firstSeq, messages }] = this.#channels[this.#channel]!;
+      const from = this.#message;
+      const end = segmentEnd(this.generation, messages, from);
+      writer.segment(this.generation, channelId, firstSeq, messages, from, end);
+      taken += end - from;
+      this.#message = end;
+      if (end < messages.length) continue;
+      this.#channel++;
+      this.#message = 0;
+    }
+    this.#position = writer.endChunk(this.#position, this.generation.lastWritten);
+    return taken;
+  }
+}
+
+/** The end of a segment that begins at `from`: the channel's, or where the frames would exceed SEGMENT_BYTES. */
+function segmentEnd(generation: Generation, messages: readonly number[], from: number): number {
+  let bytes = 0;
+  for (let i = from; i < messages.length; i++) {
+    bytes += generation.u32[(generation.entryOf(messages[i]!) + ENTRY.FRAME_BYTES) >> 2]!;
+    if (bytes > SEGMENT_BYTES) return i === from ? from + 1 : i;
+  }
+  return messages.length;
+}

@@ -1,0 +1,115 @@
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
+import { entries, entry } from './entries.js';
+import { readAll } from './message-log-suite.js';
+
+/** A folder as a crash leaves it: the log is closed, which writes nothing of the tail, and its journal is damaged. */
+async function written(t: Test, commits: number): Promise<{ folder: string; channel: number; journal: string }> {
+  const folder = t.testdir();
+  const log = new LmdbMessageLog({ folder });
+  const channel = log.openChannel('a').id;
+  for (let i = 0; i < commits; i++) await log.append(entries(channel, i * 3 + 1, i * 3 + 3));
+  await log.close();
+  return { folder, channel, journal: join(folder, 'journal-1') };
+}
+
+async function seqsOf(folder: string, channel: number): Promise<number[]> {
+  const log = new LmdbMessageLog({ folder });
+  const { seqs } = readAll(log, channel, 1);
+  await log.close();
+  return seqs;
+}
+
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
+
+/** Bytes of the whole records, of which the first says its length at byte 4. */
+function recordEnds(journal: string): number[] {
+  const bytes = readFileSync(journal);
+  const ends: number[] = [];
+  for (let at = 0; at + 56 <= bytes.length && bytes.readUInt32LE(at) === 0x314a4c53;) ends.push((at += bytes.readUInt32LE(at + 4)));
+  return ends;
+}
+
+t.test('a commit that a crash cut off is not there, wherever it was cut', async (t) => {
+  const { folder, channel, journal } = await written(t, 3);
+  const [, second, third] = recordEnds(journal) as [number, number, number];
+  const whole = readFileSync(journal);
+  for (const keep of [second + 1, second + 30, second + 60, third - 9, third - 1]) {
+    writeFileSync(journal, whole.subarray(0, keep));
+    t.strictSame(await seqsOf(folder, channel), upTo(6), `cut at ${keep}`);
+  }
+  // Written in part: the middle is what was there before.
+  const torn = Buffer.from(whole);
+  torn.fill(0, second + 100, second + 200);
+  writeFileSync(journal, torn);
+  t.strictSame(await seqsOf(folder, channel), upTo(6), 'torn');
+  writeFileSync(journal, whole);
+  t.strictSame(await seqsOf(folder, channel), upTo(9), 'whole');
+});
+
+t.test('what follows a cut commit takes its place, and nothing of it comes back', async (t) => {
+  const { folder, channel, journal } = await written(t, 3);
+  const [, second] = recordEnds(journal) as [number, number];
+  const fd = openSync(journal, 'r+');
+  writeSync(fd, Buffer.alloc(16), 0, 16, second + 64);
+  closeSync(fd);
+  const log = new LmdbMessageLog({ folder });
+  await log.append([entry(channel, 7, { key: 'another' })]);
+  await log.close();
+  const again = new LmdbMessageLog({ folder });
+  t.strictSame(readAll(again, channel, 1).seqs, upTo(7));
+  t.equal(again.findByKey(channel, 'ann', 'another')?.seq, 7);
+  t.equal(again.findByKey(channel, 'ann', entry(channel, 8).key), null);
+  await again.close();
+});
+
+t.test('records of an earlier life of the file are not taken for this one', async (t) => {
+  const folder = t.testdir();
+  let log = new LmdbMessageLog({ folder, tailMessages: 50 });
+  const channel = log.openChannel('a').id;
+  // Long records first, so that short ones leave their remains behind them when the files are used again.
+  const frame = Buffer.alloc(2000, 'x');
+  for (let i = 0; i < 20; i++) await log.append(entries(channel, i * 10 + 1, i * 10 + 10, { frame }));
+  for (let seq = 201; seq <= 500; seq++) {
+    await log.append([entry(channel, seq)]);
+    if (seq % 37 !== 0) continue;
+    await log.close();
+    log = new LmdbMessageLog({ folder, tailMessages: 50 });
+    t.equal(log.findChannel('a')?.headSeq, seq);
+  }
+  t.strictSame(readAll(log, channel, 1, 1000, 1e6).seqs, upTo(500));
+  await log.close();
+});
+
+t.test('the journal is used again, not longer and longer', async (t) => {
+  const folder = t.testdir();
+  const log = new LmdbMessageLog({ folder, tailMessages: 100 });
+  const channel = log.openChannel('a').id;
+  const frame = Buffer.alloc(500, 'x');
+  for (let i = 0; i < 100; i++) await log.append(entries(channel, i * 50 + 1, i * 50 + 50, { frame }));
+  await log.close();
+  for (const name of ['journal-0', 'journal-1']) {
+    const fd = openSync(join(folder, name), 'r');
+    t.ok(fstatSync(fd).size < 500 * 600, `${name} has ${fstatSync(fd).size} bytes`);
+    closeSync(fd);
+  }
+});
+
+t.test('a journal that lost what the tables wait for is refused, with its path', async (t) => {
+  const folder = t.testdir();
+  const log = new LmdbMessageLog({ folder, tailMessages: 10 });
+  const channel = log.openChannel('a').id;
+  for (let i = 0; i < 6; i++) await log.append(entries(channel, i * 5 + 1, i * 5 + 5));
+  await log.close();
+  // The older of the two files holds the beginning of what is not in the tables; an empty one in its place is a hole.
+  const names = ['journal-0', 'journal-1'].map((name) => join(folder, name)).filter((path) => existsSync(path));
+  const numbers = names.map((path) => readFileSync(path).readDoubleLE(8));
+  const older = names[numbers[0]! < numbers[1]! ? 0 : 1]!;
+  const newer = names.find((path) => path !== older)!;
+  const bytes = readFileSync(newer);
+  bytes.writeDoubleLE(bytes.readDoubleLE(8) + 2, 8);
+  writeFileSync(newer, bytes);
+  t.throws(() => new LmdbMessageLog({ folder }), { name: 'DataFolderError', path: newer });
+});

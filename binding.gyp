@@ -44,7 +44,14 @@
           # The native load generator behind `sluice bench`: a program of its own, so that it is never the bottleneck.
           "target_name": "sluice-load",
           "type": "executable",
-          "sources": ["<!@(node scripts/sources.mjs load)"],
+          "sources": ["<!@(node scripts/sources.mjs base report load)"],
+          "ldflags": ["-pthread"],
+        },
+        {
+          # Clients on a wire: millions of them, without sockets.
+          "target_name": "sluice-wiregen",
+          "type": "executable",
+          "sources": ["<!@(node scripts/sources.mjs base wire nic ws report wiregen wiregen_program)"],
           "ldflags": ["-pthread"],
         },
       ],

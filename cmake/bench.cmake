@@ -1,4 +1,4 @@
-# Micro-benchmarks (native/bench/*_bench.cpp, Google Benchmark) and the load generator (key "load").
+# Micro-benchmarks (native/bench/*_bench.cpp, Google Benchmark) and the load generators (keys "load" and "wiregen").
 find_path(SLUICE_BENCHMARK benchmark/benchmark.h)
 file(GLOB_RECURSE bench_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/native/bench/*_bench.cpp)
 if(SLUICE_BENCHMARK AND bench_files)
@@ -10,5 +10,9 @@ sluice_sources(load load_files)
 if(load_files)
   add_executable(sluice-load ${load_files})
   target_include_directories(sluice-load PRIVATE ${CMAKE_SOURCE_DIR}/native)
-  target_link_libraries(sluice-load PRIVATE Threads::Threads)
+  target_link_libraries(sluice-load PRIVATE sluice_report Threads::Threads)
 endif()
+
+sluice_sources(wiregen_program wiregen_files)
+add_executable(sluice-wiregen ${wiregen_files})
+target_link_libraries(sluice-wiregen PRIVATE sluice_wiregen Threads::Threads)

@@ -1,5 +1,5 @@
 // uWebSockets.js: echo, and fan-out by its own publish. No compression; a message's answers leave corked, which is what its
-// message handler does by itself. `node uws.mjs echo|fanout [PORT]`
+// message handler does by itself. `node uws.mjs echo|fanout [PORT] [ADDRESS]`
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
@@ -11,7 +11,7 @@ if (!native) {
   process.exit(1);
 }
 
-const [mode = 'echo', port = '0'] = process.argv.slice(2);
+const [mode = 'echo', port = '0', host = '127.0.0.1'] = process.argv.slice(2);
 
 const common = {
   compression: uws.DISABLED,
@@ -44,10 +44,10 @@ if (mode === 'echo') {
   });
 }
 
-app.listen('127.0.0.1', Number(port), (socket) => {
+app.listen(host, Number(port), (socket) => {
   if (!socket) {
     console.error('uws.mjs: cannot listen');
     process.exit(1);
   }
-  console.log(`ready ws://127.0.0.1:${uws.us_socket_local_port(socket)}`);
+  console.log(`ready ws://${host}:${uws.us_socket_local_port(socket)}`);
 });

@@ -1,10 +1,10 @@
 // ws: echo, and fan-out by a loop of sends, which is how its documentation broadcasts. perMessageDeflate is off, as it is by
-// default; everything else is the default too. `node ws.mjs echo|fanout [PORT]`
+// default; everything else is the default too. `node ws.mjs echo|fanout [PORT] [ADDRESS]`
 import { WebSocketServer } from 'ws';
 
-const [mode = 'echo', port = '0'] = process.argv.slice(2);
+const [mode = 'echo', port = '0', host = '127.0.0.1'] = process.argv.slice(2);
 const server = new WebSocketServer({
-  host: '127.0.0.1',
+  host,
   port: Number(port),
   perMessageDeflate: false,
   maxPayload: 64 * 1024 * 1024,
@@ -28,5 +28,5 @@ server.on('connection', (socket, request) => {
   });
 });
 server.on('listening', () => {
-  console.log(`ready ws://127.0.0.1:${server.address().port}`);
+  console.log(`ready ws://${host}:${server.address().port}`);
 });

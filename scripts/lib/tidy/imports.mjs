@@ -15,7 +15,7 @@ const native = {
   core: ['hub', 'kernel', 'tcp'],
   addon: ['core'],
   bench: ['ws'],
-  wiregen: ['nic', 'wire', 'ws'],
+  wiregen: ['nic', 'wire', 'ws', 'bench'],
   sim: ['core'],
   test: ['addon', 'sim', 'bench', 'wiregen'],
   fuzz: ['addon', 'sim', 'bench', 'wiregen'],

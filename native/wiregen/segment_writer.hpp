@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "nic/nic.hpp"
+#include "wiregen/settings.hpp"
+
+namespace sluice::wiregen {
+
+// Puts headers in front of payloads and hands the frames to the device in bursts.
+class SegmentWriter {
+ public:
+  struct Counters {
+    uint64_t frames = 0;
+    uint64_t bytes = 0;
+    uint64_t dropped = 0;    // the device took no more for too long: retransmission makes up for it
+    uint64_t no_packet = 0;  // the pool was empty
+  };
+
+  SegmentWriter(nic::Nic& nic, const Settings& settings);
+  ~SegmentWriter();
+  SegmentWriter(const SegmentWriter&) = delete;
+  SegmentWriter& operator=(const SegmentWriter&) = delete;
+
+  void server_mac(const uint8_t* mac) noexcept;
+
+  struct Segment {
+    uint32_t source_address;
+    uint16_t source_port;
+    uint16_t window;
+    uint32_t seq;
+    uint32_t ack;
+    uint8_t flags;
+    bool timestamps;         // of an established connection that agreed on them
+    uint32_t stamp;
+    uint32_t stamp_echo;
+  };
+
+  // A packet whose payload of at most `room` bytes the caller writes at payload(); null when there is none. send() takes it.
+  nic::Packet* begin(uint32_t room) noexcept;
+  uint8_t* payload(nic::Packet* packet, const Segment& segment) const noexcept;
+  void send(nic::Packet* packet, const Segment& segment, uint32_t payload_bytes) noexcept;
+  // A frame that is complete.
+  void send_raw(nic::Packet* packet) noexcept { queue(packet); }
+
+  void flush() noexcept;
+  // Frames that the device did not take yet.
+  size_t waiting() const noexcept { return backlog_.size() - sent_; }
+  const Counters& counters() const noexcept { return counters_; }
+  nic::Nic& nic() noexcept { return nic_; }
+
+ private:
+  static constexpr size_t kBurst = 64;
+  static constexpr size_t kBacklog = 8192;
+  static constexpr uint32_t kEthernetIp = 14 + 20;
+
+  uint32_t tcp_bytes(const Segment& segment) const noexcept;
+  void write_options(uint8_t* at, const Segment& segment) const noexcept;
+  void checksum(nic::Packet* packet, uint32_t tcp_bytes, uint32_t segment_bytes) noexcept;
+  void queue(nic::Packet* packet) noexcept;
+
+  nic::Nic& nic_;
+  const Settings& settings_;
+  uint8_t template_[kEthernetIp] = {};
+  bool offload_;
+  std::vector<nic::Packet*> backlog_;
+  size_t sent_ = 0;
+  Counters counters_;
+};
+
+}  // namespace sluice::wiregen

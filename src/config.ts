@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isLoopback, parseAddress, type ListenAddress } from './config/address.js';
+import { deviceListen, networkOptions, type NetworkOptions } from './config/device.js';
 import type { ValueOf } from './config/kinds.js';
 import { AUTH_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS, type Option } from './config/options.js';
 import { ConfigError, UsageError } from './errors.js';
@@ -27,6 +28,8 @@ export interface Config extends Omit<Values<typeof SERVER_OPTIONS>, 'node'> {
   readonly auth: AuthConfig;
   /** Whether a `hello` without a token is accepted: with allowAnonymous, or on loopback where no keys are configured. */
   readonly anonymous: boolean;
+  /** What the dpdk driver is given; null with the others. */
+  readonly network: NetworkOptions | null;
 }
 
 /** Raw values as JSON or flags give them. */
@@ -34,7 +37,9 @@ export type RawConfig = Readonly<Record<string, unknown>>;
 
 /** The whole configuration from raw values. Throws ConfigError with the path of the first fault. */
 export function makeConfig(raw: RawConfig = {}): Config {
-  const { limits, log, session, auth, ...server } = raw;
+  const { limits, log, session, auth, ...given } = raw;
+  const listen = given['driver'] === 'dpdk' && given['listen'] === undefined ? deviceListen(given['ip']) : null;
+  const server = listen === null ? given : { ...given, listen };
   const values = readSection(SERVER_OPTIONS, server, '', ['limits', 'log', 'session', 'auth']);
   const config = {
     ...values,
@@ -45,7 +50,8 @@ export function makeConfig(raw: RawConfig = {}): Config {
     auth: readAuth(section(auth, 'auth')),
   };
   checkTogether(config);
-  return { ...config, anonymous: anonymousAllowed(config.allowAnonymous, config.auth, listenAddress(config.listen)) };
+  const anonymous = anonymousAllowed(config.allowAnonymous, config.auth, listenAddress(config.listen));
+  return { ...config, anonymous, network: networkOptions(config.driver, config, config.listen) };
 }
 
 /** Reads a configuration file. Throws ConfigError when it cannot be read or is no JSON object. */

@@ -61,7 +61,7 @@ Napi::Value Host::info(const Napi::CallbackInfo& info) {
   core::Engine& engine = *running_->engine;
   Napi::Object out = Napi::Object::New(info.Env());
   out.Set("port", engine.port());
-  out.Set("driver", engine.core(0).driver().name());
+  out.Set("driver", engine.driver_name());
   out.Set("driverReason", engine.driver_reason());
   out.Set("regionName", engine.region().name());
   return out;

@@ -17,23 +17,41 @@ InlineLoop::InlineLoop(uv_loop_t* loop, core::Core& core, std::function<void()> 
   uv_timer_init(loop, &timer_);
   timer_.data = this;
   uv_timer_start(&timer_, &InlineLoop::on_tick, kTickMs, kTickMs);
+  uv_idle_init(loop, &idle_);
+  idle_.data = this;
 }
 
 void InlineLoop::on_readable(uv_poll_t* handle, int, int) { static_cast<InlineLoop*>(handle->data)->visit(); }
 
 void InlineLoop::on_tick(uv_timer_t* handle) { static_cast<InlineLoop*>(handle->data)->visit(); }
 
+void InlineLoop::on_idle(uv_idle_t* handle) { static_cast<InlineLoop*>(handle->data)->visit(); }
+
+// An idle handle keeps libuv from blocking in its poll phase, where Node's own I/O is looked at all the same.
+void InlineLoop::keep_polling(bool on) {
+  if (polling_ == on || closing_) return;
+  polling_ = on;
+  if (on) {
+    uv_idle_start(&idle_, &InlineLoop::on_idle);
+  } else {
+    uv_idle_stop(&idle_);
+  }
+}
+
 void InlineLoop::visit() {
   if (visiting_ || closing_) return;
   visiting_ = true;
   const uint64_t begin = monotonic_us();
+  bool quiet = false;
   for (uint32_t i = 0; i < kRoundsPerVisit && !closing_; ++i) {
-    if (!round() || monotonic_us() - begin > kVisitUs) break;
+    quiet = !round();
+    if (quiet || monotonic_us() - begin > kVisitUs) break;
     if (const uint32_t wait_us = core_.pacing_us(); wait_us != 0) {
       const timespec wait{0, static_cast<long>(wait_us) * 1000};
       nanosleep(&wait, nullptr);
     }
   }
+  if (core_.polls_device() && !closing_) keep_polling(!quiet || !core_.prepare_wait());
   visiting_ = false;
 }
 
@@ -61,12 +79,13 @@ void InlineLoop::pump() {
 void InlineLoop::set_referenced(bool referenced) {
   auto* poll = reinterpret_cast<uv_handle_t*>(&poll_);
   auto* timer = reinterpret_cast<uv_handle_t*>(&timer_);
-  if (referenced) {
-    uv_ref(poll);
-    uv_ref(timer);
-  } else {
-    uv_unref(poll);
-    uv_unref(timer);
+  auto* idle = reinterpret_cast<uv_handle_t*>(&idle_);
+  for (uv_handle_t* handle : {poll, timer, idle}) {
+    if (referenced) {
+      uv_ref(handle);
+    } else {
+      uv_unref(handle);
+    }
   }
 }
 
@@ -80,8 +99,10 @@ void InlineLoop::close(std::function<void()> done) {
   };
   uv_poll_stop(&poll_);
   uv_timer_stop(&timer_);
+  uv_idle_stop(&idle_);
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), on_close);
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), on_close);
+  uv_close(reinterpret_cast<uv_handle_t*>(&idle_), on_close);
 }
 
 }  // namespace sluice::addon

@@ -10,7 +10,8 @@
 namespace sluice::addon {
 
 // Hosts one core on Node's own event loop: no wake-up lies between a receive and its handler. A visit is bounded in rounds and in
-// time, so that Node's timers and I/O keep their share.
+// time, so that Node's timers and I/O keep their share. While the core polls a device the loop does not block, and each of its turns
+// is a visit; once the device is quiet the loop sleeps until the driver's file is readable.
 class InlineLoop {
  public:
   // `turn` lets the control plane handle the events that are visible; it is called on the loop's thread.
@@ -29,8 +30,10 @@ class InlineLoop {
 
   static void on_readable(uv_poll_t* handle, int status, int events);
   static void on_tick(uv_timer_t* handle);
+  static void on_idle(uv_idle_t* handle);
 
   void visit();
+  void keep_polling(bool on);
   bool round();
 
   core::Core& core_;
@@ -38,10 +41,12 @@ class InlineLoop {
   std::function<void()> closed_;
   uv_poll_t poll_;
   uv_timer_t timer_;
+  uv_idle_t idle_;
   uint32_t told_position_ = 0;
-  int open_handles_ = 2;
+  int open_handles_ = 3;
   bool visiting_ = false;
   bool closing_ = false;
+  bool polling_ = false;
 };
 
 }  // namespace sluice::addon

@@ -54,6 +54,24 @@ void read_core(const Napi::Object& object, core::CoreOptions& options) {
   options.upgrade.origins = texts(object, "origins");
 }
 
+core::NetworkOptions read_network(const Napi::Object& object) {
+  core::NetworkOptions network;
+  network.eal = text(object, "eal");
+  network.port = text(object, "port");
+  network.pcap = text(object, "pcap");
+  network.ips = texts(object, "ips");
+  network.gateways = texts(object, "gateways");
+  uint32_t vlan = 0;
+  uint32_t mtu = 0;
+  read(object, "vlan", vlan);
+  read(object, "mtu", mtu);
+  network.vlan = static_cast<uint16_t>(vlan);
+  network.mtu = static_cast<uint16_t>(mtu);
+  read(object, "packets", network.packets);
+  read(object, "spinUs", network.spin_us);
+  return network;
+}
+
 }  // namespace
 
 core::EngineOptions read_options(const Napi::Object& object) {
@@ -63,6 +81,8 @@ core::EngineOptions read_options(const Napi::Object& object) {
   read_core(object, options.core);
   const std::string driver = text(object, "driver");
   options.driver = driver == "epoll" ? KernelDriverKind::kEpoll : driver == "uring" ? KernelDriverKind::kUring : KernelDriverKind::kAuto;
+  const Napi::Value network = object.Get("network");
+  if (network.IsObject()) options.network = read_network(network.As<Napi::Object>());
   options.listen.address = text(object, "address");
   uint32_t port = 0;
   read(object, "port", port);

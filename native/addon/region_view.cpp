@@ -1,6 +1,8 @@
 #include "addon/region_view.hpp"
 
+#include "core/device_counters.hpp"
 #include "kernel/factory.hpp"
+#include "nic/dpdk_library.hpp"
 #include "queue/describe.hpp"
 #include "queue/region.hpp"
 
@@ -25,7 +27,9 @@ Napi::Value attach_region(const Napi::CallbackInfo& info) {
 
 Napi::Value describe_layout(const Napi::CallbackInfo& info) {
   Napi::Object out = Napi::Object::New(info.Env());
-  for (const queue::LayoutConstant& constant : queue::describe_layout()) {
+  std::vector<queue::LayoutConstant> constants = queue::describe_layout();
+  for (const queue::LayoutConstant& constant : core::describe_device_counters()) constants.push_back(constant);
+  for (const queue::LayoutConstant& constant : constants) {
     if (!out.Has(constant.group)) out.Set(constant.group, Napi::Object::New(info.Env()));
     out.Get(constant.group).As<Napi::Object>().Set(constant.name, static_cast<double>(constant.value));
   }
@@ -47,6 +51,13 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
   out.Set("silentSends", uring.silent_sends);
   Napi::Object all = Napi::Object::New(info.Env());
   all.Set("uring", out);
+  std::string reason;
+  const nic::DpdkApi* const dpdk = nic::load_dpdk(reason);
+  Napi::Object device = Napi::Object::New(info.Env());
+  device.Set("usable", dpdk != nullptr);
+  device.Set("reason", reason);
+  device.Set("version", dpdk == nullptr ? "" : dpdk->dpdk_version);
+  all.Set("dpdk", device);
   return all;
 }
 

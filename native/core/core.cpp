@@ -16,8 +16,9 @@ Core::Core(queue::Region& region, uint32_t index, const CoreOptions& options)
 
 Core::~Core() = default;
 
-void Core::attach(std::unique_ptr<StreamDriver> driver) {
+void Core::attach(std::unique_ptr<StreamDriver> driver, DeviceSide* device) {
   driver_ = std::move(driver);
+  device_ = device;
   parts_.driver = driver_.get();
   parts_.outbox.attach(*driver_);
 }
@@ -90,6 +91,7 @@ void Core::publish_counters() {
   counters.set(Counter::memory_hub_bytes, parts_.hub.memory());
   counters.set(Counter::memory_send_queue_bytes, parts_.outbox.memory());
   counters.add(Counter::turns);
+  if (device_ != nullptr) device_->publish(counters);
 }
 
 // ---- StreamSink ----

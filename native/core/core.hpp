@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/commands.hpp"
+#include "core/device_side.hpp"
 #include "core/heartbeat.hpp"
 #include "core/inbox.hpp"
 #include "core/lifecycle.hpp"
@@ -22,7 +23,8 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   // The core's receive blocks, for the driver that is then given to attach().
   BlockPool& blocks() noexcept { return parts_.blocks; }
   uint32_t capacity() const noexcept { return parts_.table.capacity(); }
-  void attach(std::unique_ptr<StreamDriver> driver);
+  // `device` is what the driver polls, where it does; it outlives the core.
+  void attach(std::unique_ptr<StreamDriver> driver, DeviceSide* device = nullptr);
   StreamDriver& driver() noexcept { return *driver_; }
   queue::Counters& counters() noexcept { return parts_.counters; }
 
@@ -31,6 +33,10 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   bool receive(int64_t timeout_us);
   // Carries out commands and offers all writes. Returns the number of commands; true in `reader_waits` as CommandReader::done.
   uint32_t transmit(bool& reader_waits);
+
+  // After a turn without anything to do, for a loop that hosts the core: true when the driver's wait_fd() announces what comes.
+  bool prepare_wait() { return device_ == nullptr || device_->prepare_wait(); }
+  bool polls_device() const noexcept { return device_ != nullptr; }
 
   uint32_t handled() const noexcept { return handled_; }
   // Grows with every event written.
@@ -69,6 +75,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   Heartbeat heartbeat_;
   CommandReader commands_;
   std::unique_ptr<StreamDriver> driver_;
+  DeviceSide* device_ = nullptr;
   uint64_t care_due_us_ = 0;
   uint64_t count_due_us_ = 0;
   uint64_t paced_messages_ = 0;

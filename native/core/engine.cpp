@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
+
+#include "nic/dpdk_library.hpp"
 
 namespace sluice::core {
 
@@ -13,11 +16,12 @@ std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string
   std::unique_ptr<Engine> engine(new Engine());
   engine->region_ = queue::Region::create(options.region, error);
   if (!engine->region_) return nullptr;
+  if (options.network && !engine->open_device(options, error)) return nullptr;
   for (uint32_t index = 0; index < options.region.cores; ++index) {
     if (!engine->add_core(options, index, error)) return nullptr;
   }
   queue::RegionHeader& header = engine->region_->header();
-  std::strncpy(header.driver, engine->cores_[0]->driver().name(), sizeof header.driver - 1);
+  std::strncpy(header.driver, engine->driver_name(), sizeof header.driver - 1);
   // For inspectors: why the driver is not the preferred one, or what it has to work with.
   const bool uring = std::strcmp(header.driver, "uring") == 0;
   const std::string about = uring ? uring_features() : engine->driver_reason_;
@@ -25,17 +29,41 @@ std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string
   return engine;
 }
 
+bool Engine::open_device(const EngineOptions& options, std::string& error) {
+  nic::DpdkOptions device;
+  device.eal = options.network->eal.c_str();
+  device.port = options.network->port.c_str();
+  device.queues = options.region.cores;
+  device.packets = options.network->packets;
+  device.mtu = options.network->mtu;
+  device.vlan = options.network->vlan;
+  device_ = nic::open_dpdk(device, error);
+  return device_ != nullptr;
+}
+
+bool Engine::attach_kernel_driver(const EngineOptions& options, Core& core, std::string& error) {
+  auto driver = make_kernel_driver(options.driver, {core.capacity(), &core.blocks(), &core}, error);
+  if (!driver) return false;
+  driver_reason_ = std::exchange(error, "");
+  core.attach(std::move(driver));
+  return true;
+}
+
+bool Engine::attach_network(const NetworkOptions& options, uint32_t index, Core& core, std::string& error) {
+  auto network = Network::make(options, device_->queue(index), index, error);
+  if (!network) return false;
+  auto driver = network->make_driver(core.capacity(), core.blocks(), core, error);
+  if (!driver) return false;
+  core.attach(std::move(driver), network.get());
+  networks_.push_back(std::move(network));
+  return true;
+}
+
 bool Engine::add_core(const EngineOptions& options, uint32_t index, std::string& error) {
   auto core = std::make_unique<Core>(*region_, index, options.core);
-  KernelDriverOptions driver_options{core->capacity(), &core->blocks(), core.get()};
-  std::string message;
-  auto driver = make_kernel_driver(options.driver, driver_options, message);
-  if (!driver) {
-    error = message;
-    return false;
-  }
-  driver_reason_ = message;
-  core->attach(std::move(driver));
+  const bool attached = options.network ? attach_network(*options.network, index, *core, error)
+                                        : attach_kernel_driver(options, *core, error);
+  if (!attached) return false;
   const int doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (doorbell < 0) {
     error = std::string("cannot create a doorbell: ") + std::strerror(errno) + ". Raise the limit on open files (ulimit -n).";
@@ -58,6 +86,8 @@ Engine::~Engine() { close_cores(); }
 void Engine::close_cores() {
   stop_threads();
   cores_.clear();
+  networks_.clear();
+  device_.reset();
   for (const int fd : doorbells_) ::close(fd);
   doorbells_.clear();
 }

@@ -2,11 +2,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "core/core.hpp"
+#include "core/network.hpp"
 #include "kernel/factory.hpp"
 #include "queue/flag.hpp"
 #include "queue/region.hpp"
@@ -18,6 +20,7 @@ struct EngineOptions {
   CoreOptions core;
   KernelDriverKind driver = KernelDriverKind::kAuto;
   ListenOptions listen;
+  std::optional<NetworkOptions> network;  // our own stack on a DPDK port instead of kernel sockets
 };
 
 // The data plane: a region and its cores. A core runs on a thread of its own (run_threads) or is driven by whoever owns the engine.
@@ -31,6 +34,7 @@ class Engine {
   uint32_t cores() const noexcept { return static_cast<uint32_t>(cores_.size()); }
   Core& core(uint32_t index) noexcept { return *cores_[index]; }
   uint16_t port() const noexcept { return port_; }
+  const char* driver_name() noexcept { return device_ ? "dpdk" : cores_[0]->driver().name(); }
   const std::string& driver_reason() const noexcept { return driver_reason_; }
 
   // Starts a thread for each core; `wake` is called from those threads when the control plane sleeps and has events.
@@ -44,10 +48,15 @@ class Engine {
  private:
   Engine() = default;
 
+  bool open_device(const EngineOptions& options, std::string& error);
   bool add_core(const EngineOptions& options, uint32_t index, std::string& error);
+  bool attach_kernel_driver(const EngineOptions& options, Core& core, std::string& error);
+  bool attach_network(const NetworkOptions& options, uint32_t index, Core& core, std::string& error);
   void run(uint32_t index);
 
   std::unique_ptr<queue::Region> region_;
+  std::unique_ptr<nic::DpdkDevice> device_;
+  std::vector<std::unique_ptr<Network>> networks_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::vector<int> doorbells_;
   std::vector<std::thread> threads_;

@@ -4,35 +4,38 @@
 
 namespace sluice::net {
 
-// Monotonic totals of one interface. What is dropped is counted by the reason.
+// Monotonic totals of one interface by name: one list for the struct and for whoever prints them. What is dropped is counted by the
+// reason.
+#define SLUICE_NET_COUNTERS(X)                                                                          \
+  X(frames_in)                                                                                          \
+  X(frames_out)                                                                                         \
+  X(segments_in)                                                                                        \
+  X(segments_out)                                                                                       \
+  X(dropped_short)             /* a header or its stated length is cut off */                           \
+  X(dropped_not_ours)          /* another station's, VLAN's or address's, or a family not spoken */     \
+  X(dropped_martian)           /* a source or a pair of addresses that cannot be */                     \
+  X(dropped_fragment)                                                                                   \
+  X(dropped_checksum)                                                                                   \
+  X(dropped_protocol)          /* ours, but nobody here speaks it */                                    \
+  X(dropped_neighbor_message)  /* ARP or neighbour discovery that breaks its rules */                   \
+  X(dropped_icmp)              /* ICMP that is malformed or of no use */                                \
+  X(unsent_no_route)                                                                                    \
+  X(unsent_unresolved)         /* the neighbour did not answer, or too much waited for it */            \
+  X(unsent_device_full)                                                                                 \
+  X(unsent_no_packet)                                                                                   \
+  X(unsent_too_big)                                                                                     \
+  X(echo_requests)                                                                                      \
+  X(icmp_errors_in)                                                                                     \
+  X(icmp_errors_out)                                                                                    \
+  X(icmp_errors_limited)                                                                                \
+  X(neighbor_requests_in)                                                                               \
+  X(neighbor_requests_out)                                                                              \
+  X(address_conflicts)
+
 struct NetCounters {
-  uint64_t frames_in = 0;
-  uint64_t frames_out = 0;
-  uint64_t segments_in = 0;
-  uint64_t segments_out = 0;
-
-  uint64_t dropped_short = 0;         // a header or its stated length is cut off
-  uint64_t dropped_not_ours = 0;      // another station's, VLAN's or address's, or a protocol family that is not spoken
-  uint64_t dropped_martian = 0;       // a source or a pair of addresses that cannot be
-  uint64_t dropped_fragment = 0;
-  uint64_t dropped_checksum = 0;
-  uint64_t dropped_protocol = 0;      // ours, but nobody here speaks it
-  uint64_t dropped_neighbor_message = 0;  // ARP or neighbour discovery that breaks its rules
-  uint64_t dropped_icmp = 0;          // ICMP that is malformed or of no use
-
-  uint64_t unsent_no_route = 0;
-  uint64_t unsent_unresolved = 0;     // the neighbour did not answer, or too much waited for it
-  uint64_t unsent_device_full = 0;
-  uint64_t unsent_no_packet = 0;
-  uint64_t unsent_too_big = 0;
-
-  uint64_t echo_requests = 0;
-  uint64_t icmp_errors_in = 0;
-  uint64_t icmp_errors_out = 0;
-  uint64_t icmp_errors_limited = 0;
-  uint64_t neighbor_requests_in = 0;
-  uint64_t neighbor_requests_out = 0;
-  uint64_t address_conflicts = 0;
+#define SLUICE_NET_FIELD(name) uint64_t name = 0;
+  SLUICE_NET_COUNTERS(SLUICE_NET_FIELD)
+#undef SLUICE_NET_FIELD
 
   uint64_t dropped() const noexcept {
     return dropped_short + dropped_not_ours + dropped_martian + dropped_fragment + dropped_checksum + dropped_protocol +

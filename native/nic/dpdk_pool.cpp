@@ -1,8 +1,6 @@
 #include "nic/dpdk_pool.hpp"
 
-#include <rte_errno.h>
 #include <rte_lcore.h>
-#include <rte_mbuf_pool_ops.h>
 #include <rte_ring.h>
 
 #include <algorithm>
@@ -11,18 +9,39 @@ namespace sluice::nic {
 
 DpdkPool::~DpdkPool() { rte_mempool_free(pool_); }
 
-bool DpdkPool::create(const std::string& name, uint32_t packets, uint32_t data_bytes, uint32_t for_receive, int socket,
-                      std::string& error) {
-  const auto room = static_cast<uint16_t>(data_bytes + RTE_PKTMBUF_HEADROOM);
-  pool_ = rte_pktmbuf_pool_create_by_ops(name.c_str(), packets, kCache, sizeof(Packet), room, socket, "ring_mp_mc");
+// As rte_pktmbuf_pool_create() does it, which has no flags.
+rte_mempool* DpdkPool::make_pool(const std::string& name, const Plan& plan) noexcept {
+  const auto room = static_cast<uint16_t>(plan.data_bytes + RTE_PKTMBUF_HEADROOM);
+  const uint32_t element = sizeof(rte_mbuf) + sizeof(Packet) + room;
+  const uint32_t flags = plan.across_pages ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), plan.packets, element, kCache, sizeof(rte_pktmbuf_pool_private),
+                                                     plan.socket, flags);
+  if (pool == nullptr) return nullptr;
+  rte_pktmbuf_pool_private own{};
+  own.mbuf_data_room_size = room;
+  own.mbuf_priv_size = sizeof(Packet);
+  // free_count() looks into the ring.
+  if (rte_mempool_set_ops_byname(pool, "ring_mp_mc", nullptr) == 0) {
+    rte_pktmbuf_pool_init(pool, &own);
+    if (rte_mempool_populate_default(pool) >= 0) {
+      rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
+      return pool;
+    }
+  }
+  rte_mempool_free(pool);
+  return nullptr;
+}
+
+bool DpdkPool::create(const std::string& name, const Plan& plan, std::string& error) {
+  pool_ = make_pool(name, plan);
   if (pool_ == nullptr) {
-    const uint64_t mib = (static_cast<uint64_t>(packets) * (room + 320u)) >> 20;
-    error = "no memory for " + std::to_string(packets) + " packets (about " + std::to_string(mib) + " MiB): " + rte_strerror(rte_errno) +
-            ". Give EAL more (-m MIB), reserve more hugepages (sysctl -w vm.nr_hugepages=N), or ask for fewer packets";
+    const uint64_t mib = (static_cast<uint64_t>(plan.packets) * (plan.data_bytes + 448u)) >> 20;
+    error = "no memory for " + std::to_string(plan.packets) + " packets (about " + std::to_string(mib) +
+            " MiB). Give EAL more (-m MIB), reserve more hugepages (sysctl -w vm.nr_hugepages=N), or ask for fewer packets";
     return false;
   }
-  total_ = packets - std::min(packets, for_receive);
-  data_bytes_ = data_bytes;
+  total_ = plan.packets - std::min(plan.packets, plan.for_receive);
+  data_bytes_ = plan.data_bytes;
   return true;
 }
 

@@ -28,8 +28,18 @@ class DpdkPool final : public PacketPool {
   DpdkPool(const DpdkPool&) = delete;
   DpdkPool& operator=(const DpdkPool&) = delete;
 
-  // data_bytes: room of each packet behind its headroom. False with the reason.
-  bool create(const std::string& name, uint32_t packets, uint32_t data_bytes, uint32_t for_receive, int socket, std::string& error);
+  struct Plan {
+    uint32_t packets;
+    uint32_t data_bytes;   // room of each packet behind its headroom
+    uint32_t for_receive;  // of the packets, held by the device for what comes
+    int socket;
+    // The device goes by virtual addresses only, so that packets may lie across pages. Without hugepages each would take a page of its
+    // own otherwise; and AF_XDP's driver counts on packets that lie side by side: with gaps the last ones are outside of what it
+    // registers, and the kernel takes nothing that lies there.
+    bool across_pages;
+  };
+  // False with the reason.
+  bool create(const std::string& name, const Plan& plan, std::string& error);
 
   Packet* allocate(uint32_t bytes) noexcept override;
   void unref(Packet* packet) noexcept override {
@@ -45,6 +55,7 @@ class DpdkPool final : public PacketPool {
  private:
   static constexpr uint32_t kCache = 256;
 
+  static rte_mempool* make_pool(const std::string& name, const Plan& plan) noexcept;
   static Packet* wrap_piece(rte_mbuf* mbuf) noexcept;
   static Packet* wrap_chain(rte_mbuf* mbuf, Packet* first) noexcept;
 

@@ -19,6 +19,11 @@ bool is_driver(const std::string& driver, const char* name) noexcept { return dr
 // Offloads that a driver announces but does in software of its own, copying headers: ours costs less.
 bool offloads_in_software(const std::string& driver) noexcept { return is_driver(driver, "net_tap"); }
 
+// Drivers that copy or hand over by virtual address what they send.
+bool is_on_sockets(const std::string& driver) noexcept {
+  return is_driver(driver, "net_af_xdp") || is_driver(driver, "net_af_packet") || is_driver(driver, "net_tap");
+}
+
 std::string failure(const char* doing, const std::string& port, int error) {
   return std::string(doing) + " port " + port + ": " + rte_strerror(error < 0 ? -error : error);
 }
@@ -156,9 +161,13 @@ bool DpdkPort::set_up_queues(const DpdkOptions& options, std::string& error) {
   for (uint32_t queue = 0; queue < options.queues; ++queue) {
     pools_.push_back(std::make_unique<DpdkPool>());
     const std::string pool_name = "sluice_" + std::to_string(id_) + "_" + std::to_string(queue);
-    const uint32_t held = queue < plan_.rx_queues ? plan_.rx_descriptors : 0;
-    const uint32_t packets = std::max<uint32_t>(options.packets, 2u * plan_.rx_descriptors);
-    if (!pools_.back()->create(pool_name, packets, plan_.data_bytes, held, socket, error)) return false;
+    DpdkPool::Plan plan{};
+    plan.packets = std::max<uint32_t>(options.packets, 2u * plan_.rx_descriptors);
+    plan.data_bytes = plan_.data_bytes;
+    plan.for_receive = queue < plan_.rx_queues ? plan_.rx_descriptors : 0;
+    plan.socket = socket;
+    plan.across_pages = is_on_sockets(driver_);
+    if (!pools_.back()->create(pool_name, plan, error)) return false;
   }
   for (uint16_t queue = 0; queue < plan_.rx_queues; ++queue) {
     const FileWatch watch;

@@ -64,8 +64,10 @@ enum class Counter : uint32_t {
 };
 
 inline constexpr uint32_t kCounterCount = static_cast<uint32_t>(Counter::count_);
-inline constexpr uint32_t kCounterSlots = 128;
-static_assert(kCounterCount <= kCounterSlots);
+inline constexpr uint32_t kCounterSlots = 256;
+// From here on the counters of the device that a core polls, named by who has one (core/device_counters.hpp).
+inline constexpr uint32_t kDeviceCounterSlot = 96;
+static_assert(kCounterCount <= kDeviceCounterSlot && kDeviceCounterSlot < kCounterSlots);
 
 // Relaxed everywhere: each counter stands alone and has one writer; a reader wants a recent value, not an order.
 class Counters {
@@ -77,9 +79,8 @@ class Counters {
     slot.store(slot.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
   }
   void subtract(Counter counter, uint64_t amount = 1) noexcept { add(counter, 0 - amount); }
-  void set(Counter counter, uint64_t value) noexcept {
-    slots_[static_cast<uint32_t>(counter)].store(value, std::memory_order_relaxed);
-  }
+  void set(Counter counter, uint64_t value) noexcept { set_slot(static_cast<uint32_t>(counter), value); }
+  void set_slot(uint32_t slot, uint64_t value) noexcept { slots_[slot].store(value, std::memory_order_relaxed); }
   uint64_t get(Counter counter) const noexcept {
     return slots_[static_cast<uint32_t>(counter)].load(std::memory_order_relaxed);
   }

@@ -21,7 +21,9 @@ export function parseFlags(name: string, flags: Flags, argv: readonly string[], 
   const options = Object.fromEntries(Object.entries(flags).map(([flag, { type }]) => [flag, { type }]));
   let parsed;
   try {
-    parsed = parseArgs({ args: [...argv], options: { ...options, help: { type: 'boolean', short: 'h' } }, allowPositionals: positionals });
+    parsed = parseArgs({
+      args: joinValues(flags, argv), options: { ...options, help: { type: 'boolean', short: 'h' } }, allowPositionals: positionals,
+    });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), {
       remedy: `Options: ${Object.keys(flags).map((flag) => `--${flag}`).join(' ')}`,
@@ -36,6 +38,31 @@ export function parseFlags(name: string, flags: Flags, argv: readonly string[], 
     return null;
   }
   return { values: parsed.values as FlagValues, positionals: parsed.positionals };
+}
+
+/**
+ * `--eal "--no-huge -m 256"`: a value that begins with a dash is written behind `=`, because parseArgs would take it for a forgotten one.
+ * Where the next argument is itself a flag that is known, the value was forgotten.
+ */
+function joinValues(flags: Flags, argv: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i]!;
+    const next = argv[i + 1];
+    const takesText = argument.startsWith('--') && flags[argument.slice(2)]?.type === 'string';
+    if (takesText && next !== undefined && next.startsWith('-') && !isFlag(flags, next)) {
+      joined.push(`${argument}=${next}`);
+      i += 1;
+    } else {
+      joined.push(argument);
+    }
+  }
+  return joined;
+}
+
+function isFlag(flags: Flags, argument: string): boolean {
+  const name = argument.replace(/^--/, '').split('=')[0] ?? '';
+  return argument === '--' || argument === '-h' || argument === '--help' || (argument.startsWith('--') && Object.hasOwn(flags, name));
 }
 
 export function textFlag(values: FlagValues, name: string, fallback: string): string {

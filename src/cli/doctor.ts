@@ -101,7 +101,7 @@ function hugepages(): Finding {
 function dpdk(): Finding {
   const folders = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'];
   const found = folders.some((folder) => existsSync(`${folder}/librte_eal.so.23`));
-  const what = `DPDK libraries ${found ? 'are' : 'are not'} installed (this release serves kernel sockets only)`;
+  const what = `DPDK libraries ${found ? 'are' : 'are not'} installed (the dpdk driver needs them)`;
   return { state: 'note', what, mend: null };
 }
 

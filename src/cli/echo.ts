@@ -1,15 +1,20 @@
 import { parseSize } from '../config.js';
 import { startEcho } from '../engine/index.js';
-import { NotInReleaseError, UsageError } from '../errors.js';
-import { parseFlags, textFlag } from './args.js';
+import { deviceListen, networkOptions, type DeviceConfig } from '../config/device.js';
+import { DEVICE_OPTIONS, type Option } from '../config/options.js';
+import { UsageError } from '../errors.js';
+import { parseFlags, textFlag, type Flag, type FlagValues } from './args.js';
 import { onStopSignal } from './signals.js';
 
-const FLAGS = {
-  driver: { type: 'string', help: 'auto (default), uring or epoll' },
+const DEVICE: readonly (readonly [string, Option<unknown>])[] = Object.entries(DEVICE_OPTIONS);
+
+const FLAGS: Readonly<Record<string, Flag>> = {
+  driver: { type: 'string', help: 'auto (default), dpdk, uring or epoll' },
   listen: { type: 'string', help: 'address, 127.0.0.1:9000 by default; port 0 lets the system choose' },
   'max-message': { type: 'string', help: 'largest message, 64MiB by default' },
   cores: { type: 'string', help: 'threads of the data plane; 1 (default) runs on the main thread' },
-} as const;
+  ...Object.fromEntries(DEVICE.map(([name, { flag = name, help }]) => [flag, { type: 'string', help }])),
+};
 
 /** `sluice echo` */
 export async function echo(argv: readonly string[]): Promise<number> {
@@ -23,8 +28,11 @@ export async function echo(argv: readonly string[]): Promise<number> {
   }
   const cores = Number(textFlag(values, 'cores', '1'));
   if (!Number.isInteger(cores) || cores < 1 || cores > 14) throw new UsageError('--cores: expected 1 to 14');
-  const listen = textFlag(values, 'listen', '127.0.0.1:9000');
-  const engine = await startEcho({ driver, listen, maxMessage, cores, sendBudget: Math.max(256 * 1024, maxMessage) });
+  const device = readDevice(values);
+  const fallback = driver === 'dpdk' ? deviceListen(device.ip) : null;
+  const listen = textFlag(values, 'listen', fallback ?? '127.0.0.1:9000');
+  const network = networkOptions(driver, device, listen);
+  const engine = await startEcho({ driver, network, listen, maxMessage, cores, sendBudget: Math.max(256 * 1024, maxMessage) });
   onStopSignal(async () => engine.stop());
   if (engine.driverReason !== null) process.stderr.write(`sluice echo: driver ${engine.driver}: ${engine.driverReason}\n`);
   const host = engine.address.includes(':') ? `[${engine.address}]` : engine.address;
@@ -32,8 +40,17 @@ export async function echo(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-export function readDriver(name: string): 'auto' | 'epoll' | 'uring' {
-  if (name === 'auto' || name === 'epoll' || name === 'uring') return name;
-  if (name === 'dpdk') throw new NotInReleaseError('the dpdk driver is not in this release: use --driver uring or epoll');
-  throw new UsageError(`--driver: expected auto, uring or epoll, got '${name}'`);
+function readDriver(name: string): 'auto' | 'dpdk' | 'epoll' | 'uring' {
+  if (name === 'auto' || name === 'dpdk' || name === 'epoll' || name === 'uring') return name;
+  throw new UsageError(`--driver: expected auto, dpdk, uring or epoll, got '${name}'`);
+}
+
+function readDevice(values: FlagValues): DeviceConfig {
+  const read = DEVICE.map(([name, { flag = name, kind, fallback }]) => {
+    const given = values[flag];
+    const value = given === undefined ? fallback : kind.read(given);
+    if (value === undefined) throw new UsageError(`--${flag}: expected ${kind.expects}, got '${given}'`);
+    return [name, value];
+  });
+  return Object.fromEntries(read) as DeviceConfig;
 }

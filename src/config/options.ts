@@ -26,6 +26,19 @@ function option<T>(kind: Kind<T>, fallback: T, help: string, flagName?: string):
 const NAME = text(63, /^[A-Za-z0-9][A-Za-z0-9._-]*$/, '1 to 63 letters, digits, dots, dashes or underscores');
 const PATTERN = text(255);
 
+/** What the dpdk driver is given; the other drivers refuse them. */
+export const DEVICE_OPTIONS = {
+  eal: option(orNull(text(4096)), null, 'EAL arguments of the dpdk driver, as on a command line.', 'eal'),
+  ip: option(list(ipAddress(true), 16), [], 'Own addresses of the dpdk driver, each with its prefix.', 'ip'),
+  gateway: option(list(ipAddress(false), 2), [], 'Default routes of the dpdk driver, at most one of IPv4 and one of IPv6.', 'gateway'),
+  dpdkPort: option(orNull(text(63)), null, 'Port that the dpdk driver takes, as EAL names it; null takes the first.', 'dpdk-port'),
+  vlan: option(count(0, 4094), 0, 'VLAN of the dpdk driver; 0 sends and takes untagged frames.', 'vlan'),
+  mtu: option(orNull(count(1280, 9600)), null, 'Largest IP packet of the dpdk driver; null takes the device\'s.', 'mtu'),
+  packets: option(count(4096, 4_194_304), 16_384, 'Packet buffers of 2 KiB that the dpdk driver reserves for each core.', 'packets'),
+  spinUs: option(count(0, 1_000_000), 50, 'Microseconds without a frame after which the dpdk driver stops polling and sleeps.', 'spin-us'),
+  pcap: option(orNull(text(4096)), null, 'File to which the dpdk driver writes the frames that pass.', 'pcap'),
+} as const;
+
 export const SERVER_OPTIONS = {
   driver: option(oneOf('auto', 'dpdk', 'uring', 'epoll'), 'auto', 'Where packets come from.', 'driver'),
   listen: option(address(), '127.0.0.1:9000', 'WebSocket address; port 0 lets the kernel choose.', 'listen'),
@@ -43,10 +56,7 @@ export const SERVER_OPTIONS = {
     null,
     'Bearer token of the admin API; null makes one in the data folder.',
   ),
-  eal: option(text(4096), 'sluice', 'EAL arguments of the dpdk driver.', 'eal'),
-  ip: option(orNull(ipAddress(true)), null, 'Own address of the dpdk driver, with its prefix.', 'ip'),
-  gateway: option(orNull(ipAddress(false)), null, 'Default route of the dpdk driver.', 'gateway'),
-  pcap: option(orNull(text(4096)), null, 'File to which the dpdk driver writes the frames that pass.', 'pcap'),
+  ...DEVICE_OPTIONS,
 } as const;
 
 export const LIMIT_OPTIONS = {

@@ -1,7 +1,8 @@
 /** Starts and stops an engine in this process. */
 import { cpus } from 'node:os';
 
-import { EngineError, ListenError, StoppedError } from '../errors.js';
+import type { NetworkOptions } from '../config/device.js';
+import { EngineError, InvalidError, ListenError, StoppedError } from '../errors.js';
 import { RegionPort } from './engine-port.js';
 import { loadNative, type NativeHost, type NativeInfo, type NativeOptions } from './native.js';
 import { RegionReader, type RegionCounters } from './reader.js';
@@ -10,7 +11,9 @@ import type { EngineEvents } from './port.js';
 
 /** Bytes, milliseconds and counts; what is left out has the default of DEFAULTS. */
 export interface EngineStartOptions {
-  readonly driver?: 'auto' | 'epoll' | 'uring';
+  readonly driver?: 'auto' | 'dpdk' | 'epoll' | 'uring';
+  /** With driver 'dpdk': the device and our addresses. */
+  readonly network?: NetworkOptions | null;
   /** Numeric address. */
   readonly address?: string;
   /** 0: the system chooses. */
@@ -54,7 +57,7 @@ const DEFAULTS = {
 export interface EngineHost {
   readonly port: RegionPort;
   readonly listening: { readonly address: string; readonly port: number };
-  /** 'epoll' or 'uring'. */
+  /** 'dpdk', 'epoll' or 'uring'. */
   readonly driver: string;
   /** Why the driver is not the preferred one; null when it is. */
   readonly driverReason: string | null;
@@ -69,6 +72,7 @@ export interface EngineHost {
 
 /** Rejects with ListenError or EngineError. Listens when it resolves; nothing is served before start(). */
 export async function startEngine(options: EngineStartOptions = {}): Promise<EngineHost> {
+  if (options.driver === 'dpdk' && (options.network ?? null) === null) throw new InvalidError('network: the dpdk driver needs its options');
   const cores = Math.min(options.cores ?? 1, Math.max(1, cpus().length));
   const native = createNative(toNative(options, cores));
   const info = native.info();
@@ -116,7 +120,8 @@ function toNative(options: EngineStartOptions, cores: number): NativeOptions {
     subprotocols: options.subprotocols ?? [],
     requireSubprotocol: options.requireSubprotocol ?? false,
     origins: options.origins ?? [],
-    driver: options.driver ?? 'auto',
+    driver: options.driver === undefined || options.driver === 'dpdk' ? 'auto' : options.driver,
+    network: options.driver === 'dpdk' ? (options.network ?? null) : null,
     address: options.address ?? '127.0.0.1',
     port: options.port ?? 0,
   };

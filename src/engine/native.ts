@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
+import type { NetworkOptions } from '../config/device.js';
 import { EngineError } from '../errors.js';
 import { LAYOUT } from './layout.js';
 
@@ -30,7 +31,10 @@ export interface NativeOptions {
   readonly subprotocols: readonly string[];
   readonly requireSubprotocol: boolean;
   readonly origins: readonly string[];
+  /** Of kernel sockets; without meaning where there is a network. */
   readonly driver: 'auto' | 'epoll' | 'uring';
+  /** Our own stack on a DPDK port; null for kernel sockets. */
+  readonly network: NetworkOptions | null;
   readonly address: string;
   readonly port: number;
 }
@@ -66,11 +70,20 @@ export interface UringProbe {
   readonly silentSends: boolean;
 }
 
+export interface DpdkProbe {
+  /** The driver is built and its libraries load. */
+  readonly usable: boolean;
+  /** Why it is not, and what to do. */
+  readonly reason: string;
+  /** "DPDK 22.11.11" */
+  readonly version: string;
+}
+
 export interface NativeAddon {
   readonly Host: new (options: NativeOptions) => NativeHost;
   attachRegion(name: string): ArrayBuffer;
   describeLayout(): Readonly<Record<string, Readonly<Record<string, number>>>>;
-  probe(): { readonly uring: UringProbe };
+  probe(): { readonly uring: UringProbe; readonly dpdk: DpdkProbe };
 }
 
 let loaded: NativeAddon | null = null;

@@ -1,8 +1,10 @@
 /** A reader of a running gateway's region: nothing is asked of the gateway, and nothing is written. */
 import { loadNative } from './native.js';
-import { COUNTERS, RING, SECTION_KIND } from './layout.js';
+import { COUNTERS, DEVICE_COUNTERS, RING, SECTION_KIND } from './layout.js';
 import { RegionError } from '../errors.js';
 import { RegionView } from './region.js';
+
+const COUNTER_SLOTS: Readonly<Record<string, number>> = { ...COUNTERS, ...DEVICE_COUNTERS };
 
 export interface RegionCounters {
   readonly name: string;
@@ -41,7 +43,7 @@ export class RegionReader {
   }
 
   counter(name: string): number {
-    const index = (COUNTERS as Readonly<Record<string, number>>)[name];
+    const index = COUNTER_SLOTS[name];
     if (index === undefined) throw new RegionError(`there is no counter '${name}'`);
     let sum = 0;
     for (let core = 0; core < this.#region.cores; core++) sum += this.#counters(core).getFloat(index);
@@ -51,7 +53,9 @@ export class RegionReader {
   read(): RegionCounters {
     const region = this.#region;
     const counters: Record<string, number> = {};
-    for (const name of Object.keys(COUNTERS)) counters[name] = this.counter(name);
+    // What a device counts is there only with the driver that has one.
+    const names = region.driver === 'dpdk' ? { ...COUNTERS, ...DEVICE_COUNTERS } : COUNTERS;
+    for (const name of Object.keys(names)) counters[name] = this.counter(name);
     return {
       name: region.name,
       driver: region.driver,

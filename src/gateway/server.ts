@@ -5,7 +5,6 @@ import { performance } from 'node:perf_hooks';
 import { startAdmin, type AdminServer } from '../admin/index.js';
 import { formatAddress, listenAddress, type Config } from '../config.js';
 import { startEngine, type EngineHost, type EngineNotice } from '../engine/index.js';
-import { NotInReleaseError } from '../errors.js';
 import { loadSessionSecret } from '../session/secret.js';
 import { LmdbMessageLog } from '../store/lmdb-message-log.js';
 import { LmdbSessionStore } from '../store/lmdb-session-store.js';
@@ -85,10 +84,10 @@ function openLog({ data, log }: Config): LmdbMessageLog {
 
 async function openEngine(config: Config): Promise<EngineHost> {
   const { driver, limits, log } = config;
-  if (driver === 'dpdk') throw new NotInReleaseError('the dpdk driver is not in this release', { remedy: 'Use --driver uring or epoll.' });
   const { host, port } = listenAddress(config.listen);
   return startEngine({
     driver, port,
+    network: config.network,
     address: host,
     protocol: 'sluice.v1',
     paths: ['/v1'],

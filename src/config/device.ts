@@ -1,0 +1,93 @@
+/** The options of the dpdk driver against each other, and as the engine takes them. */
+import { isIP } from 'node:net';
+
+import { ConfigError } from '../errors.js';
+import { parseAddress } from './address.js';
+import type { ValueOf } from './kinds.js';
+import { DEVICE_OPTIONS } from './options.js';
+
+export type DeviceConfig = { readonly [K in keyof typeof DEVICE_OPTIONS]: ValueOf<(typeof DEVICE_OPTIONS)[K]['kind']> };
+
+/** Our own stack on a DPDK port. */
+export interface NetworkOptions {
+  readonly eal: string;
+  readonly port: string;
+  readonly ips: readonly string[];
+  readonly gateways: readonly string[];
+  readonly vlan: number;
+  readonly mtu: number;
+  readonly packets: number;
+  readonly spinUs: number;
+  readonly pcap: string;
+}
+
+const DEFAULT_PORT = 9000;
+
+/** Where the dpdk driver listens unless it is told otherwise: on its first address. Null where that is not known. */
+export function deviceListen(ips: unknown): string | null {
+  const first: unknown = typeof ips === 'string' ? ips.split(',')[0] : Array.isArray(ips) ? ips[0] : null;
+  const host = typeof first === 'string' ? (first.trim().split('/')[0] ?? '') : '';
+  if (isIP(host) === 0) return null;
+  return isIP(host) === 6 ? `[${host}]:${DEFAULT_PORT}` : `${host}:${DEFAULT_PORT}`;
+}
+
+/** What the engine is given for `driver`; null for drivers on kernel sockets. Throws ConfigError for what does not fit together. */
+export function networkOptions(driver: string, device: DeviceConfig, listen: string): NetworkOptions | null {
+  if (driver !== 'dpdk') {
+    refuseWithout(device);
+    return null;
+  }
+  if (device.ip.length === 0) {
+    const remedy = 'Give it one with its prefix: --ip 10.9.0.1/24.';
+    throw new ConfigError('ip', 'the dpdk driver needs an address of its own', { remedy });
+  }
+  checkGateways(device);
+  checkListen(device, listen);
+  return {
+    eal: device.eal ?? '',
+    port: device.dpdkPort ?? '',
+    ips: device.ip,
+    gateways: device.gateway,
+    vlan: device.vlan,
+    mtu: device.mtu ?? 0,
+    packets: device.packets,
+    spinUs: device.spinUs,
+    pcap: device.pcap ?? '',
+  };
+}
+
+/** An option that would do nothing is refused: who gives it expects something. */
+function refuseWithout(device: DeviceConfig): void {
+  for (const [name, { fallback }] of Object.entries(DEVICE_OPTIONS)) {
+    const value = device[name as keyof DeviceConfig];
+    if (JSON.stringify(value) === JSON.stringify(fallback)) continue;
+    throw new ConfigError(name, 'is an option of the dpdk driver', { remedy: 'Add --driver dpdk, or leave the option out.' });
+  }
+}
+
+function checkGateways({ gateway, ip }: DeviceConfig): void {
+  for (const family of [4, 6]) {
+    const gateways = gateway.filter((address) => isIP(address) === family);
+    if (gateways.length > 1) throw new ConfigError('gateway', `expected at most one of IPv${family}`);
+    const own = ip.some((address) => isIP(hostOf(address)) === family);
+    if (gateways.length === 1 && !own) throw new ConfigError('gateway', `${gateways[0]} is of use only with an IPv${family} address in ip`);
+  }
+}
+
+function checkListen({ ip }: DeviceConfig, listen: string): void {
+  const host = parseAddress(listen)?.host ?? '';
+  if (host === '0.0.0.0' || host === '::' || ip.some((address) => sameAddress(hostOf(address), host))) return;
+  throw new ConfigError('listen', `${host} is none of the dpdk driver's addresses (${ip.map(hostOf).join(', ')})`, {
+    remedy: 'Listen on an address that --ip names, or on 0.0.0.0 or [::].',
+  });
+}
+
+function hostOf(address: string): string {
+  return address.split('/')[0] ?? '';
+}
+
+/** "fd00::1" and "fd00:0::1" are one address. */
+function sameAddress(a: string, b: string): boolean {
+  if (isIP(a) !== isIP(b)) return false;
+  return isIP(a) === 6 ? new URL(`http://[${a}]`).hostname === new URL(`http://[${b}]`).hostname : a === b;
+}

@@ -22,7 +22,7 @@ struct FaultCounters {
   uint64_t reordered = 0;
   uint64_t stalls = 0;
   uint64_t dropped_size = 0;
-  uint64_t dropped_full = 0;   // no memory, or no packet, for what was held back
+  uint64_t dropped_full = 0;  // no memory, or no packet, for what was held back
 };
 
 // Decides what happens to the frames of one direction, and holds copies of those that come later. A held frame takes no packet: at
@@ -33,7 +33,7 @@ class FaultLane {
     uint64_t due_us;
     uint64_t order;
     std::vector<uint8_t> bytes;
-    Packet head;   // flags and header lengths of the frame that it was
+    Packet head;  // flags and header lengths of the frame that it was
   };
 
   FaultLane(const FaultDirection& options, uint64_t seed, uint32_t hold_bytes)
@@ -49,7 +49,10 @@ class FaultLane {
   const Held& front() const { return held_.top(); }
   void pop();
   // The frame cannot be passed on for want of packets.
-  void give_up() { ++counters_.dropped_full; pop(); }
+  void give_up() {
+    ++counters_.dropped_full;
+    pop();
+  }
   uint64_t next_due_us() const { return held_.empty() ? UINT64_MAX : held_.top().due_us; }
   FaultCounters& counters() noexcept { return counters_; }
 

@@ -9,21 +9,19 @@ namespace sluice::nic {
 // What happens to the frames of one direction. Probabilities in millionths, times in microseconds.
 struct FaultDirection {
   uint32_t loss = 0;
-  uint32_t loss_burst = 1;         // frames lost in a row, once one is
+  uint32_t loss_burst = 1;  // frames lost in a row, once one is
   uint32_t duplicate = 0;
-  uint32_t corrupt = 0;            // one byte is changed, which every checksum finds
-  uint32_t truncate = 0;           // the end is cut off
-  uint32_t reorder = 0;            // held back by reorder_by_us while others pass
+  uint32_t corrupt = 0;   // one byte is changed, which every checksum finds
+  uint32_t truncate = 0;  // the end is cut off
+  uint32_t reorder = 0;   // held back by reorder_by_us while others pass
   uint32_t reorder_by_us = 2'000;
   uint32_t delay_us = 0;
-  uint32_t jitter_us = 0;          // added to the delay, evenly spread; order is kept
-  uint32_t stall = 0;              // nothing passes for stall_for_us, then everything that waited
+  uint32_t jitter_us = 0;  // added to the delay, evenly spread; order is kept
+  uint32_t stall = 0;      // nothing passes for stall_for_us, then everything that waited
   uint32_t stall_for_us = 200'000;
-  uint32_t drop_above = 0;         // IP bytes above which a frame is lost without a word; 0: none
+  uint32_t drop_above = 0;  // IP bytes above which a frame is lost without a word; 0: none
 
-  bool any() const noexcept {
-    return loss + duplicate + corrupt + truncate + reorder + delay_us + jitter_us + stall + drop_above != 0;
-  }
+  bool any() const noexcept { return loss + duplicate + corrupt + truncate + reorder + delay_us + jitter_us + stall + drop_above != 0; }
 };
 
 struct FaultOptions {

@@ -33,7 +33,7 @@ class PcapWriter {
   void stop(int reason);
 
   int fd_ = -1;
-  uint64_t written_ = 0;   // up to the end of the last whole record
+  uint64_t written_ = 0;  // up to the end of the last whole record
   uint64_t records_ = 0;
   std::string path_;
   std::string error_;

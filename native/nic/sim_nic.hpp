@@ -23,19 +23,19 @@ class WireObserver {
 struct SimNicOptions {
   NicCapabilities capabilities;
   uint32_t packets = 4096;
-  uint32_t packet_bytes = 2048;    // data room of each
-  uint32_t rx_ring = 1024;         // frames that wait to be received
-  uint32_t tx_ring = 512;          // frames that the device holds until it has read them
-  uint64_t tx_read_ns = 0;         // how long after transmit() the device reads a frame
-  uint32_t rx_piece_bytes = 0;     // received frames come in pieces of at most this; 0: in one where they fit
+  uint32_t packet_bytes = 2048;  // data room of each
+  uint32_t rx_ring = 1024;       // frames that wait to be received
+  uint32_t tx_ring = 512;        // frames that the device holds until it has read them
+  uint64_t tx_read_ns = 0;       // how long after transmit() the device reads a frame
+  uint32_t rx_piece_bytes = 0;   // received frames come in pieces of at most this; 0: in one where they fit
 };
 
 // One direction of a link: a bottleneck with a queue that drops at its end, then a delay.
 struct SimPathOptions {
-  uint64_t bits_per_second = 0;    // 0: no bottleneck
+  uint64_t bits_per_second = 0;  // 0: no bottleneck
   uint64_t delay_ns = 0;
   uint32_t queue_bytes = 1u << 20;
-  uint16_t mtu = 1500;             // IP bytes; longer frames are lost
+  uint16_t mtu = 1500;  // IP bytes; longer frames are lost
 };
 
 struct SimPathCounters {

@@ -122,9 +122,8 @@ TEST_CASE("fault: delays without holding packets of the device, in order", "[nic
   CHECK(run.got.empty());
   run.pass(12'000);
   REQUIRE(run.got.size() == 100);
-  CHECK(std::is_sorted(run.got.begin(), run.got.end(), [](const auto& a, const auto& b) {
-    return static_cast<uint8_t>(a[0]) < static_cast<uint8_t>(b[0]);
-  }));
+  CHECK(std::is_sorted(run.got.begin(), run.got.end(),
+                       [](const auto& a, const auto& b) { return static_cast<uint8_t>(a[0]) < static_cast<uint8_t>(b[0]); }));
 }
 
 TEST_CASE("fault: a reordered frame comes late and whole", "[nic]") {

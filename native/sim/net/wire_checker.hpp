@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/siphash.hpp"
+#include "sim/net/wire_endpoint.hpp"
+
+namespace sluice::sim {
+
+struct Finding {
+  std::string rule;
+  std::string what;
+};
+
+// Watches the wire of all hosts of a simulation. Passive: what it says changes nothing, so a run with it and one without are the same.
+class WireChecker final : private RuleSink {
+ public:
+  // A frame that a host put on the wire, and one that a host's stack was given.
+  void sent(uint32_t host, uint64_t now_ns, const uint8_t* frame, uint32_t length);
+  void delivered(uint32_t host, const uint8_t* frame, uint32_t length);
+
+  const std::vector<Finding>& findings() const noexcept { return findings_; }
+  // Of every frame that was sent, with its time: equal for equal runs.
+  uint64_t trace_hash() const noexcept { return hash_; }
+  uint64_t frames() const noexcept { return frames_; }
+  uint64_t segments() const noexcept { return segments_; }
+
+ private:
+  struct Key {
+    uint32_t host;
+    net::Flow flow;
+    bool operator<(const Key& other) const noexcept;
+  };
+  struct Entry {
+    std::unique_ptr<WireEndpoint> endpoint;
+    std::vector<TcpFrame> syns;  // that came and may still be answered
+  };
+
+  void broken(const char* rule, const std::string& what) override;
+  void sent_segment(uint32_t host, const TcpFrame& frame);
+  void new_incarnation(Entry& entry, const TcpFrame& syn);
+
+  std::map<Key, Entry> entries_;
+  std::vector<Finding> findings_;
+  const TcpFrame* current_ = nullptr;
+  uint32_t current_host_ = 0;
+  uint64_t now_ns_ = 0;
+  uint64_t hash_ = 0;
+  uint64_t frames_ = 0;
+  uint64_t segments_ = 0;
+};
+
+}  // namespace sluice::sim

@@ -20,7 +20,8 @@ void audit_send_queue(const Tcb& row, const Transfer& transfer, Totals& totals) 
   uint32_t lost = 0;
   uint32_t again = 0;
   bool next_seen = false;
-  Seq at = row.snd_una;
+  const bool opening = row.state == State::kSynSent || row.state == State::kSynReceived;
+  Seq at = opening ? row.snd_nxt : row.snd_una;
   const nic::Packet* last = nullptr;
   for (const nic::Packet* packet = transfer.send_head; packet != nullptr; packet = packet->link) {
     const SentPacket& info = sent(packet);
@@ -45,7 +46,7 @@ void audit_send_queue(const Tcb& row, const Transfer& transfer, Totals& totals) 
   SLUICE_ASSERT(next_seen == (transfer.send_next != nullptr));
   SLUICE_ASSERT(transfer.sacked_bytes == sacked && transfer.sacked_packets == sacked_packets);
   SLUICE_ASSERT(transfer.lost_bytes == lost && transfer.again_bytes == again);
-  if (row.state != State::kSynSent && row.state != State::kSynReceived) SLUICE_ASSERT(at == transfer.write_end);
+  SLUICE_ASSERT(at == transfer.write_end);
   if (transfer.send_next == nullptr && transfer.send_head != nullptr) SLUICE_ASSERT(at == row.snd_nxt);
 }
 

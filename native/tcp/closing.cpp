@@ -52,7 +52,6 @@ bool finished(const Stack& stack, const Tcb& row) noexcept {
 
 void fin_received(Stack& stack, Tcb& row) {
   switch (row.state) {
-    case State::kSynReceived:
     case State::kEstablished:
       row.state = State::kCloseWait;
       return;
@@ -93,7 +92,8 @@ void settle(Stack& stack, Tcb& row) {
 void queue_fin(Stack& stack, Tcb& row) {
   if (row.has(kFinQueued)) return;
   row.set(kFinQueued);
-  if (row.state == State::kEstablished || row.state == State::kSynReceived) row.state = State::kFinWait1;
+  // Before the handshake is over the FIN only waits (RFC 9293 §3.10.4).
+  if (row.state == State::kEstablished) row.state = State::kFinWait1;
   if (row.state == State::kCloseWait) row.state = State::kLastAck;
   append_fin(stack, row);
   push_out(stack, row);

@@ -10,14 +10,15 @@ namespace sluice::tcp {
 
 namespace {
 
-constexpr uint32_t kStepMs = 10;
+constexpr uint32_t kStepMsMin = 10;
+constexpr uint32_t kRowsAtOnce = 256;
 
 }  // namespace
 
 Keepalive::Keepalive(const TcpOptions& options)
     : pass_ms_(options.keepalive_idle_ms == 0
                    ? 0
-                   : std::max(std::min(options.keepalive_idle_ms, options.keepalive_interval_ms) / 10, kStepMs)) {}
+                   : std::max(std::min(options.keepalive_idle_ms, options.keepalive_interval_ms) / 10, kStepMsMin)) {}
 
 bool Keepalive::next_due(uint64_t now_us, uint64_t& due_us) const noexcept {
   if (pass_ms_ == 0) return false;
@@ -27,9 +28,12 @@ bool Keepalive::next_due(uint64_t now_us, uint64_t& due_us) const noexcept {
 
 uint32_t Keepalive::run(Stack& stack) {
   if (pass_ms_ == 0 || stack.now_us < due_us_) return 0;
-  due_us_ = stack.now_us + kStepMs * 1000;
   const uint32_t rows = stack.rows.high_water();
-  const uint32_t steps = std::max(pass_ms_ / kStepMs, 1u);
+  // Few rows are looked at seldom, many in small portions.
+  const uint64_t step_ms = static_cast<uint64_t>(pass_ms_) * kRowsAtOnce / std::max(rows, kRowsAtOnce);
+  const uint32_t wait_ms = std::max(static_cast<uint32_t>(step_ms), kStepMsMin);
+  due_us_ = stack.now_us + static_cast<uint64_t>(wait_ms) * 1000;
+  const uint32_t steps = std::max(pass_ms_ / wait_ms, 1u);
   const uint32_t some = std::min(rows, rows / steps + 1);
   for (uint32_t i = 0; i < some; ++i) {
     if (at_ >= rows) at_ = 0;

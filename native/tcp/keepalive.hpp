@@ -7,7 +7,7 @@
 namespace sluice::tcp {
 
 // Keepalive (RFC 9293 §3.8.4) without a timer for each connection: the rows are walked, a few each time, so that every row comes by
-// a hundred times within the shortest of the times that count. A connection with bytes in flight needs none: those are its probes.
+// ten times within the shortest of the times that count. A connection with bytes in flight needs none: those are its probes.
 class Keepalive {
  public:
   explicit Keepalive(const TcpOptions& options);

@@ -87,11 +87,6 @@ void reorder_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
   }
 }
 
-void retry(Stack& stack, Tcb& row) {
-  if (row.has(kFinWaiting)) append_fin(stack, row);
-  push_out(stack, row);
-}
-
 void fire(Stack& stack, uint32_t index, TimerKind kind) {
   Transfer& transfer = stack.transfers[index];
   Tcb& row = stack.rows[transfer.tcb];
@@ -111,7 +106,7 @@ void fire(Stack& stack, uint32_t index, TimerKind kind) {
     case TimerKind::kFinWait2:
       return close_row(stack, row);
     case TimerKind::kRetry:
-      return retry(stack, row);
+      return push_out(stack, row);
   }
 }
 
@@ -126,7 +121,8 @@ void arm_send_timer(Stack& stack, Tcb& row, Transfer& transfer, bool restart) {
     if (transfer.send_next != nullptr || row.has(kFinWaiting) || (row.has(kWantWritable) && row.snd_wnd == 0)) {
       if (transfer.timer != TimerKind::kPersist && transfer.timer != TimerKind::kRetry) {
         const TimerKind kind = row.has(kFinWaiting) && transfer.send_next == nullptr ? TimerKind::kRetry : TimerKind::kPersist;
-        stack.timers.set(row.transfer, kind, now_ms + rto_ms(stack.options, row, std::min<uint32_t>(transfer.backoff, 8)));
+        const uint32_t wait_ms = kind == TimerKind::kRetry ? 10 : rto_ms(stack.options, row, std::min<uint32_t>(transfer.backoff, 8));
+        stack.timers.set(row.transfer, kind, now_ms + wait_ms);
       }
     } else if (transfer.timer != TimerKind::kNone && transfer.timer != TimerKind::kFinWait2) {
       stack.timers.cancel(row.transfer);

@@ -49,6 +49,12 @@ nic::Packet* open_tail(const Tcb& row, const Transfer& transfer) noexcept {
   return tail->tailroom() == 0 ? nullptr : tail;
 }
 
+void list_for_writing(Stack& stack, Tcb& row) {
+  if (row.has(kInWriteList)) return;
+  row.set(kInWriteList);
+  stack.write_list.push_back(stack.row_of(row));
+}
+
 }  // namespace
 
 uint32_t send_room(const Stack& stack, const Tcb& row) noexcept {
@@ -103,13 +109,10 @@ uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t co
 void append_fin(Stack& stack, Tcb& row) {
   row.set(kFinWaiting);
   Transfer* const transfer = attach_transfer(stack, row);
-  if (transfer == nullptr) return;
+  if (transfer == nullptr) return list_for_writing(stack, row);
   nic::Packet* packet = transfer->send_next != nullptr ? transfer->send_tail : nullptr;
   if (packet == nullptr || sent(packet).has(kTransmitted)) packet = new_packet(stack, row, *transfer);
-  if (packet == nullptr) {
-    stack.timers.set(row.transfer, TimerKind::kRetry, stack.now_ms() + 10);
-    return;
-  }
+  if (packet == nullptr) return;
   sent(packet).set(kCarriesFin);
   transfer->write_end += 1;
   row.clear(kFinWaiting);
@@ -240,9 +243,11 @@ void note_limit(Tcb& row, const Transfer& transfer) noexcept {
 }  // namespace
 
 void push_out(Stack& stack, Tcb& row) {
-  Transfer* const transfer = stack.transfer_of(row);
-  if (transfer == nullptr || transfer->send_head == nullptr) return;
   if (row.state == State::kSynSent || row.state == State::kSynReceived) return;
+  if (row.has(kFinWaiting)) append_fin(stack, row);
+  Transfer* const transfer = stack.transfer_of(row);
+  if (transfer == nullptr) return;
+  if (transfer->send_head == nullptr) return arm_send_timer(stack, row, *transfer, false);
   const bool idle = row.in_flight() == 0;
   if (idle) restart_after_idle(stack, row, *transfer);
   bool sent_any = false;
@@ -267,9 +272,7 @@ void push_out(Stack& stack, Tcb& row) {
 // ---- the application's side ----
 
 void offer_room(Stack& stack, Tcb& row) {
-  if (!row.has(kWantWritable) || row.has(kInWriteList)) return;
-  row.set(kInWriteList);
-  stack.write_list.push_back(stack.row_of(row));
+  if (row.has(kWantWritable)) list_for_writing(stack, row);
 }
 
 uint32_t run_write_list(Stack& stack) {
@@ -278,6 +281,12 @@ uint32_t run_write_list(Stack& stack) {
   list.swap(stack.write_list);
   for (const uint32_t index : list) {
     Tcb& row = stack.rows[index];
+    if (!row.has(kDying) && row.has(kFinWaiting)) {
+      // It waited for a transfer (see append_fin), with which it has a timer.
+      unlist(stack, row, kInWriteList);
+      push_out(stack, row);
+      continue;
+    }
     if (row.has(kDying) || !row.has(kWantWritable) || row.stream == kNoStream) {
       unlist(stack, row, kInWriteList);
       continue;

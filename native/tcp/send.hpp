@@ -9,7 +9,7 @@ namespace sluice::tcp {
 
 // Copies of the slices what the connection may take now into packets. Returns how many bytes.
 uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t count);
-// FIN behind everything that is queued.
+// FIN behind everything that is queued, or, where no packet is free, as soon as one is.
 void append_fin(Stack& stack, Tcb& row);
 // Bytes that append_bytes() would take, at most.
 uint32_t send_room(const Stack& stack, const Tcb& row) noexcept;

@@ -106,6 +106,7 @@ void close_row_keeping_flow(Stack& stack, Tcb& row) noexcept {
   unbind_stream(stack, row);
   row.state = State::kClosed;
   row.set(kDying);
+  row.set(kAwaitsFree);
   row.clear(kHashed);
   row.clear(kOrphan);
   --stack.gauges.connections;
@@ -121,6 +122,7 @@ void close_row(Stack& stack, Tcb& row) noexcept {
 void free_dying(Stack& stack) noexcept {
   for (const uint32_t index : stack.dying) {
     Tcb& row = stack.rows[index];
+    row.clear(kAwaitsFree);
     if ((row.flags & kListed) != 0) continue;
     row.flags = 0;
     stack.rows.release(index);
@@ -130,7 +132,9 @@ void free_dying(Stack& stack) noexcept {
 
 void unlist(Stack& stack, Tcb& row, TcbFlag list) noexcept {
   row.clear(list);
-  if (row.has(kDying) && (row.flags & kListed) == 0) stack.dying.push_back(stack.row_of(row));
+  if (!row.has(kDying) || row.has(kAwaitsFree) || (row.flags & kListed) != 0) return;
+  row.set(kAwaitsFree);
+  stack.dying.push_back(stack.row_of(row));
 }
 
 void bind_stream(Stack& stack, Tcb& row, StreamId id) noexcept {

@@ -37,6 +37,7 @@ enum TcbFlag : uint32_t {
   kHashed = 1u << 22,          // in the flow table
   kDying = 1u << 23,           // given up, its row not yet free
   kWindowScaled = 1u << 24,
+  kAwaitsFree = 1u << 25,      // in the list of rows to be freed
 };
 
 inline constexpr uint32_t kListed = kInAckList | kInDelayQueue | kInReadList | kInWriteList;

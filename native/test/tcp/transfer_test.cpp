@@ -1,22 +1,11 @@
-#include "test/tcp/link.hpp"
+#include "sim/tcp/link.hpp"
 
 #include <catch2/catch.hpp>
 
+#include "sim/tcp/pattern.hpp"
+
 using namespace sluice;
-using namespace sluice::tcp::test;
-
-namespace {
-
-std::string pattern(size_t length, uint32_t seed = 1) {
-  std::string out(length, '\0');
-  for (char& c : out) {
-    seed = seed * 1664525u + 1013904223u;
-    c = static_cast<char>(seed >> 24);
-  }
-  return out;
-}
-
-}  // namespace
+using namespace sluice::tcp::sim;
 
 TEST_CASE("tcp: a connection opens, carries bytes both ways and closes", "[tcp]") {
   Link link;

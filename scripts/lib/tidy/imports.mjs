@@ -14,7 +14,7 @@ const native = {
   hub: ['ws', 'queue'],
   core: ['hub', 'kernel', 'tcp'],
   addon: ['core'],
-  bench: ['ws'],
+  bench: ['ws', 'tcp'],
   wiregen: ['nic', 'wire', 'ws', 'bench'],
   sim: ['core'],
   test: ['addon', 'sim', 'bench', 'wiregen'],

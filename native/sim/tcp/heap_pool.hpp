@@ -7,7 +7,7 @@
 #include "base/assert.hpp"
 #include "nic/packet.hpp"
 
-namespace sluice::tcp::test {
+namespace sluice::tcp::sim {
 
 // A packet pool on the heap that knows what is out, poisons what comes back and can be told to have none.
 class HeapPool final : public nic::PacketPool {
@@ -53,4 +53,4 @@ class HeapPool final : public nic::PacketPool {
   std::vector<Slot*> free_;
 };
 
-}  // namespace sluice::tcp::test
+}  // namespace sluice::tcp::sim

@@ -10,15 +10,16 @@
 #include <vector>
 
 #include "tcp/tcp_driver.hpp"
-#include "test/tcp/heap_pool.hpp"
-#include "test/tcp/wire_segment.hpp"
+#include "sim/tcp/heap_pool.hpp"
+#include "sim/tcp/wire_segment.hpp"
 
-namespace sluice::tcp::test {
+namespace sluice::tcp::sim {
 
 // What an application does with one stream, and what came of it.
 struct App {
   std::string received;
   std::string to_send;       // not yet accepted
+  uint64_t offered = 0;      // bytes that were ever to be sent
   bool echo = false;
   bool close_on_end = true;
   bool ended = false;
@@ -69,17 +70,20 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
     std::string error;
     return driver->listen({"0.0.0.0", port, 16, false}, error);
   }
+  // kNoStream where it could not even be tried.
   StreamId connect(const net::IpAddress& remote, uint16_t port, uint16_t local_port = 0) {
     const StreamId id = free_id();
+    if (id == kNoStream) return id;
     apps[id] = App{};
     std::string error;
-    const bool ok = driver->connect(id, {address_, remote, local_port, port}, error);
-    SLUICE_ASSERT(ok);
-    return id;
+    if (driver->connect(id, {address_, remote, local_port, port}, error)) return id;
+    apps[id].gone = true;
+    return kNoStream;
   }
   void send(StreamId id, const std::string& bytes) {
     App& one = app(id);
     one.to_send += bytes;
+    one.offered += bytes.size();
     if (!one.waiting) pump(id);
   }
   void shutdown(StreamId id) {
@@ -250,4 +254,4 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
   std::unique_ptr<TcpDriver> driver;
 };
 
-}  // namespace sluice::tcp::test
+}  // namespace sluice::tcp::sim

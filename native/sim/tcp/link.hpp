@@ -5,9 +5,9 @@
 #include <functional>
 #include <optional>
 
-#include "test/tcp/host.hpp"
+#include "sim/tcp/host.hpp"
 
-namespace sluice::tcp::test {
+namespace sluice::tcp::sim {
 
 // Two hosts and what lies between them, on virtual time.
 class Link {
@@ -109,4 +109,4 @@ class Link {
   uint64_t busy_to_b_ = 0;
 };
 
-}  // namespace sluice::tcp::test
+}  // namespace sluice::tcp::sim

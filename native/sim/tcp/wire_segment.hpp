@@ -10,7 +10,7 @@
 #include "wire/tcp.hpp"
 #include "wire/tcp_options.hpp"
 
-namespace sluice::tcp::test {
+namespace sluice::tcp::sim {
 
 // A segment on its way, as seen from its receiver.
 struct WireSegment {
@@ -47,4 +47,4 @@ inline net::IpAddress v6(uint8_t last) {
   return out;
 }
 
-}  // namespace sluice::tcp::test
+}  // namespace sluice::tcp::sim

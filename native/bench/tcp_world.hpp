@@ -1,0 +1,212 @@
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/assert.hpp"
+#include "base/clock.hpp"
+#include "tcp/tcp_driver.hpp"
+#include "wire/tcp.hpp"
+#include "wire/tcp_options.hpp"
+
+// What a benchmark of the TCP stack puts around it: memory for packets, a layer below that drops what it is given, and an
+// application that echoes. Peers are numbers: peer i is 10.x.y.z with a port of its own.
+
+namespace sluice::bench {
+
+class SlabPool final : public nic::PacketPool {
+ public:
+  SlabPool(uint32_t count, uint32_t room) : stride_(sizeof(nic::Packet) + nic::kHeadroom + room), count_(count) {
+    memory_ = static_cast<uint8_t*>(mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    SLUICE_ASSERT(memory_ != MAP_FAILED);
+    for (uint32_t i = count; i-- > 0;) {
+      auto* const packet = reinterpret_cast<nic::Packet*>(memory_ + static_cast<uint64_t>(i) * stride_);
+      packet->buffer = reinterpret_cast<uint8_t*>(packet) + sizeof(nic::Packet);
+      packet->buffer_bytes = static_cast<uint16_t>(nic::kHeadroom + room);
+      free_.push_back(packet);
+    }
+  }
+  ~SlabPool() override { munmap(memory_, bytes()); }
+  SlabPool(const SlabPool&) = delete;
+  SlabPool& operator=(const SlabPool&) = delete;
+
+  nic::Packet* allocate(uint32_t) noexcept override {
+    if (free_.empty()) return nullptr;
+    nic::Packet* const packet = free_.back();
+    free_.pop_back();
+    packet->next = nullptr;
+    packet->data = packet->buffer + nic::kHeadroom;
+    packet->length = 0;
+    packet->references = 1;
+    packet->flags = 0;
+    return packet;
+  }
+  void unref(nic::Packet* packet) noexcept override {
+    if (--packet->references == 0) free_.push_back(packet);
+  }
+  uint32_t free_count() const noexcept override { return static_cast<uint32_t>(free_.size()); }
+  uint32_t total_count() const noexcept override { return count_; }
+
+ private:
+  size_t bytes() const noexcept { return static_cast<size_t>(stride_) * count_; }
+
+  uint32_t stride_;
+  uint32_t count_;
+  uint8_t* memory_;
+  std::vector<nic::Packet*> free_;
+};
+
+class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSink {
+ public:
+  static constexpr uint32_t kMessage = 64;
+
+  explicit TcpWorld(uint32_t capacity)
+      : pool_(1u << 17, 1600), block_memory_(64u << 14), blocks_(block_memory_.data(), 1u << 14, 64), isn_(capacity), free_ids_() {
+    for (uint32_t i = capacity; i-- > 0;) free_ids_.push_back(i);
+    echoes_.reserve(256);
+    tcp::TcpOptions options;
+    options.capacity = capacity;
+    options.orphans_max = 4096;
+    options.time_wait_max = 1u << 16;
+    options.half_open_per_address_max = 60'000;
+    std::string error;
+    driver_ = tcp::TcpDriver::make(options, {this, this, &blocks_, this, nullptr, {1, 2}}, error);
+    SLUICE_ASSERT(driver_ != nullptr && driver_->listen({"0.0.0.0", 80, 16, false}, error));
+  }
+
+  tcp::TcpDriver& driver() { return *driver_; }
+
+  static net::Flow flow_of(uint32_t peer) {
+    const uint8_t remote[4] = {10, static_cast<uint8_t>(peer >> 16), static_cast<uint8_t>(peer >> 8), static_cast<uint8_t>(peer)};
+    const uint8_t local[4] = {10, 255, 255, 1};
+    return {net::IpAddress::from_v4(local), net::IpAddress::from_v4(remote), 80, static_cast<uint16_t>(1024 + (peer >> 24))};
+  }
+  uint32_t initial(uint32_t peer) const { return isn_[peer]; }
+
+  struct Said {
+    uint32_t peer;
+    uint32_t seq;
+    uint32_t ack;
+    uint8_t flags;
+    uint16_t payload;
+  };
+  // Everything of `said` arrives in bursts of 32, and the application has its turn after each.
+  void arrive(const std::vector<Said>& said) {
+    said_ = said.data();
+    left_ = said.size();
+    while (left_ != 0) {
+      driver_->poll(0, 32);
+      serve();
+    }
+  }
+  void serve() {
+    for (const StreamId id : echoes_) {
+      const IoSlice slice{message_, kMessage};
+      driver_->write(id, &slice, 1);
+    }
+    echoes_.clear();
+    for (const StreamId id : ended_) {
+      driver_->close(id, false);
+      free_ids_.push_back(id);
+    }
+    ended_.clear();
+    driver_->flush();
+  }
+
+  // IpLayer
+  nic::PacketPool& pool() noexcept override { return pool_; }
+  bool transmitting(const nic::Packet*) const noexcept override { return false; }
+  uint16_t mtu(const net::IpAddress&) const noexcept override { return 1500; }
+  uint32_t tso_bytes() const noexcept override { return 0; }
+  bool is_local(const net::IpAddress&) const noexcept override { return true; }
+  bool send(const net::Flow& flow, nic::Packet* packet, uint16_t, net::Ecn) override {
+    ++sent;
+    const auto view = wire::TcpView::parse(packet->data, packet->length);
+    if ((view->flags() & wire::kSyn) != 0) {
+      const uint8_t* const remote = flow.remote.v4();
+      const uint32_t peer = static_cast<uint32_t>(flow.remote_port - 1024) << 24 | static_cast<uint32_t>(remote[1]) << 16 |
+                            static_cast<uint32_t>(remote[2]) << 8 | remote[3];
+      isn_[peer] = view->seq();
+    }
+    pool_.unref_frame(packet);
+    return true;
+  }
+  void flush() override {}
+
+  // Reactor
+  uint64_t now_us() noexcept override { return clock_us != 0 ? clock_us : monotonic_us(); }
+  uint32_t receive(uint32_t budget) override {
+    net::Segment segments[32];
+    net::Flow flows[32];
+    uint32_t count = 0;
+    for (; count < budget && left_ != 0; ++count, --left_, ++said_) {
+      flows[count] = flow_of(said_->peer);
+      segments[count] = {&flows[count], frame(*said_, flows[count]), 0, said_->payload, net::Ecn::kNotCapable};
+      segments[count].header_bytes = (said_->flags & wire::kSyn) != 0 ? 40 : 32;
+    }
+    if (count != 0) driver_->on_segments(segments, count);
+    return count;
+  }
+  void wait(int64_t) override {}
+  int wait_fd() const noexcept override { return -1; }
+  void watch_doorbell(int) override {}
+  bool reaches_us(const net::Flow&) const noexcept override { return true; }
+
+  // StreamSink
+  StreamId on_accept() override {
+    const StreamId id = free_ids_.back();
+    free_ids_.pop_back();
+    return id;
+  }
+  void on_data(StreamId id, uint8_t* data, uint32_t) override {
+    std::memcpy(message_, data, kMessage);
+    echoes_.push_back(id);
+  }
+  void on_end(StreamId id) override { ended_.push_back(id); }
+  void on_written(StreamId, uint32_t accepted, uint32_t offered) override { SLUICE_ASSERT(accepted == offered); }
+  void on_writable(StreamId) override {}
+  void on_error(StreamId id, int) override { free_ids_.push_back(id); }
+  void on_notice(NoticeKind, int) override {}
+
+  uint64_t sent = 0;
+  uint64_t clock_us = 0;  // 0: the machine's
+
+ private:
+  nic::Packet* frame(const Said& said, const net::Flow& flow) noexcept {
+    nic::Packet* const packet = pool_.allocate(0);
+    SLUICE_ASSERT(packet != nullptr);
+    const bool syn = (said.flags & wire::kSyn) != 0;
+    const uint8_t header = syn ? 40 : 32;
+    wire::TcpView::write(packet->data, {flow.remote_port, flow.local_port, said.seq, said.ack, 65'535, header, said.flags});
+    wire::TcpOptionWriter options(packet->data + 20);
+    if (syn) {
+      options.mss(1460);
+      options.sack_permitted();
+      options.timestamp(static_cast<uint32_t>(now_us() / 1000), 0);
+    } else {
+      options.timestamp(static_cast<uint32_t>(now_us() / 1000), 0);
+    }
+    std::memset(packet->data + header, 'x', said.payload);
+    packet->length = static_cast<uint16_t>(header + said.payload);
+    return packet;
+  }
+
+  SlabPool pool_;
+  std::vector<uint8_t> block_memory_;
+  BlockPool blocks_;
+  std::vector<uint32_t> isn_;
+  std::vector<StreamId> free_ids_;
+  std::vector<StreamId> echoes_;
+  std::vector<StreamId> ended_;
+  uint8_t message_[kMessage] = {};
+  const Said* said_ = nullptr;
+  size_t left_ = 0;
+  std::unique_ptr<tcp::TcpDriver> driver_;
+};
+
+}  // namespace sluice::bench

@@ -4,6 +4,7 @@
  */
 
 import { isUtf8 } from 'node:buffer';
+import { HeaderScanner } from './header-scan.js';
 
 /** Fields that an operation may have, as they came: each reader checks the type of those that it uses. */
 export interface Header {
@@ -30,8 +31,12 @@ export interface Header {
   readonly position?: unknown;
 }
 
+const scanner = new HeaderScanner();
+
 /** Null where the bytes are no JSON object. Text messages were checked to be UTF-8 natively; binary ones are checked here. */
 export function parseHeader(memory: Buffer, start: number, end: number, text: boolean): Header | null {
+  const scanned = scanner.scan(memory, start, end);
+  if (scanned !== null) return scanned;
   if (!text && !isUtf8(memory.subarray(start, end))) return null;
   try {
     const value: unknown = JSON.parse(memory.toString('utf8', start, end));

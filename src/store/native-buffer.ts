@@ -7,6 +7,7 @@ declare global {
     latin1Write(text: string, offset: number, length?: number): number;
     utf8Write(text: string, offset: number, length?: number): number;
     utf8Slice(from: number, to: number): string;
+    latin1Slice(from: number, to: number): string;
   }
 }
 

@@ -15,9 +15,11 @@ namespace sluice::tcp {
 
 namespace {
 
-// RFC 9293 §3.10.7.4: the window of a segment that is newer than the one that it was last taken from. True when it changed.
+// RFC 9293 §3.10.7.4: the window of a segment that is newer than the one that it was last taken from. True when it changed. What
+// acknowledges more is newer whatever its own number says (a retransmission behind what overtook it): the old window counted from the
+// new acknowledgement would end beyond anything that the peer ever offered.
 bool take_window(Tcb& row, const Arrival& arrival) noexcept {
-  const bool newer = row.snd_wl1 < arrival.seq || (row.snd_wl1 == arrival.seq && row.snd_wl2 <= arrival.ack);
+  const bool newer = row.snd_una < arrival.ack || row.snd_wl1 < arrival.seq || (row.snd_wl1 == arrival.seq && row.snd_wl2 <= arrival.ack);
   if (!newer) return false;
   const uint32_t window = static_cast<uint32_t>(arrival.window) << row.send_shift();
   const bool changed = window != row.snd_wnd;

@@ -62,18 +62,23 @@ void open_passive(Stack& stack, const Arrival& arrival, uint32_t hash, uint8_t l
   take_in_connection(stack, *row, arrival);
 }
 
-bool cookie_opens(Stack& stack, const Arrival& arrival, uint32_t hash) {
+// The segment may belong to a connection that nothing is known of here, because a cookie stands for it.
+bool cookie_may_stand_for(const Stack& stack, const Arrival& arrival) {
   const bool plain = (arrival.flags & (wire::kSyn | wire::kRst | wire::kAck)) == wire::kAck;
   if (!plain || !stack.cookies_sent || stack.now_ms() - stack.cookies_sent_ms > kCookieLifeMs) return false;
+  return listening_on(stack, *arrival.segment->flow);
+}
+
+bool cookie_opens(Stack& stack, const Arrival& arrival, uint32_t hash) {
+  if (!cookie_may_stand_for(stack, arrival)) return false;
   const net::Flow& flow = *arrival.segment->flow;
   Opening opening{{}, arrival.ack - 1, arrival.seq - 1, false};
-  if (!listening_on(stack, flow)) return false;
   if (!stack.cookies.check(flow, opening.irs, opening.iss, stack.now_ms(), opening.agreed)) {
     ++stack.counters.syn_cookies_bad;
     return false;
   }
   if (stack.options.timestamps && arrival.options.has_timestamp) {
-    SynCookies::read_timestamp(arrival.options.timestamp_echo - timestamp_offset(stack, flow), opening.agreed);
+    SynCookies::read_timestamp(arrival.options.timestamp_echo, opening.agreed);
     opening.agreed.ts_recent = arrival.options.timestamp;
   }
   const uint8_t local = stack.locals.intern(flow.local);
@@ -123,7 +128,9 @@ void take_without_connection(Stack& stack, const Arrival& arrival, uint32_t hash
   const bool syn = (arrival.flags & (wire::kSyn | wire::kAck | wire::kFin)) == wire::kSyn;
   if (syn && listening_on(stack, *arrival.segment->flow)) return take_syn_for_listener(stack, arrival, hash, nullptr);
   ++stack.counters.dropped_no_connection;
-  send_reset_for(stack, *arrival.segment);
+  // RFC 9293 §3.10.7.2 has a reset for every acknowledgement that comes to a listener. While cookies stand for connections, one that
+  // does not fit may only have overtaken the segment that does: a reset would end an honest client whose first segment was lost.
+  if (!cookie_may_stand_for(stack, arrival)) send_reset_for(stack, *arrival.segment);
   drop_packet(stack, arrival);
 }
 

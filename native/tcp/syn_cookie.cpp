@@ -7,7 +7,8 @@ namespace sluice::tcp {
 namespace {
 
 // What peers announce in practice: jumbo frames, Ethernet (IPv4, IPv6), PPPoE and tunnels, the minimum of IPv6, the default of IPv4.
-constexpr uint16_t kMss[8] = {536, 1220, 1300, 1360, 1420, 1440, 1460, 8940};
+// The least is that of every connection (see connect.cpp): no peer gets more than it takes.
+constexpr uint16_t kMss[8] = {88, 536, 1220, 1360, 1420, 1440, 1460, 8940};
 constexpr uint32_t kNoScale = 15;
 constexpr uint32_t kTimestampBits = 63;
 
@@ -37,7 +38,6 @@ uint32_t SynCookies::hash(const net::Flow& flow, Seq irs, uint32_t period, uint3
 Seq SynCookies::make(const net::Flow& flow, Seq irs, Negotiated& agreed, uint32_t now_ms) const noexcept {
   uint32_t index = 7;
   while (index > 0 && kMss[index] > agreed.peer_mss) --index;
-  // 536 is the least: what every host takes that announces nothing (RFC 9293 §3.7.1).
   agreed.peer_mss = kMss[index];
   const uint32_t period = now_ms / kPeriodMs;
   return {hash(flow, irs, period, index) | index << 2 | (period & 3)};

@@ -32,6 +32,8 @@ class Talker final : public StreamSink, public tcp::ConnectSink {
 
   // This side has ended, one way or the other.
   bool done(uint32_t number) const { return sides_[number].done; }
+  // It was opened, here or by the other side.
+  bool began(uint32_t number) const { return sides_[number].done || sides_[number].id != kNoStream; }
   // Where this side stands, for a report on what is stuck.
   std::string progress(uint32_t number) const;
   uint64_t bytes_received() const noexcept { return bytes_received_; }

@@ -58,6 +58,7 @@ void WireEndpoint::delivered(const TcpFrame& frame) {
   const bool scaled = own_syn_.has_window_shift && peer_syn_.has_window_shift;
   edge_allowed_ = std::max(edge_allowed_, ack + (static_cast<int64_t>(frame.window) << (scaled ? peer_syn_.window_shift : 0)));
   acked_by_peer_ = std::max(acked_by_peer_, ack);
+  if (frame.payload_bytes == 0) ++pure_acks_;
   if (frame.window == 0) zero_window_seen_ = true;
 }
 
@@ -118,9 +119,8 @@ void WireEndpoint::check_sequence(const TcpFrame& frame, RuleSink& rules) {
   const int64_t begin = sent_offset(frame.seq);
   const int64_t end = begin + frame.payload_bytes;
   const auto known = static_cast<int64_t>(bytes_.size());
-  if (begin < -1 || begin > known + (fin_at_ >= 0 ? 1 : 0)) {
-    return rules.broken("sequence", "it begins at " + number(begin) + " where " + number(known) + " bytes were sent");
-  }
+  const int64_t most = std::max(known, edge_allowed_) + (fin_at_ >= 0 ? 1 : 0);
+  if (begin < -1 || begin > most) return rules.broken("sequence", "it begins at " + number(begin) + ", beyond " + number(most));
   if (frame.payload_bytes != 0) {
     if (begin < 0) return rules.broken("sequence", "payload before the first byte");
     check_payload(frame, begin, rules);
@@ -131,23 +131,24 @@ void WireEndpoint::check_sequence(const TcpFrame& frame, RuleSink& rules) {
   }
   if (!frame.has(wire::kFin)) return;
   if (fin_at_ >= 0 && fin_at_ != end) rules.broken("fin-moved", "a FIN at " + number(end) + " after one at " + number(fin_at_));
-  if (fin_at_ < 0 && end != static_cast<int64_t>(bytes_.size())) rules.broken("fin-moved", "a FIN before bytes that were sent already");
+  if (fin_at_ < 0 && end < static_cast<int64_t>(bytes_.size())) rules.broken("fin-moved", "a FIN before bytes that were sent already");
   fin_at_ = end;
 }
 
 void WireEndpoint::check_payload(const TcpFrame& frame, int64_t begin, RuleSink& rules) {
   const auto known = static_cast<int64_t>(bytes_.size());
+  const int64_t end = begin + frame.payload_bytes;
+  if (end > known) bytes_.resize(static_cast<size_t>(end));
   for (uint32_t i = 0; i < frame.payload_bytes; ++i) {
-    const int64_t at = begin + i;
-    if (at >= known) {
-      bytes_.insert(bytes_.end(), frame.payload + i, frame.payload + frame.payload_bytes);
-      check_initial_burst(rules);
+    uint8_t& known_byte = bytes_[static_cast<size_t>(begin + i)];
+    if (known_byte != frame.payload[i] && on_wire_.contains(begin + i, begin + i + 1)) {
+      rules.broken("retransmit-bytes", "byte " + number(begin + i) + " was another when it was first sent");
       break;
     }
-    if (bytes_[static_cast<size_t>(at)] == frame.payload[i]) continue;
-    rules.broken("retransmit-bytes", "byte " + number(at) + " was another when it was first sent");
-    break;
+    known_byte = frame.payload[i];
   }
+  on_wire_.add(begin, end);
+  if (end > known) check_initial_burst(rules);
   // RFC 9293 §3.7.1 and RFC 6691: what the peer announced counts payload and options. Without one, the defaults.
   const uint32_t mss = peer_syn_.mss != 0 ? peer_syn_.mss : frame.v6 ? 1'220 : 536;
   if (frame.payload_bytes + frame.options_bytes > mss) {
@@ -158,8 +159,9 @@ void WireEndpoint::check_payload(const TcpFrame& frame, int64_t begin, RuleSink&
 void WireEndpoint::check_initial_burst(RuleSink& rules) {
   if (acked_by_peer_ > 0) return;
   const int64_t mss = peer_syn_.mss != 0 ? peer_syn_.mss : 536;
-  // Limited transmit (RFC 3042) and a tail loss probe (RFC 8985 §7) come on top, without an acknowledgement of anything new.
-  const int64_t most = std::max<int64_t>(kInitialSegments * mss, 14'600) + 3 * mss;
+  // Limited transmit (RFC 3042), a tail loss probe (RFC 8985 §7) and a segment for each duplicate acknowledgement (RFC 5681 §3.2) come
+  // on top.
+  const int64_t most = std::max<int64_t>(kInitialSegments * mss, 14'600) + (3 + pure_acks_) * mss;
   if (static_cast<int64_t>(bytes_.size()) > most)
     rules.broken("initial-window", number(static_cast<int64_t>(bytes_.size())) + " bytes before any was acknowledged");
 }

@@ -49,7 +49,8 @@ class WireEndpoint {
   // Sent.
   uint32_t iss_;
   wire::TcpOptions own_syn_;
-  std::vector<uint8_t> bytes_;
+  std::vector<uint8_t> bytes_;  // up to the last that was sent; what a full queue of the host lost before the wire is missing
+  Intervals on_wire_;           // which of them were seen
   int64_t fin_at_ = -1;
   bool reset_ = false;
   bool acked_ = false;  // it has sent an acknowledgement
@@ -66,6 +67,7 @@ class WireEndpoint {
   int64_t fin_received_at_ = -1;
   int64_t edge_allowed_ = 0;  // right edge of the peer's window, as far as it was ever told
   int64_t acked_by_peer_ = 0;
+  int64_t pure_acks_ = 0;  // that came before any byte was acknowledged
   bool zero_window_seen_ = false;
   uint32_t peer_timestamp_ = 0;
   bool peer_timestamp_seen_ = false;

@@ -177,9 +177,16 @@ uint64_t World::next_ns() const {
   return next;
 }
 
+// An opener that gives up may do so before the other side has heard of it.
+bool World::done(const Conversation& each) const {
+  const Talker& opener = *talkers_[each.opener];
+  const Talker& other = *talkers_[1 - each.opener];
+  const bool unheard = each.sides[0].ending != Ending::kShutdown && !other.began(each.number);
+  return opener.done(each.number) && (other.done(each.number) || unheard);
+}
+
 bool World::all_done() const {
-  return std::all_of(options_.conversations.begin(), options_.conversations.end(),
-                     [&](const Conversation& each) { return talkers_[0]->done(each.number) && talkers_[1]->done(each.number); });
+  return std::all_of(options_.conversations.begin(), options_.conversations.end(), [&](const Conversation& each) { return done(each); });
 }
 
 bool World::drained() const {
@@ -233,8 +240,7 @@ void World::finish(WorldResult& result) {
     const bool clean =
         findings_.empty() && checker_.findings().empty() && talkers_[0]->findings().empty() && talkers_[1]->findings().empty();
     for (const Conversation& each : options_.conversations) {
-      const bool ended = talkers_[0]->done(each.number) && talkers_[1]->done(each.number);
-      if (!clean || ended) continue;
+      if (!clean || done(each)) continue;
       finding("convergence", "conversation " + std::to_string(each.number) + " is stuck: " + talkers_[0]->progress(each.number) + "; " +
                                  talkers_[1]->progress(each.number));
     }

@@ -56,6 +56,7 @@ class World final : private nic::WireObserver, private DeliveryObserver {
   bool turn(uint32_t host);
   uint64_t next_ns() const;
   void run_until(uint64_t until_us, bool stop_when_done);
+  bool done(const Conversation& each) const;
   bool all_done() const;
   bool drained() const;
   void finish(WorldResult& result);

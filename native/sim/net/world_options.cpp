@@ -76,6 +76,7 @@ void choose_device(Chooser& choose, HostOptions& out, uint16_t mtu) {
   can.tso = can.tx_l4_checksum && can.tx_ip_checksum && choose.half();
   can.max_pieces = static_cast<uint16_t>(can.tso ? choose.between(4, 24) : choose.between(1, 4));
   out.nic.packets = choose.pick({512u, 2'048u, 8'192u});
+  out.nic.packet_bytes = std::max<uint32_t>(2'048, mtu + 18u);
   out.nic.tx_ring = choose.pick({32u, 256u, 1'024u});
   out.nic.rx_ring = choose.pick({64u, 512u, 2'048u});
   out.nic.tx_read_ns = choose.half() ? 0 : choose.magnitude(100, 200'000);
@@ -90,8 +91,8 @@ void choose_tcp(Chooser& choose, tcp::TcpOptions& out) {
   out.nagle = choose.one_in(4);
   out.syn_cookies_always = choose.one_in(5);
   out.congestion = choose.half() ? tcp::Congestion::kCubic : tcp::Congestion::kNewReno;
-  if (choose.one_in(3)) out.mss_max = static_cast<uint16_t>(choose.between(64, 1'400));
-  if (choose.half()) out.receive_window_initial = choose.magnitude(2'000, 65'535);
+  if (choose.one_in(3)) out.mss_max = static_cast<uint16_t>(choose.between(100, 1'400));
+  if (choose.half()) out.receive_window_initial = choose.magnitude(2'048, 65'535);
   out.receive_window_max = std::max(out.receive_window_initial, choose.magnitude(8'000, 4u << 20));
   out.send_buffer = choose.magnitude(4'096, 1u << 20);
   out.time_wait_max = 1'024;

@@ -95,7 +95,7 @@ TEST_CASE("wire checker: every rule sees what breaks it", "[sim]") {
       {"window-shrunk", {". 1001 ack 5001 win 15999 <ts 52/900>", ". 1001 ack 5001 win 15000 <ts 52/900>"}},
       {"retransmit-bytes",
        {"P. 1001:1101(100) ack 5001 win 16000 <ts 51/900>", "P. 1001:1101(100) ack 5001 win 16000 <ts 51/900> data=other"}},
-      {"sequence", {"P. 1101:1201(100) ack 5001 win 16000 <ts 51/900>"}},
+      {"sequence", {"P. 5101:5201(100) ack 5001 win 16000 <ts 51/900>"}},
       {"data-after-fin", {"F. 1001 ack 5001 win 16000 <ts 51/900>", "P. 1001:1101(100) ack 5001 win 16000 <ts 51/900>"}},
       {"fin-moved", {"P. 1001:1101(100) ack 5001 win 16000 <ts 51/900>", "F. 1051 ack 5001 win 16000 <ts 51/900>"}},
       {"timestamps", {". 1001 ack 5001 win 16000 <ts 49/900>"}},

@@ -1,6 +1,6 @@
 import type { Channel } from './types.js';
 import type { ChannelHead, MessageLog } from '../store/types.js';
-import { EPOCH_MS } from './snowflake.js';
+import { EPOCH_MS } from '../store/message-id.js';
 import { jsonText } from './frame.js';
 
 /** Sequence numbers that an ephemeral channel may give out in a millisecond, on average over its life, before lives could meet. */

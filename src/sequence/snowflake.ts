@@ -1,12 +1,11 @@
 import { InvalidError } from '../errors.js';
+import { EPOCH_MS } from '../store/message-id.js';
 
 /**
  * Snowflake ids: 41 bits of milliseconds since EPOCH_MS, 10 bits of worker, 12 bits of counter. They never step back and none
  * is given twice by one worker, whatever the clock does, as long as a new process starts above the last one's timestamp.
  */
 
-/** 2024-01-01T00:00:00Z. The 41 bits last until September 2093. */
-export const EPOCH_MS = 1_704_067_200_000;
 export const MAX_WORKER = 1023;
 const COUNTERS = 4096;
 const LOW = 10_000;

@@ -3,6 +3,9 @@
  * split at the ninth digit from the right; comparing (high, low) compares the ids.
  */
 
+/** Snowflakes count from here: 2024-01-01T00:00:00Z. Their 41 bits last until September 2093. */
+export const EPOCH_MS = 1_704_067_200_000;
+
 const LOW_DIGITS = 9;
 const ZERO = 48;
 

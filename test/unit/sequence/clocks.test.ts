@@ -1,6 +1,7 @@
 import t from 'tap';
 import { LamportClock } from '../../../src/sequence/lamport.js';
-import { EPOCH_MS, firstIdAt, parseSnowflake, Snowflake } from '../../../src/sequence/snowflake.js';
+import { firstIdAt, parseSnowflake, Snowflake } from '../../../src/sequence/snowflake.js';
+import { EPOCH_MS } from '../../../src/store/message-id.js';
 
 /** A seeded generator (mulberry32), so that a failure comes again. */
 function random(seed: number): () => number {

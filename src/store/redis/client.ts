@@ -1,0 +1,133 @@
+/** Connections to Redis 7: one server, one behind Sentinel, or a cluster. Reconnecting is ioredis's work; bounds are set here. */
+
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { StoreError } from '../../errors.js';
+import { describeRedis, type RedisAddress } from './address.js';
+import { redisFailure } from './failure.js';
+import { SCRIPTS, type ScriptName } from './scripts.js';
+
+export interface RedisClientOptions {
+  readonly address: RedisAddress;
+  /** Before every key, so that several installations can share a Redis. */
+  readonly prefix: string;
+  /** How long a command may take, reconnecting included. */
+  readonly timeoutMs: number;
+}
+
+const RETRY_MS_MAX = 1000;
+
+type Argument = string | number | Buffer;
+
+/** What the stores need of a connection: scripts by name, a few commands, sharded pub/sub. */
+export class RedisClient {
+  readonly prefix: string;
+  readonly what: string;
+  readonly #options: RedisClientOptions;
+  readonly #redis: Redis | Cluster;
+  #closed = false;
+
+  /** Connects in the background; commands wait for it, at most `timeoutMs`. */
+  constructor(options: RedisClientOptions) {
+    this.#options = options;
+    this.prefix = options.prefix;
+    this.what = describeRedis(options.address);
+    this.#redis = connect(options, false);
+    // Failures are told to those whose commands fail; without a listener they would end the process.
+    this.#redis.on('error', () => undefined);
+    for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) this.#redis.defineCommand(name, { numberOfKeys: keys, lua });
+  }
+
+  /** 'ready' is the only state in which commands go out at once. */
+  get ready(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
+  /** Calls on every change between reachable and not. */
+  onChange(listener: (ready: boolean) => void): void {
+    this.#redis.on('ready', () => listener(true));
+    this.#redis.on('close', () => listener(false));
+  }
+
+  /** Runs a script of scripts.ts; texts come back as Buffers. Rejects with StoreError. */
+  async script(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    return this.#call(name, [...keys, ...args]);
+  }
+
+  /** Runs a command; texts come back as Buffers. Rejects with StoreError. */
+  async command(name: 'get' | 'set' | 'xrange' | 'info', ...args: readonly Argument[]): Promise<unknown> {
+    return this.#call(name, args);
+  }
+
+  /** A connection of its own for sharded subscriptions (SSUBSCRIBE, Redis 7.0). */
+  subscriber(): Redis | Cluster {
+    return connect(this.#options, true);
+  }
+
+  /** Rejects with StoreError when Redis cannot be reached, is older than 7 or would drop keys by itself. */
+  async check(): Promise<void> {
+    const info = String(await this.command('info', 'server'));
+    const version = /redis_version:(\d+)/.exec(info)?.[1];
+    if (version === undefined || Number(version) < 7) {
+      throw new StoreError(`${this.what} is version ${version ?? 'unknown'}; 7.0 or newer is needed (sharded pub/sub)`, false);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#redis.disconnect();
+  }
+
+  async #call(name: string, args: readonly Argument[]): Promise<unknown> {
+    const methods = this.#redis as unknown as Record<string, (...words: readonly Argument[]) => Promise<unknown>>;
+    const method = methods[`${name}Buffer`];
+    if (method === undefined) throw new StoreError(`there is no command ${name}`, false);
+    return this.#bounded(name, () => method.apply(this.#redis, [...args]));
+  }
+
+  /** ioredis repeats what was under way when a connection broke, so every script must bear being run twice. */
+  async #bounded(what: string, call: () => Promise<unknown>): Promise<unknown> {
+    if (this.#closed) throw new StoreError('the store is closed', false);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const seconds = this.#options.timeoutMs / 1000;
+      timer = setTimeout(() => reject(new StoreError(`${this.what}: ${what}: no answer in ${seconds} s`, true)), this.#options.timeoutMs);
+    });
+    try {
+      return await Promise.race([call(), late]);
+    } catch (error) {
+      throw redisFailure(error, `${this.what}: ${what}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function connect({ address, timeoutMs }: RedisClientOptions, subscriber: boolean): Redis | Cluster {
+  const { kind, endpoints, tls, username, password, database, master } = address;
+  const common: RedisOptions = {
+    // Bounded above, over all repetitions.
+    maxRetriesPerRequest: null,
+    connectTimeout: Math.min(timeoutMs, 5000),
+    retryStrategy: (times) => Math.min(RETRY_MS_MAX, 20 * 2 ** Math.min(times, 10)),
+    // A replica that was promoted away from under us answers READONLY: the connection is made anew, to the new master.
+    reconnectOnError: (error) => (/^(READONLY|MASTERDOWN)/.test(error.message) ? 2 : false),
+    enableReadyCheck: true,
+    autoResubscribe: subscriber,
+    ...(username === '' ? {} : { username }),
+    ...(password === '' ? {} : { password }),
+    ...(tls ? { tls: {} } : {}),
+  };
+  if (kind === 'cluster') {
+    return new Cluster([...endpoints], {
+      redisOptions: common,
+      enableAutoPipelining: !subscriber,
+      shardedSubscribers: subscriber,
+      clusterRetryStrategy: (times) => Math.min(RETRY_MS_MAX, 20 * 2 ** Math.min(times, 10)),
+    });
+  }
+  const pipelining = { enableAutoPipelining: !subscriber };
+  if (kind === 'sentinel') return new Redis({ ...common, ...pipelining, db: database, sentinels: [...endpoints], name: master });
+  const [{ host, port } = { host: '127.0.0.1', port: 6379 }] = endpoints;
+  return new Redis({ ...common, ...pipelining, db: database, host, port });
+}

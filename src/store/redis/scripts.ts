@@ -1,0 +1,174 @@
+/**
+ * What Redis does in one step. A script may run twice for one call (the connection broke before the answer came), so each gives
+ * the same answer the second time.
+ */
+
+interface Script {
+  readonly keys: number;
+  readonly lua: string;
+}
+
+/**
+ * Appends messages to a channel.
+ *
+ * KEYS  1 head (hash) · 2 stream · 3 keys seen lately · 4 keys seen before that; all with the channel's hash tag
+ * ARGV  1 epoch for a new life of the sequence · 2, 3 epoch and seq that the node has seen · 4 messages kept · 5 life of a set of keys, ms
+ *       6 sharded pub/sub channel · 7 node · then for each message: sender, key, id, server_ts, lamport, first byte of the frame,
+ *       and the header line cut at its three numbers: before server_seq, before server_ts, before lamport, behind it with newline and body
+ *
+ * Returns {epoch, then for each message: 0 or 1 (duplicate), seq, id, server_ts, lamport}.
+ *
+ * A sequence that the node has seen further than it goes was set back: a failover lost what was not replicated, or a restart
+ * what was not synced. It goes on above what was seen, in a new epoch, so that nobody is given another message under a number that
+ * was used. server_ts never falls and lamport always rises along a channel, whatever the nodes' clocks do.
+ */
+const APPEND = `
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'ts', 'lamport')
+local epoch, seq = head[1], tonumber(head[2] or '0')
+local ts, lamport = tonumber(head[3] or '0'), tonumber(head[4] or '0')
+local changed = false
+if not epoch then
+  epoch = ARGV[1]
+  changed = true
+end
+local seen = tonumber(ARGV[3])
+if ARGV[2] ~= '' and seen > seq and (ARGV[2] == epoch or changed) then
+  epoch = ARGV[1]
+  seq = seen
+  changed = true
+end
+local out = {epoch}
+local frames = {}
+local first = seq + 1
+local n = 0
+for i = 8, #ARGV, 10 do
+  local key = ARGV[i] .. '\\0' .. ARGV[i + 1]
+  local known = redis.call('HGET', KEYS[3], key) or redis.call('HGET', KEYS[4], key)
+  if known then
+    local a, b, c, d = string.match(known, '^(%d+) (%d+) (%d+) (%d+)$')
+    out[#out + 1] = 1
+    out[#out + 1] = a
+    out[#out + 1] = b
+    out[#out + 1] = c
+    out[#out + 1] = d
+  else
+    seq = seq + 1
+    ts = math.max(ts, tonumber(ARGV[i + 3]))
+    lamport = math.max(lamport + 1, tonumber(ARGV[i + 4]))
+    local s, t, l = string.format('%.0f', seq), string.format('%.0f', ts), string.format('%.0f', lamport)
+    local payload = ARGV[i + 6] .. s .. ARGV[i + 7] .. t .. ARGV[i + 8] .. l .. ARGV[i + 9]
+    local length = #payload
+    local header
+    if length < 126 then header = ARGV[i + 5] .. string.char(length)
+    elseif length < 65536 then header = ARGV[i + 5] .. '\\126' .. struct.pack('>I2', length)
+    else header = ARGV[i + 5] .. '\\127' .. struct.pack('>I8', length) end
+    local frame = header .. payload
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], s .. '-0', 'f', frame, 't', t, 'i', ARGV[i + 2])
+    redis.call('HSET', KEYS[3], key, s .. ' ' .. ARGV[i + 2] .. ' ' .. t .. ' ' .. l)
+    n = n + 1
+    frames[n] = frame
+    out[#out + 1] = 0
+    out[#out + 1] = s
+    out[#out + 1] = ARGV[i + 2]
+    out[#out + 1] = t
+    out[#out + 1] = l
+  end
+end
+if n > 0 or changed then
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'ts', string.format('%.0f', ts),
+    'lamport', string.format('%.0f', lamport))
+end
+if n > 0 then
+  if redis.call('PTTL', KEYS[3]) < 0 then redis.call('PEXPIRE', KEYS[3], ARGV[5]) end
+  redis.call('SPUBLISH', ARGV[6], ARGV[7] .. ' ' .. epoch .. ' ' .. string.format('%.0f', first) .. ' ' .. n .. ' '
+    .. string.format('%.0f', lamport) .. '\\n' .. table.concat(frames))
+end
+return out
+`;
+
+/**
+ * The channel's head; makes it where there is none.
+ * KEYS 1 head · 2 stream. ARGV 1 epoch for a new channel, empty: do not make it. Returns {epoch, seq, oldest seq} or nil.
+ */
+const OPEN = `
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
+if not head[1] then
+  if ARGV[1] == '' then return nil end
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'seq', '0', 'ts', '0', 'lamport', '0')
+  head = {ARGV[1], '0'}
+end
+local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
+local first = oldest[1] and string.match(oldest[1][1], '^%d+') or string.format('%.0f', tonumber(head[2]) + 1)
+return {head[1], head[2], first}
+`;
+
+/** Removes messages older than ARGV[1] (server_ts), ARGV[2] at most. KEYS 1 stream. Returns how many went. */
+const TRIM = `
+local found = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[2])
+local gone = 0
+for _, entry in ipairs(found) do
+  local fields = entry[2]
+  if tonumber(fields[4]) >= tonumber(ARGV[1]) then break end
+  redis.call('XDEL', KEYS[1], entry[1])
+  gone = gone + 1
+end
+return gone
+`;
+
+/**
+ * A session's record, kept until ARGV[3] (Unix ms). KEYS 1 the session. ARGV 1 what it must be now (empty: it must not exist), 2 what
+ * it becomes. Returns 1, or 0 where it is something else. A second run finds what the first one wrote.
+ */
+const SESSION_SWAP = `
+local now = redis.call('GET', KEYS[1])
+if now == ARGV[2] then return 1 end
+if (now or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
+return 1
+`;
+
+/** Keeps a key whose value is ARGV[1] until ARGV[2] (Unix ms). */
+const KEEP_IF = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIREAT', KEYS[1], ARGV[2]) end
+return 0
+`;
+
+/**
+ * Takes a worker number. KEYS 1 hash number -> "until owner". ARGV 1 owner, 2 now, 3 until, 4 highest number. Returns it, or -1.
+ */
+const WORKER_TAKE = `
+local free = -1
+local owners = redis.call('HGETALL', KEYS[1])
+local taken = {}
+for i = 1, #owners, 2 do
+  local untilMs, owner = string.match(owners[i + 1], '^(%d+) (.*)$')
+  if owner == ARGV[1] then free = tonumber(owners[i]) break end
+  if tonumber(untilMs) > tonumber(ARGV[2]) then taken[owners[i]] = true end
+end
+for n = 0, tonumber(ARGV[4]) do
+  if free >= 0 then break end
+  if not taken[tostring(n)] then free = n end
+end
+if free >= 0 then redis.call('HSET', KEYS[1], free, ARGV[3] .. ' ' .. ARGV[1]) end
+return free
+`;
+
+/** KEYS 1 as above. ARGV 1 number, 2 owner, 3 until; empty: give it up. Returns 1, or 0 where it is somebody else's. */
+const WORKER_HOLD = `
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if not held or string.match(held, '^%d+ (.*)$') ~= ARGV[2] then return 0 end
+if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. ARGV[2]) end
+return 1
+`;
+
+export const SCRIPTS = {
+  sluiceAppend: { keys: 4, lua: APPEND },
+  sluiceOpen: { keys: 2, lua: OPEN },
+  sluiceTrim: { keys: 1, lua: TRIM },
+  sluiceSessionSwap: { keys: 1, lua: SESSION_SWAP },
+  sluiceKeepIf: { keys: 1, lua: KEEP_IF },
+  sluiceWorkerTake: { keys: 1, lua: WORKER_TAKE },
+  sluiceWorkerHold: { keys: 1, lua: WORKER_HOLD },
+} as const satisfies Record<string, Script>;
+
+export type ScriptName = keyof typeof SCRIPTS;

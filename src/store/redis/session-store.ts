@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import { StoreError } from '../../errors.js';
+import { decodeSession, encodeSession } from '../session-codec.js';
+import {
+  applyPatch, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
+} from '../session-store.js';
+import type { RedisClient } from './client.js';
+
+/** Losing this often against other writers of one session means that something else is wrong. */
+const SWAPS_MAX = 32;
+const NONCE_BYTES = 12;
+
+/**
+ * Sessions in Redis, each under one key that expires with it, its device beside it. A change reads, decides and swaps: the swap fails
+ * where another node was faster, and then it begins again. What is durable is what Redis promises (appendfsync, replicas).
+ */
+export class RedisSessionStore implements SessionStore {
+  readonly #redis: RedisClient;
+  /** Makes every value unlike any other, so that a repeated swap is told from another writer's with the same outcome. */
+  readonly #nonce = randomBytes(NONCE_BYTES);
+  /** The last change under way of each session that has one: they are made one after another, in the order of the calls. */
+  readonly #tails = new Map<string, Promise<unknown>>();
+  #closed = false;
+
+  constructor(redis: RedisClient) {
+    this.#redis = redis;
+  }
+
+  async create(record: SessionRecord): Promise<void> {
+    this.#open();
+    const { user, device, id } = record;
+    const value = this.#encode(record);
+    const made = this.#redis.script('sluiceSessionSwap', [this.#key(id)], ['', value, Math.floor(record.forgetAt)]);
+    const named = user === null || device === null ? null : this.#name(user, device, record);
+    if ((await Promise.all([made, named]))[0] !== 1) throw new StoreError(`session ${id} is there already`, false);
+  }
+
+  async get(id: string): Promise<SessionRecord | null> {
+    const value = await this.#read(id);
+    return value === null ? null : decodeSession(id, value);
+  }
+
+  async findDevice(user: string, device: string): Promise<SessionRecord | null> {
+    this.#open();
+    const id = (await this.#redis.command('get', this.#device(user, device))) as Buffer | null;
+    return id === null ? null : this.get(id.toString());
+  }
+
+  async claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null> {
+    return this.#change(id, expected, (record) => ({ ...record, ...claim, generation: expected + 1 }));
+  }
+
+  async update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {
+    return (await this.#change(id, generation, (record) => applyPatch(record, patch))) !== null;
+  }
+
+  async release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean> {
+    return (await this.#change(id, generation, (record) => ({ ...applyPatch(record, patch), ...times, owner: null }))) !== null;
+  }
+
+  async renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]> {
+    const renewed = sessions.map(({ id, generation }) => this.#change(id, generation, (record) => ({ ...record, ...times })));
+    return (await Promise.all(renewed)).map((record) => record !== null);
+  }
+
+  async end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean> {
+    const ended = await this.#change(id, generation, (record) => {
+      return { ...applyPatch(record, patch), owner: null, leaseUntil: 0, ended: true, forgetAt };
+    });
+    return ended !== null;
+  }
+
+  /** Redis forgets by itself. */
+  async sweep(): Promise<number> {
+    this.#open();
+    return 0;
+  }
+
+  /** The connection is its owner's to close. */
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  async #change(id: string, generation: number, change: (record: SessionRecord) => SessionRecord): Promise<SessionRecord | null> {
+    const before = this.#tails.get(id) ?? Promise.resolve();
+    const changed = before.then(() => this.#swap(id, generation, change));
+    const tail = changed.catch(() => undefined);
+    this.#tails.set(id, tail);
+    try {
+      return await changed;
+    } finally {
+      if (this.#tails.get(id) === tail) this.#tails.delete(id);
+    }
+  }
+
+  async #swap(id: string, generation: number, change: (record: SessionRecord) => SessionRecord): Promise<SessionRecord | null> {
+    for (let attempt = 0; attempt < SWAPS_MAX; attempt++) {
+      const before = await this.#read(id);
+      if (before === null) return null;
+      const record = decodeSession(id, before);
+      if (record.generation !== generation || record.ended) return null;
+      const after = change(record);
+      const forgetAt = Math.floor(after.forgetAt);
+      const swapped = await this.#redis.script('sluiceSessionSwap', [this.#key(id)], [before, this.#encode(after), forgetAt]);
+      if (swapped !== 1) continue;
+      const { user, device } = after;
+      if (user !== null && device !== null && forgetAt !== Math.floor(record.forgetAt)) {
+        await this.#redis.script('sluiceKeepIf', [this.#device(user, device)], [id, forgetAt]);
+      }
+      return after;
+    }
+    throw new StoreError(`session ${id} is changed by others without end`, true);
+  }
+
+  #name(user: string, device: string, { id, forgetAt }: SessionRecord): Promise<unknown> {
+    return this.#redis.command('set', this.#device(user, device), id, 'PXAT', Math.floor(forgetAt));
+  }
+
+  async #read(id: string): Promise<Buffer | null> {
+    this.#open();
+    return (await this.#redis.command('get', this.#key(id))) as Buffer | null;
+  }
+
+  /** The codec reads what it wrote and leaves what stands behind it. */
+  #encode(record: SessionRecord): Buffer {
+    // Counts the last six bytes up.
+    this.#nonce.writeUIntLE((this.#nonce.readUIntLE(6, 6) + 1) % 2 ** 48, 6, 6);
+    return Buffer.concat([encodeSession(record), this.#nonce]);
+  }
+
+  #key(id: string): string {
+    return `${this.#redis.prefix}s:{${id}}`;
+  }
+
+  /** The user's length keeps ("ab", "c") and ("a", "bc") apart. */
+  #device(user: string, device: string): string {
+    return `${this.#redis.prefix}d:{${user.length}:${Buffer.from(user).toString('base64url')}:${Buffer.from(device).toString('base64url')}}`;
+  }
+
+  #open(): void {
+    if (this.#closed) throw new StoreError('the session store is closed', false);
+  }
+}

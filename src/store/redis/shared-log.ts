@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import { StoreError } from '../../errors.js';
+import { EPOCH_MS } from '../message-id.js';
+import type { SharedAppend, SharedEntry, SharedHead, SharedLog, SharedLogEvents, SharedResult } from '../shared-log.js';
+import type { FrameRun } from '../types.js';
+import type { RedisClient } from './client.js';
+import { ChannelKeys, channelOfNews } from './keys.js';
+
+export interface RedisSharedLogOptions {
+  readonly redis: RedisClient;
+  readonly events: SharedLogEvents;
+  /** This node's name, which news carry. */
+  readonly node: string;
+  /** Messages of a channel that are kept, about. */
+  readonly messagesMax: number;
+  /** How long a publish key is remembered, at least. */
+  readonly keysMs: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+const FIN_TEXT = Buffer.from([0x81]);
+const FIN_BINARY = Buffer.from([0x82]);
+const RESULT_WORDS = 5;
+const TICKS_PER_MS = 4_194_304n; // a Snowflake's bits below the millisecond
+/** Messages looked through for an id behind the first of its millisecond. */
+const ID_SCAN = 4096;
+
+type Entry = readonly [id: Buffer, fields: readonly Buffer[]];
+
+/**
+ * Channels as Redis streams. An entry's id is its server_seq, so that reading from a sequence number is one range. One append of a channel
+ * should be under way at a time: Redis keeps the order of commands of one connection, but not over reconnects.
+ */
+export class RedisSharedLog implements SharedLog {
+  readonly #options: RedisSharedLogOptions;
+  readonly #subscriber: Redis | Cluster;
+  readonly #keys = new Map<string, ChannelKeys>();
+  #interrupted = false;
+  #closed = false;
+
+  constructor(options: RedisSharedLogOptions) {
+    this.#options = options;
+    this.#subscriber = options.redis.subscriber();
+    this.#subscriber.on('error', () => undefined);
+    this.#subscriber.on('close', () => (this.#interrupted = true));
+    this.#subscriber.on('ready', () => {
+      if (this.#interrupted && !this.#closed) options.events.onInterrupted();
+      this.#interrupted = false;
+    });
+    this.#subscriber.on('smessageBuffer', (key: Buffer, message: Buffer) => this.#onMessage(key.toString(), message));
+  }
+
+  async head(channel: string, make: boolean): Promise<SharedHead | null> {
+    const keys = this.#keysOf(channel);
+    const answer = await this.#options.redis.script('sluiceOpen', [keys.head, keys.stream], [make ? newEpoch() : '']);
+    if (answer === null) return null;
+    const [epoch, seq, oldest] = answer as Buffer[];
+    return { epoch: String(epoch), headSeq: Number(seq), oldestSeq: Number(oldest) };
+  }
+
+  async append(channel: string, entries: readonly SharedEntry[], seen: { epoch: string; seq: number } | null): Promise<SharedAppend> {
+    const { redis, node, messagesMax, keysMs, now } = this.#options;
+    const keys = this.#keysOf(channel);
+    const args: (string | number | Buffer)[] = [
+      newEpoch(), seen?.epoch ?? '', seen?.seq ?? 0, messagesMax, keysMs * 2, keys.news, node,
+    ];
+    for (const { sender, key, id, serverTs, lamport, text, line } of entries) {
+      args.push(sender, key, id, serverTs, lamport, text ? FIN_TEXT : FIN_BINARY, ...line);
+    }
+    const answer = (await redis.script('sluiceAppend', [keys.head, keys.stream, ...keys.seen(now(), keysMs)], args)) as (number | Buffer)[];
+    const results: SharedResult[] = [];
+    for (let i = 1; i < answer.length; i += RESULT_WORDS) {
+      const [duplicate, seq, id, serverTs, lamport] = answer.slice(i, i + RESULT_WORDS);
+      results.push({ duplicate: duplicate === 1, seq: Number(seq), id: String(id), serverTs: Number(serverTs), lamport: Number(lamport) });
+    }
+    if (results.length !== entries.length) throw new StoreError('Redis answered for another number of messages', false);
+    return { epoch: String(answer[0]), results };
+  }
+
+  async read(channel: string, fromSeq: number, maxCount: number): Promise<FrameRun | null> {
+    const entries = await this.#range(channel, `${fromSeq}-0`, maxCount);
+    const first = entries[0];
+    if (first === undefined) return null;
+    const firstSeq = seqOf(first);
+    const frames: Buffer[] = [];
+    const ends: number[] = [];
+    let end = 0;
+    for (const entry of entries) {
+      // A gap is where messages were lost: the run ends before it.
+      if (seqOf(entry) !== firstSeq + frames.length) break;
+      const frame = entry[1][1] as Buffer;
+      frames.push(frame);
+      end += frame.length;
+      ends.push(end);
+    }
+    return { firstSeq, lastSeq: firstSeq + frames.length - 1, frames: Buffer.concat(frames, end), ends: Uint32Array.from(ends) };
+  }
+
+  async seqAtTs(channel: string, ts: number): Promise<number> {
+    const head = await this.head(channel, false);
+    if (head === null) return 1;
+    let low = head.oldestSeq;
+    let high = head.headSeq + 1;
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      const [entry] = await this.#range(channel, `${middle}-0`, 1);
+      if (entry === undefined) high = middle;
+      else if (tsOf(entry) >= ts) high = middle;
+      else low = seqOf(entry) + 1;
+    }
+    // Where the middle fell into a gap, what is there begins behind it.
+    return low;
+  }
+
+  async seqAfterId(channel: string, msgId: string): Promise<number> {
+    const ts = Number(BigInt(msgId) / TICKS_PER_MS) + EPOCH_MS;
+    // A message's server_ts is not below its id's time, so it is found from there on.
+    const start = await this.seqAtTs(channel, ts);
+    const entries = await this.#range(channel, `${start}-0`, ID_SCAN);
+    const found = entries.find((entry) => String(entry[1][5]) === msgId);
+    return found === undefined ? start : seqOf(found);
+  }
+
+  listen(channel: string): void {
+    this.#subscriber.ssubscribe(this.#keysOf(channel).news).catch(() => undefined);
+  }
+
+  unlisten(channel: string): void {
+    const keys = this.#keysOf(channel);
+    this.#keys.delete(channel);
+    this.#subscriber.sunsubscribe(keys.news).catch(() => undefined);
+  }
+
+  async trim(channel: string, ts: number, limit: number): Promise<number> {
+    return (await this.#options.redis.script('sluiceTrim', [this.#keysOf(channel).stream], [ts, limit])) as number;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#subscriber.disconnect();
+  }
+
+  async #range(channel: string, from: string, count: number): Promise<readonly Entry[]> {
+    return (await this.#options.redis.command('xrange', this.#keysOf(channel).stream, from, '+', 'COUNT', count)) as Entry[];
+  }
+
+  #keysOf(channel: string): ChannelKeys {
+    let keys = this.#keys.get(channel);
+    if (keys === undefined) {
+      keys = new ChannelKeys(this.#options.redis.prefix, channel);
+      this.#keys.set(channel, keys);
+    }
+    return keys;
+  }
+
+  #onMessage(key: string, message: Buffer): void {
+    const newline = message.indexOf(10);
+    const [node = '', epoch = '', first, count, lamport] = message.toString('utf8', 0, Math.max(newline, 0)).split(' ');
+    const firstSeq = Number(first);
+    const lastSeq = firstSeq + Number(count) - 1;
+    // What somebody else says on our channel is no news.
+    if (newline < 0 || !Number.isSafeInteger(firstSeq) || !Number.isSafeInteger(lastSeq) || lastSeq < firstSeq) return;
+    const channel = channelOfNews(this.#options.redis.prefix, key);
+    this.#options.events.onNews({ channel, node, epoch, firstSeq, lastSeq, lamport: Number(lamport), frames: message.subarray(newline + 1) });
+  }
+}
+
+/** Never the same twice: a life of a sequence that came after another must not look like it. */
+function newEpoch(): string {
+  return randomBytes(6).toString('base64url');
+}
+
+function seqOf(entry: Entry): number {
+  return Number(entry[0].toString('latin1').split('-')[0]);
+}
+
+function tsOf(entry: Entry): number {
+  return Number(entry[1][3]?.toString('latin1'));
+}

@@ -1,0 +1,103 @@
+/** Redis servers of the tests' own: on free ports of loopback, in a folder that goes with them. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const noRedis = (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, 'redis-server')))
+  ? false
+  : 'redis-server not installed';
+
+/** No test leaves a server behind, however it ends. */
+const LIFETIME_MS = 10 * 60_000;
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export class RedisServer {
+  readonly port: number;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
+  readonly #args: readonly string[];
+  #child: ChildProcess | null = null;
+
+  private constructor(port: number, args: readonly string[]) {
+    this.port = port;
+    this.#args = args;
+  }
+
+  /** `args` as on the command line: '--appendonly', 'yes'. */
+  static async start(args: readonly string[] = []): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), args);
+    await server.start();
+    return server;
+  }
+
+  /** A sentinel, with `lines` as its configuration. */
+  static async startSentinel(lines: readonly string[]): Promise<RedisServer> {
+    const port = await freePort();
+    const server = new RedisServer(port, []);
+    writeFileSync(join(server.#folder, 'sentinel.conf'), [`port ${port}`, 'bind 127.0.0.1', ...lines, ''].join('\n'));
+    await server.#run([join(server.#folder, 'sentinel.conf'), '--sentinel']);
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    await this.#run(['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--dir', this.#folder, ...this.#args]);
+  }
+
+  cli(...words: readonly string[]): string {
+    return execFileSync('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...words], { encoding: 'utf8', timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  }
+
+  /** SIGSTOP and SIGCONT make a server that is there and does not answer. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    if (child === null) return;
+    this.#child = null;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    if (signal !== 'SIGKILL') child.kill('SIGCONT');
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #run(args: readonly string[]): Promise<void> {
+    const child = spawn('redis-server', args, { stdio: 'ignore', cwd: this.#folder });
+    this.#child = child;
+    const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
+    const onExit = (): void => void child.kill('SIGKILL');
+    process.once('exit', onExit);
+    child.once('exit', () => {
+      clearTimeout(killer);
+      process.removeListener('exit', onExit);
+    });
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      try {
+        if (this.cli('PING') === 'PONG') return;
+      } catch {
+        // Not up yet.
+      }
+      if (Date.now() > deadline || child.exitCode !== null) throw new Error(`redis-server on port ${this.port} did not start`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}

@@ -13,10 +13,11 @@ interface Script {
  *
  * KEYS  1 head (hash) · 2 stream · 3 keys seen lately · 4 keys seen before that; all with the channel's hash tag
  * ARGV  1 epoch for a new life of the sequence · 2, 3 epoch and seq that the node has seen · 4 messages kept · 5 life of a set of keys, ms
- *       6 sharded pub/sub channel · 7 node · then for each message: sender, key, id, server_ts, lamport, first byte of the frame,
- *       and the header line cut at its three numbers: before server_seq, before server_ts, before lamport, behind it with newline and body
+ *       6 sharded pub/sub channel · 7 node · 8 the messages (append-args.ts): of each sender, key, id, server_ts, lamport, first byte of the
+ *       frame, and the header line cut at its three numbers: before server_seq, before server_ts, before lamport, behind it with
+ *       newline and body
  *
- * Returns {epoch, then for each message: 0 or 1 (duplicate), seq, id, server_ts, lamport}.
+ * Returns {epoch, then for each message "D SEQ ID SERVER_TS LAMPORT"}, D being 1 for a duplicate.
  *
  * A sequence that the node has seen further than it goes was set back: a failover lost what was not replicated, or a restart
  * what was not synced. It goes on above what was seen, in a new epoch, so that nobody is given another message under a number that
@@ -38,42 +39,53 @@ if ARGV[2] ~= '' and seen > seq and (ARGV[2] == epoch or changed) then
   changed = true
 end
 local out = {epoch}
-local frames = {}
+local frames, written, names, messages = {}, {}, {}, {}
 local first = seq + 1
-local n = 0
-for i = 8, #ARGV, 10 do
-  local key = ARGV[i] .. '\\0' .. ARGV[i + 1]
-  local known = redis.call('HGET', KEYS[3], key) or redis.call('HGET', KEYS[4], key)
-  if known then
-    local a, b, c, d = string.match(known, '^(%d+) (%d+) (%d+) (%d+)$')
-    out[#out + 1] = 1
-    out[#out + 1] = a
-    out[#out + 1] = b
-    out[#out + 1] = c
-    out[#out + 1] = d
-  else
-    seq = seq + 1
-    ts = math.max(ts, tonumber(ARGV[i + 3]))
-    lamport = math.max(lamport + 1, tonumber(ARGV[i + 4]))
-    local s, t, l = string.format('%.0f', seq), string.format('%.0f', ts), string.format('%.0f', lamport)
-    local payload = ARGV[i + 6] .. s .. ARGV[i + 7] .. t .. ARGV[i + 8] .. l .. ARGV[i + 9]
-    local length = #payload
-    local header
-    if length < 126 then header = ARGV[i + 5] .. string.char(length)
-    elseif length < 65536 then header = ARGV[i + 5] .. '\\126' .. struct.pack('>I2', length)
-    else header = ARGV[i + 5] .. '\\127' .. struct.pack('>I8', length) end
-    local frame = header .. payload
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], s .. '-0', 'f', frame, 't', t, 'i', ARGV[i + 2])
-    redis.call('HSET', KEYS[3], key, s .. ' ' .. ARGV[i + 2] .. ' ' .. t .. ' ' .. l)
-    n = n + 1
-    frames[n] = frame
-    out[#out + 1] = 0
-    out[#out + 1] = s
-    out[#out + 1] = ARGV[i + 2]
-    out[#out + 1] = t
-    out[#out + 1] = l
+local n, at, count = 0, 1, 0
+while at <= #ARGV[8] do
+  local m = {struct.unpack('>I4c0I4c0I4c0I4c0I4c0I4c0I4c0I4c0I4c0I4c0', ARGV[8], at)}
+  at = m[11]
+  count = count + 1
+  messages[count] = m
+  names[count] = m[1] .. '\\0' .. m[2]
+end
+local known = {}
+for _, set in ipairs({KEYS[4], KEYS[3]}) do
+  if redis.call('EXISTS', set) == 1 then
+    for i = 1, count, 1000 do
+      local found = redis.call('HMGET', set, unpack(names, i, math.min(i + 999, count)))
+      for j = 1, #found do if found[j] then known[names[i + j - 1]] = found[j] end end
+    end
   end
 end
+for i = 1, count do
+  local m, name = messages[i], names[i]
+  local result = known[name]
+  if not result then
+    seq = seq + 1
+    ts = math.max(ts, tonumber(m[4]))
+    lamport = math.max(lamport + 1, tonumber(m[5]))
+    local s, t, l = string.format('%.0f', seq), string.format('%.0f', ts), string.format('%.0f', lamport)
+    local payload = m[7] .. s .. m[8] .. t .. m[9] .. l .. m[10]
+    local length = #payload
+    local header
+    if length < 126 then header = m[6] .. string.char(length)
+    elseif length < 65536 then header = m[6] .. '\\126' .. struct.pack('>I2', length)
+    else header = m[6] .. '\\127' .. struct.pack('>I8', length) end
+    n = n + 1
+    frames[n] = header .. payload
+    redis.call('XADD', KEYS[2], s .. '-0', 'f', frames[n], 't', t, 'i', m[3])
+    result = s .. ' ' .. m[3] .. ' ' .. t .. ' ' .. l
+    known[name] = result
+    written[n * 2 - 1] = name
+    written[n * 2] = result
+    out[i + 1] = '0 ' .. result
+  else
+    out[i + 1] = '1 ' .. result
+  end
+end
+for i = 1, n * 2, 2000 do redis.call('HSET', KEYS[3], unpack(written, i, math.min(i + 1999, n * 2))) end
+if n > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', '~', ARGV[4]) end
 if n > 0 or changed then
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'ts', string.format('%.0f', ts),
     'lamport', string.format('%.0f', lamport))

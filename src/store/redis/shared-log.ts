@@ -4,6 +4,7 @@ import { StoreError } from '../../errors.js';
 import { EPOCH_MS } from '../message-id.js';
 import type { SharedAppend, SharedEntry, SharedHead, SharedLog, SharedLogEvents, SharedResult } from '../shared-log.js';
 import type { FrameRun } from '../types.js';
+import { packEntries } from './append-args.js';
 import type { RedisClient } from './client.js';
 import { ChannelKeys, channelOfNews } from './keys.js';
 
@@ -20,9 +21,6 @@ export interface RedisSharedLogOptions {
   readonly now: () => number;
 }
 
-const FIN_TEXT = Buffer.from([0x81]);
-const FIN_BINARY = Buffer.from([0x82]);
-const RESULT_WORDS = 5;
 const TICKS_PER_MS = 4_194_304n; // a Snowflake's bits below the millisecond
 /** Messages looked through for an id behind the first of its millisecond. */
 const ID_SCAN = 4096;
@@ -63,18 +61,11 @@ export class RedisSharedLog implements SharedLog {
   async append(channel: string, entries: readonly SharedEntry[], seen: { epoch: string; seq: number } | null): Promise<SharedAppend> {
     const { redis, node, messagesMax, keysMs, now } = this.#options;
     const keys = this.#keysOf(channel);
-    const args: (string | number | Buffer)[] = [
-      newEpoch(), seen?.epoch ?? '', seen?.seq ?? 0, messagesMax, keysMs * 2, keys.news, node,
+    const args = [
+      newEpoch(), seen?.epoch ?? '', seen?.seq ?? 0, messagesMax, keysMs * 2, keys.news, node, packEntries(entries),
     ];
-    for (const { sender, key, id, serverTs, lamport, text, line } of entries) {
-      args.push(sender, key, id, serverTs, lamport, text ? FIN_TEXT : FIN_BINARY, ...line);
-    }
-    const answer = (await redis.script('sluiceAppend', [keys.head, keys.stream, ...keys.seen(now(), keysMs)], args)) as (number | Buffer)[];
-    const results: SharedResult[] = [];
-    for (let i = 1; i < answer.length; i += RESULT_WORDS) {
-      const [duplicate, seq, id, serverTs, lamport] = answer.slice(i, i + RESULT_WORDS);
-      results.push({ duplicate: duplicate === 1, seq: Number(seq), id: String(id), serverTs: Number(serverTs), lamport: Number(lamport) });
-    }
+    const answer = (await redis.script('sluiceAppend', [keys.head, keys.stream, ...keys.seen(now(), keysMs)], args)) as Buffer[];
+    const results = answer.slice(1).map(readResult);
     if (results.length !== entries.length) throw new StoreError('Redis answered for another number of messages', false);
     return { epoch: String(answer[0]), results };
   }
@@ -170,6 +161,11 @@ export class RedisSharedLog implements SharedLog {
 /** Never the same twice: a life of a sequence that came after another must not look like it. */
 function newEpoch(): string {
   return randomBytes(6).toString('base64url');
+}
+
+function readResult(answer: Buffer): SharedResult {
+  const [duplicate, seq, id = '', serverTs, lamport] = answer.toString('latin1').split(' ');
+  return { duplicate: duplicate === '1', seq: Number(seq), id, serverTs: Number(serverTs), lamport: Number(lamport) };
 }
 
 function seqOf(entry: Entry): number {

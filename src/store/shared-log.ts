@@ -61,7 +61,11 @@ export interface SharedLog {
    * Appends in order and tells all nodes that listen. `seen` is how far this node saw the sequence go: the log goes on above it in a new
    * epoch where it was set back. When it rejects it is not known whether anything was appended: try again with the same keys.
    */
-  append(channel: string, entries: readonly SharedEntry[], seen: { readonly epoch: string; readonly seq: number } | null): Promise<SharedAppend>;
+  append(
+    channel: string,
+    entries: readonly SharedEntry[],
+    seen: { readonly epoch: string; readonly seq: number } | null,
+  ): Promise<SharedAppend>;
   /** As MessageLog.read. */
   read(channel: string, fromSeq: number, maxCount: number): Promise<FrameRun | null>;
   /** First seq whose server_ts ≥ ts; head + 1 when there is none. */

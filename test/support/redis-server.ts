@@ -56,7 +56,8 @@ export class RedisServer {
   }
 
   cli(...words: readonly string[]): string {
-    return execFileSync('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...words], { encoding: 'utf8', timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const args = ['-h', '127.0.0.1', '-p', String(this.port), ...words];
+    return execFileSync('redis-cli', args, { encoding: 'utf8', timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   }
 
   /** SIGSTOP and SIGCONT make a server that is there and does not answer. */

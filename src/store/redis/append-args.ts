@@ -12,7 +12,8 @@ export function packEntries(entries: readonly SharedEntry[]): Buffer {
   let bound = 0;
   for (const { sender, key, id, line } of entries) {
     // Three bytes are the most that a UTF-16 unit takes in UTF-8; the two times have 16 digits at most.
-    bound += FIELDS * 4 + 33 + 3 * (sender.length + key.length + id.length + line[0].length + line[1].length + line[2].length) + line[3].length;
+    const texts = sender.length + key.length + id.length + line[0].length + line[1].length + line[2].length;
+    bound += FIELDS * 4 + 33 + 3 * texts + line[3].length;
   }
   const out = Buffer.allocUnsafe(bound);
   let at = 0;

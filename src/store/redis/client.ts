@@ -54,7 +54,7 @@ export class RedisClient {
   }
 
   /** Runs a command; texts come back as Buffers. Rejects with StoreError. */
-  async command(name: 'get' | 'set' | 'xrange' | 'info', ...args: readonly Argument[]): Promise<unknown> {
+  async command(name: 'get' | 'set' | 'hset' | 'hdel' | 'hgetall' | 'xrange' | 'info', ...args: readonly Argument[]): Promise<unknown> {
     return this.#call(name, args);
   }
 
@@ -113,7 +113,8 @@ function connect({ address, timeoutMs }: RedisClientOptions, subscriber: boolean
     // A replica that was promoted away from under us answers READONLY: the connection is made anew, to the new master.
     reconnectOnError: (error) => (/^(READONLY|MASTERDOWN)/.test(error.message) ? 2 : false),
     enableReadyCheck: true,
-    autoResubscribe: subscriber,
+    // Sharded subscriptions are made anew by their owner, who must know when they hold again.
+    autoResubscribe: false,
     ...(username === '' ? {} : { username }),
     ...(password === '' ? {} : { password }),
     ...(tls ? { tls: {} } : {}),

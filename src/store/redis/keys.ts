@@ -9,6 +9,7 @@ export class ChannelKeys {
   readonly head: string;
   readonly stream: string;
   readonly news: string;
+  readonly presence: string;
   readonly #seen: string;
 
   constructor(prefix: string, channel: string) {
@@ -16,6 +17,7 @@ export class ChannelKeys {
     this.head = `${name}:h`;
     this.stream = `${name}:m`;
     this.news = `${name}:n`;
+    this.presence = `${name}:p`;
     this.#seen = `${name}:k`;
   }
 

@@ -12,10 +12,10 @@ interface Script {
  * Appends messages to a channel.
  *
  * KEYS  1 head (hash) · 2 stream · 3 keys seen lately · 4 keys seen before that; all with the channel's hash tag
- * ARGV  1 epoch for a new life of the sequence · 2, 3 epoch and seq that the node has seen · 4 messages kept · 5 life of a set of keys, ms
- *       6 sharded pub/sub channel · 7 node · 8 the messages (append-args.ts): of each sender, key, id, server_ts, lamport, first byte of the
- *       frame, and the header line cut at its three numbers: before server_seq, before server_ts, before lamport, behind it with
- *       newline and body
+ * ARGV  1 epoch for a new life of the sequence · 2, 3 epoch and seq that the node has seen · 4 messages kept
+ *       5 life of a set of keys, ms · 6 sharded pub/sub channel · 7 node · 8 the messages (append-args.ts): of each sender, key, id,
+ *       server_ts, lamport, first byte of the frame, and the header line cut at its three numbers: before server_seq, before
+ *       server_ts, before lamport, behind it with newline and body
  *
  * Returns {epoch, then for each message "D SEQ ID SERVER_TS LAMPORT"}, D being 1 for a duplicate.
  *
@@ -145,6 +145,12 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIREAT', KEY
 return 0
 `;
 
+/** Removes the field ARGV[1] of a hash where it still is ARGV[2]. */
+const FIELD_REMOVE = `
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 0
+`;
+
 /**
  * Takes a worker number. KEYS 1 hash number -> "until owner". ARGV 1 owner, 2 now, 3 until, 4 highest number. Returns it, or -1.
  */
@@ -179,6 +185,7 @@ export const SCRIPTS = {
   sluiceTrim: { keys: 1, lua: TRIM },
   sluiceSessionSwap: { keys: 1, lua: SESSION_SWAP },
   sluiceKeepIf: { keys: 1, lua: KEEP_IF },
+  sluiceFieldRemove: { keys: 1, lua: FIELD_REMOVE },
   sluiceWorkerTake: { keys: 1, lua: WORKER_TAKE },
   sluiceWorkerHold: { keys: 1, lua: WORKER_HOLD },
 } as const satisfies Record<string, Script>;

@@ -132,9 +132,10 @@ export class RedisSessionStore implements SessionStore {
     return `${this.#redis.prefix}s:{${id}}`;
   }
 
-  /** The user's length keeps ("ab", "c") and ("a", "bc") apart. */
+  /** Encoded, so that no text can hold a brace or the colon between them. */
   #device(user: string, device: string): string {
-    return `${this.#redis.prefix}d:{${user.length}:${Buffer.from(user).toString('base64url')}:${Buffer.from(device).toString('base64url')}}`;
+    const [name, of] = [device, user].map((text) => Buffer.from(text).toString('base64url'));
+    return `${this.#redis.prefix}d:{${of}:${name}}`;
   }
 
   #open(): void {

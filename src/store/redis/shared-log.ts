@@ -35,6 +35,7 @@ export class RedisSharedLog implements SharedLog {
   readonly #options: RedisSharedLogOptions;
   readonly #subscriber: Redis | Cluster;
   readonly #keys = new Map<string, ChannelKeys>();
+  readonly #listening = new Set<string>();
   #interrupted = false;
   #closed = false;
 
@@ -43,10 +44,7 @@ export class RedisSharedLog implements SharedLog {
     this.#subscriber = options.redis.subscriber();
     this.#subscriber.on('error', () => undefined);
     this.#subscriber.on('close', () => (this.#interrupted = true));
-    this.#subscriber.on('ready', () => {
-      if (this.#interrupted && !this.#closed) options.events.onInterrupted();
-      this.#interrupted = false;
-    });
+    this.#subscriber.on('ready', () => void this.#listenAgain());
     this.#subscriber.on('smessageBuffer', (key: Buffer, message: Buffer) => this.#onMessage(key.toString(), message));
   }
 
@@ -115,12 +113,14 @@ export class RedisSharedLog implements SharedLog {
   }
 
   listen(channel: string): void {
+    this.#listening.add(channel);
     this.#subscriber.ssubscribe(this.#keysOf(channel).news).catch(() => undefined);
   }
 
   unlisten(channel: string): void {
     const keys = this.#keysOf(channel);
     this.#keys.delete(channel);
+    this.#listening.delete(channel);
     this.#subscriber.sunsubscribe(keys.news).catch(() => undefined);
   }
 
@@ -131,6 +131,20 @@ export class RedisSharedLog implements SharedLog {
   async close(): Promise<void> {
     this.#closed = true;
     this.#subscriber.disconnect();
+  }
+
+  /** After an interruption: subscribes to everything, and then says that something may have been missed. */
+  async #listenAgain(): Promise<void> {
+    if (!this.#interrupted || this.#closed) return;
+    this.#interrupted = false;
+    try {
+      for (const channel of this.#listening) await this.#subscriber.ssubscribe(this.#keysOf(channel).news);
+    } catch {
+      // Broken again: the next connection begins anew.
+      this.#interrupted = true;
+      return;
+    }
+    if (!this.#closed) this.#options.events.onInterrupted();
   }
 
   async #range(channel: string, from: string, count: number): Promise<readonly Entry[]> {
@@ -154,7 +168,8 @@ export class RedisSharedLog implements SharedLog {
     // What somebody else says on our channel is no news.
     if (newline < 0 || !Number.isSafeInteger(firstSeq) || !Number.isSafeInteger(lastSeq) || lastSeq < firstSeq) return;
     const channel = channelOfNews(this.#options.redis.prefix, key);
-    this.#options.events.onNews({ channel, node, epoch, firstSeq, lastSeq, lamport: Number(lamport), frames: message.subarray(newline + 1) });
+    const frames = message.subarray(newline + 1);
+    this.#options.events.onNews({ channel, node, epoch, firstSeq, lastSeq, lamport: Number(lamport), frames });
   }
 }
 

@@ -13,7 +13,13 @@ export interface LogNode {
   interrupted: number;
 }
 
-export function openNode(t: Test, url: string, node: string, options: { timeoutMs?: number; keysMs?: number; now?: () => number } = {}): LogNode {
+export interface NodeOptions {
+  readonly timeoutMs?: number;
+  readonly keysMs?: number;
+  readonly now?: () => number;
+}
+
+export function openNode(t: Test, url: string, node: string, options: NodeOptions = {}): LogNode {
   const { timeoutMs = 5000, keysMs = 60_000, now = () => Date.now() } = options;
   const client = new RedisClient({ address: parseRedisAddress(url, 'store'), prefix: 't:', timeoutMs });
   const news: SharedNews[] = [];
@@ -55,7 +61,8 @@ export function parseFrames(frames: Uint8Array): { header: Record<string, unknow
     }
     const payload = bytes.subarray(start, start + length);
     const newline = payload.indexOf(10);
-    out.push({ header: JSON.parse(payload.toString('utf8', 0, newline)) as Record<string, unknown>, body: payload.subarray(newline + 1), text });
+    const header = JSON.parse(payload.toString('utf8', 0, newline)) as Record<string, unknown>;
+    out.push({ header, body: payload.subarray(newline + 1), text });
     at = start + length;
   }
   return out;

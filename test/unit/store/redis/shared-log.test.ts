@@ -14,124 +14,128 @@ t.test('addresses', async (t) => {
     kind: 'sentinel', endpoints: [{ host: 'a', port: 26_379 }, { host: 'b', port: 7 }], master: 'main', database: 2,
   });
   t.match(read('redis+cluster://a:1,b:2'), { kind: 'cluster', endpoints: [{ host: 'a', port: 1 }, { host: 'b', port: 2 }] });
-  const bad = ['localhost', 'http://a', 'redis://', 'redis://a,b', 'redis+sentinel://a', 'redis+cluster://a/1', 'redis://a/x', 'redis://a:99999'];
+  const bad = [
+    'localhost', 'http://a', 'redis://', 'redis://a,b', 'redis+sentinel://a', 'redis+cluster://a/1', 'redis://a/x', 'redis://a:99999',
+  ];
   for (const text of bad) t.throws(() => read(text), { name: 'ConfigError', path: 'store.redis' }, text);
 });
 
-t.test('over Redis', { skip: noRedis }, async (t) => {
-  const server = await RedisServer.start();
-  t.teardown(() => server.remove());
+/** One server for all that only write. */
+const server = noRedis === false ? await RedisServer.start() : null;
+t.teardown(() => server?.remove());
+const url = server?.url ?? '';
+const cli = (...words: string[]): string => server?.cli(...words) ?? '';
 
-  await t.test('messages get dense numbers and whole frames', async (t) => {
-    const { log } = openNode(t, server.url, 'a');
-    t.equal(await log.head('room', false), null);
-    const made = await log.head('room', true);
-    t.match(made, { headSeq: 0, oldestSeq: 1 });
-    const bodies = ['', 'hello', 'ü'.repeat(100), 'x'.repeat(70_000), Buffer.from([0, 10, 255, 13])];
-    const { epoch, results } = await log.append('room', bodies.map((body, i) => sharedEntry('room', `k${i}`, body)), null);
-    t.equal(epoch, made?.epoch);
-    t.same(results.map(({ seq, duplicate }) => [seq, duplicate]), [1, 2, 3, 4, 5].map((seq) => [seq, false]));
-    const run = await log.read('room', 1, 100);
-    t.same([run?.firstSeq, run?.lastSeq, run?.ends.length, run?.ends.at(-1)], [1, 5, 5, run?.frames.length]);
-    const parsed = parseFrames(run?.frames ?? Buffer.alloc(0));
-    t.same(parsed.map(({ body }) => body), bodies.map((body) => Buffer.from(body)));
-    t.same(parsed.map(({ text }) => text), [true, true, true, true, false]);
-    for (const [i, { header }] of parsed.entries()) {
-      const { id, serverTs, lamport } = results[i]!;
-      t.match(header, { op: 'msg', channel: 'room', id, server_seq: i + 1, server_ts: serverTs, lamport, from: 's', client_ts: null });
-    }
-    t.same(await log.head('room', true), { epoch, headSeq: 5, oldestSeq: 1 });
-    t.equal(await log.read('room', 6, 10), null);
-  });
+t.test('messages get dense numbers and whole frames', { skip: noRedis }, async (t) => {
+  const { log } = openNode(t, url, 'a');
+  t.equal(await log.head('room', false), null);
+  const made = await log.head('room', true);
+  t.match(made, { headSeq: 0, oldestSeq: 1 });
+  const bodies = ['', 'hello', 'ü'.repeat(100), 'x'.repeat(70_000), Buffer.from([0, 10, 255, 13])];
+  const { epoch, results } = await log.append('room', bodies.map((body, i) => sharedEntry('room', `k${i}`, body)), null);
+  t.equal(epoch, made?.epoch);
+  t.same(results.map(({ seq, duplicate }) => [seq, duplicate]), [1, 2, 3, 4, 5].map((seq) => [seq, false]));
+  const run = await log.read('room', 1, 100);
+  t.same([run?.firstSeq, run?.lastSeq, run?.ends.length, run?.ends.at(-1)], [1, 5, 5, run?.frames.length]);
+  const parsed = parseFrames(run?.frames ?? Buffer.alloc(0));
+  t.same(parsed.map(({ body }) => body), bodies.map((body) => Buffer.from(body)));
+  t.same(parsed.map(({ text }) => text), [true, true, true, true, false]);
+  for (const [i, { header }] of parsed.entries()) {
+    const { id, serverTs, lamport } = results[i]!;
+    t.match(header, { op: 'msg', channel: 'room', id, server_seq: i + 1, server_ts: serverTs, lamport, from: 's', client_ts: null });
+  }
+  t.same(await log.head('room', true), { epoch, headSeq: 5, oldestSeq: 1 });
+  t.equal(await log.read('room', 6, 10), null);
+});
 
-  await t.test('a key is answered with its first result, within a batch, later and from another node', async (t) => {
-    const [a, b] = [openNode(t, server.url, 'a'), openNode(t, server.url, 'b')];
-    const twice = [sharedEntry('dup', 'k', 'first'), sharedEntry('dup', 'k', 'second')];
-    const { results } = await a.log.append('dup', twice, null);
-    t.same(results[1], { ...results[0], duplicate: true });
-    const again = await b.log.append('dup', [sharedEntry('dup', 'k', 'third'), sharedEntry('dup', 'k2', 'fourth')], null);
-    t.same(again.results[0], { ...results[0], duplicate: true });
-    t.equal(again.results[1]?.seq, 2);
-    t.equal((await a.log.head('dup', false))?.headSeq, 2);
-    const others = await a.log.append('dup', [sharedEntry('dup', 'k', 'x', { sender: 'other' })], null);
-    t.equal(others.results[0]?.duplicate, false, 'keys are each sender’s own');
-  });
+t.test('a key is answered with its first result, within a batch, later and from another node', { skip: noRedis }, async (t) => {
+  const [a, b] = [openNode(t, url, 'a'), openNode(t, url, 'b')];
+  const twice = [sharedEntry('dup', 'k', 'first'), sharedEntry('dup', 'k', 'second')];
+  const { results } = await a.log.append('dup', twice, null);
+  t.same(results[1], { ...results[0], duplicate: true });
+  const again = await b.log.append('dup', [sharedEntry('dup', 'k', 'third'), sharedEntry('dup', 'k2', 'fourth')], null);
+  t.same(again.results[0], { ...results[0], duplicate: true });
+  t.equal(again.results[1]?.seq, 2);
+  t.equal((await a.log.head('dup', false))?.headSeq, 2);
+  const others = await a.log.append('dup', [sharedEntry('dup', 'k', 'x', { sender: 'other' })], null);
+  t.equal(others.results[0]?.duplicate, false, 'keys are each sender’s own');
+});
 
-  await t.test('a key is remembered over the change of sets', async (t) => {
-    let now = 1_000_000;
-    const { log } = openNode(t, server.url, 'a', { keysMs: 1000, now: () => now });
-    const publish = async (): Promise<boolean | undefined> =>
-      (await log.append('sets', [sharedEntry('sets', 'k', 'x')], null)).results[0]?.duplicate;
-    t.equal(await publish(), false);
-    now += 1000;
-    t.equal(await publish(), true);
-    now += 1000;
-    t.equal(await publish(), false, 'and no longer than that');
-  });
+t.test('a key is remembered over the change of sets', { skip: noRedis }, async (t) => {
+  let now = 1_000_000;
+  const { log } = openNode(t, url, 'a', { keysMs: 1000, now: () => now });
+  const publish = async (): Promise<boolean | undefined> =>
+    (await log.append('sets', [sharedEntry('sets', 'k', 'x')], null)).results[0]?.duplicate;
+  t.equal(await publish(), false);
+  now += 1000;
+  t.equal(await publish(), true);
+  now += 1000;
+  t.equal(await publish(), false, 'and no longer than that');
+});
 
-  await t.test('server_ts never falls and lamport always rises, whatever nodes say', async (t) => {
-    const { log } = openNode(t, server.url, 'a');
-    const stamps = [[1000, 5], [900, 3], [1100, 50], [1050, 2]] as const;
-    const entries = stamps.map(([serverTs, lamport], i) => sharedEntry('clocks', `k${i}`, 'x', { serverTs, lamport }));
-    const { results } = await log.append('clocks', entries, null);
-    t.same(results.map(({ serverTs, lamport }) => [serverTs, lamport]), [[1000, 5], [1000, 6], [1100, 50], [1100, 51]]);
-    t.same(await Promise.all([0, 1000, 1001, 1100, 1101].map((ts) => log.seqAtTs('clocks', ts))), [1, 1, 3, 3, 5]);
-  });
+t.test('server_ts never falls and lamport always rises, whatever nodes say', { skip: noRedis }, async (t) => {
+  const { log } = openNode(t, url, 'a');
+  const stamps = [[1000, 5], [900, 3], [1100, 50], [1050, 2]] as const;
+  const entries = stamps.map(([serverTs, lamport], i) => sharedEntry('clocks', `k${i}`, 'x', { serverTs, lamport }));
+  const { results } = await log.append('clocks', entries, null);
+  t.same(results.map(({ serverTs, lamport }) => [serverTs, lamport]), [[1000, 5], [1000, 6], [1100, 50], [1100, 51]]);
+  t.same(await Promise.all([0, 1000, 1001, 1100, 1101].map((ts) => log.seqAtTs('clocks', ts))), [1, 1, 3, 3, 5]);
+});
 
-  await t.test('a message is found by its id', async (t) => {
-    const { log } = openNode(t, server.url, 'a');
-    const id = (ms: number, worker: number): string => String(BigInt(ms) * 4_194_304n + BigInt(worker * 4096));
-    const epoch = 1_704_067_200_000;
-    const entries = [[10, 1], [10, 0], [12, 5], [11, 1]].map(([ms = 0, worker = 0], i) =>
-      sharedEntry('ids', `k${i}`, 'x', { id: id(ms, worker), serverTs: epoch + ms }));
-    await log.append('ids', entries, null);
-    t.same(await Promise.all(entries.map((entry) => log.seqAfterId('ids', entry.id))), [1, 2, 3, 4]);
-    t.equal(await log.seqAfterId('ids', id(13, 0)), 5);
-    t.equal(await log.seqAfterId('ids', id(1, 0)), 1);
-  });
+t.test('a message is found by its id', { skip: noRedis }, async (t) => {
+  const { log } = openNode(t, url, 'a');
+  const id = (ms: number, worker: number): string => String(BigInt(ms) * 4_194_304n + BigInt(worker * 4096));
+  const epoch = 1_704_067_200_000;
+  const entries = [[10, 1], [10, 0], [12, 5], [11, 1]].map(([ms = 0, worker = 0], i) =>
+    sharedEntry('ids', `k${i}`, 'x', { id: id(ms, worker), serverTs: epoch + ms }));
+  await log.append('ids', entries, null);
+  t.same(await Promise.all(entries.map((entry) => log.seqAfterId('ids', entry.id))), [1, 2, 3, 4]);
+  t.equal(await log.seqAfterId('ids', id(13, 0)), 5);
+  t.equal(await log.seqAfterId('ids', id(1, 0)), 1);
+});
 
-  await t.test('news reach every node that listens', async (t) => {
-    const [a, b] = [openNode(t, server.url, 'a'), openNode(t, server.url, 'b')];
-    const names = ['news', 'with {braces} and }ends', '}%7D', 'ünï'];
-    for (const name of names) b.log.listen(name);
-    await eventually('the subscription', () => server.cli('PUBSUB', 'SHARDCHANNELS').split('\n').length >= names.length);
-    for (const name of names) await a.log.append(name, [sharedEntry(name, 'k1', 'one'), sharedEntry(name, 'k2', 'two')], null);
-    await eventually('the news', () => b.news.length === names.length);
-    t.same(b.news.map(({ channel, node, firstSeq, lastSeq }) => [channel, node, firstSeq, lastSeq]), names.map((name) => [name, 'a', 1, 2]));
-    for (const { frames, channel } of b.news) {
-      t.same(parseFrames(frames).map(({ header, body }) => [header['channel'], String(body)]), [[channel, 'one'], [channel, 'two']]);
-    }
-    b.log.unlisten('news');
-    await eventually('the end', () => !server.cli('PUBSUB', 'SHARDCHANNELS').split('\n').some((name) => name.includes('news')));
-    t.same(a.news, []);
-  });
+t.test('news reach every node that listens', { skip: noRedis }, async (t) => {
+  const [a, b] = [openNode(t, url, 'a'), openNode(t, url, 'b')];
+  const names = ['news', 'with {braces} and }ends', '}%7D', 'ünï'];
+  for (const name of names) b.log.listen(name);
+  await eventually('the subscription', () => cli('PUBSUB', 'SHARDCHANNELS').split('\n').length >= names.length);
+  for (const name of names) await a.log.append(name, [sharedEntry(name, 'k1', 'one'), sharedEntry(name, 'k2', 'two')], null);
+  await eventually('the news', () => b.news.length === names.length);
+  const told = b.news.map(({ channel, node, firstSeq, lastSeq }) => [channel, node, firstSeq, lastSeq]);
+  t.same(told, names.map((name) => [name, 'a', 1, 2]));
+  for (const { frames, channel } of b.news) {
+    t.same(parseFrames(frames).map(({ header, body }) => [header['channel'], String(body)]), [[channel, 'one'], [channel, 'two']]);
+  }
+  b.log.unlisten('news');
+  await eventually('the end', () => !cli('PUBSUB', 'SHARDCHANNELS').split('\n').some((name) => name.includes('news')));
+  t.same(a.news, []);
+});
 
-  await t.test('a sequence that was set back goes on above what was seen, in a new epoch', async (t) => {
-    const { log } = openNode(t, server.url, 'a');
-    const before = await log.append('lost', Array.from({ length: 5 }, (_, i) => sharedEntry('lost', `k${i}`, `${i}`)), null);
-    server.cli('HSET', '{t:lost}:h', 'seq', '3');
-    server.cli('XDEL', '{t:lost}:m', '4-0', '5-0');
-    const after = await log.append('lost', [sharedEntry('lost', 'new', 'new')], { epoch: before.epoch, seq: 5 });
-    t.not(after.epoch, before.epoch);
-    t.equal(after.results[0]?.seq, 6);
-    t.equal((await log.read('lost', 1, 10))?.lastSeq, 3, 'a run ends before a gap');
-    t.equal((await log.read('lost', 4, 10))?.firstSeq, 6);
-    server.cli('DEL', '{t:lost}:h', '{t:lost}:m');
-    const anew = await log.append('lost', [sharedEntry('lost', 'newer', 'x')], { epoch: after.epoch, seq: 6 });
-    t.not(anew.epoch, after.epoch);
-    t.equal(anew.results[0]?.seq, 7, 'also when all is lost');
-  });
+t.test('a sequence that was set back goes on above what was seen, in a new epoch', { skip: noRedis }, async (t) => {
+  const { log } = openNode(t, url, 'a');
+  const before = await log.append('lost', Array.from({ length: 5 }, (_, i) => sharedEntry('lost', `k${i}`, `${i}`)), null);
+  cli('HSET', '{t:lost}:h', 'seq', '3');
+  cli('XDEL', '{t:lost}:m', '4-0', '5-0');
+  const after = await log.append('lost', [sharedEntry('lost', 'new', 'new')], { epoch: before.epoch, seq: 5 });
+  t.not(after.epoch, before.epoch);
+  t.equal(after.results[0]?.seq, 6);
+  t.equal((await log.read('lost', 1, 10))?.lastSeq, 3, 'a run ends before a gap');
+  t.equal((await log.read('lost', 4, 10))?.firstSeq, 6);
+  cli('DEL', '{t:lost}:h', '{t:lost}:m');
+  const anew = await log.append('lost', [sharedEntry('lost', 'newer', 'x')], { epoch: after.epoch, seq: 6 });
+  t.not(anew.epoch, after.epoch);
+  t.equal(anew.results[0]?.seq, 7, 'also when all is lost');
+});
 
-  await t.test('messages go by age', async (t) => {
-    const { log } = openNode(t, server.url, 'a');
-    await log.append('old', Array.from({ length: 10 }, (_, i) => sharedEntry('old', `k${i}`, 'x', { serverTs: 1000 + i })), null);
-    t.equal(await log.trim('old', 1004, 3), 3);
-    t.equal(await log.trim('old', 1004, 100), 1);
-    t.match(await log.head('old', false), { headSeq: 10, oldestSeq: 5 });
-    await log.trim('old', 9999, 100);
-    t.match(await log.head('old', false), { headSeq: 10, oldestSeq: 11 }, 'the sequence goes on');
-    t.equal((await log.append('old', [sharedEntry('old', 'next', 'x')], null)).results[0]?.seq, 11);
-  });
+t.test('messages go by age', { skip: noRedis }, async (t) => {
+  const { log } = openNode(t, url, 'a');
+  await log.append('old', Array.from({ length: 10 }, (_, i) => sharedEntry('old', `k${i}`, 'x', { serverTs: 1000 + i })), null);
+  t.equal(await log.trim('old', 1004, 3), 3);
+  t.equal(await log.trim('old', 1004, 100), 1);
+  t.match(await log.head('old', false), { headSeq: 10, oldestSeq: 5 });
+  await log.trim('old', 9999, 100);
+  t.match(await log.head('old', false), { headSeq: 10, oldestSeq: 11 }, 'the sequence goes on');
+  t.equal((await log.append('old', [sharedEntry('old', 'next', 'x')], null)).results[0]?.seq, 11);
 });
 
 t.test('trouble', { skip: noRedis }, async (t) => {

@@ -1,0 +1,39 @@
+/** What the nodes of a cluster tell each other through the store. Stores read no clock: times are given, in ms since the Unix epoch. */
+
+export type NodeState = 'serving' | 'draining';
+
+export interface NodeRecord {
+  readonly node: string;
+  readonly region: string;
+  /** Where clients reach this very node: "wss://n1.example.org/v1". */
+  readonly url: string;
+  readonly state: NodeState;
+  readonly connections: number;
+  /** Share of what the node can bear that it bears: 0 idle, 1 full. */
+  readonly load: number;
+  /** The node is taken for dead from here on. */
+  readonly until: number;
+}
+
+/** Nodes that say they live. */
+export interface NodeDirectory {
+  announce(record: NodeRecord): Promise<void>;
+  /** In no particular order, those whose `until` lies behind `now` left out. */
+  list(now: number): Promise<readonly NodeRecord[]>;
+  withdraw(node: string): Promise<void>;
+}
+
+/** Who of one node is in a channel. */
+export interface PresenceShare {
+  readonly node: string;
+  readonly count: number;
+  /** Users of the sessions, the latest first; not all where there are many. */
+  readonly members: readonly string[];
+  readonly until: number;
+}
+
+export interface PresenceBoard {
+  /** A count of 0 takes the node off the channel. */
+  report(channel: string, share: PresenceShare): Promise<void>;
+  list(channel: string, now: number): Promise<readonly PresenceShare[]>;
+}

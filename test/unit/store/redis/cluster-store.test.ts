@@ -1,0 +1,46 @@
+import t from 'tap';
+import type { NodeRecord, PresenceShare } from '../../../../src/store/cluster-store.js';
+import { parseRedisAddress } from '../../../../src/store/redis/address.js';
+import { RedisClient } from '../../../../src/store/redis/client.js';
+import { RedisNodeDirectory, RedisPresenceBoard } from '../../../../src/store/redis/cluster-store.js';
+import { noRedis, RedisServer } from '../../../support/redis-server.js';
+
+const record = (node: string, until: number): NodeRecord => ({
+  node, region: 'eu', url: `ws://${node}/v1`, state: 'serving', connections: 3, load: 0.25, until,
+});
+const share = (node: string, count: number, until: number): PresenceShare => ({ node, count, members: [`user of ${node}`], until });
+
+t.test('directory and presence', { skip: noRedis }, async (t) => {
+  const server = await RedisServer.start();
+  t.teardown(() => server.remove());
+  const redis = new RedisClient({ address: parseRedisAddress(server.url, 'store'), prefix: 'p:', timeoutMs: 5000 });
+  t.teardown(() => redis.close());
+  await redis.check();
+
+  await t.test('nodes come, are renewed, leave and die', async (t) => {
+    const directory = new RedisNodeDirectory(redis);
+    t.same(await directory.list(0), []);
+    await directory.announce(record('a', 2000));
+    await directory.announce(record('b', 2000));
+    await directory.announce({ ...record('a', 3000), state: 'draining' });
+    const names = async (now: number): Promise<string[]> => (await directory.list(now)).map(({ node, state }) => `${node} ${state}`).sort();
+    t.same(await names(1000), ['a draining', 'b serving']);
+    t.same(await names(2500), ['a draining']);
+    t.equal(server.cli('HLEN', 'p:nodes'), '1', 'the dead are removed');
+    server.cli('HSET', 'p:nodes', 'x', 'no JSON');
+    t.same(await names(2500), ['a draining']);
+    await directory.withdraw('a');
+    t.same(await names(0), []);
+  });
+
+  await t.test('presence adds up over nodes', async (t) => {
+    const board = new RedisPresenceBoard(redis);
+    await board.report('room', share('a', 2, 2000));
+    await board.report('room', share('b', 5, 3000));
+    const counts = async (now: number): Promise<number[]> => (await board.list('room', now)).map(({ count }) => count).sort();
+    t.same(await counts(1000), [2, 5]);
+    await board.report('room', share('a', 0, 2000));
+    t.same(await counts(1000), [5]);
+    t.same(await counts(3000), []);
+  });
+});

@@ -1,8 +1,10 @@
+import '../support/own-namespace.js';
+
 import { connect, type Socket } from 'node:net';
 import t from 'tap';
 import { WebSocket } from 'ws';
 
-import { DRIVERS, lacking } from '../support/drivers.js';
+import { DRIVERS, lacking, startOn } from '../support/drivers.js';
 import { runSluice, startSluice } from '../support/sluice-process.js';
 
 async function open(url: string): Promise<WebSocket> {
@@ -37,7 +39,7 @@ function rawExchange(url: string, bytes: string): Promise<string> {
 
 for (const driver of DRIVERS) {
   t.test(`echo on ${driver}`, { skip: lacking(driver) }, async (t) => {
-    const server = await startSluice(['echo', '--driver', driver, '--listen', '127.0.0.1:0', '--max-message', '8MiB']);
+    const server = await startOn(driver, ['echo', '--max-message', '8MiB']);
     t.teardown(() => server.stop('SIGKILL'));
 
     await t.test('every size class comes back as it was, text as text', async (t) => {

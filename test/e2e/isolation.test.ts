@@ -1,3 +1,5 @@
+import '../support/own-namespace.js';
+
 import t from 'tap';
 import { WebSocket } from 'ws';
 
@@ -5,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { startSluice } from '../support/sluice-process.js';
+import { DRIVERS, lacking, startOn, type Driver } from '../support/drivers.js';
 
 const CONNECTIONS = 16;
 
@@ -35,11 +37,16 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-for (const how of ['close', 'terminate'] as const) {
-  t.test(`a connection never inherits the channels of the one before it (${how})`, async (t) => {
+for (const driver of DRIVERS) {
+  for (const how of ['close', 'terminate'] as const) check(driver, how);
+}
+
+function check(driver: Driver, how: 'close' | 'terminate'): void {
+  const name = `a connection never inherits the channels of the one before it (${how}, ${driver})`;
+  t.test(name, { skip: lacking(driver) }, async (t) => {
     const data = mkdtempSync(join(tmpdir(), 'sluice-isolation-'));
     t.teardown(() => rmSync(data, { recursive: true, force: true }));
-    const server = await startSluice(['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--data', data]);
+    const server = await startOn(driver, ['serve', '--admin', '127.0.0.1:0', '--data', data]);
     t.teardown(() => server.stop('SIGKILL'));
 
     const first = await Promise.all(Array.from({ length: CONNECTIONS }, () => open(server.url)));

@@ -1,6 +1,6 @@
 #include "net/transmitter.hpp"
 
-#include <cstring>
+#include <algorithm>
 
 #include "base/assert.hpp"
 #include "wire/ethernet.hpp"
@@ -8,17 +8,15 @@
 namespace sluice::net {
 
 Transmitter::~Transmitter() {
-  for (uint32_t i = 0; i < count_; ++i) nic_.pool().unref_frame(frames_[i]);
+  for (; head_ != tail_; ++head_) nic_.pool().unref_frame(frames_[head_ & kMask]);
 }
 
 bool Transmitter::send(nic::Packet* packet, const nic::MacAddress& to, uint16_t type) {
-  if (count_ == kGather) {
-    flush();
-    if (count_ == kGather) {
-      ++counters_.unsent_device_full;
-      nic_.pool().unref_frame(packet);
-      return false;
-    }
+  if (__builtin_expect(waiting() >= kFlushAt && !full_, 0)) flush();
+  if (__builtin_expect(waiting() == kQueue, 0)) {
+    ++counters_.unsent_device_full;
+    nic_.pool().unref_frame(packet);
+    return false;
   }
   const auto bytes = static_cast<uint16_t>(ethernet_bytes());
   SLUICE_ASSERT(packet->headroom() >= bytes);
@@ -26,19 +24,26 @@ bool Transmitter::send(nic::Packet* packet, const nic::MacAddress& to, uint16_t 
   packet->l2_bytes = static_cast<uint8_t>(bytes);
   packet->vlan = 0;
   mark_waiting(packet);
-  frames_[count_++] = packet;
+  frames_[tail_++ & kMask] = packet;
   return true;
 }
 
 void Transmitter::flush() {
-  if (count_ == 0) return;
-  for (uint32_t i = 0; i < count_; ++i) unmark_waiting(frames_[i]);
-  const uint32_t taken = nic_.transmit(frames_, count_);
-  counters_.frames_out += taken;
-  count_ -= taken;
-  if (count_ == 0) return;
-  std::memmove(frames_, frames_ + taken, count_ * sizeof frames_[0]);
-  for (uint32_t i = 0; i < count_; ++i) mark_waiting(frames_[i]);
+  full_ = false;
+  while (head_ != tail_) {
+    const uint32_t at = head_ & kMask;
+    const uint32_t count = std::min({waiting(), kQueue - at, kBurst});
+    nic::Packet** const burst = &frames_[at];
+    // What the device takes is not ours to touch afterwards.
+    for (uint32_t i = 0; i < count; ++i) unmark_waiting(burst[i]);
+    const uint32_t taken = nic_.transmit(burst, count);
+    counters_.frames_out += taken;
+    head_ += taken;
+    if (__builtin_expect(taken == count, 1)) continue;
+    for (uint32_t i = taken; i < count; ++i) mark_waiting(burst[i]);
+    full_ = true;
+    return;
+  }
 }
 
 }  // namespace sluice::net

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "net/counters.hpp"
 #include "net/options.hpp"
@@ -8,21 +9,25 @@
 
 namespace sluice::net {
 
-// Puts Ethernet headers in front of packets and gathers frames for the device.
+// Puts Ethernet headers in front of packets and queues frames for the device.
 class Transmitter {
  public:
+  // Frames that wait where the device takes no more: a peer that is not scheduled for some milliseconds is no reason to lose any, and
+  // a lost one costs its connection a retransmission timeout. Linux queues 1,000 for a slower device.
+  static constexpr uint32_t kQueue = 4096;
+
   Transmitter(nic::Nic& nic, const InterfaceOptions& options, NetCounters& counters)
-      : nic_(nic), counters_(counters), mac_(nic.capabilities().mac), vlan_(options.vlan) {}
+      : nic_(nic), counters_(counters), mac_(nic.capabilities().mac), vlan_(options.vlan), frames_(kQueue) {}
   ~Transmitter();
   Transmitter(const Transmitter&) = delete;
   Transmitter& operator=(const Transmitter&) = delete;
 
-  // Takes one reference of each piece. False when it was dropped because the device takes no more.
+  // Takes one reference of each piece. False when it was dropped because the queue is full.
   bool send(nic::Packet* packet, const nic::MacAddress& to, uint16_t type);
-  // Hands what was gathered to the device; what it does not take is offered again by the next flush().
+  // Hands what was queued to the device; what it does not take is offered again by the next flush().
   void flush();
 
-  // Marks the pieces of a packet that waits elsewhere: they may not be sent again meanwhile.
+  // Marks the pieces of a packet that waits: they may not be sent again meanwhile.
   static void mark_waiting(nic::Packet* packet) noexcept {
     for (; packet != nullptr; packet = packet->next) ++packet->waiting;
   }
@@ -30,18 +35,25 @@ class Transmitter {
     for (; packet != nullptr; packet = packet->next) --packet->waiting;
   }
 
+  uint32_t waiting() const noexcept { return tail_ - head_; }
   uint32_t ethernet_bytes() const noexcept { return vlan_ == 0 ? 14 : 18; }
   const nic::MacAddress& mac() const noexcept { return mac_; }
 
  private:
-  static constexpr uint32_t kGather = 256;
+  static constexpr uint32_t kMask = kQueue - 1;
+  static_assert((kQueue & kMask) == 0);
+  static constexpr uint32_t kBurst = 64;
+  // So many are handed over without waiting for flush(): the device works while the turn goes on.
+  static constexpr uint32_t kFlushAt = 256;
 
   nic::Nic& nic_;
   NetCounters& counters_;
   nic::MacAddress mac_;
   uint16_t vlan_;
-  uint32_t count_ = 0;
-  nic::Packet* frames_[kGather];
+  bool full_ = false;   // the device took less than it was offered; the next flush() finds out whether it does again
+  uint32_t head_ = 0;   // both run on and wrap
+  uint32_t tail_ = 0;
+  std::vector<nic::Packet*> frames_;
 };
 
 }  // namespace sluice::net

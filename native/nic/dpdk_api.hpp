@@ -23,9 +23,8 @@ class DpdkDevice {
   virtual ~DpdkDevice() = default;
   virtual const char* port_name() const noexcept = 0;
   virtual const char* driver_name() const noexcept = 0;
+  // At most as many as were asked for: those over which the device spreads flows.
   virtual uint32_t queues() const noexcept = 0;
-  // Where there are fewer device queues than were asked for, core 0 polls and distributes.
-  virtual bool distributed() const noexcept = 0;
   virtual Nic& queue(uint32_t index) noexcept = 0;
 };
 

@@ -26,7 +26,6 @@ class Device final : public DpdkDevice {
   const char* port_name() const noexcept override { return port_.name().c_str(); }
   const char* driver_name() const noexcept override { return port_.driver().c_str(); }
   uint32_t queues() const noexcept override { return static_cast<uint32_t>(queues_.size()); }
-  bool distributed() const noexcept override { return false; }
   Nic& queue(uint32_t index) noexcept override { return *queues_[index]; }
 
  private:

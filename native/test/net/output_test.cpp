@@ -85,14 +85,40 @@ TEST_CASE("what the device does not take is offered again, and dropped when too 
   fixture.learn(kPeer);
   fixture.nic.room = 0;
   uint32_t sent = 0;
-  while (fixture.send(kPeer, {static_cast<uint8_t>(sent)})) ++sent;
-  REQUIRE(sent == 256);
-  REQUIRE(fixture.interface.counters().unsent_device_full == 1);
+  // The pool's packets run out first; those beyond it would be dropped at the queue's bound.
+  while (sent < 1000 && fixture.send(kPeer, {static_cast<uint8_t>(sent)})) ++sent;
+  REQUIRE(sent == 1000);
+  fixture.nic.room = 100;
+  fixture.interface.flush();
+  REQUIRE(fixture.nic.sent.size() == 100);
   fixture.nic.room = UINT32_MAX;
   fixture.interface.flush();
-  REQUIRE(fixture.nic.sent.size() == 256);
-  REQUIRE(fixture.nic.sent[255].back() == 255);
+  REQUIRE(fixture.nic.sent.size() == 1000);
+  for (uint32_t i = 0; i < 1000; ++i) REQUIRE(fixture.nic.sent[i].back() == static_cast<uint8_t>(i));
   REQUIRE(fixture.all_returned());
+}
+
+TEST_CASE("beyond a bound frames are dropped and counted", "[net]") {
+  FakeNic nic;
+  net::NetCounters counters;
+  net::Transmitter transmitter(nic, NetFixture::defaults(), counters);
+  nic.room = 0;
+  // One packet many times over stands for as many.
+  nic::Packet* const packet = nic.pool().allocate(0);
+  for (uint32_t i = 0; i < net::Transmitter::kQueue; ++i) {
+    nic::PacketPool::ref(packet);
+    packet->data = packet->buffer + nic::kHeadroom;
+    packet->length = 0;
+    REQUIRE(transmitter.send(packet, nic.capabilities().mac, wire::kTypeIpv4));
+  }
+  nic::PacketPool::ref(packet);
+  REQUIRE_FALSE(transmitter.send(packet, nic.capabilities().mac, wire::kTypeIpv4));
+  REQUIRE(counters.unsent_device_full == 1);
+  nic.room = UINT32_MAX;
+  transmitter.flush();
+  REQUIRE(nic.sent.size() == net::Transmitter::kQueue);
+  REQUIRE(packet->references == 1);
+  nic.pool().unref(packet);
 }
 
 TEST_CASE("a segment larger than the MTU is not sent", "[net]") {

@@ -25,6 +25,7 @@ export const ERROR_KINDS = {
   stopped: { code: 'SLUICE_STOPPED', remedy: 'The object was closed: make a new one.' },
   admin: { code: 'SLUICE_ADMIN', remedy: 'Check that the gateway runs and that --admin names its admin address.' },
   region: { code: 'SLUICE_REGION', remedy: 'Check the name (`/stats` of the admin API has it), the release and the user.' },
+  attach: { code: 'SLUICE_ATTACH', remedy: 'Do what the message says; connections stay with their engine meanwhile.' },
   notInRelease: { code: 'SLUICE_NOT_IN_RELEASE', remedy: 'Use what the message names instead, or a later release.' },
   internal: { code: 'SLUICE_INTERNAL', remedy: 'A defect: report it with the message and the log.' },
 } as const satisfies Record<string, ErrorKind>;
@@ -171,6 +172,13 @@ export class AdminError extends SluiceError {
 export class RegionError extends SluiceError {
   constructor(message: string, options?: ErrorOptions) {
     super('region', message, false, options);
+  }
+}
+
+/** A detached engine cannot be attached to, or is no longer this control plane's. */
+export class AttachError extends SluiceError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('attach', message, false, options);
   }
 }
 

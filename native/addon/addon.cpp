@@ -1,11 +1,14 @@
 #include <napi.h>
 
+#include "addon/attach.hpp"
 #include "addon/host.hpp"
 #include "addon/region_view.hpp"
 
 // Everything that JavaScript can call; src/engine/native.ts declares the same.
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Host", sluice::addon::Host::define(env));
+  exports.Set("AttachedHost", sluice::addon::AttachedHost::define(env));
+  exports.Set("attach", Napi::Function::New(env, sluice::addon::attach));
   exports.Set("attachRegion", Napi::Function::New(env, sluice::addon::attach_region));
   exports.Set("describeLayout", Napi::Function::New(env, sluice::addon::describe_layout));
   exports.Set("probe", Napi::Function::New(env, sluice::addon::probe));

@@ -27,6 +27,7 @@ struct Host::Running {
 Napi::Function Host::define(Napi::Env env) {
   return DefineClass(env, "Host",
                      {InstanceMethod<&Host::region>("region"), InstanceMethod<&Host::info>("info"), InstanceMethod<&Host::start>("start"),
+                      InstanceMethod<&Host::start_detached>("startDetached"), InstanceMethod<&Host::close_all>("closeAll"),
                       InstanceMethod<&Host::pump>("pump"), InstanceMethod<&Host::ring>("ring"), InstanceMethod<&Host::stop>("stop")});
 }
 
@@ -91,6 +92,24 @@ void Host::start(const Napi::CallbackInfo& info) {
   });
   running->async_open = true;
   running->engine->run_threads([running] { uv_async_send(&running->async); });
+}
+
+// startDetached(): the cores run on their own threads, and control planes attach from other processes.
+void Host::start_detached(const Napi::CallbackInfo& info) {
+  if (!must_run(info)) return;
+  std::string error;
+  if (!running_->engine->run_detached(error)) Napi::Error::New(info.Env(), error).ThrowAsJavaScriptException();
+}
+
+// closeAll(code: number, reason: string): for an engine that was started with startDetached().
+void Host::close_all(const Napi::CallbackInfo& info) {
+  if (!must_run(info) || info.Length() < 2) return;
+  const auto code = static_cast<uint16_t>(info[0].ToNumber().Uint32Value());
+  const std::string reason = info[1].ToString().Utf8Value();
+  running_->engine->on_cores([&](core::Core& core) {
+    core.driver().stop_listening();
+    core.close_all(code, reason.c_str());
+  });
 }
 
 void Host::pump(const Napi::CallbackInfo& info) {

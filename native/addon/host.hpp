@@ -24,6 +24,8 @@ class Host : public Napi::ObjectWrap<Host> {
   Napi::Value region(const Napi::CallbackInfo& info);
   Napi::Value info(const Napi::CallbackInfo& info);
   void start(const Napi::CallbackInfo& info);
+  void start_detached(const Napi::CallbackInfo& info);
+  void close_all(const Napi::CallbackInfo& info);
   void pump(const Napi::CallbackInfo& info);
   void ring(const Napi::CallbackInfo& info);
   void stop(const Napi::CallbackInfo& info);

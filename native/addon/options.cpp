@@ -44,6 +44,7 @@ void read_core(const Napi::Object& object, core::CoreOptions& options) {
   read(object, "upgradeTimeoutMs", options.upgrade_timeout_ms);
   read(object, "helloTimeoutMs", options.hello_timeout_ms);
   read(object, "closeTimeoutMs", options.close_timeout_ms);
+  read(object, "attachWaitMs", options.attach_wait_ms);
   read(object, "heartbeatMs", options.heartbeat_ms);
   read(object, "pacingUs", options.pacing_us);
   read(object, "maxHeadBytes", options.upgrade.max_head_bytes);
@@ -77,13 +78,13 @@ core::NetworkOptions read_network(const Napi::Object& object) {
 core::EngineOptions read_options(const Napi::Object& object) {
   core::EngineOptions options;
   read_region(object, options.region);
-  options.region.connection_row_bytes = sizeof(core::ConnectionRow);
   read_core(object, options.core);
   const std::string driver = text(object, "driver");
   options.driver = driver == "epoll" ? KernelDriverKind::kEpoll : driver == "uring" ? KernelDriverKind::kUring : KernelDriverKind::kAuto;
   const Napi::Value network = object.Get("network");
   if (network.IsObject()) options.network = read_network(network.As<Napi::Object>());
   options.listen.address = text(object, "address");
+  options.detached = object.Get("detached").ToBoolean().Value();
   uint32_t port = 0;
   read(object, "port", port);
   options.listen.port = static_cast<uint16_t>(port);

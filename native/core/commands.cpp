@@ -54,6 +54,10 @@ void CommandReader::carry_out(const Record& shared) {
     case queue::kCommandStopListening:
       parts_.driver->stop_listening();
       return;
+    case queue::kCommandConfirm:
+      return confirm(command);
+    case queue::kCommandChannelNote:
+      return note_channel(command);
     default:
       if (!parts_.table.valid(command.slot, command.generation)) {
         parts_.counters.add(Counter::commands_stale);
@@ -68,6 +72,7 @@ void CommandReader::for_row(const Record& command) {
   ConnectionRow& row = parts_.table[slot];
   if (command.type == queue::kCommandRelease) return lifecycle_.release(slot);
   if (command.type == queue::kCommandUnsubscribe) {
+    parts_.handover.forget_behind(slot, command.a);
     if (parts_.hub.unsubscribe(command.a, slot, sink_)) --row.subscriptions;
     return;
   }
@@ -101,12 +106,37 @@ void CommandReader::for_row(const Record& command) {
       row.clear(kPausedByCommand);
       if (!row.paused()) parts_.driver->resume_reading(slot);
       return;
-    case queue::kCommandSubscribe:
-      if (parts_.hub.subscribe(command.a, slot, sink_)) ++row.subscriptions;
+    case queue::kCommandNote: {
+      const uint8_t* note = bytes_of(command);
+      if (note == nullptr || !parts_.handover.note_row(slot, note, command.length)) parts_.counters.add(Counter::commands_invalid);
       return;
+    }
     default:
-      parts_.counters.add(Counter::commands_invalid);
+      if (!for_subscription(command)) parts_.counters.add(Counter::commands_invalid);
   }
+}
+
+bool CommandReader::for_subscription(const Record& command) {
+  const uint32_t slot = command.slot;
+  const uint64_t seq = static_cast<uint64_t>(command.c) << 32 | command.b;
+  if (command.type == queue::kCommandSubscribe) {
+    parts_.handover.forget_behind(slot, command.a);
+    if (parts_.hub.subscribe(command.a, slot, sink_, seq)) ++parts_.table[slot].subscriptions;
+    return true;
+  }
+  if (command.type != queue::kCommandBehind) return false;
+  parts_.handover.behind(slot, command.a, seq);
+  return true;
+}
+
+void CommandReader::confirm(const Record& command) {
+  if (!parts_.events.confirm(command.a, command.b)) parts_.counters.add(Counter::commands_invalid);
+}
+
+void CommandReader::note_channel(const Record& command) {
+  const uint8_t* note = command.length == 0 ? nullptr : bytes_of(command);
+  if (command.length != 0 && note == nullptr) return;
+  if (!parts_.handover.note_channel(command.a, note, command.length)) parts_.counters.add(Counter::commands_invalid);
 }
 
 void CommandReader::send(const Record& command) {
@@ -114,6 +144,7 @@ void CommandReader::send(const Record& command) {
   if (data == nullptr && command.length != 0) return;
   if (command.type == queue::kCommandSendFramed) {
     parts_.outbox.append_reference(command.slot, data, command.length);
+    if (command.a != 0) parts_.handover.advance(command.slot, command.a, command.b);
   } else {
     const bool text = (command.flags & queue::kFlagText) != 0;
     parts_.outbox.append_frame(command.slot, text ? ws::Opcode::kText : ws::Opcode::kBinary, data, command.length);

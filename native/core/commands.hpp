@@ -19,6 +19,8 @@ class CommandReader {
   bool done();
 
   bool corrupted() const noexcept { return ring_.corrupted(); }
+  // The writer is gone: whatever it had not finished is dropped, and the next one begins behind what was read.
+  void reset() noexcept { ring_.reset(); }
   bool pending() noexcept { return ring_.available() != 0; }
   queue::RingConsumer& ring() noexcept { return ring_; }
 
@@ -27,6 +29,9 @@ class CommandReader {
   void for_row(const queue::Record& command);
   void send(const queue::Record& command);
   void publish(const queue::Record& command);
+  void confirm(const queue::Record& command);
+  void note_channel(const queue::Record& command);
+  bool for_subscription(const queue::Record& command);
   void guard_queue(uint32_t slot);
   const uint8_t* bytes_of(const queue::Record& command);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.hpp"
+#include "core/snapshot.hpp"
 
 namespace sluice::core {
 
@@ -41,6 +42,7 @@ bool Core::receive(int64_t timeout_us) {
 void Core::take_care() {
   care_due_us_ = parts_.now_us + kCareEveryUs;
   lifecycle_.expire();
+  inbox_.expire_parked();
   heartbeat_.walk();
   if (parts_.now_us >= count_due_us_) publish_counters();
 }
@@ -64,6 +66,22 @@ uint32_t Core::transmit(bool& reader_waits) {
   paced_receives_ = receives;
   paced_messages_ = messages;
   return count;
+}
+
+void Core::detach() {
+  bool reader_waits = false;
+  while (!commands_.corrupted() && commands_.pending()) transmit(reader_waits);
+  commands_.reset();
+  parts_.events.reclaim();
+  parts_.attached = false;
+  parts_.health = ws::HealthState::kServing;
+  parts_.counters.set(Counter::detached, 1);
+}
+
+void Core::attach_owner(std::vector<uint8_t>& snapshot) {
+  write_snapshot(parts_, snapshot);
+  parts_.attached = true;
+  parts_.counters.set(Counter::detached, 0);
 }
 
 void Core::publish_counters() {
@@ -90,6 +108,7 @@ void Core::publish_counters() {
   counters.set(Counter::memory_driver_bytes, driver_->memory_fixed() + driver_->memory_per_stream() * parts_.table.in_use());
   counters.set(Counter::memory_hub_bytes, parts_.hub.memory());
   counters.set(Counter::memory_send_queue_bytes, parts_.outbox.memory());
+  counters.set(Counter::memory_handover_bytes, parts_.handover.memory());
   counters.add(Counter::turns);
   if (device_ != nullptr) device_->publish(counters);
 }
@@ -141,6 +160,7 @@ bool Core::deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) {
 void Core::lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) {
   parts_.counters.add(Counter::lagging);
   --parts_.table[slot].subscriptions;
+  parts_.handover.behind(slot, channel, next_seq);
   parts_.events.lagging(slot, parts_.table[slot].generation, channel, next_seq);
 }
 

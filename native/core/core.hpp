@@ -23,10 +23,12 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   // The core's receive blocks, for the driver that is then given to attach().
   BlockPool& blocks() noexcept { return parts_.blocks; }
   uint32_t capacity() const noexcept { return parts_.table.capacity(); }
+  uint32_t index() const noexcept { return parts_.core; }
   // `device` is what the driver polls, where it does; it outlives the core.
   void attach(std::unique_ptr<StreamDriver> driver, DeviceSide* device = nullptr);
   StreamDriver& driver() noexcept { return *driver_; }
   queue::Counters& counters() noexcept { return parts_.counters; }
+  const ConnectionRow& row(uint32_t slot) const noexcept { return parts_.table[slot]; }
 
   // Takes in what has come and what time has brought, at most the budget of a turn. Waits for at most timeout_us (negative: for
   // as long as nothing is due). True when events were made visible to a reader that sleeps.
@@ -38,10 +40,20 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   bool prepare_wait() { return device_ == nullptr || device_->prepare_wait(); }
   bool polls_device() const noexcept { return device_ != nullptr; }
 
+  // ---- without a control plane, and with another (core/conductor.hpp) ----
+
+  // The control plane is gone: what it had handed over is carried out, what it was in the middle of is dropped.
+  void detach();
+  // It wrote what cannot be: whatever it had not handed over is dropped.
+  void drop_commands() noexcept { commands_.reset(); }
+  // What the next one has to know; it is attached from here on.
+  void attach_owner(std::vector<uint8_t>& snapshot);
+  void close_all(uint16_t code, const char* reason) { lifecycle_.close_all(code, reason); }
+
   uint32_t handled() const noexcept { return handled_; }
   // Grows with every event written.
   uint32_t event_position() const noexcept { return parts_.events.position(); }
-  bool corrupted() const noexcept { return parts_.events.corrupted() || commands_.corrupted(); }
+  bool corrupted() const noexcept { return commands_.corrupted(); }
   CommandReader& commands() noexcept { return commands_; }
   // How long the next receive() should hold back so that more messages come with each receive; 0 under light load.
   uint32_t pacing_us() const noexcept { return pacing_us_; }

@@ -20,6 +20,7 @@ std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string
   for (uint32_t index = 0; index < options.region.cores; ++index) {
     if (!engine->add_core(options, index, error)) return nullptr;
   }
+  engine->describe(options);
   queue::RegionHeader& header = engine->region_->header();
   std::strncpy(header.driver, engine->driver_name(), sizeof header.driver - 1);
   // For inspectors: why the driver is not the preferred one, or what it has to work with.
@@ -63,6 +64,19 @@ bool Engine::attach_network(const NetworkOptions& options, uint32_t index, Core&
   return true;
 }
 
+void Engine::describe(const EngineOptions& options) {
+  queue::RegionHeader& header = region_->header();
+  std::strncpy(header.listen_address, options.listen.address.c_str(), sizeof header.listen_address - 1);
+  header.listen_port = port_;
+  header.max_message = options.core.max_message;
+  header.send_budget = options.core.send_budget;
+  header.heartbeat_ms = options.core.heartbeat_ms;
+  if (!options.detached) return;
+  header.detached = 1;
+  region_->disown();
+  for (const auto& core : cores_) core->detach();
+}
+
 bool Engine::add_core(const EngineOptions& options, uint32_t index, std::string& error) {
   auto core = std::make_unique<Core>(*region_, index, options.core);
   const bool attached = options.network ? attach_network(*options.network, index, *core, error)
@@ -82,6 +96,7 @@ bool Engine::add_core(const EngineOptions& options, uint32_t index, std::string&
   if (!core->driver().listen(listen, error)) return false;
   port_ = core->driver().bound_port();
   cores_.push_back(std::move(core));
+  mail_.push_back(std::make_unique<Mail>());
   return true;
 }
 
@@ -89,6 +104,7 @@ Engine::~Engine() { close_cores(); }
 
 void Engine::close_cores() {
   stop_threads();
+  conductor_.reset();
   cores_.clear();
   networks_.clear();
   device_.reset();
@@ -113,6 +129,10 @@ void Engine::run_threads(std::function<void()> wake) {
 void Engine::stop_threads() {
   stopping_.set();
   for (uint32_t index = 0; index < threads_.size(); ++index) ring(index);
+  for (const auto& mail : mail_) {
+    const std::scoped_lock lock(mail->mutex);
+    mail->done.notify_all();
+  }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
@@ -123,10 +143,47 @@ void Engine::ring(uint32_t core) noexcept {
   static_cast<void>(!::write(doorbells_[core], &one, sizeof one));
 }
 
+bool Engine::run_detached(std::string& error) {
+  conductor_ = Conductor::create(*this, error);
+  if (!conductor_) return false;
+  run_threads([this] { conductor_->wake_owner(); });
+  return true;
+}
+
+void Engine::on_core(uint32_t core, const std::function<void(Core&)>& work) {
+  Mail& mail = *mail_[core];
+  std::unique_lock lock(mail.mutex);
+  mail.work = &work;
+  mail.waiting.set();
+  ring(core);
+  mail.done.wait(lock, [&] { return mail.work == nullptr || stopping_.is_set(); });
+  mail.work = nullptr;
+}
+
+void Engine::on_cores(const std::function<void(Core&)>& work) {
+  for (uint32_t core = 0; core < cores(); ++core) on_core(core, work);
+}
+
+void Engine::do_mail(uint32_t index) {
+  Mail& mail = *mail_[index];
+  const std::scoped_lock lock(mail.mutex);
+  mail.waiting.clear();
+  if (mail.work != nullptr) (*mail.work)(*cores_[index]);
+  mail.work = nullptr;
+  mail.done.notify_all();
+}
+
 void Engine::run(uint32_t index) {
   Core& core = *cores_[index];
   queue::RingConsumer& commands = core.commands().ring();
-  while (!stopping_.is_set() && !core.corrupted()) {
+  while (!stopping_.is_set()) {
+    if (mail_[index]->waiting.is_set()) do_mail(index);
+    if (core.corrupted()) {
+      if (!conductor_) break;
+      core.counters().add(queue::Counter::owners_corrupt);
+      core.drop_commands();
+      conductor_->report_corruption();
+    }
     const bool sleep = commands.prepare_sleep();
     const bool wake_for_events = core.receive(sleep ? -1 : 0);
     if (sleep) commands.wake();

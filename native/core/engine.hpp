@@ -1,12 +1,15 @@
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "core/conductor.hpp"
 #include "core/core.hpp"
 #include "core/network.hpp"
 #include "kernel/factory.hpp"
@@ -21,6 +24,7 @@ struct EngineOptions {
   KernelDriverKind driver = KernelDriverKind::kAuto;
   ListenOptions listen;
   std::optional<NetworkOptions> network;  // our own stack on a DPDK port instead of kernel sockets
+  bool detached = false;  // control planes attach to it from processes of their own
 };
 
 // The data plane: a region and its cores. A core runs on a thread of its own (run_threads) or is driven by whoever owns the engine.
@@ -45,9 +49,28 @@ class Engine {
   // Rings a core's doorbell: it has commands.
   void ring(uint32_t core) noexcept;
 
+  // ---- a detached engine; called from its conductor's thread while the cores have theirs ----
+
+  // Starts a thread for each core, and gives control planes leave to attach. False with a sentence in `error`.
+  bool run_detached(std::string& error);
+  // Has `work` done by the core's thread, and waits for it.
+  void on_core(uint32_t core, const std::function<void(Core&)>& work);
+  void on_cores(const std::function<void(Core&)>& work);
+  int doorbell(uint32_t core) const noexcept { return doorbells_[core]; }
+
  private:
   Engine() = default;
 
+  // Work that another thread has for a core's.
+  struct Mail {
+    queue::Flag waiting;
+    std::mutex mutex;
+    std::condition_variable done;
+    const std::function<void(Core&)>* work = nullptr;
+  };
+
+  void do_mail(uint32_t index);
+  void describe(const EngineOptions& options);
   bool open_device(const EngineOptions& options, std::string& error);
   bool add_core(const EngineOptions& options, uint32_t index, std::string& error);
   bool attach_kernel_driver(const EngineOptions& options, Core& core, std::string& error);
@@ -60,6 +83,8 @@ class Engine {
   std::vector<std::unique_ptr<Core>> cores_;
   std::vector<int> doorbells_;
   std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<Mail>> mail_;
+  std::unique_ptr<Conductor> conductor_;
   std::function<void()> wake_;
   queue::Flag stopping_;
   std::string driver_reason_;

@@ -18,14 +18,12 @@ queue::RingProducer producer(queue::Region& region, uint32_t core) {
 
 EventWriter::EventWriter(queue::Region& region, uint32_t core, BlockPool& blocks, Buddy& assembly, queue::Counters& counters)
     : region_(region), blocks_(blocks), assembly_(assembly), counters_(counters), ring_(producer(region, core)),
-      reclaimed_(ring_.position()), held_(ring_.capacity(), 0) {}
+      reclaimed_(ring_.position()), held_(ring_.capacity(), 0), done_(ring_.capacity(), 0) {}
 
 void EventWriter::write(const Record& record) {
   const bool holds = record.type == queue::kEventMessage || record.type == queue::kEventOpen || record.type == queue::kEventClose;
   held_[ring_.position() & (ring_.capacity() - 1)] = holds && record.length != 0 ? record.address : 0;
-  Record* place = ring_.try_claim();
-  SLUICE_ASSERT(place != nullptr);
-  *place = record;
+  ring_.claim_known() = record;
 }
 
 void EventWriter::hold(const uint8_t* data) noexcept {
@@ -81,7 +79,7 @@ void EventWriter::notice(queue::NoticeCode code, uint32_t value) {
 }
 
 void EventWriter::emit(const Record& record) {
-  if (!overflow_.empty() || ring_.free(1) == 0) {
+  if (!overflow_.empty() || ring_.free_known() == 0) {
     counters_.add(queue::Counter::event_ring_full);
     overflow_.push_back(record);
     return;
@@ -90,22 +88,34 @@ void EventWriter::emit(const Record& record) {
 }
 
 void EventWriter::drain_overflow() {
-  while (!overflow_.empty() && ring_.free(1) != 0) {
+  while (!overflow_.empty() && ring_.free_known() != 0) {
     write(overflow_.front());
     overflow_.pop_front();
   }
 }
 
-void EventWriter::reclaim() noexcept {
-  const uint32_t tail = ring_.tail_now();
-  const uint32_t confirmed = tail - reclaimed_;
-  // A reader can confirm only what was published; anything else means that the region is not to be trusted.
-  if (confirmed > ring_.position() - reclaimed_) {
-    static_cast<void>(ring_.free(ring_.capacity()));
-    return;
+bool EventWriter::confirm(uint32_t first, uint32_t count) noexcept {
+  const uint32_t pending = ring_.position() - reclaimed_;
+  // What was reclaimed meanwhile may be named once more, with what comes behind it.
+  const uint32_t before = reclaimed_ - first;
+  if (before != 0 && before < 1u << 31) {
+    if (count <= before) return true;
+    first += before;
+    count -= before;
   }
-  for (; reclaimed_ != tail; ++reclaimed_) {
-    const uint32_t address = held_[reclaimed_ & (ring_.capacity() - 1)];
+  const uint32_t ahead = first - reclaimed_;
+  if (ahead > pending || count > pending - ahead) return false;
+  for (uint32_t i = 0; i < count; ++i) done_[(first + i) & (ring_.capacity() - 1)] = 1;
+  return true;
+}
+
+void EventWriter::reclaim() noexcept {
+  const uint32_t before = reclaimed_;
+  for (; reclaimed_ != ring_.position(); ++reclaimed_) {
+    const uint32_t at = reclaimed_ & (ring_.capacity() - 1);
+    if (done_[at] == 0) break;
+    done_[at] = 0;
+    const uint32_t address = held_[at];
     if (address == 0) continue;
     const uint8_t* data = region_.base() + address;
     if (blocks_.contains(data)) {
@@ -114,6 +124,8 @@ void EventWriter::reclaim() noexcept {
       assembly_.free(static_cast<uint32_t>(data - assembly_.data(0)));
     }
   }
+  if (reclaimed_ == before) return;
+  ring_.give_back(reclaimed_);
   drain_overflow();
 }
 

@@ -19,7 +19,7 @@ class EventWriter {
   EventWriter(queue::Region& region, uint32_t core, BlockPool& blocks, Buddy& assembly, queue::Counters& counters);
 
   // True when a message (or an opening, two records) can be written now. Otherwise its connection waits.
-  bool room() noexcept { return overflow_.empty() && ring_.free(2) >= 2; }
+  bool room() noexcept { return overflow_.empty() && ring_.free_known() >= 2; }
 
   // Bytes at `data` lie in a receive block (a reference is taken) or are a piece of the assembly window (ownership passes).
   void open(uint32_t slot, uint32_t generation, const uint8_t* head, uint32_t length, const PeerAddress& peer);
@@ -31,12 +31,17 @@ class EventWriter {
   void lagging(uint32_t slot, uint32_t generation, uint32_t channel, uint64_t next_seq);
   void notice(queue::NoticeCode code, uint32_t value);
 
-  // Releases the bytes of events that were confirmed since the last call.
+  // The control plane is done with `count` events from `first` on, in whatever order; false when they are no such events. It says so
+  // by a command, so that this takes effect together with what else it wrote about them: a successor sees both or neither.
+  bool confirm(uint32_t first, uint32_t count) noexcept;
+  // Releases the events, with their bytes, up to the first that is not done with.
   void reclaim() noexcept;
   // Makes written events visible; true when the reader must be woken.
   bool publish() noexcept;
 
-  bool corrupted() const noexcept { return ring_.corrupted(); }
+  // Position of the oldest event that is not done with, and whether a later one is.
+  uint32_t oldest() const noexcept { return reclaimed_; }
+  bool is_done(uint32_t position) const noexcept { return done_[position & (ring_.capacity() - 1)] != 0; }
   uint32_t position() const noexcept { return ring_.position(); }
 
  private:
@@ -53,6 +58,7 @@ class EventWriter {
   uint32_t reclaimed_;
   // Address that each record in the ring holds, 0 for none. Private: what is freed must not be read back from a region that others write.
   std::vector<uint32_t> held_;
+  std::vector<uint8_t> done_;
   std::deque<queue::Record> overflow_;
 };
 

@@ -107,12 +107,45 @@ void Inbox::stall(uint32_t slot) {
   ConnectionRow& row = parts_.table[slot];
   if (row.has(kStalled)) return;
   parts_.counters.add(Counter::event_ring_full);
-  if (!row.paused()) parts_.driver->pause_reading(slot);
-  row.set(kStalled);
+  pause(slot);
   stalled_.push_back(slot);
 }
 
+void Inbox::pause(uint32_t slot) {
+  ConnectionRow& row = parts_.table[slot];
+  if (!row.paused()) parts_.driver->pause_reading(slot);
+  row.set(kStalled);
+}
+
+void Inbox::park(uint32_t slot) {
+  parts_.counters.add(Counter::upgrades_held);
+  pause(slot);
+  parked_.push_back({parts_.now_us + parts_.options.attach_wait_ms * 1000ull, slot, parts_.table[slot].generation});
+}
+
+void Inbox::expire_parked() {
+  while (!parked_.empty() && parked_.front().due_us <= parts_.now_us) {
+    const Parked due = parked_.front();
+    parked_.pop_front();
+    if (!parts_.table.valid(due.slot, due.generation)) continue;
+    ConnectionRow& row = parts_.table[due.slot];
+    if (row.state != ConnectionState::kHandshake || !row.has(kStalled)) continue;
+    row.clear(kStalled);
+    parts_.free_piece(row.stash_address);
+    row.stash_length = 0;
+    parts_.counters.add(Counter::upgrades_unattended);
+    refuse(due.slot, 503, "no control plane is attached");
+    if (!row.paused()) parts_.driver->resume_reading(due.slot);
+  }
+}
+
 void Inbox::resume_stalled() {
+  if (parts_.attached && !parked_.empty()) {
+    for (const Parked& waiting : parked_) {
+      if (parts_.table.valid(waiting.slot, waiting.generation)) stalled_.push_back(waiting.slot);
+    }
+    parked_.clear();
+  }
   if (stalled_.empty() || !parts_.events.room()) return;
   std::vector<uint32_t> waiting;
   waiting.swap(stalled_);
@@ -147,16 +180,21 @@ Inbox::Step Inbox::take_head(uint32_t slot, uint8_t*& cursor, uint8_t* end) {
       ws::parse_head(cursor, static_cast<uint32_t>(end - cursor), row.message_length, parts_.options.upgrade, head);
   if (verdict == ws::HeadVerdict::kNeedMore) return Step::kStop;
   row.message_length = 0;
-  const uint8_t* begin = cursor;
+  uint8_t* begin = cursor;
   if (verdict == ws::HeadVerdict::kRefuse) {
     refuse(slot, head.status, head.detail, &head);
     return Step::kStop;
   }
   cursor += head.head_bytes;
-  if (verdict == ws::HeadVerdict::kUpgrade) return answer_upgrade(slot, begin, head);
+  if (verdict == ws::HeadVerdict::kUpgrade) {
+    if (parts_.attached) return answer_upgrade(slot, begin, head);
+    cursor = begin;
+    park(slot);
+    return Step::kStop;
+  }
   parts_.counters.add(Counter::health_requests);
   uint8_t response[ws::kMaxResponse];
-  parts_.outbox.append_copy(slot, response, ws::write_health(response, head, parts_.health));
+  parts_.outbox.append_copy(slot, response, ws::write_health(response, head, parts_.health_now()));
   if (!head.keep_alive) lifecycle_.end_after_flush(slot);
   return Step::kContinue;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "core/lifecycle.hpp"
@@ -16,8 +17,10 @@ class Inbox {
 
   // `data` lies in a receive block.
   void receive(uint32_t slot, uint8_t* data, uint32_t length);
-  // Goes on with connections that waited for room in the event ring.
+  // Goes on with connections that waited for room in the event ring, or for a control plane.
   void resume_stalled();
+  // Refuses the upgrades that have waited for a control plane for too long.
+  void expire_parked();
 
   uint64_t messages() const noexcept { return messages_; }
 
@@ -36,11 +39,20 @@ class Inbox {
 
   bool stash(uint32_t slot, const uint8_t* data, uint32_t length);
   void stall(uint32_t slot);
+  void park(uint32_t slot);
+  void pause(uint32_t slot);
   void exhausted(uint32_t slot);
 
   Parts& parts_;
   Lifecycle& lifecycle_;
   std::vector<uint32_t> stalled_;
+  struct Parked {
+    uint64_t due_us;
+    uint32_t slot;
+    uint32_t generation;
+  };
+  // Upgrades without a control plane; in order, since all wait equally long.
+  std::deque<Parked> parked_;
   uint64_t messages_ = 0;
   bool exhausted_told_ = false;
 };

@@ -173,10 +173,17 @@ void Lifecycle::release(uint32_t slot) {
     parts_.hub.forget(slot);
     row.subscriptions = 0;
   }
+  parts_.handover.forget(slot);
   if (row.state == ConnectionState::kGone) {
     parts_.table.release(slot);
   } else {
     row.set(kReleased);
+  }
+}
+
+void Lifecycle::close_all(uint16_t code, const char* reason) {
+  for (uint32_t slot = 0; slot < parts_.table.high_water(); ++slot) {
+    if (parts_.table[slot].state == ConnectionState::kOpen) close(slot, code, reason, static_cast<uint32_t>(std::strlen(reason)));
   }
 }
 
@@ -204,6 +211,11 @@ void Lifecycle::expire() {
   while (take_expired(hellos_, slot)) {
     ConnectionRow& row = parts_.table[slot];
     if (row.state != ConnectionState::kOpen || row.has(kAdmitted)) continue;
+    if (!parts_.attached) {
+      // Nobody is there to admit it.
+      hellos_.push_back({parts_.now_us + parts_.options.hello_timeout_ms * 1000ull, slot, row.generation});
+      continue;
+    }
     parts_.counters.add(Counter::closed_hello_timeout);
     fail(slot, kCloseNotAuthorised, "hello did not come in time");
   }

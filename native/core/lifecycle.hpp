@@ -33,6 +33,9 @@ class Lifecycle {
   void drained(uint32_t slot);
   void release(uint32_t slot);
 
+  // Closes every open connection.
+  void close_all(uint16_t code, const char* reason);
+
   // Ends what has overstayed a deadline; bounded work.
   void expire();
   bool has_deadlines() const noexcept { return !handshakes_.empty() || !hellos_.empty() || !closings_.empty(); }

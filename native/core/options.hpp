@@ -19,6 +19,7 @@ struct CoreOptions {
   uint32_t send_budget = 256u << 10;          // bytes queued for one connection before it lags and its reading pauses
   uint32_t upgrade_timeout_ms = 5'000;        // from accept to a whole request head; 408
   uint32_t hello_timeout_ms = 10'000;         // from the upgrade to admit(); 0: none; 4003
+  uint32_t attach_wait_ms = 2'000;            // an upgrade waits this long for a control plane to attach; 503
   uint32_t close_timeout_ms = 5'000;          // from our close frame to the end of the stream
   uint32_t heartbeat_ms = 25'000;             // silence before a heartbeat; 0: none; 4002 after two missed
   uint32_t receive_budget = 256;              // receives a turn

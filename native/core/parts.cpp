@@ -4,8 +4,7 @@ namespace sluice::core {
 
 Parts::Parts(queue::Region& shared, uint32_t index, const CoreOptions& limits, Outbox::Listener& listener)
     : region(shared), core(index), options(limits), counters(shared.data(queue::kSectionCounters, index)),
-      table(reinterpret_cast<ConnectionRow*>(shared.data(queue::kSectionConnections, index)),
-            shared.section(queue::kSectionConnections, index).element_count),
+      rows(shared.header().connections_per_core), table(&rows[0], rows.size()),
       blocks(shared.data(queue::kSectionReceive, index), shared.section(queue::kSectionReceive, index).element_size,
              shared.section(queue::kSectionReceive, index).element_count),
       assembly(shared.data(queue::kSectionAssembly, index), shared.section(queue::kSectionAssembly, index).element_count),

@@ -5,9 +5,11 @@
 
 #include "base/block_pool.hpp"
 #include "base/buddy.hpp"
+#include "base/lazy_array.hpp"
 #include "base/stream.hpp"
 #include "core/connection.hpp"
 #include "core/event_writer.hpp"
+#include "core/handover.hpp"
 #include "core/options.hpp"
 #include "core/outbox.hpp"
 #include "hub/hub.hpp"
@@ -24,15 +26,20 @@ struct Parts {
   const uint32_t core;
   const CoreOptions options;
   queue::Counters counters;
+  // Not in the region: a peer that writes there at random must not reach what the core relies on.
+  LazyArray<ConnectionRow> rows;
   ConnectionTable table;
   BlockPool blocks;
   Buddy assembly;
   EventWriter events;
   Outbox outbox;
   hub::Hub hub;
+  Handover handover;
   StreamDriver* driver = nullptr;
 
   ws::HealthState health = ws::HealthState::kServing;
+  bool attached = true;  // there is a control plane
+  ws::HealthState health_now() const noexcept { return attached ? health : ws::HealthState::kUnattended; }
   uint32_t retry_after_s = 5;
   uint64_t now_us = 0;
   uint64_t messages_out = 0;

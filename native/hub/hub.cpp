@@ -9,7 +9,7 @@ Hub::Channel* Hub::find(uint32_t id) noexcept {
   return at == index_.end() ? nullptr : &channels_[at->second];
 }
 
-bool Hub::subscribe(uint32_t id, uint32_t slot, DeliverySink& sink) {
+bool Hub::subscribe(uint32_t id, uint32_t slot, DeliverySink& sink, uint64_t seq) {
   Channel* channel = find(id);
   if (channel == nullptr) {
     uint32_t at;
@@ -27,6 +27,8 @@ bool Hub::subscribe(uint32_t id, uint32_t slot, DeliverySink& sink) {
   }
   // What was published before the subscription is not for this subscriber.
   if (!channel->pending.empty()) flush_channel(*channel, sink);
+  // A channel without subscribers is forgotten: without this a replayed publish would pass for a new one.
+  if (seq > channel->last_seq) channel->last_seq = seq;
   set_memory_ -= channel->subscribers.memory();
   const bool added = channel->subscribers.insert(slot);
   set_memory_ += channel->subscribers.memory();

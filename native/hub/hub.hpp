@@ -29,8 +29,8 @@ class DeliverySink {
 // merge into one piece, so that a subscriber gets all of them with one write and without a copy.
 class Hub {
  public:
-  // True when it is new.
-  bool subscribe(uint32_t channel, uint32_t slot, DeliverySink& sink);
+  // True when it is new. `seq`: what was published before; 0 where the channel has no order.
+  bool subscribe(uint32_t channel, uint32_t slot, DeliverySink& sink, uint64_t seq = 0);
   bool unsubscribe(uint32_t channel, uint32_t slot, DeliverySink& sink);
 
   // Takes the slot out of every channel, at the cost of a look at each: for a slot whose channels nobody knows any more.
@@ -42,6 +42,12 @@ class Hub {
 
   // Delivers what was published since the last flush; returns deliveries (messages × subscribers).
   uint64_t flush(DeliverySink& sink);
+
+  // Calls fn(channel, last sequence number, subscribers) for each channel.
+  template <typename Fn>
+  void for_each(Fn&& fn) const {
+    for (const auto& [id, place] : index_) fn(id, channels_[place].last_seq, channels_[place].subscribers);
+  }
 
   uint64_t subscriptions() const noexcept { return subscriptions_; }
   uint64_t channels() const noexcept { return index_.size(); }

@@ -54,7 +54,22 @@ namespace sluice::queue {
   X(memory_rows_bytes)          \
   X(memory_driver_bytes)        \
   X(memory_hub_bytes)           \
-  X(memory_send_queue_bytes)
+  X(memory_send_queue_bytes)    \
+  X(memory_handover_bytes)      \
+  X(detached)                   \
+  X(upgrades_held)              \
+  X(upgrades_unattended)        \
+  X(takeovers)                  \
+  X(takeovers_planned)          \
+  X(takeover_pause_us)          \
+  X(takeover_pause_10ms)        \
+  X(takeover_pause_50ms)        \
+  X(takeover_pause_100ms)       \
+  X(takeover_pause_200ms)       \
+  X(takeover_pause_500ms)       \
+  X(takeover_pause_1s)          \
+  X(takeover_pause_5s)          \
+  X(owners_corrupt)
 
 enum class Counter : uint32_t {
 #define SLUICE_COUNTER_ENUM(name) name,

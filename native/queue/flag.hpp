@@ -9,6 +9,8 @@ class Flag {
  public:
   void set() noexcept { value_.store(true, std::memory_order_release); }
   bool is_set() const noexcept { return value_.load(std::memory_order_acquire); }
+  // For a signal that is given again and again.
+  void clear() noexcept { value_.store(false, std::memory_order_release); }
 
  private:
   std::atomic<bool> value_{false};

@@ -14,14 +14,15 @@
 namespace sluice::queue {
 
 inline constexpr uint64_t kMagic = 0x0001'4543'4955'4c53;  // "SLUICE" and a format byte, little-endian
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
+// Grows when what a control plane leaves in notes for its successor changes its meaning.
+inline constexpr uint32_t kNoteVersion = 1;
 
 enum SectionKind : uint32_t {
   kSectionCounters = 1,
   kSectionEventRing = 2,     // RingHeader, then records
   kSectionCommandRing = 3,   // RingHeader, then records
   kSectionCommandData = 4,   // bytes
-  kSectionConnections = 5,   // ConnectionRow
   kSectionReceive = 6,       // receive blocks
   kSectionAssembly = 7,      // messages that span receive blocks
   kSectionArena = 8,         // the control plane's frames: chunks
@@ -55,7 +56,13 @@ struct RegionHeader {
   char name[64];
   char driver[16];
   char driver_reason[192];                // why it is not the preferred one; empty otherwise
-  uint8_t reserved[128];
+  char listen_address[64];                // numeric
+  uint32_t listen_port;
+  uint32_t detached;                      // 1: the engine is a process of its own
+  uint32_t max_message;                   // what the engine was told: a control plane that attaches goes by it
+  uint32_t send_budget;
+  uint32_t heartbeat_ms;
+  uint8_t reserved[44];
   Section sections[kMaxSections];
 };
 static_assert(offsetof(RegionHeader, sections) == 456);
@@ -67,10 +74,11 @@ inline constexpr uint32_t kPageBytes = 4096;
 // FNV-1a over everything that both sides must agree on. Two builds with the same hash can share a region.
 constexpr uint32_t layout_hash() noexcept {
   constexpr uint64_t parts[] = {
-      kLayoutVersion, sizeof(RegionHeader), offsetof(RegionHeader, sections), offsetof(RegionHeader, owner_epoch),
+      kLayoutVersion, kNoteVersion, sizeof(RegionHeader), offsetof(RegionHeader, sections), offsetof(RegionHeader, owner_epoch),
+      offsetof(RegionHeader, listen_address), offsetof(RegionHeader, heartbeat_ms),
       sizeof(Section), sizeof(Record), offsetof(Record, generation), offsetof(Record, c), sizeof(RingHeader),
       offsetof(RingHeader, tail), offsetof(RingHeader, consumer_sleeping), kCounterCount, kCounterSlots, kEventNotice,
-      kCommandStopListening, kSectionArena};
+      kCommandChannelNote, kSectionArena};
   uint32_t hash = 2166136261u;
   for (const uint64_t part : parts) {
     for (unsigned shift = 0; shift < 64; shift += 8) hash = (hash ^ static_cast<uint8_t>(part >> shift)) * 16777619u;

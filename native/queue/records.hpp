@@ -32,18 +32,23 @@ enum EventType : uint8_t {
 
 enum CommandType : uint8_t {
   kCommandSend = 1,        // address, length: payload; flags: kFlagText
-  kCommandSendFramed = 2,  // address, length: whole WebSocket frames
+  kCommandSendFramed = 2,  // address, length: whole WebSocket frames; a: channel that the row is caught up in by them, or 0;
+                           // b: low word of the sequence number behind them
   kCommandClose = 3,       // code; address, length: reason
   kCommandRelease = 4,
   kCommandAdmit = 5,
   kCommandNotifyWritable = 6,
   kCommandPause = 7,
   kCommandResume = 8,
-  kCommandSubscribe = 9,    // a: channel
+  kCommandSubscribe = 9,    // a: channel; b, c: last sequence number that was published before (low, high)
   kCommandUnsubscribe = 10, // a: channel
   kCommandPublish = 11,     // a: channel; address, length: whole WebSocket frames; b, c: sequence number (low, high)
   kCommandHealth = 12,      // code: 0 serving, 1 draining; a: Retry-After in seconds
   kCommandStopListening = 13,
+  kCommandConfirm = 14,     // a: position of an event; b: how many from there on are done with
+  kCommandBehind = 15,      // a: channel; b, c: sequence number from which the row still has to get it (low, high)
+  kCommandNote = 16,        // address, length: what a successor has to know of the row
+  kCommandChannelNote = 17, // a: channel; address, length: what a successor has to know of it; length 0: nothing
 };
 
 enum RecordFlag : uint8_t {

@@ -60,7 +60,6 @@ uint64_t plan(const RegionOptions& options, RegionHeader& header) {
     planner.add(kSectionCounters, core, 0, sizeof(uint64_t), kCounterSlots);
     planner.add(kSectionEventRing, core, sizeof(RingHeader), sizeof(Record), options.event_records);
     planner.add(kSectionCommandRing, core, sizeof(RingHeader), sizeof(Record), options.command_records);
-    planner.add(kSectionConnections, core, 0, options.connection_row_bytes, options.connections_per_core);
   }
   for (uint32_t core = 0; core < options.cores; ++core) {
     planner.add(kSectionCommandData, core, 0, 1, options.command_data_bytes);
@@ -149,11 +148,31 @@ bool options_valid(const RegionOptions& options, std::string& error) {
   const bool powers = std::has_single_bit(options.event_records) && std::has_single_bit(options.command_records) &&
                       std::has_single_bit(options.receive_block_bytes) && std::has_single_bit(options.assembly_bytes) &&
                       std::has_single_bit(options.command_data_bytes);
-  if (!powers || options.cores == 0 || options.cores * 7 + 1 > kMaxSections) {
-    error = "ring, block, command-data and assembly sizes must be powers of two and there must be 1 to 14 cores";
+  if (!powers || options.cores == 0 || options.cores * 6 + 1 > kMaxSections) {
+    error = "ring, block, command-data and assembly sizes must be powers of two and there must be 1 to 16 cores";
     return false;
   }
   return true;
+}
+
+bool is_ring(const Section& section) { return section.kind == kSectionEventRing || section.kind == kSectionCommandRing; }
+
+uint64_t prefix_of(const Section& section) { return is_ring(section) ? sizeof(RingHeader) : 0; }
+
+bool complete(const RegionHeader& header) {
+  const auto has = [&](SectionKind kind, uint32_t core) {
+    for (uint32_t i = 0; i < header.section_count; ++i) {
+      if (header.sections[i].kind == kind && header.sections[i].core == core) return true;
+    }
+    return false;
+  };
+  if (header.cores == 0 || header.cores > kMaxSections) return false;
+  for (uint32_t core = 0; core < header.cores; ++core) {
+    for (const SectionKind kind : {kSectionCounters, kSectionEventRing, kSectionCommandRing, kSectionCommandData}) {
+      if (!has(kind, core)) return false;
+    }
+  }
+  return has(kSectionArena, kSharedCore);
 }
 
 // An inspector or a successor must not be led outside of the mapping by what another process wrote.
@@ -167,12 +186,19 @@ bool header_valid(const RegionHeader& header, uint64_t size, std::string& error)
   } else {
     for (uint32_t i = 0; i < header.section_count; ++i) {
       const Section& section = header.sections[i];
-      if (section.offset > size || section.size > size - section.offset) {
+      const uint64_t elements = static_cast<uint64_t>(section.element_size) * section.element_count;
+      if (section.offset < kHeaderBytes || section.offset % kPageBytes != 0 || section.offset > size ||
+          section.size > size - section.offset || prefix_of(section) + elements > section.size) {
         error = "section " + std::to_string(i) + " lies outside of it";
         return false;
       }
+      if (is_ring(section) && (section.element_size != sizeof(Record) || !std::has_single_bit(section.element_count))) {
+        error = "section " + std::to_string(i) + " is no ring";
+        return false;
+      }
     }
-    return true;
+    if (complete(header)) return true;
+    error = "it lacks a section";
   }
   return false;
 }
@@ -262,6 +288,19 @@ std::unique_ptr<Region> Region::attach(const std::string& name, bool writable, s
   }
   region->payload_begin_ = region->section(kSectionCommandData, 0).offset;
   return region;
+}
+
+bool Region::own(uint32_t& epoch, uint32_t pid) noexcept {
+  RegionHeader& head = header();
+  if (!head.owner_epoch.compare_exchange_strong(epoch, epoch + 1, std::memory_order_acq_rel)) return false;
+  head.owner_pid.store(pid, std::memory_order_release);
+  ++epoch;
+  return true;
+}
+
+void Region::disown() noexcept {
+  header().owner_epoch.store(0, std::memory_order_relaxed);
+  header().owner_pid.store(0, std::memory_order_relaxed);
 }
 
 const Section& Region::section(SectionKind kind, uint32_t core) const noexcept {

@@ -13,7 +13,6 @@ struct RegionOptions {
   std::string name;                        // letters, digits, '-', '_', '.'
   uint32_t cores = 1;
   uint32_t connections_per_core = 65536;
-  uint32_t connection_row_bytes = 64;
   uint32_t event_records = 16384;          // powers of two
   uint32_t command_records = 16384;
   uint32_t command_data_bytes = 8u << 20;
@@ -40,6 +39,11 @@ class Region {
   uint8_t* base() const noexcept { return base_; }
   uint64_t size() const noexcept { return size_; }
   const std::string& name() const noexcept { return name_; }
+
+  // Names a new owner in the header, unless the epoch is another than the caller's last: then false, and `epoch` is what it is.
+  bool own(uint32_t& epoch, uint32_t pid) noexcept;
+  // Nobody has owned it yet.
+  void disown() noexcept;
 
   // The section must exist.
   const Section& section(SectionKind kind, uint32_t core) const noexcept;

@@ -61,6 +61,17 @@ class RingProducer {
     return header_->consumer_sleeping.load(std::memory_order_relaxed) != 0;
   }
 
+  // For a ring whose producer itself is told, by other means, what was consumed: the shared index is then only shown, never read.
+  uint32_t free_known() const noexcept { return capacity_ - (head_ - tail_); }
+  Record& claim_known() noexcept {
+    SLUICE_ASSERT(free_known() != 0);
+    return records_[head_++ & (capacity_ - 1)];
+  }
+  void give_back(uint32_t tail) noexcept {
+    tail_ = tail;
+    header_->tail.store(tail, std::memory_order_release);
+  }
+
   uint32_t position() const noexcept { return head_; }
   uint32_t capacity() const noexcept { return capacity_; }
   uint32_t unconfirmed() noexcept { return head_ - header_->tail.load(std::memory_order_acquire); }
@@ -114,6 +125,14 @@ class RingConsumer {
     return false;
   }
   void wake() noexcept { header_->consumer_sleeping.store(0, std::memory_order_relaxed); }
+
+  // Forgets what was not read and what was seen of a producer that is gone: the next one begins at position().
+  void reset() noexcept {
+    corrupted_ = false;
+    header_->tail.store(read_, std::memory_order_relaxed);
+    header_->producer_blocked.store(0, std::memory_order_relaxed);
+    header_->head.store(read_, std::memory_order_release);
+  }
 
   uint32_t position() const noexcept { return read_; }
   bool corrupted() const noexcept { return corrupted_; }

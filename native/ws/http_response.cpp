@@ -96,7 +96,7 @@ uint32_t write_health(uint8_t* out, const RequestHead& head, HealthState state) 
   Response response(out);
   response << "HTTP/1.1 " << (serving ? "200 OK\r\n" : "503 Service Unavailable\r\n");
   if (!head.keep_alive) response << "Connection: close\r\n";
-  write_body(response, serving ? "ok" : "draining", head.head_method);
+  write_body(response, serving ? "ok" : state == HealthState::kDraining ? "draining" : "no control plane", head.head_method);
   return response.size();
 }
 

@@ -23,7 +23,8 @@ struct UpgradePolicy {
                                            // an Origin (not a browser) is allowed; 403 otherwise. Empty: any
 };
 
-enum class HealthState : uint8_t { kServing, kDraining };
+// kUnattended: no control plane is attached, so what is sent waits.
+enum class HealthState : uint8_t { kServing, kDraining, kUnattended };
 
 enum class HeadVerdict : uint8_t {
   kNeedMore,  // no end of head yet and the limits hold

@@ -1,6 +1,7 @@
 /** Flags of a subcommand. */
 import { parseArgs } from 'node:util';
 
+import { LIMIT_OPTIONS, SERVER_OPTIONS, type Option } from '../config/options.js';
 import { UsageError } from '../errors.js';
 
 export interface Flag {
@@ -63,6 +64,16 @@ function joinValues(flags: Flags, argv: readonly string[]): string[] {
 function isFlag(flags: Flags, argument: string): boolean {
   const name = argument.replace(/^--/, '').split('=')[0] ?? '';
   return argument === '--' || argument === '-h' || argument === '--help' || (argument.startsWith('--') && Object.hasOwn(flags, name));
+}
+
+/** The options of the configuration that have a flag, and the file of the others. */
+export function configFlags(): Record<string, Flag> {
+  const result: Record<string, Flag> = { config: { type: 'string', help: 'file with options; flags override it' } };
+  const options: readonly Option<unknown>[] = [...Object.values(SERVER_OPTIONS), ...Object.values(LIMIT_OPTIONS)];
+  for (const { flag, fallback, help } of options) {
+    if (flag !== undefined) result[flag] = { type: typeof fallback === 'boolean' ? 'boolean' : 'string', help };
+  }
+  return result;
 }
 
 export function textFlag(values: FlagValues, name: string, fallback: string): string {

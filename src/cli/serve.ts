@@ -1,8 +1,8 @@
-import { configFromFlags, makeConfig, mergeConfig, readConfigFile } from '../config.js';
-import { LIMIT_OPTIONS, SERVER_OPTIONS, type Option } from '../config/options.js';
-import { NotInReleaseError, UsageError } from '../errors.js';
+import { configFromFlags, makeConfig, mergeConfig, readConfigFile, type RawConfig } from '../config.js';
+import { describeEngine } from '../engine/index.js';
+import { UsageError } from '../errors.js';
 import { startServer } from '../gateway/server.js';
-import { parseFlags, type Flag, type FlagValues } from './args.js';
+import { configFlags, parseFlags, type Flag, type FlagValues } from './args.js';
 import { onStopSignal } from './signals.js';
 
 /** `sluice serve` */
@@ -10,34 +10,50 @@ export async function serve(argv: readonly string[]): Promise<number> {
   const parsed = parseFlags('serve', flags(), argv);
   if (parsed === null) return 0;
   const { values } = parsed;
-  refuseAttach(values);
+  const attach = attachOptions(values);
   const file = typeof values['config'] === 'string' ? readConfigFile(values['config']) : {};
-  const config = makeConfig(mergeConfig(file, configFromFlags(values)));
-  const server = await startServer(config, { onNotice: (kind, core, value) => note(`${kind} (core ${core}, ${value})`) });
+  const raw = mergeConfig(file, configFromFlags(values));
+  const config = makeConfig(attach === null ? raw : mergeConfig(raw, engineConfig(attach.name)));
+  const server = await startServer(config, {
+    onNotice: (kind, core, value) => note(`${kind} (core ${core}, ${value})`),
+    ...(attach === null ? {} : { attach }),
+    onEnd: (error) => {
+      note(`${error.message}\n${error.remedy}`);
+      process.exit(1);
+    },
+  });
   onStopSignal(() => server.stop());
+  const { takeover } = server;
+  if (takeover !== null) note(`took over from process ${takeover.formerPid}, epoch ${takeover.epoch}`);
   if (server.driverReason !== null) note(`driver ${server.driver}: ${server.driverReason}`);
   process.stdout.write(`ready ${server.url} admin ${server.adminUrl} driver ${server.driver} pid ${process.pid}\n`);
   return 0;
 }
 
-/** The options that have a flag, and those that are no options of the server. */
 function flags(): Record<string, Flag> {
-  const result: Record<string, Flag> = { config: { type: 'string', help: 'file with options; flags override it' } };
-  const options: readonly Option<unknown>[] = [...Object.values(SERVER_OPTIONS), ...Object.values(LIMIT_OPTIONS)];
-  for (const { flag, fallback, help } of options) {
-    if (flag !== undefined) result[flag] = { type: typeof fallback === 'boolean' ? 'boolean' : 'string', help };
-  }
-  result['attach'] = { type: 'string', help: 'name of a detached engine' };
-  result['replace'] = { type: 'boolean', help: 'with --attach: takes over from the control plane that is attached' };
-  return result;
+  return {
+    ...configFlags(),
+    attach: { type: 'string', help: 'name of a detached engine' },
+    replace: { type: 'boolean', help: 'with --attach: takes over from the control plane that is attached' },
+  };
 }
 
-function refuseAttach(values: FlagValues): void {
-  if (values['attach'] !== undefined) {
-    const remedy = 'Leave --attach out: `sluice serve` hosts its engine itself.';
-    throw new NotInReleaseError('a detached engine is not in this release', { remedy });
+function attachOptions(values: FlagValues): { readonly name: string; readonly replace: boolean } | null {
+  const { attach, replace = false, listen, driver } = values;
+  if (attach === undefined) {
+    if (replace !== false) throw new UsageError('--replace goes with --attach');
+    return null;
   }
-  if (values['replace'] !== undefined) throw new UsageError('--replace goes with --attach');
+  if (listen !== undefined || driver !== undefined) {
+    throw new UsageError('--listen and --driver are the options of `sluice engine`: leave them out with --attach');
+  }
+  return { name: String(attach), replace: replace === true };
+}
+
+/** What the engine was started with is so, whatever this process was told. Throws RegionError. */
+function engineConfig(name: string): RawConfig {
+  const { listen, messageBytes, sendBudgetBytes, heartbeatMs } = describeEngine(name);
+  return { listen, limits: { messageBytes, sendBudgetBytes, heartbeatMs } };
 }
 
 function note(text: string): void {

@@ -1,9 +1,24 @@
 /** The control plane's end of one core's command ring and of its data ring. */
 import { COMMAND, FLAG, RING, SECTION_KIND } from './layout.js';
-import { TooBigError } from '../errors.js';
+import { RegionError, TooBigError } from '../errors.js';
 import type { RegionView } from './region.js';
 
 const WORDS = RING.RECORD_BYTES / 4;
+
+/** A command that did not fit the ring; with the bytes that belong into the data ring, or null. */
+interface Waiting {
+  readonly type: number;
+  readonly flags: number;
+  readonly code: number;
+  readonly slot: number;
+  readonly generation: number;
+  readonly address: number;
+  readonly length: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly bytes: Buffer | null;
+}
 
 export class CommandWriter {
   readonly #memory: Buffer;
@@ -13,15 +28,17 @@ export class CommandWriter {
   readonly #capacity: number;
   readonly #dataOffset: number;
   readonly #dataSize: number;
-  readonly #drain: () => void;
+  readonly #drain: (() => void) | null;
   #head: number;
   #tail: number;
   #dataHead: number;
   #dataTail: number;
   #unpublished = 0;
+  /** What did not fit the ring, in order; what comes later waits behind it. */
+  #waiting: Waiting[] = [];
 
-  /** `drain` has the core carry out what is published; it may return before that has happened when the core has a thread of its own. */
-  constructor(region: RegionView, memory: Buffer, core: number, drain: () => void) {
+  /** `drain` has the core carry out what is published, at once; null where it has a thread or a process of its own. */
+  constructor(region: RegionView, memory: Buffer, core: number, drain: (() => void) | null) {
     const ring = region.section(SECTION_KIND.COMMAND_RING, core);
     const data = region.section(SECTION_KIND.COMMAND_DATA, core);
     this.#memory = memory;
@@ -43,11 +60,26 @@ export class CommandWriter {
     return this.#unpublished;
   }
 
+  /** Commands wait for room in the ring: nothing that leads to more of them should be begun. */
+  get blocked(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   write(
     type: number, flags: number, code: number, slot: number, generation: number,
     address: number, length: number, a: number, b: number, c: number,
   ): void {
-    if (((this.#head - this.#tail) | 0) >= this.#capacity) this.#waitForRecord();
+    if (this.#waiting.length > 0 || !this.#hasRecord()) {
+      this.#waiting.push({ type, flags, code, slot, generation, address, length, a, b, c, bytes: null });
+      return;
+    }
+    this.#put(type, flags, code, slot, generation, address, length, a, b, c);
+  }
+
+  #put(
+    type: number, flags: number, code: number, slot: number, generation: number,
+    address: number, length: number, a: number, b: number, c: number,
+  ): void {
     const at = (this.#head & this.#mask) * WORDS;
     const records = this.#records;
     records[at] = type | (flags << 8) | (code << 16);
@@ -66,15 +98,54 @@ export class CommandWriter {
   writeText(slot: number, generation: number, text: string): void {
     // Three bytes are the most that a UTF-16 unit takes in UTF-8; short texts are not measured first.
     const bound = text.length < 1024 ? text.length * 3 : Buffer.byteLength(text);
-    const at = this.#claim(bound);
+    const at = this.#waiting.length > 0 ? -1 : this.#claim(bound);
+    if (at < 0) return this.#wait(COMMAND.SEND, FLAG.TEXT, 0, slot, generation, Buffer.from(text), 0, 0);
     const length = this.#memory.utf8Write(text, at, bound);
-    this.#commit(COMMAND.SEND, FLAG.TEXT, 0, slot, generation, at, length);
+    this.#commit(COMMAND.SEND, FLAG.TEXT, 0, slot, generation, at, length, 0, 0);
   }
 
-  writeBytes(type: number, flags: number, code: number, slot: number, generation: number, bytes: Uint8Array): void {
-    const at = this.#claim(bytes.length);
+  writeBytes(type: number, flags: number, code: number, slot: number, generation: number, bytes: Uint8Array, a = 0, b = 0): void {
+    const at = this.#waiting.length > 0 ? -1 : this.#claim(bytes.length);
+    if (at < 0) return this.#wait(type, flags, code, slot, generation, Buffer.from(bytes), a, b);
     this.#memory.set(bytes, at);
-    this.#commit(type, flags, code, slot, generation, at, bytes.length);
+    this.#commit(type, flags, code, slot, generation, at, bytes.length, a, b);
+  }
+
+  /** Hands over what waited, as far as there is room now. True when nothing waits any more. */
+  resume(): boolean {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return true;
+    this.#waiting = [];
+    this.#refresh();
+    let done = 0;
+    for (; done < waiting.length; done++) if (!this.#tryAgain(waiting[done]!)) break;
+    this.#waiting = waiting.slice(done);
+    return this.#waiting.length === 0;
+  }
+
+  #tryAgain({ type, flags, code, slot, generation, address, length, a, b, c, bytes }: Waiting): boolean {
+    if (bytes === null) {
+      if (!this.#hasRecord()) return false;
+      this.#put(type, flags, code, slot, generation, address, length, a, b, c);
+      return true;
+    }
+    const at = this.#claim(bytes.length);
+    if (at < 0) return false;
+    this.#memory.set(bytes, at);
+    this.#commit(type, flags, code, slot, generation, at, bytes.length, a, b);
+    return true;
+  }
+
+  /** Asks to be woken when the core has made room; false when it has in the meantime. */
+  prepareWait(): boolean {
+    Atomics.store(this.#header, RING.PRODUCER_BLOCKED / 4, 1);
+    const before = this.#tail;
+    this.#refresh();
+    return this.#tail === before;
+  }
+
+  endWait(): void {
+    Atomics.store(this.#header, RING.PRODUCER_BLOCKED / 4, 0);
   }
 
   /** Makes what was written visible. True when the core sleeps and must be rung. */
@@ -86,32 +157,41 @@ export class CommandWriter {
     return Atomics.load(this.#header, RING.CONSUMER_SLEEPING / 4) !== 0;
   }
 
-  /** True when the core has carried out everything that was published. */
+  /** True when the core has carried out everything that was written. */
   settled(): boolean {
     this.#refresh();
-    return this.#tail === this.#head;
+    return this.#tail === this.#head && this.#waiting.length === 0;
   }
 
-  #commit(type: number, flags: number, code: number, slot: number, generation: number, at: number, length: number): void {
+  #commit(
+    type: number, flags: number, code: number, slot: number, generation: number, at: number, length: number, a: number, b: number,
+  ): void {
     this.#dataHead = (this.#dataHead + length) >>> 0;
-    this.write(type, flags | FLAG.DATA, code, slot, generation, at, length, 0, 0, this.#dataHead | 0);
+    this.#put(type, flags | FLAG.DATA, code, slot, generation, at, length, a, b, this.#dataHead | 0);
   }
 
-  /** Address of `length` contiguous bytes of the data ring. */
+  #wait(type: number, flags: number, code: number, slot: number, generation: number, bytes: Buffer, a: number, b: number): void {
+    this.#waiting.push({ type, flags, code, slot, generation, address: 0, length: 0, a, b, c: 0, bytes });
+  }
+
+  /** Address of `length` contiguous bytes of the data ring, with a record for them; -1 when there is no room now. */
   #claim(length: number): number {
     const most = this.#dataSize / 2;
     if (length > most) throw new TooBigError(`a copy of ${length} bytes does not fit the command ring (at most ${most})`);
+    if (!this.#hasRecord()) return -1;
     if (this.#unpublished === 0) this.#refresh();
     if (this.#dataHead === this.#dataTail) {
       // Empty: start at the front again, where the lines are still in cache.
       this.#dataHead = this.#dataTail = this.#alignUp(this.#dataHead);
     }
     let inRing = this.#dataHead % this.#dataSize;
+    let head = this.#dataHead;
     if (inRing + length > this.#dataSize) {
-      this.#dataHead = this.#alignUp(this.#dataHead);
+      head = this.#alignUp(head);
       inRing = 0;
     }
-    while (((this.#dataHead + length - this.#dataTail) >>> 0) > this.#dataSize) this.#wait();
+    if (!this.#hasBytes(head, length)) return -1;
+    this.#dataHead = head;
     return this.#dataOffset + inRing;
   }
 
@@ -121,19 +201,32 @@ export class CommandWriter {
     return rest === 0 ? position : (position + this.#dataSize - rest) >>> 0;
   }
 
-  #waitForRecord(): void {
-    while (((this.#head - this.#tail) | 0) >= this.#capacity) this.#wait();
+  #hasRecord(): boolean {
+    if (((this.#head - this.#tail) | 0) < this.#capacity) return true;
+    this.#makeRoom();
+    return ((this.#head - this.#tail) | 0) < this.#capacity;
   }
 
-  /** The ring is full: the core is given what there is and time to carry it out. */
-  #wait(): void {
-    this.publish();
-    this.#drain();
+  #hasBytes(head: number, length: number): boolean {
+    if (((head + length - this.#dataTail) >>> 0) <= this.#dataSize) return true;
+    this.#makeRoom();
+    return ((head + length - this.#dataTail) >>> 0) <= this.#dataSize;
+  }
+
+  /** The ring is full. A core on this thread carries out what there is; another one is not waited for. */
+  #makeRoom(): void {
+    if (this.#drain !== null) {
+      this.publish();
+      this.#drain();
+    }
     this.#refresh();
   }
 
   #refresh(): void {
-    this.#tail = Atomics.load(this.#header, RING.TAIL / 4);
+    const tail = Atomics.load(this.#header, RING.TAIL / 4);
+    // The core's index comes out of memory that another process writes to.
+    if (((this.#head - tail) | 0) < 0 || ((this.#head - tail) | 0) > this.#capacity) throw new RegionError('the command ring is damaged');
+    this.#tail = tail;
     const freed = Atomics.load(this.#header, RING.DATA_TAIL / 4) >>> 0;
     if (((freed - this.#dataTail) >>> 0) <= this.#dataSize * 2) this.#dataTail = freed;
   }

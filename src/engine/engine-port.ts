@@ -2,11 +2,32 @@
 import { RegionArena } from './arena.js';
 import { CommandWriter } from './command-writer.js';
 import { EventReader } from './event-reader.js';
-import { COMMAND, FLAG } from './layout.js';
+import { RegionError } from '../errors.js';
+import { COMMAND, FLAG, HEADER } from './layout.js';
 import { RegionReader } from './reader.js';
-import type { Address, EngineEvents, EnginePort, Row } from './port.js';
-import type { NativeHost } from './native.js';
+import type { Address, EngineEvents, EnginePort, Hold, Row } from './port.js';
 import type { RegionView } from './region.js';
+import type { Snapshot } from './snapshot.js';
+
+/** What joins the rings of a region to their cores. */
+export interface RegionLink {
+  /** The only core lives on this thread's event loop, and carries commands out when it is pumped. */
+  readonly inline: boolean;
+  /** `turn` runs when events are visible. */
+  start(turn: () => void): void;
+  pump(core: number): void;
+  ring(core: number): void;
+  stop(): void;
+}
+
+export interface PortOptions {
+  /** Of an engine that outlives this process: what it told when it was attached to. */
+  readonly snapshot?: Snapshot;
+  /** Epoch of this process in the region; another one there says that somebody else owns it. */
+  readonly epoch?: number;
+  /** The region holds what no engine writes, or belongs to somebody else: nothing more is read or written. */
+  readonly failed?: (error: RegionError) => void;
+}
 
 export class RegionPort implements EnginePort {
   readonly memory: Buffer;
@@ -14,8 +35,11 @@ export class RegionPort implements EnginePort {
   readonly connectionsPerCore: number;
   readonly rows: number;
   readonly arena: RegionArena;
-  readonly #native: NativeHost;
+  readonly detached: boolean;
+  readonly #link: RegionLink;
   readonly #inline: boolean;
+  readonly #options: PortOptions;
+  readonly #owner: Int32Array;
   readonly #readers: EventReader[] = [];
   readonly #writers: CommandWriter[] = [];
   readonly #counters: RegionReader;
@@ -25,37 +49,82 @@ export class RegionPort implements EnginePort {
   #inTurn = false;
   #flushScheduled = false;
   #stopped = false;
+  #quiet = false;
+  /** Core whose events are being delivered. */
+  #current = 0;
+  /** Grows with each command: an event whose handler leaves it as it was has had no effect yet. */
+  #commands = 0;
+  readonly #count = (): number => this.#commands;
 
-  constructor(native: NativeHost, region: RegionView, inline: boolean) {
-    this.#native = native;
+  constructor(link: RegionLink, region: RegionView, options: PortOptions = {}) {
+    const { inline } = link;
+    const { snapshot } = options;
+    this.#link = link;
     this.#inline = inline;
+    this.#options = options;
+    this.detached = snapshot !== undefined;
     this.memory = Buffer.from(region.buffer);
     this.cores = region.cores;
     this.connectionsPerCore = region.connectionsPerCore;
     this.rows = this.cores * this.connectionsPerCore;
     this.#generations = new Int32Array(this.rows);
     this.#counters = new RegionReader(region);
+    this.#owner = new Int32Array(region.buffer, HEADER.OWNER_EPOCH, 1);
     for (let core = 0; core < this.cores; core++) {
-      this.#readers.push(new EventReader(region, this.memory, core, this.#generations));
-      this.#writers.push(new CommandWriter(region, this.memory, core, () => native.pump(core)));
+      this.#readers.push(new EventReader(region, this.memory, core, this.#generations, snapshot?.events[core] ?? null));
+      this.#writers.push(new CommandWriter(region, this.memory, core, inline ? () => link.pump(core) : null));
     }
+    for (const { row, generation } of snapshot?.rows ?? []) this.#generations[row] = generation;
     this.arena = new RegionArena(region, () => this.#settle());
   }
 
   start(events: EngineEvents): void {
     this.#events = events;
-    this.#native.start(() => this.#turn(), this.#inline);
+    this.#link.start(() => this.#turn());
     // The first look: with cores on their own threads nothing rings before this side has announced that it sleeps.
     if (!this.#inline) setImmediate(() => this.#turn());
   }
 
+  /** Delivers no more events; what is under way may still write commands. */
+  quiet(): void {
+    this.#quiet = true;
+  }
+
   stop(): void {
+    if (!this.#stopped) this.flush();
     this.#stopped = true;
-    this.#native.stop();
+    this.#link.stop();
   }
 
   confirm(core: number, position: number): void {
-    this.#readers[core]!.confirm(position);
+    this.#readers[core]!.confirm(position, (first, count) => this.#confirm(core, first, count));
+  }
+
+  hold(): Hold {
+    return this.detached ? this.#readers[this.#current]!.hold() * this.cores + this.#current : -1;
+  }
+
+  letGo(hold: Hold): void {
+    if (hold < 0) return;
+    const core = hold % this.cores;
+    this.#readers[core]!.letGo((hold - core) / this.cores, (first, count) => this.#confirm(core, first, count));
+  }
+
+  note(row: Row, note: Uint8Array): void {
+    const core = this.#coreOf(row);
+    this.#writers[core]!.writeBytes(COMMAND.NOTE, 0, 0, row - core * this.connectionsPerCore, this.#generations[row]!, note);
+    this.#written();
+  }
+
+  noteChannel(channelId: number, note: Uint8Array | null): void {
+    const writer = this.#writers[0]!;
+    if (note === null) writer.write(COMMAND.CHANNEL_NOTE, 0, 0, 0, 0, 0, 0, channelId, 0, 0);
+    else writer.writeBytes(COMMAND.CHANNEL_NOTE, 0, 0, 0, 0, note, channelId);
+    this.#written();
+  }
+
+  behind(row: Row, channelId: number, nextSeq: number): void {
+    if (this.detached) this.#command(row, COMMAND.BEHIND, 0, 0, 0, channelId, nextSeq);
   }
 
   send(row: Row, address: Address, length: number, text: boolean): void {
@@ -75,15 +144,14 @@ export class RegionPort implements EnginePort {
     this.#written();
   }
 
-  sendFramed(row: Row, address: Address, length: number): void {
-    this.#command(row, COMMAND.SEND_FRAMED, 0, address, length, 0);
+  sendFramed(row: Row, address: Address, length: number, channelId = 0, nextSeq = 0): void {
+    this.#command(row, COMMAND.SEND_FRAMED, 0, address, length, channelId, nextSeq);
   }
 
-  sendFramedCopy(row: Row, frames: Uint8Array): void {
+  sendFramedCopy(row: Row, frames: Uint8Array, channelId = 0, nextSeq = 0): void {
     const core = this.#coreOf(row);
-    this.#writers[core]!.writeBytes(
-      COMMAND.SEND_FRAMED, 0, 0, row - core * this.connectionsPerCore, this.#generations[row]!, frames,
-    );
+    const slot = row - core * this.connectionsPerCore;
+    this.#writers[core]!.writeBytes(COMMAND.SEND_FRAMED, 0, 0, slot, this.#generations[row]!, frames, channelId, nextSeq | 0);
     this.#written();
   }
 
@@ -110,8 +178,8 @@ export class RegionPort implements EnginePort {
   resume(row: Row): void {
     this.#command(row, COMMAND.RESUME, 0, 0, 0, 0);
   }
-  subscribe(row: Row, channelId: number): void {
-    this.#command(row, COMMAND.SUBSCRIBE, 0, 0, 0, channelId);
+  subscribe(row: Row, channelId: number, publishedSeq = 0): void {
+    this.#command(row, COMMAND.SUBSCRIBE, 0, 0, 0, channelId, publishedSeq);
   }
   unsubscribe(row: Row, channelId: number): void {
     this.#command(row, COMMAND.UNSUBSCRIBE, 0, 0, 0, channelId);
@@ -147,30 +215,38 @@ export class RegionPort implements EnginePort {
   /** Hands over what was written outside of a turn; called by itself at the end of the macrotask. */
   flush(): void {
     this.#flushScheduled = false;
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#isOwner()) return;
     let pending = false;
     for (let core = 0; core < this.cores; core++) {
       const writer = this.#writers[core]!;
+      writer.resume();
       if (writer.unpublished === 0) continue;
       const sleeping = writer.publish();
       pending = true;
-      if (sleeping && !this.#inline) this.#native.ring(core);
+      if (sleeping && !this.#inline) this.#link.ring(core);
     }
     if (!this.#inline || !pending) return;
-    this.#native.pump(0);
+    this.#link.pump(0);
     this.#turn();
   }
 
   #turn(): void {
     const events = this.#events;
-    if (events === null || this.#stopped) return;
+    if (events === null || this.#stopped || !this.#isOwner()) return;
     this.#inTurn = true;
     try {
       for (let core = 0; core < this.cores; core++) {
         const reader = this.#readers[core]!;
         if (!this.#inline) reader.wake();
-        reader.drain(events);
+        // What waits for room in a ring is back-pressure: events are left where they are, and so are those who cause them.
+        if (this.#quiet || this.#writers.some((writer) => !writer.resume())) continue;
+        this.#current = core;
+        reader.drain(events, this.#count);
+        reader.confirmActed((first, count) => this.#confirm(core, first, count));
       }
+    } catch (error) {
+      if (!(error instanceof RegionError) || this.#options.failed === undefined) throw error;
+      return this.#fail(error);
     } finally {
       this.#inTurn = false;
     }
@@ -180,16 +256,47 @@ export class RegionPort implements EnginePort {
       return;
     }
     this.flush();
-    let again = false;
-    for (const reader of this.#readers) again = !reader.prepareSleep() || again;
     // Not at once: Node's timers and I/O have their share between two turns.
-    if (again) setImmediate(() => this.#turn());
+    if (!this.#prepareSleep()) setImmediate(() => this.#turn());
   }
 
-  #command(row: Row, type: number, flags: number, address: number, length: number, a: number): void {
+  /** Announces what this side waits for; false when some of it has come meanwhile. */
+  #prepareSleep(): boolean {
+    let sleep = true;
+    const blocked = this.#writers.some((writer) => writer.blocked);
+    for (const writer of this.#writers) {
+      if (!writer.blocked) writer.endWait();
+      else if (!writer.prepareWait()) sleep = false;
+    }
+    // Events that are not taken are nothing to be woken for.
+    if (!blocked && !this.#quiet) for (const reader of this.#readers) sleep = reader.prepareSleep() && sleep;
+    return sleep;
+  }
+
+  #isOwner(): boolean {
+    const { epoch, failed } = this.#options;
+    if (epoch === undefined || Atomics.load(this.#owner, 0) >>> 0 === epoch) return true;
+    if (!this.#stopped) failed?.(new RegionError('another control plane owns the engine now', { remedy: 'Nothing: this one has ended.' }));
+    this.#stopped = true;
+    return false;
+  }
+
+  #fail(error: RegionError): void {
+    this.#stopped = true;
+    this.#options.failed?.(error);
+  }
+
+  #confirm(core: number, first: number, count: number): void {
+    this.#writers[core]!.write(COMMAND.CONFIRM, 0, 0, 0, 0, 0, 0, first, count, 0);
+    // Not counted as an effect of an event.
+    this.#schedule();
+  }
+
+  #command(row: Row, type: number, flags: number, address: number, length: number, a: number, seq = 0): void {
     const core = this.#coreOf(row);
     const slot = row - core * this.connectionsPerCore;
-    this.#writers[core]!.write(type, flags, 0, slot, this.#generations[row]!, address, length, a, 0, 0);
+    const high = seq > 0xffffffff ? Math.floor(seq / 2 ** 32) : 0;
+    this.#writers[core]!.write(type, flags, 0, slot, this.#generations[row]!, address, length, a, seq | 0, high);
     this.#written();
   }
 
@@ -198,6 +305,11 @@ export class RegionPort implements EnginePort {
   }
 
   #written(): void {
+    this.#commands++;
+    this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#inTurn || this.#flushScheduled) return;
     this.#flushScheduled = true;
     setImmediate(() => this.flush());
@@ -207,7 +319,7 @@ export class RegionPort implements EnginePort {
   #settle(): boolean {
     for (let core = 0; core < this.cores; core++) {
       this.#writers[core]!.publish();
-      this.#native.pump(core);
+      this.#link.pump(core);
     }
     return this.#writers.every((writer) => writer.settled());
   }

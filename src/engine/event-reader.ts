@@ -1,9 +1,14 @@
 /** The control plane's end of one core's event ring. */
+import { RegionError } from '../errors.js';
 import { EVENT, FLAG, NOTICE, RING, SECTION_KIND } from './layout.js';
 import type { EngineEvents, EngineNotice, OpenRequest } from './port.js';
 import type { RegionView } from './region.js';
+import type { EventState } from './snapshot.js';
 
 const WORDS = RING.RECORD_BYTES / 4;
+
+/** Tells the core that `count` events from ring position `first` on are done with. */
+export type Confirm = (first: number, count: number) => void;
 
 const NOTICES = new Map<number, EngineNotice>([
   [NOTICE.FILE_LIMIT, 'file_limit'],
@@ -26,8 +31,18 @@ export class EventReader {
   /** Events delivered since the start; what positions are counted in. */
   #position = 0;
   #confirmed = 0;
+  /** Position of the event that is being delivered. */
+  #current = 0;
+  /** Held positions, ascending. */
+  readonly #held: number[] = [];
+  /** Events of this turn that have led to commands, in runs of [from, to): pairs of positions. */
+  readonly #acted: number[] = [];
+  /** What the former control plane had in hand; null once that is over. */
+  #former: EventState | null = null;
+  readonly #size: number;
+  readonly #rows: number;
 
-  constructor(region: RegionView, memory: Buffer, core: number, generations: Int32Array) {
+  constructor(region: RegionView, memory: Buffer, core: number, generations: Int32Array, former: EventState | null = null) {
     const ring = region.section(SECTION_KIND.EVENT_RING, core);
     this.#core = core;
     this.#firstRow = core * region.connectionsPerCore;
@@ -36,31 +51,104 @@ export class EventReader {
     this.#mask = ring.elementCount - 1;
     this.#memory = memory;
     this.#generations = generations;
+    this.#size = region.buffer.byteLength;
+    this.#rows = region.connectionsPerCore;
     this.#read = Atomics.load(this.#header, RING.TAIL / 4);
+    if (former === null) return;
+    this.#read = former.oldest | 0;
+    this.#former = former;
   }
 
-  /** Delivers what is there; returns how many events. */
-  drain(events: EngineEvents): number {
+  /**
+   * Delivers what is there; returns how many events. `commands` grows with each command that is written. Throws RegionError when the
+   * ring holds what no engine writes.
+   */
+  drain(events: EngineEvents, commands: () => number): number {
     const head = Atomics.load(this.#header, RING.HEAD / 4);
     const count = (head - this.#read) | 0;
-    if (count <= 0) return 0;
+    if (count <= 0 && count !== 0) throw new RegionError('the event ring has gone back');
+    if (count === 0) return 0;
+    if (count > this.#mask + 1) throw new RegionError('the event ring holds more than there is room for');
     while (this.#read !== head) {
       const at = (this.#read & this.#mask) * WORDS;
       // An event counts as delivered before its handler runs: one that throws is not called again for the same event.
       const taken = (this.#records[at]! & 0xff) === EVENT.OPEN ? 2 : 1;
+      const ring = this.#read;
+      this.#current = this.#position;
       this.#read = (this.#read + taken) | 0;
       this.#position += taken;
+      if (this.#former !== null && this.#isOver(ring, at)) continue;
+      const before = commands();
       this.#deliver(at, events);
+      if (commands() !== before) this.#act(taken);
     }
     events.onTurnEnd(this.#core, this.#position);
     return count;
   }
 
-  /** Gives the events up to `position` back to the core. */
-  confirm(position: number): void {
+  /** Of the events that the former control plane had in hand: whether there is nothing left to do about this one. */
+  #isOver(ring: number, at: number): boolean {
+    const former = this.#former as EventState;
+    if (((ring - former.end) | 0) >= 0) {
+      this.#former = null;
+      return false;
+    }
+    if (former.done.has(ring >>> 0)) return true;
+    const type = this.#records[at]! & 0xff;
+    // The connections and how far each is are known from the engine's account; what was left undone of them are messages and ends.
+    if (type !== EVENT.MESSAGE && type !== EVENT.CLOSE) return type !== EVENT.NOTICE;
+    return this.#generations[this.#firstRow + this.#records[at + 1]!] !== this.#records[at + 2]!;
+  }
+
+  #act(taken: number): void {
+    const acted = this.#acted;
+    const from = this.#current;
+    if (this.#held.at(-1) === from) return;
+    if (acted.length > 0 && acted[acted.length - 1] === from) acted[acted.length - 1] = from + taken;
+    else acted.push(from, from + taken);
+  }
+
+  /** Keeps the event that is being delivered from being confirmed. */
+  hold(): number {
+    if (this.#held.at(-1) !== this.#current) this.#held.push(this.#current);
+    return this.#current;
+  }
+
+  letGo(position: number, emit: Confirm): void {
+    const at = this.#held.lastIndexOf(position);
+    if (at < 0) return;
+    this.#held.splice(at, 1);
+    // A later confirmation has passed it by; otherwise the next one takes it along.
+    if (position < this.#confirmed) emit(this.#ringOf(position), 1);
+  }
+
+  /** Gives the events up to `position` back to the core, but for those that are held. */
+  confirm(position: number, emit: Confirm): void {
     if (position <= this.#confirmed || position > this.#position) return;
+    let from = this.#confirmed;
     this.#confirmed = position;
-    Atomics.store(this.#header, RING.TAIL / 4, (this.#read - (this.#position - position)) | 0);
+    for (const held of this.#held) {
+      if (held < from) continue;
+      if (held >= position) break;
+      if (held > from) emit(this.#ringOf(from), held - from);
+      from = held + 1;
+    }
+    if (position > from) emit(this.#ringOf(from), position - from);
+  }
+
+  /** At the end of a turn: what led to commands is done with, whatever else of the turn is not. */
+  confirmActed(emit: Confirm): void {
+    const acted = this.#acted;
+    for (let i = 0; i < acted.length; i += 2) {
+      const from = Math.max(acted[i]!, this.#confirmed);
+      const to = acted[i + 1]!;
+      if (to > from) emit(this.#ringOf(from), to - from);
+    }
+    acted.length = 0;
+  }
+
+  #ringOf(position: number): number {
+    return (this.#read - (this.#position - position)) | 0;
   }
 
   /** Announces that this side sleeps; false when something came meanwhile. */
@@ -78,7 +166,10 @@ export class EventReader {
   #deliver(at: number, events: EngineEvents): void {
     const records = this.#records;
     const head = records[at]!;
-    const row = this.#firstRow + records[at + 1]!;
+    const slot = records[at + 1]! >>> 0;
+    const row = this.#firstRow + slot;
+    // An index or a length that the other process damaged must not be taken for somebody else's connection or bytes.
+    if (slot >= this.#rows || (records[at + 3]! >>> 0) + (records[at + 4]! >>> 0) > this.#size) this.#check(head & 0xff, slot);
     switch (head & 0xff) {
       case EVENT.MESSAGE:
         events.onMessage(row, records[at + 3]! >>> 0, records[at + 4]! >>> 0, records[at + 5]! >>> 0, ((head >> 8) & FLAG.TEXT) !== 0);
@@ -104,7 +195,15 @@ export class EventReader {
       case EVENT.NOTICE:
         events.onNotice(NOTICES.get(head >>> 16) ?? 'listen_error', this.#core, records[at + 5]! >>> 0);
         return;
+      default:
+        throw new RegionError(`the event ring holds an event of kind ${head & 0xff}`);
     }
+  }
+
+  #check(type: number, slot: number): void {
+    const named = type === EVENT.OPEN || type === EVENT.MESSAGE || type === EVENT.CLOSE;
+    if (slot >= this.#rows) throw new RegionError(`the event ring names a connection ${slot} that cannot be`);
+    if (named) throw new RegionError('the event ring names bytes outside of the region');
   }
 
   /** An opening is two records; the second has the peer's address. */

@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 
 import type { NetworkOptions } from '../config/device.js';
 import { EngineError, InvalidError, ListenError, StoppedError } from '../errors.js';
-import { RegionPort } from './engine-port.js';
+import { RegionPort, type RegionLink } from './engine-port.js';
 import { loadNative, type NativeHost, type NativeInfo, type NativeOptions } from './native.js';
 import { RegionReader, type RegionCounters } from './reader.js';
 import { RegionView } from './region.js';
@@ -51,9 +51,11 @@ const DEFAULTS = {
   commandDataBytes: 8 * MIB,
   receiveBlocks: 512,
   closeTimeoutMs: 5_000,
+  attachWaitMs: 2_000,
   maxHeaders: 64,
 } as const;
 
+/** A data plane that this process can talk to. */
 export interface EngineHost {
   readonly port: RegionPort;
   readonly listening: { readonly address: string; readonly port: number };
@@ -79,6 +81,67 @@ export async function startEngine(options: EngineStartOptions = {}): Promise<Eng
   const region = new RegionView(native.region());
   const inline = cores === 1;
   return new Host(native, info, region, inline, options.address ?? '127.0.0.1');
+}
+
+const OWNER_LOOK_MS = 500;
+
+/** An engine of this process that control planes of other processes attach to. */
+export interface DetachedEngine {
+  readonly listening: { readonly address: string; readonly port: number };
+  readonly driver: string;
+  readonly driverReason: string | null;
+  readonly regionName: string;
+  /** Told when another control plane owns it (its process and epoch), or none does any more (0). */
+  onOwner: ((pid: number, epoch: number) => void) | null;
+  /** Stops listening, closes all connections with 1012 and waits for their ends, at most `timeoutMs`. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/** Throws ListenError or EngineError. */
+export function startDetachedEngine(options: EngineStartOptions & { readonly name: string }): DetachedEngine {
+  const cores = Math.min(options.cores ?? 1, Math.max(1, cpus().length));
+  const native = createNative({ ...toNative(options, cores), detached: true });
+  const info = native.info();
+  const reader = new RegionReader(new RegionView(native.region()));
+  try {
+    native.startDetached();
+  } catch (error) {
+    native.stop();
+    throw new EngineError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+  let last = '0/0';
+  // Keeps the process alive as well: its work is done by threads that Node does not know.
+  const timer = setInterval(() => {
+    const pid = reader.counter('detached') > 0 ? 0 : reader.region.ownerPid;
+    const now = `${pid}/${reader.region.ownerEpoch}`;
+    if (now !== last) engine.onOwner?.(pid, reader.region.ownerEpoch);
+    last = now;
+  }, OWNER_LOOK_MS);
+  const engine: DetachedEngine = {
+    listening: { address: options.address ?? '127.0.0.1', port: info.port },
+    driver: info.driver,
+    driverReason: info.driverReason === '' ? null : info.driverReason,
+    regionName: info.regionName,
+    onOwner: null,
+    stop: async (timeoutMs) => {
+      native.closeAll(1012, 'the engine is stopping');
+      const deadline = Date.now() + timeoutMs;
+      while (reader.counter('connections_open') > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+      clearInterval(timer);
+      native.stop();
+    },
+  };
+  return engine;
+}
+
+function hostLink(native: NativeHost, inline: boolean): RegionLink {
+  return {
+    inline,
+    start: (turn) => native.start(turn, inline),
+    pump: (core) => native.pump(core),
+    ring: (core) => native.ring(core),
+    stop: () => native.stop(),
+  };
 }
 
 function createNative(options: NativeOptions): NativeHost {
@@ -124,6 +187,7 @@ function toNative(options: EngineStartOptions, cores: number): NativeOptions {
     network: options.driver === 'dpdk' ? (options.network ?? null) : null,
     address: options.address ?? '127.0.0.1',
     port: options.port ?? 0,
+    detached: false,
   };
 }
 
@@ -144,7 +208,7 @@ class Host implements EngineHost {
   #stopped = false;
 
   constructor(native: NativeHost, info: NativeInfo, region: RegionView, inline: boolean, address: string) {
-    this.port = new RegionPort(native, region, inline);
+    this.port = new RegionPort(hostLink(native, inline), region);
     this.listening = { address, port: info.port };
     this.driver = info.driver;
     this.driverReason = info.driverReason === '' ? null : info.driverReason;

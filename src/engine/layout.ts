@@ -1,8 +1,8 @@
 // Made by scripts/layout.mjs from native/queue: do not edit.
 
 export const LAYOUT = {
-  VERSION: 1,
-  HASH: 1724526887,
+  VERSION: 2,
+  HASH: 2120335668,
   MAX_SECTIONS: 100,
 } as const;
 
@@ -21,6 +21,13 @@ export const HEADER = {
   DRIVER_BYTES: 16,
   DRIVER_REASON: 136,
   DRIVER_REASON_BYTES: 192,
+  LISTEN_ADDRESS: 328,
+  LISTEN_ADDRESS_BYTES: 64,
+  LISTEN_PORT: 392,
+  DETACHED: 396,
+  MAX_MESSAGE: 400,
+  SEND_BUDGET: 404,
+  HEARTBEAT_MS: 408,
   SECTIONS: 456,
 } as const;
 
@@ -39,7 +46,6 @@ export const SECTION_KIND = {
   EVENT_RING: 2,
   COMMAND_RING: 3,
   COMMAND_DATA: 4,
-  CONNECTIONS: 5,
   RECEIVE: 6,
   ASSEMBLY: 7,
   ARENA: 8,
@@ -79,6 +85,10 @@ export const COMMAND = {
   PUBLISH: 11,
   HEALTH: 12,
   STOP_LISTENING: 13,
+  CONFIRM: 14,
+  BEHIND: 15,
+  NOTE: 16,
+  CHANNEL_NOTE: 17,
 } as const;
 
 export const FLAG = {
@@ -143,6 +153,21 @@ export const COUNTERS = {
   memory_driver_bytes: 44,
   memory_hub_bytes: 45,
   memory_send_queue_bytes: 46,
+  memory_handover_bytes: 47,
+  detached: 48,
+  upgrades_held: 49,
+  upgrades_unattended: 50,
+  takeovers: 51,
+  takeovers_planned: 52,
+  takeover_pause_us: 53,
+  takeover_pause_10ms: 54,
+  takeover_pause_50ms: 55,
+  takeover_pause_100ms: 56,
+  takeover_pause_200ms: 57,
+  takeover_pause_500ms: 58,
+  takeover_pause_1s: 59,
+  takeover_pause_5s: 60,
+  owners_corrupt: 61,
 } as const;
 
 export const DEVICE_COUNTERS = {

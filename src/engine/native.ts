@@ -23,6 +23,7 @@ export interface NativeOptions {
   readonly upgradeTimeoutMs: number;
   readonly helloTimeoutMs: number;
   readonly closeTimeoutMs: number;
+  readonly attachWaitMs: number;
   readonly heartbeatMs: number;
   readonly pacingUs: number;
   readonly maxHeadBytes: number;
@@ -37,6 +38,8 @@ export interface NativeOptions {
   readonly network: NetworkOptions | null;
   readonly address: string;
   readonly port: number;
+  /** Control planes attach from processes of their own: startDetached() instead of start(). */
+  readonly detached: boolean;
 }
 
 export interface NativeInfo {
@@ -51,9 +54,28 @@ export interface NativeHost {
   info(): NativeInfo;
   /** `turn` runs when events are visible. `inline`: the core lives on this thread's event loop (one core only). */
   start(turn: () => void, inline: boolean): void;
+  startDetached(): void;
+  /** Stops listening and closes every connection of an engine that was started by startDetached(). */
+  closeAll(code: number, reason: string): void;
   /** Hands over commands that were written outside of a turn. */
   pump(core: number): void;
   ring(core: number): void;
+  stop(): void;
+}
+
+/** A hold on the region of an engine in another process. */
+export interface NativeAttachment {
+  region(): ArrayBuffer;
+  snapshot(): Buffer;
+  info(): { readonly epoch: number; readonly formerPid: number; readonly pauseMs: number };
+  /** `said`: 'stop', process `pid` takes over; 'gone', the engine has ended. */
+  listen(said: (what: 'stop' | 'gone', pid: number) => void): void;
+  /** `turn` runs when events are visible after prepareSleep. */
+  start(turn: () => void): void;
+  ring(core: number): void;
+  /** The first turn is over. */
+  running(): void;
+  /** Gives the region up. */
   stop(): void;
 }
 
@@ -81,6 +103,8 @@ export interface DpdkProbe {
 
 export interface NativeAddon {
   readonly Host: new (options: NativeOptions) => NativeHost;
+  /** Rejects with an Error that says what to do. */
+  attach(name: string, replace: boolean, timeoutMs: number): Promise<NativeAttachment>;
   attachRegion(name: string): ArrayBuffer;
   describeLayout(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   probe(): { readonly uring: UringProbe; readonly dpdk: DpdkProbe };

@@ -13,6 +13,9 @@ export type Row = number;
 /** Offset in bytes into the region; `port.memory[address]` is that byte. */
 export type Address = number;
 
+/** An event that is kept from being confirmed; -1 for none. */
+export type Hold = number;
+
 /** Upgrade request as the peer sent it. Read what is needed at once: the view dies with the call. */
 export interface OpenRequest {
   /** Request line and headers, without the empty line, as bytes of the region. */
@@ -66,17 +69,36 @@ export interface EnginePort {
   readonly rows: number;
   readonly arena: Arena;
 
-  /** Events up to `position` (from onTurnEnd) are done with: their bytes may be reused and a successor need not see them again. */
+  /** The engine outlives this process: what a successor has to know is left with it, by note, noteChannel, behind and hold. */
+  readonly detached: boolean;
+
+  /**
+   * Events up to `position` (from onTurnEnd) are done with, but for those that are held: their bytes may be reused and a successor need
+   * not see them again. It travels with the commands, so that a successor finds what they did and this together, or neither.
+   */
   confirm(core: number, position: number): void;
+  /** Keeps the event that is being delivered from being confirmed, for what is answered later. Each hold is let go once. */
+  hold(): Hold;
+  letGo(hold: Hold): void;
+
+  /** Leaves with the engine what a successor has to know of the row; replaces what was left before, and goes with the row. */
+  note(row: Row, note: Uint8Array): void;
+  /** The same of a channel; null takes it back. */
+  noteChannel(channelId: number, note: Uint8Array | null): void;
+  /** The row is subscribed, but not live: it still has to get everything from `nextSeq` on. Over with subscribe or unsubscribe. */
+  behind(row: Row, channelId: number, nextSeq: number): void;
 
   /** Sends the `length` bytes at `address` (of a message being delivered, or of the arena), without a copy in JavaScript. */
   send(row: Row, address: Address, length: number, text: boolean): void;
   /** Sends a copy of `data`. A string is sent as a text message. */
   sendCopy(row: Row, data: string | Uint8Array, text: boolean): void;
-  /** Sends bytes of the arena that already are whole WebSocket frames. */
-  sendFramed(row: Row, address: Address, length: number): void;
+  /**
+   * Sends bytes of the arena that already are whole WebSocket frames. Of a catch-up: `channelId` and the server_seq that comes next,
+   * so that a successor goes on there.
+   */
+  sendFramed(row: Row, address: Address, length: number, channelId?: number, nextSeq?: number): void;
   /** Sends a copy of whole WebSocket frames from memory outside of the region. */
-  sendFramedCopy(row: Row, frames: Uint8Array): void;
+  sendFramedCopy(row: Row, frames: Uint8Array, channelId?: number, nextSeq?: number): void;
   /** Starts the close handshake. */
   close(row: Row, code: number, reason: string): void;
   /** Gives the row back after onClose, when it is unsubscribed from all its channels: the subscriber sets hold rows, not connections. */
@@ -89,8 +111,11 @@ export interface EnginePort {
   pause(row: Row): void;
   resume(row: Row): void;
 
-  /** Adds the row to the channel's subscribers: it gets every publish command that is written after this. */
-  subscribe(row: Row, channelId: number): void;
+  /**
+   * Adds the row to the channel's subscribers: it gets every publish command that is written after this. `publishedSeq`: the channel's
+   * last one before, 0 where it has no order.
+   */
+  subscribe(row: Row, channelId: number, publishedSeq?: number): void;
   unsubscribe(row: Row, channelId: number): void;
   /**
    * Fans out whole WebSocket frames at `address` of the arena to all subscribers on all cores. `seq` is the message's

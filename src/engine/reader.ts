@@ -13,6 +13,10 @@ export interface RegionCounters {
   readonly cores: number;
   readonly enginePid: number;
   readonly ownerEpoch: number;
+  /** 0: none is attached. */
+  readonly ownerPid: number;
+  /** The engine is a process of its own. */
+  readonly detached: boolean;
   readonly startedMs: number;
   /** Summed over the cores. */
   readonly counters: Readonly<Record<string, number>>;
@@ -42,6 +46,10 @@ export class RegionReader {
     this.#region = region;
   }
 
+  get region(): RegionView {
+    return this.#region;
+  }
+
   counter(name: string): number {
     const index = COUNTER_SLOTS[name];
     if (index === undefined) throw new RegionError(`there is no counter '${name}'`);
@@ -63,6 +71,8 @@ export class RegionReader {
       cores: region.cores,
       enginePid: region.enginePid,
       ownerEpoch: region.ownerEpoch,
+      ownerPid: region.ownerPid,
+      detached: region.detached,
       startedMs: region.startedMs,
       counters,
       eventRing: this.#fill(SECTION_KIND.EVENT_RING),

@@ -31,6 +31,27 @@ export class RegionView {
   get enginePid(): number {
     return this.#view.getUint32(HEADER.ENGINE_PID, true);
   }
+  get ownerPid(): number {
+    return this.#view.getUint32(HEADER.OWNER_PID, true);
+  }
+  get detached(): boolean {
+    return this.#view.getUint32(HEADER.DETACHED, true) === 1;
+  }
+  get listenAddress(): string {
+    return this.#text(HEADER.LISTEN_ADDRESS, HEADER.LISTEN_ADDRESS_BYTES);
+  }
+  get listenPort(): number {
+    return this.#view.getUint32(HEADER.LISTEN_PORT, true);
+  }
+  get maxMessage(): number {
+    return this.#view.getUint32(HEADER.MAX_MESSAGE, true);
+  }
+  get sendBudget(): number {
+    return this.#view.getUint32(HEADER.SEND_BUDGET, true);
+  }
+  get heartbeatMs(): number {
+    return this.#view.getUint32(HEADER.HEARTBEAT_MS, true);
+  }
   get ownerEpoch(): number {
     return this.#view.getUint32(HEADER.OWNER_EPOCH, true);
   }

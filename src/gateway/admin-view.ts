@@ -123,7 +123,7 @@ export class AdminView implements AdminBackend {
       };
       this.#parts.publisher.publish({
         channel: this.#parts.channels.open(channel), sender: from, key, clientTs: null, lamport: 0, text: typeof body === 'string',
-        bodyAddress: -1, bodyLength: bytes.length, bodyBytes: bytes, row: -1, generation: 0, opId: 0, done,
+        bodyAddress: -1, bodyLength: bytes.length, bodyBytes: bytes, row: -1, generation: 0, opId: 0, hold: -1, done,
       });
     });
   }

@@ -3,27 +3,27 @@
  * sends meanwhile is kept, and what the connection does meanwhile decides what becomes of the answer.
  */
 
-import type { Row } from '../engine/port.js';
+import type { Hold, Row } from '../engine/port.js';
 import { CLOSE, NotAuthorisedError, StoreError } from '../errors.js';
 import type { Identity } from '../session/auth.js';
 import type { Opened } from '../session/opener.js';
 import type { Refusal } from '../session/resume.js';
 import { SESSION } from '../session/table.js';
-import { Checks } from './checking.js';
+import { Checks, type Kept } from './checking.js';
 import type { GatewayContext } from './context.js';
 import type { Header } from './header.js';
 import { readHello, type Hello } from './ops/hello.js';
 import { giveBack, welcome } from './welcome.js';
 
-type Kept = (row: Row, message: Buffer, headerLength: number, text: boolean) => void;
+type OnKept = (row: Row, kept: Kept) => void;
 
 export class Admission {
   readonly #context: GatewayContext;
   readonly #checks: Checks;
   /** Handles what was kept. */
-  readonly #onKept: Kept;
+  readonly #onKept: OnKept;
 
-  constructor(context: GatewayContext, onKept: Kept) {
+  constructor(context: GatewayContext, onKept: OnKept) {
     this.#context = context;
     this.#checks = new Checks(context.config.limits.pendingBytes);
     this.#onKept = onKept;
@@ -36,12 +36,12 @@ export class Admission {
     if (hello.token === null && auth.anonymous === null) return end(row, CLOSE.notAuthorised, 'a token is required');
     sessions.setState(row, SESSION.checking);
     port.pause(row);
-    void this.#admit(row, hello);
+    void this.#admit(row, hello, port.hold());
   }
 
   /** A message behind the `hello`. */
   keep(row: Row, message: Uint8Array, headerLength: number, text: boolean): void {
-    if (this.#checks.keep(row, message, headerLength, text)) return;
+    if (this.#checks.keep(row, message, headerLength, text, () => this.#context.port.hold())) return;
     this.#context.end(row, CLOSE.policy, 'too much was sent before the session was open');
   }
 
@@ -50,8 +50,8 @@ export class Admission {
   }
 
   /** Never rejects. */
-  async #admit(row: Row, hello: Hello): Promise<void> {
-    const { auth, end } = this.#context;
+  async #admit(row: Row, hello: Hello, hold: Hold): Promise<void> {
+    const { auth, end, port } = this.#context;
     const check = this.#checks.begin(row);
     try {
       const identity = hello.token === null ? (auth.anonymous as Identity) : await auth.verify(hello.token);
@@ -60,12 +60,16 @@ export class Admission {
       if (!this.#checks.finish(check)) return opened.do === 'open' ? giveBack(this.#context, opened) : undefined;
       if (opened.do === 'refuse') return end(row, opened.code, opened.reason);
       this.#welcome(row, identity, hello, opened);
-      for (const { message, headerLength, text } of check.kept) this.#onKept(row, message, headerLength, text);
+      for (const kept of check.kept.splice(0)) this.#onKept(row, kept);
     } catch (error) {
       if (!this.#checks.finish(check)) return;
       if (error instanceof NotAuthorisedError) end(row, CLOSE.notAuthorised, error.message);
       else if (error instanceof StoreError && error.retryable) end(row, CLOSE.tryAgainLater, 'sessions cannot be stored at the moment');
       else end(row, CLOSE.internal, 'the session could not be opened');
+    } finally {
+      port.letGo(hold);
+      // Of a connection that is gone, or was not admitted.
+      for (const kept of check.kept.splice(0)) port.letGo(kept.hold);
     }
   }
 

@@ -3,12 +3,14 @@
  * bound, and handled when the answer is there. There is state for such rows only.
  */
 
-import type { Row } from '../engine/port.js';
+import type { Hold, Row } from '../engine/port.js';
 
-interface Kept {
+export interface Kept {
   readonly message: Buffer;
   readonly headerLength: number;
   readonly text: boolean;
+  /** Of its event. */
+  readonly hold: Hold;
 }
 
 /** One check under way; its identity tells it from a later one of the same row. */
@@ -33,12 +35,12 @@ export class Checks {
   }
 
   /** Keeps a copy of the message; false when the row has too much waiting. */
-  keep(row: Row, message: Uint8Array, headerLength: number, text: boolean): boolean {
+  keep(row: Row, message: Uint8Array, headerLength: number, text: boolean, hold: () => Hold): boolean {
     const check = this.#checks.get(row);
     // Every message counts for some bytes, so that empty ones are bounded too.
     if (check === undefined || check.bytes + message.length + 64 > this.#bytesMax) return false;
     check.bytes += message.length + 64;
-    check.kept.push({ message: Buffer.from(message), headerLength, text });
+    check.kept.push({ message: Buffer.from(message), headerLength, text, hold: hold() });
     return true;
   }
 

@@ -1,7 +1,7 @@
 /** What the operations work on: the parts of one gateway. */
 
 import type { Config } from '../config.js';
-import type { EnginePort, Row } from '../engine/port.js';
+import type { EnginePort, Hold, Row } from '../engine/port.js';
 import type { CloseCode } from '../errors.js';
 import type { ChannelRegistry } from '../sequence/channels.js';
 import type { PublishRequest } from '../sequence/types.js';
@@ -15,6 +15,7 @@ import type { MessageLog } from '../store/types.js';
 import type { Replays } from '../sync/replays.js';
 import type { ReplaySink, ReplaySource } from '../sync/types.js';
 import type { Header } from './header.js';
+import type { Holds } from './holds.js';
 import type { PublishRate } from './rate.js';
 import type { Replies } from './replies.js';
 import type { SessionKeeper } from './session-keeper.js';
@@ -50,6 +51,7 @@ export interface GatewayContext {
   readonly source: ReplaySource;
   readonly sink: ReplaySink;
   readonly replies: Replies;
+  readonly holds: Holds;
   readonly drops: Drops;
   /** Ends the row's session and closes its connection. */
   end(row: Row, code: CloseCode, reason: string): void;
@@ -67,6 +69,8 @@ export interface Body {
   /** The body outside of the region: of a message that waited while its sender's token was checked. */
   bytes: Uint8Array | null;
   text: boolean;
+  /** Of a message that waited: its event, to be let go when it is answered. Who answers later takes it, leaving -1. */
+  hold: Hold;
 }
 
 export type Operation = (context: GatewayContext, row: Row, header: Header, body: Body) => void;

@@ -1,8 +1,9 @@
 /** From a message's bytes to its operation, with the protocol's rules about what may come when. */
 
-import type { Row } from '../engine/port.js';
+import type { Hold, Row } from '../engine/port.js';
 import { CLOSE, REPLY } from '../errors.js';
 import { SESSION } from '../session/table.js';
+import type { Kept } from './checking.js';
 import type { Body, GatewayContext, Operation } from './context.js';
 import { HeaderFault, parseHeader, readId, salvageId, type Header } from './header.js';
 import { bye } from './ops/bye.js';
@@ -45,7 +46,7 @@ export class Dispatcher {
   readonly #context: GatewayContext;
   readonly #hello: (row: Row, header: Header) => void;
   readonly #headerBytes: number;
-  readonly #body: Body = { address: -1, length: 0, bytes: null, text: true };
+  readonly #body: Body = { address: -1, length: 0, bytes: null, text: true, hold: -1 };
 
   constructor(context: GatewayContext, hello: (row: Row, header: Header) => void) {
     this.#context = context;
@@ -62,19 +63,22 @@ export class Dispatcher {
     body.length = Math.max(0, length - headerLength - 1);
     body.bytes = null;
     body.text = text;
+    body.hold = -1;
     this.#run(row, header, body);
   }
 
-  /** A message that was kept while its sender's token was checked. */
-  onKept(row: Row, message: Buffer, headerLength: number, text: boolean): void {
+  /** A message that was kept while its sender's token was checked. Returns the hold of its event if that is answered; else -1. */
+  onKept(row: Row, { message, headerLength, text, hold }: Kept): Hold {
     const header = this.#header(row, message, 0, headerLength, text);
-    if (header === null) return;
+    if (header === null) return hold;
     const body = this.#body;
     body.address = -1;
     body.bytes = message.subarray(headerLength + 1);
     body.length = body.bytes.length;
     body.text = text;
+    body.hold = hold;
     this.#run(row, header, body);
+    return body.hold;
   }
 
   /** Null when there is nothing to run: the header was refused. */

@@ -5,6 +5,7 @@
 
 import type { AdminBackend } from '../admin/backend.js';
 import type { EngineEvents, EngineNotice, Row } from '../engine/port.js';
+import type { Snapshot } from '../engine/snapshot.js';
 import { CLOSE, type CloseCode } from '../errors.js';
 import type { FirstResult } from '../store/types.js';
 import type { PublishRequest } from '../sequence/types.js';
@@ -13,6 +14,8 @@ import { CatchUp } from '../sync/catch-up.js';
 import { catchingUp } from '../sync/delivery.js';
 import { AdminView, type HostInfo } from './admin-view.js';
 import { Admission } from './admission.js';
+import { adopt } from './adopt.js';
+import type { Kept } from './checking.js';
 import { Dispatcher } from './dispatch.js';
 import { failureReply } from './failure.js';
 import { makeParts, type GatewayDeps, type GatewayParts } from './parts.js';
@@ -53,7 +56,7 @@ export class Gateway implements EngineEvents {
 
   private constructor(parts: GatewayParts, options: GatewayOptions) {
     this.#parts = parts;
-    this.#admission = new Admission(parts, (row, message, headerLength, text) => this.#onKept(row, message, headerLength, text));
+    this.#admission = new Admission(parts, (row, kept) => this.#onKept(row, kept));
     this.#dispatcher = new Dispatcher(parts, (row, header) => this.#admission.hello(row, header));
     this.#housekeeping = new Housekeeping(parts);
     this.#admin = new AdminView(parts, options.host);
@@ -136,8 +139,9 @@ export class Gateway implements EngineEvents {
       request.done?.(error, result, duplicate);
       return;
     }
-    const { sessions, replies } = this.#parts;
-    const { row, opId } = request;
+    const { sessions, replies, port } = this.#parts;
+    const { row, opId, hold } = request;
+    port.letGo(hold);
     if (sessions.generation(row) !== request.generation || sessions.state(row) !== SESSION.open) return;
     if (result !== null) return replies.published(row, opId, result, duplicate);
     const { kind, message, retryAfterMs } = failureReply(error);
@@ -175,12 +179,31 @@ export class Gateway implements EngineEvents {
     await withinMs(writer.close(), config.session.closeTimeoutMs);
   }
 
+  /**
+   * Takes over what another control plane left with a detached engine, before the first event. `pauseMs`: nobody was attached for so
+   * long. Throws AttachError, StoreError.
+   */
+  adopt(snapshot: Snapshot, pauseMs: number): void {
+    const { rate, clock } = this.#parts;
+    rate.forgive(pauseMs, clock.monotonic());
+    adopt(this.#parts, snapshot);
+  }
+
+  /** Ends this control plane, not the connections: what is under way is finished for a successor. Events must not come any more. */
+  async release(): Promise<void> {
+    const { config, publisher, writer } = this.#parts;
+    this.#housekeeping.stop();
+    await withinMs(publisher.close(), config.session.closeTimeoutMs);
+    await withinMs(writer.close(), config.session.closeTimeoutMs);
+  }
+
   /** Everything that the row has is given back; its connection may still be there. */
   #clear(row: Row, release: boolean): void {
-    const { sessions, subscriptions, replays, port, keeper } = this.#parts;
+    const { sessions, subscriptions, replays, port, keeper, holds } = this.#parts;
     this.#admission.cancel(row);
     if (release && sessions.state(row) === SESSION.open) keeper.release(row);
     replays.cancelRow(row);
+    holds.clear(row);
     // The engine's subscriber sets hold rows, not connections: what is left in them would be the next connection's.
     subscriptions.channelsOf(row, (channel) => port.unsubscribe(row, channel));
     subscriptions.removeRow(row);
@@ -188,9 +211,9 @@ export class Gateway implements EngineEvents {
   }
 
   /** What came while the `hello` before it was being answered. */
-  #onKept(row: Row, message: Buffer, headerLength: number, text: boolean): void {
-    if (this.#parts.sessions.state(row) !== SESSION.open) return;
-    this.#dispatcher.onKept(row, message, headerLength, text);
+  #onKept(row: Row, kept: Kept): void {
+    const { sessions, port } = this.#parts;
+    port.letGo(sessions.state(row) === SESSION.open ? this.#dispatcher.onKept(row, kept) : kept.hold);
   }
 
   // --- replays

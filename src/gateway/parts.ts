@@ -21,6 +21,8 @@ import { Replays } from '../sync/replays.js';
 import { TieredSource } from '../sync/tiers.js';
 import type { ReplayChannel } from '../sync/types.js';
 import type { Clock, Drops, GatewayContext } from './context.js';
+import { channelNote } from './adopt.js';
+import { Holds } from './holds.js';
 import { goLive } from './ops/sub.js';
 import { synced } from './ops/sync.js';
 import { PublishRate } from './rate.js';
@@ -72,7 +74,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
   const writer = makeWriter(deps, hooks, (ref) => parts.keeper.lost(ref));
   const replayLimits = { chunkBytes: config.limits.catchUpChunkBytes, turnBytes: config.limits.catchUpTurnBytes };
   const parts: GatewayParts = {
-    config, port, log, store, clock, auth, replies, channels, hotLog, sink, writer,
+    config, port, log, store, clock, auth, replies, holds: new Holds(port), channels, hotLog, sink, writer,
     opener: makeOpener(deps, writer),
     sessions: new SessionTable(port.rows),
     subscriptions: new Subscriptions(port.rows),
@@ -109,13 +111,14 @@ function makeOpener({ config, store, secret, clock }: GatewayDeps, writer: Sessi
   });
 }
 
-function makeChannels({ config, log, clock }: GatewayDeps): ChannelRegistry {
+function makeChannels({ config, port, log, clock }: GatewayDeps): ChannelRegistry {
   const ephemeral = compilePatterns(config.log.ephemeral);
   return new ChannelRegistry({
     log,
     now: () => clock.now(),
     idleMs: config.log.channelIdleMs,
     ephemeral: (name) => ephemeral.matches(name),
+    ...(port.detached ? { onUse: (channel, used) => port.noteChannel(channel.id, used ? channelNote(channel) : null) } : {}),
   });
 }
 
@@ -136,6 +139,7 @@ function makePublisher({ config, port, log, clock }: GatewayDeps, hotLog: HotLog
 function historyDone(parts: GatewayContext, row: Row, opId: number, channel: ReplayChannel, count: number): void {
   const open = parts.channels.open(channel.name);
   const epoch = JSON.stringify(open.epoch);
+  parts.holds.settle(row, opId);
   parts.replies.ok(row, opId, `,"count":${count},"server_seq":${open.publishedSeq},"epoch":${epoch},"oldest_seq":${open.oldestSeq}`);
 }
 

@@ -13,12 +13,18 @@ export interface RateLimits {
   readonly publishRefusals: number;
 }
 
+/** What waits in sockets is read within this time behind a pause. */
+const FORGIVE_MS = 2000;
+
 export class PublishRate {
   readonly #interval: number;
   readonly #tolerance: number;
   readonly #refusalsMax: number;
   readonly #fullAt: Float64Array;
   readonly #refusals: Uint16Array;
+  /** Microseconds by which a bucket may be fuller than full, and until when. */
+  #forgiven = 0;
+  #forgivenUntil = 0;
 
   constructor(rows: number, limits: RateLimits) {
     this.#interval = limits.publishRate === 0 ? 0 : Math.max(1, Math.round(1e6 / limits.publishRate));
@@ -36,7 +42,7 @@ export class PublishRate {
   take(row: Row, now: number): number {
     if (this.#interval === 0) return 0;
     const time = Math.floor(now * 1000);
-    const fullAt = Math.max(this.#fullAt[row] as number, time);
+    const fullAt = Math.max(this.#fullAt[row] as number, time < this.#forgivenUntil ? time - this.#forgiven : time);
     const early = fullAt - time - this.#tolerance;
     if (early > 0) {
       this.#refusals[row] = (this.#refusals[row] as number) + 1;
@@ -51,6 +57,12 @@ export class PublishRate {
   /** Whether the row goes on publishing although it is told to wait. */
   ignored(row: Row): boolean {
     return (this.#refusals[row] as number) > this.#refusalsMax;
+  }
+
+  /** Nobody counted for `ms` until now: what was sent meanwhile comes at once, and must not pass for a burst. */
+  forgive(ms: number, now: number): void {
+    this.#forgiven = Math.floor(ms * 1000);
+    this.#forgivenUntil = Math.floor((now + ms + FORGIVE_MS) * 1000);
   }
 
   clear(row: Row): void {

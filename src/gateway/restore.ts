@@ -49,12 +49,13 @@ export function restoredChannels(
 
 /** Subscribes the row to them, from where it stopped. */
 export function restore(context: GatewayContext, row: Row, restored: readonly Restored[]): void {
-  const { subscriptions, replays, sink, source } = context;
+  const { port, subscriptions, replays, sink, source } = context;
   for (const { channel, start, told } of restored) {
     const node = subscriptions.add(row, channel.id);
     subscriptions.setRestoredFrom(node, start.seq);
     if (told) subscriptions.setTold(node);
     if (start.lost !== null) sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
+    port.behind(row, channel.id, start.seq);
     replays.add(row, new CatchUp(channel, start.seq, source), false);
   }
 }

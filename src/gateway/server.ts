@@ -4,13 +4,21 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { startAdmin, type AdminServer } from '../admin/index.js';
 import { formatAddress, listenAddress, type Config } from '../config.js';
-import { startEngine, type EngineHost, type EngineNotice } from '../engine/index.js';
+import {
+  attachEngine, startEngine, type AttachedEngine, type AttachmentEnd, type AttachOptions, type EngineHost, type EngineNotice,
+  type EngineStartOptions,
+} from '../engine/index.js';
+import { AttachError } from '../errors.js';
 import { loadSessionSecret } from '../session/secret.js';
 import { LmdbMessageLog } from '../store/lmdb-message-log.js';
 import { LmdbSessionStore } from '../store/lmdb-session-store.js';
 import { Gateway } from './gateway.js';
 
 export interface ServerOptions {
+  /** The engine of another process, instead of one of its own. */
+  readonly attach?: AttachOptions;
+  /** With `attach`: this control plane has ended without being asked to stop, and released what it had. */
+  readonly onEnd?: (error: AttachError) => void;
   /** Something for the operator's log. */
   readonly onNotice?: (kind: EngineNotice, core: number, value: number) => void;
 }
@@ -25,7 +33,12 @@ export interface Server {
   /** Name of the shared region. */
   readonly regionName: string;
   readonly gateway: Gateway;
-  /** Refuses new connections, finishes commits, closes all with 1012. Later calls return the first one's promise. */
+  /** Milliseconds without a control plane before this one, where it was attached behind another; null otherwise. */
+  readonly takeover: { readonly epoch: number; readonly formerPid: number; readonly pauseMs: number } | null;
+  /**
+   * Refuses new connections, finishes commits, closes all with 1012; with `attach`, finishes commits and leaves the connections to the
+   * next control plane. Later calls return the first one's promise.
+   */
   stop(): Promise<void>;
 }
 
@@ -42,35 +55,75 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 
 async function start(config: Config, options: ServerOptions, undo: (() => Promise<void> | void)[]): Promise<Server> {
   const secret = loadSessionSecret(config.data);
+  // Once it is granted, a former control plane has let go of the data folder.
+  const attached = options.attach === undefined ? null : await attachEngine(options.attach);
+  if (attached !== null) undo.push(() => attached.stop());
   const log = openLog(config);
   undo.push(() => log.close());
   const store = new LmdbSessionStore({ folder: join(config.data, 'sessions') });
   undo.push(() => store.close());
-  const host = await openEngine(config);
-  undo.push(() => host.stop());
+  const host = attached ?? (await openEngine(config));
+  if (attached === null) undo.push(() => host.stop());
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const gateway = await Gateway.create({ config, port: host.port, log, store, secret, clock, host, ...options });
   const url = `ws://${formatAddress({ host: host.listening.address, port: host.listening.port })}/v1`;
+  gateway.start();
+  if (attached !== null) gateway.adopt(attached.snapshot, attached.pauseMs);
+  host.start(gateway);
   const admin = await openAdmin(config, gateway, url);
   undo.push(() => admin.close());
-  gateway.start();
-  host.start(gateway);
-  const stop = async (): Promise<void> => {
-    await gateway.stop();
-    await admin.close();
-    host.stop();
-    await store.close();
-    await log.close();
-  };
+  const ends = { gateway, admin, log, store };
+  const stop = attached === null ? () => stopAll(host, ends) : () => detach(attached, ends);
   let stopping: Promise<void> | null = null;
-  return {
+  const server: Server = {
     url, gateway,
     adminUrl: `${admin.url}/`,
     driver: host.driver,
     driverReason: host.driverReason,
     regionName: host.regionName,
+    takeover: attached !== null && attached.formerPid !== 0 ? attached : null,
     stop: () => (stopping ??= stop()),
   };
+  if (attached !== null) attached.onEnd = (end) => void server.stop().finally(() => options.onEnd?.(endError(attached.regionName, end)));
+  return server;
+}
+
+interface Ends {
+  readonly gateway: Gateway;
+  readonly admin: AdminServer;
+  readonly log: LmdbMessageLog;
+  readonly store: LmdbSessionStore;
+}
+
+async function stopAll(host: EngineHost, { gateway, admin, log, store }: Ends): Promise<void> {
+  await gateway.stop();
+  await admin.close();
+  host.stop();
+  await store.close();
+  await log.close();
+}
+
+/** Ends at a batch's boundary. The engine is let go of last: that is the sign for a successor that log and sessions are free. */
+async function detach(host: AttachedEngine, { gateway, admin, log, store }: Ends): Promise<void> {
+  host.port.quiet();
+  const adminClosed = admin.close();
+  await gateway.release();
+  await Promise.all([store.close(), log.close()]);
+  host.stop();
+  await adminClosed;
+}
+
+function endError(name: string, end: AttachmentEnd): AttachError {
+  switch (end.why) {
+    case 'replaced':
+      return new AttachError(`process ${end.pid} has taken over engine ${name}`, { remedy: 'Nothing: connections go on with it.' });
+    case 'engine_gone':
+      return new AttachError(`engine ${name} has ended`, {
+        remedy: 'Start it again (sluice engine), then this; clients come back and resume their sessions.',
+      });
+    case 'failed':
+      return new AttachError(`detached from engine ${name}: ${end.error.message}`, { cause: end.error });
+  }
 }
 
 function openLog({ data, log }: Config): LmdbMessageLog {
@@ -83,9 +136,14 @@ function openLog({ data, log }: Config): LmdbMessageLog {
 }
 
 async function openEngine(config: Config): Promise<EngineHost> {
+  return startEngine(engineOptions(config));
+}
+
+/** What the configuration says of the data plane. */
+export function engineOptions(config: Config): EngineStartOptions {
   const { driver, limits, log } = config;
   const { host, port } = listenAddress(config.listen);
-  return startEngine({
+  return {
     driver, port,
     network: config.network,
     address: host,
@@ -103,7 +161,7 @@ async function openEngine(config: Config): Promise<EngineHost> {
     heartbeatMs: limits.heartbeatMs,
     arenaBytes: log.hotBytes,
     ...(config.name === null ? {} : { name: config.name }),
-  });
+  };
 }
 
 async function openAdmin(config: Config, gateway: Gateway, gatewayUrl: string): Promise<AdminServer> {

@@ -20,10 +20,10 @@ export class PortSink implements ReplaySink {
     this.#parts = parts;
   }
 
-  frames(row: Row, run: ReplayRun): void {
+  frames(row: Row, run: ReplayRun, { id }: ReplayChannel): void {
     const { port } = this.#parts;
-    if (run.pieces !== null) for (const { address, length } of run.pieces) port.sendFramed(row, address, length);
-    else if (run.frames !== null) port.sendFramedCopy(row, run.frames);
+    if (run.frames !== null) port.sendFramedCopy(row, run.frames, id, run.lastSeq + 1);
+    else for (const { address, length, lastSeq } of run.pieces ?? []) port.sendFramed(row, address, length, id, lastSeq + 1);
   }
 
   framesCopy(row: Row, frames: Uint8Array): void {

@@ -5,6 +5,7 @@ import { CLOSE } from '../errors.js';
 import type { OpenChannel } from '../sequence/channels.js';
 import type { Identity } from '../session/auth.js';
 import { SessionOpener, type Opened } from '../session/opener.js';
+import { encodeSessionNote } from '../session/session-note.js';
 import { parseSessionId, type SessionWords } from '../session/session-id.js';
 import { mergeCursor, type ChannelCursor, type SessionRecord } from '../store/session-store.js';
 import { encodeSyncCursor, type ChannelPosition } from '../sync/sync-cursor.js';
@@ -42,15 +43,17 @@ export function giveBack(context: GatewayContext, { record, resumed }: Opened): 
 }
 
 function openRow(context: GatewayContext, row: Row, identity: Identity, id: SessionWords, record: SessionRecord): void {
-  const { sessions, clock, config } = context;
-  sessions.open(row, {
+  const { sessions, clock, config, port } = context;
+  const session = {
     ...identity,
     id,
     expiresAt: tokenEnd(identity, Math.floor(clock.now() / 1000), config.auth.leewayS),
     sessionGeneration: record.generation,
     leaseUntil: record.leaseUntil,
     unconfirmed: record.previous !== 0,
-  });
+  };
+  sessions.open(row, session);
+  if (port.detached) port.note(row, encodeSessionNote(session));
 }
 
 /** The session ends with its token; one that was accepted after its end, within the leeway, at the leeway's end. */

@@ -22,7 +22,8 @@ export class OpenChannel implements Channel {
   usedAt: number;
   readonly #log: MessageLog;
 
-  constructor(head: ChannelHead, log: MessageLog, ephemeral: boolean, now: number) {
+  /** `former`: its life in a control plane before this one, when it is ephemeral. */
+  constructor(head: ChannelHead, log: MessageLog, ephemeral: boolean, now: number, former: FormerLife | null = null) {
     const { json, ascii } = jsonText(head.name);
     this.id = head.id;
     this.name = head.name;
@@ -31,7 +32,10 @@ export class OpenChannel implements Channel {
     this.ephemeral = ephemeral;
     this.usedAt = now;
     this.#log = log;
-    if (ephemeral) {
+    if (ephemeral && former !== null) {
+      this.sequencedSeq = former.seq;
+      this.epoch = former.epoch;
+    } else if (ephemeral) {
       // Nothing tells the next life of the sequence where this one ended, so each starts above it by the clock, in an epoch of its own:
       // native code takes a seq that is not above the channel's last for a replay.
       this.sequencedSeq = Math.max(0, now - EPOCH_MS) * EPHEMERAL_PER_MS;
@@ -49,6 +53,11 @@ export class OpenChannel implements Channel {
   }
 }
 
+interface FormerLife {
+  readonly seq: number;
+  readonly epoch: string;
+}
+
 export interface ChannelRegistryOptions {
   readonly log: MessageLog;
   /** Names that are not logged. */
@@ -57,6 +66,8 @@ export interface ChannelRegistryOptions {
   readonly now: () => number;
   /** Milliseconds without use after which a channel's object may go. */
   readonly idleMs: number;
+  /** A channel came into use (true) or leaves memory (false). */
+  readonly onUse?: (channel: OpenChannel, used: boolean) => void;
 }
 
 /** Channels in use on this node, opened from the log when they are first asked for. */
@@ -83,9 +94,28 @@ export class ChannelRegistry {
       return known;
     }
     const channel = new OpenChannel(this.#options.log.openChannel(name), this.#options.log, this.#options.ephemeral(name), now);
-    this.#byName.set(name, channel);
-    this.#byId.set(channel.id, channel);
+    this.#add(channel);
+    this.#options.onUse?.(channel, true);
     return channel;
+  }
+
+  /**
+   * A channel that another control plane had in use; `seq` is what it published last, of which the log may know more. Null when the log
+   * has another channel of this name.
+   */
+  adopt(id: number, name: string, epoch: string, seq: number): OpenChannel | null {
+    const { log, now } = this.#options;
+    const ephemeral = this.#options.ephemeral(name);
+    const head = ephemeral ? log.openChannel(name) : log.adoptChannel(name, id, epoch);
+    if (head === null || head.id !== id) return null;
+    const channel = new OpenChannel(head, log, ephemeral, now(), ephemeral ? { seq, epoch } : null);
+    this.#add(channel);
+    return channel;
+  }
+
+  #add(channel: OpenChannel): void {
+    this.#byName.set(channel.name, channel);
+    this.#byId.set(channel.id, channel);
   }
 
   /** The channel if it was ever opened, here or before; does not make it. */
@@ -116,6 +146,7 @@ export class ChannelRegistry {
       if (channel.usedAt > oldest || channel.sequencedSeq !== channel.publishedSeq || inUse(channel)) continue;
       this.#byId.delete(channel.id);
       this.#byName.delete(channel.name);
+      this.#options.onUse?.(channel, false);
       removed++;
     }
     return removed;

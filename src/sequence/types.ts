@@ -1,5 +1,5 @@
 import type { FirstResult } from '../store/types.js';
-import type { Address } from '../engine/port.js';
+import type { Address, Hold } from '../engine/port.js';
 
 /** A channel as the control plane of this node knows it. One object per channel that is in use, none per connection. */
 export interface Channel {
@@ -32,6 +32,8 @@ export interface PublishRequest {
   readonly row: number;
   readonly generation: number;
   readonly opId: number;
+  /** Event to be let go with the result; -1 where its turn is confirmed with the commit. */
+  readonly hold: Hold;
   readonly done: PublishCallback | null;
 }
 

@@ -91,6 +91,16 @@ export class LmdbMessageLog implements MessageLog {
     return this.#head(name, record);
   }
 
+  adoptChannel(name: string, id: number, epoch: string): ChannelHead | null {
+    this.#assertOpen();
+    let record = this.#channels.find(name);
+    if (record === null) {
+      record = this.#channels.adopt(name, id, epoch);
+      this.#queueFlush();
+    }
+    return record.id === id && record.epoch === epoch ? this.#head(name, record) : null;
+  }
+
   findChannel(name: string): ChannelHead | null {
     this.#assertOpen();
     const record = this.#channels.find(name);

@@ -79,6 +79,14 @@ export class ChannelTable {
     return record;
   }
 
+  /** A channel that a process which ended had made, and not written; its id was reserved by that process. */
+  adopt(name: string, id: number, epoch: string): ChannelRecord {
+    const record = { id, epoch, created: this.#now() };
+    this.#nextId = Math.max(this.#nextId, id + 1);
+    this.#unwritten.set(name, record);
+    return record;
+  }
+
   /** Part of a commit: what is new since the last one. */
   write(tables: Tables): void {
     this.#writing = [...this.#unwritten];

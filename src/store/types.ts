@@ -55,6 +55,11 @@ export interface FrameRun {
 export interface MessageLog {
   /** The channel's head; creates the channel (id, epoch) when it is new. */
   openChannel(name: string): ChannelHead;
+  /**
+   * Makes the channel as another process of this log had made it, without having written it yet. Null when it is there with another id
+   * or epoch.
+   */
+  adoptChannel(name: string, id: number, epoch: string): ChannelHead | null;
   /** Null when the channel was never opened. */
   findChannel(name: string): ChannelHead | null;
   /**

@@ -50,7 +50,7 @@ export class CatchUp implements ReplayJob {
       this.#nextSeq = firstSeq;
       return 0;
     }
-    sink.frames(row, run);
+    sink.frames(row, run, channel);
     this.#nextSeq = run.lastSeq + 1;
     return run.length;
   }

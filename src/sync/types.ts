@@ -6,6 +6,7 @@ import type { Address, Row } from '../engine/port.js';
 export interface ReplayPiece {
   readonly address: Address;
   readonly length: number;
+  readonly lastSeq: number;
 }
 
 /** Consecutive durable messages of one channel, as whole delivery frames. */
@@ -45,7 +46,7 @@ export type IncompleteReason = 'expired' | 'epoch_changed';
 
 /** Effects of catching up; the gateway carries them out on the engine's port. */
 export interface ReplaySink {
-  frames(row: Row, run: ReplayRun): void;
+  frames(row: Row, run: ReplayRun, channel: ReplayChannel): void;
   /** Sends whole frames that are made for this row. */
   framesCopy(row: Row, frames: Uint8Array): void;
   /** A history request is answered to its end. */

@@ -4,7 +4,7 @@
  * that tests can interleave the two as the rings do.
  */
 
-import type { Address, Arena, EngineEvents, EnginePort, Row } from '../../src/engine/port.js';
+import type { Address, Arena, EngineEvents, EnginePort, Hold, Row } from '../../src/engine/port.js';
 import { FakeClient } from './fake-client.js';
 
 export interface FakePortOptions {
@@ -55,6 +55,7 @@ class FakeArena implements Arena {
 export class FakePort implements EnginePort {
   readonly memory: Buffer;
   readonly cores = 1;
+  readonly detached = false;
   readonly connectionsPerCore: number;
   readonly rows: number;
   readonly arena: FakeArena;
@@ -154,6 +155,26 @@ export class FakePort implements EnginePort {
   confirm(_core: number, position: number): void {
     if (position < this.confirmed) throw new Error('confirmed backwards');
     this.confirmed = position;
+  }
+
+  hold(): Hold {
+    return -1;
+  }
+
+  letGo(): void {
+    this.log.push('letGo');
+  }
+
+  note(): void {
+    this.log.push('note');
+  }
+
+  noteChannel(): void {
+    this.log.push('noteChannel');
+  }
+
+  behind(): void {
+    this.log.push('behind');
   }
 
   send(row: Row, address: Address, length: number, text: boolean): void {

@@ -39,6 +39,11 @@ export class MemoryLog implements MessageLog {
     return head(channel);
   }
 
+  adoptChannel(name: string, id: number): ChannelHead | null {
+    const known = this.openChannel(name);
+    return known.id === id ? known : null;
+  }
+
   findChannel(name: string): ChannelHead | null {
     const channel = this.#byName.get(name);
     return channel === undefined ? null : head(channel);

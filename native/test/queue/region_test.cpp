@@ -75,7 +75,7 @@ TEST_CASE("region: sections do not overlap and have the sizes asked for", "[queu
   const auto region = Region::create(options, error);
   REQUIRE(region);
   const RegionHeader& header = region->header();
-  REQUIRE(header.section_count == 2 * 7 + 1);
+  REQUIRE(header.section_count == 2 * 6 + 1);
   uint64_t end = kHeaderBytes;
   for (uint32_t i = 0; i < header.section_count; ++i) {
     const Section& section = header.sections[i];
@@ -97,7 +97,7 @@ TEST_CASE("region: payload() gives only what lies in the message bytes", "[queue
   CHECK(region->payload(first, 1) == region->base() + first);
   CHECK(region->payload(first - 1, 1) == nullptr);
   CHECK(region->payload(0, 0) == nullptr);
-  CHECK(region->payload(static_cast<uint32_t>(region->section(kSectionConnections, 1).offset), 64) == nullptr);
+  CHECK(region->payload(static_cast<uint32_t>(region->section(kSectionEventRing, 1).offset), 64) == nullptr);
   CHECK(region->payload(first, size - first) != nullptr);
   CHECK(region->payload(first, size - first + 1) == nullptr);
   CHECK(region->payload(size - 1, 1) == region->base() + size - 1);
@@ -128,7 +128,7 @@ TEST_CASE("region: names and sizes that cannot be are refused", "[queue]") {
   CHECK(refused([](RegionOptions& options) { options.command_records = 0; }));
   CHECK(refused([](RegionOptions& options) { options.assembly_bytes = 8191; }));
   CHECK(refused([](RegionOptions& options) { options.cores = 0; }));
-  CHECK(refused([](RegionOptions& options) { options.cores = 15; }));
+  CHECK(refused([](RegionOptions& options) { options.cores = 17; }));
   CHECK(refused([](RegionOptions& options) { options.arena_chunks = 1u << 20; }));
 }
 

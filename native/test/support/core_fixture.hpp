@@ -145,8 +145,8 @@ class CoreFixture {
       }
       events.push_back(event);
     }
+    if (count != 0) push({queue::kCommandConfirm, 0, 0, 0, 0, 0, 0, events_->position(), count, 0});
     events_->advance(count);
-    static_cast<void>(events_->confirm());
     return count;
   }
 
@@ -179,9 +179,7 @@ class CoreFixture {
     REQUIRE(peer->written.compare(0, 13, "HTTP/1.1 101 ") == 0);
     return peer;
   }
-  core::ConnectionRow& row(const Peer& peer) {
-    return reinterpret_cast<core::ConnectionRow*>(region_->data(queue::kSectionConnections, 0))[peer->id];
-  }
+  const core::ConnectionRow& row(const Peer& peer) { return core_->row(peer->id); }
   uint32_t generation(const Peer& peer) { return row(peer).generation; }
 
   // ---- commands ----
@@ -245,8 +243,7 @@ class CoreFixture {
     CHECK(counter(queue::Counter::connections_open) == 0);
     CHECK(driver_->violations == 0);
     CHECK_FALSE(core_->corrupted());
-    const auto* rows = reinterpret_cast<core::ConnectionRow*>(region_->data(queue::kSectionConnections, 0));
-    for (uint32_t slot = 0; slot < core_->capacity(); ++slot) CHECK(rows[slot].state == core::ConnectionState::kFree);
+    for (uint32_t slot = 0; slot < core_->capacity(); ++slot) CHECK(core_->row(slot).state == core::ConnectionState::kFree);
   }
 
   // Events stay in the ring until it is false again.

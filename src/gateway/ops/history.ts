@@ -2,7 +2,7 @@ import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
 import type { Channel } from '../../sequence/types.js';
 import { History, type HistoryRange } from '../../sync/history.js';
-import type { GatewayContext } from '../context.js';
+import type { Body, GatewayContext } from '../context.js';
 import { readChannel, readPosition, type Position } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
 import { firstAfter, lastBefore } from '../positions.js';
@@ -19,7 +19,7 @@ const DEFAULT_LIMIT = 100;
 const isHistory = (job: unknown): boolean => job instanceof History;
 
 /** `history`: messages of the channel in ascending order, each marked with the request's id, then `ok`. */
-export function history(context: GatewayContext, row: Row, header: Header): void {
+export function history(context: GatewayContext, row: Row, header: Header, body: Body): void {
   const id = requireId(context, row, header);
   if (id === null) return;
   const query = readQuery(header, context.config.limits.historyMessages);
@@ -42,6 +42,7 @@ export function history(context: GatewayContext, row: Row, header: Header): void
     context.replies.error(row, id, REPLY.epochChanged, `the channel's epoch is ${channel.epoch}`);
     return;
   }
+  context.holds.take(row, id, body);
   context.replays.add(row, new History(channel, id, historyRange(context.log, channel, query), context.log), false);
 }
 

@@ -24,6 +24,8 @@ export function pub(context: GatewayContext, row: Row, header: Header, body: Bod
     context.replies.error(row, id, REPLY.notAuthorised, `the session may not write ${name}`);
     return;
   }
+  const { hold } = body;
+  body.hold = -1;
   context.publisher.publish({
     channel: context.channels.open(name),
     sender: sessions.userName(row),
@@ -37,6 +39,7 @@ export function pub(context: GatewayContext, row: Row, header: Header, body: Bod
     row,
     generation: sessions.generation(row),
     opId: id,
+    hold,
     done: null,
   });
 }

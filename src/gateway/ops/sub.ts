@@ -52,7 +52,7 @@ export function goLive(context: GatewayContext, row: Row, channel: { readonly id
   const subscription = context.subscriptions.find(row, channel.id);
   if (subscription < 0) return;
   context.subscriptions.setLiveFrom(subscription, channel.publishedSeq + 1);
-  context.port.subscribe(row, channel.id);
+  context.port.subscribe(row, channel.id, channel.publishedSeq);
 }
 
 /** Delivers from `since` on, then live. `again`: the row was subscribed, so it is taken off live delivery until it has caught up. */
@@ -61,6 +61,7 @@ function catchUpFrom(context: GatewayContext, row: Row, channel: OpenChannel, si
   if (again && isRestored(context, row, channel, start)) return;
   if (again) stopDelivery(context, row, channel.id);
   if (start.lost !== null) context.sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
+  context.port.behind(row, channel.id, start.seq);
   context.replays.add(row, new CatchUp(channel, start.seq, context.source), false);
   context.keeper.subscribed(row, channel, start.seq - 1);
 }

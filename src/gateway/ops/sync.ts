@@ -7,7 +7,7 @@ import { DeviceSync } from '../../sync/device-sync.js';
 import { History } from '../../sync/history.js';
 import { encodeSyncCursor } from '../../sync/sync-cursor.js';
 import type { Reached } from '../../sync/types.js';
-import type { GatewayContext } from '../context.js';
+import type { Body, GatewayContext } from '../context.js';
 import { failureReply } from '../failure.js';
 import type { Position } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
@@ -19,7 +19,7 @@ import { stopDelivery } from './sub.js';
 const isRequest = (job: unknown): boolean => job instanceof History || job instanceof DeviceSync;
 
 /** `sync`: what the device's channels have behind the cursor, or behind what the device told; then `ok` with the next cursor. */
-export function sync(context: GatewayContext, row: Row, header: Header): void {
+export function sync(context: GatewayContext, row: Row, header: Header, body: Body): void {
   const id = requireId(context, row, header);
   if (id === null) return;
   const { limits } = context.config;
@@ -29,6 +29,7 @@ export function sync(context: GatewayContext, row: Row, header: Header): void {
     context.replies.error(row, id, REPLY.tooManyRequests, `the session has ${limits.requestsPerSession} requests in progress`);
     return;
   }
+  context.holds.take(row, id, body);
   void start(context, row, id, cursor);
 }
 
@@ -47,15 +48,16 @@ async function start(context: GatewayContext, row: Row, id: number, cursor: Read
   if (failure !== null) {
     const { kind, retryAfterMs } = failureReply(failure);
     replies.error(row, id, kind, 'the cursors cannot be read', retryAfterMs);
+    context.holds.settle(row, id);
     return;
   }
   // A session that went elsewhere is about to be closed.
-  if (record === null) return;
+  if (record === null) return context.holds.settle(row, id);
   catchUp(context, row, id, devicePositions(context, row, record, cursor));
 }
 
 function catchUp(context: GatewayContext, row: Row, id: number, positions: readonly [string, Position][]): void {
-  const { channels, replays, subscriptions, sink, source } = context;
+  const { channels, port, replays, subscriptions, sink, source } = context;
   const parts: CatchUp[] = [];
   const reached: Reached[] = [];
   for (const [name, position] of positions) {
@@ -68,7 +70,10 @@ function catchUp(context: GatewayContext, row: Row, id: number, positions: reado
       continue;
     }
     // Its messages come in order, once: off live delivery until the row has caught up.
-    if (subscribed) stopDelivery(context, row, channel.id);
+    if (subscribed) {
+      stopDelivery(context, row, channel.id);
+      port.behind(row, channel.id, seq);
+    }
     if (lost !== null) sink.incomplete(row, channel, lost.fromSeq, lost.toSeq, lost.reason);
     parts.push(new CatchUp(channel, seq, source));
   }
@@ -96,5 +101,6 @@ export function synced(context: GatewayContext, row: Row, opId: number, reached:
   const positions = reached.map(({ channel, seq }) => {
     return { channel: channel.name, seq: Math.min(seq, channel.publishedSeq), epoch: context.channels.open(channel.name).epoch };
   });
+  context.holds.settle(row, opId);
   context.replies.ok(row, opId, `,"sync_cursor":"${encodeSyncCursor(positions)}"`);
 }

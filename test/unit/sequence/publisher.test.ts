@@ -87,6 +87,7 @@ class Harness {
       row: 1,
       generation: 1,
       opId,
+      hold: -1,
       done: null,
       ...more,
     });

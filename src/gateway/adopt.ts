@@ -1,0 +1,108 @@
+/**
+ * Goes on where another control plane ended: what a detached engine kept for it becomes this one's sessions, subscriptions and channels.
+ * What that one had in hand comes again as events afterwards.
+ */
+
+import type { Row } from '../engine/port.js';
+import type { Snapshot, SubscriptionState } from '../engine/snapshot.js';
+import { AttachError, CLOSE } from '../errors.js';
+import type { OpenChannel } from '../sequence/channels.js';
+import { SessionNoteReader } from '../session/session-note.js';
+import { CatchUp } from '../sync/catch-up.js';
+import type { GatewayParts } from './parts.js';
+
+/** Bytes read from the log at once. */
+const READ_BYTES = 1 << 20;
+const READ_MESSAGES = 4096;
+
+/** Throws AttachError where the log is not the one that the engine's channels are in, StoreError where it cannot be read. */
+export function adopt(parts: GatewayParts, snapshot: Snapshot): void {
+  adoptChannels(parts, snapshot);
+  adoptRows(parts, snapshot);
+  const strangers = new Set<Row>();
+  for (const subscription of snapshot.subscriptions) {
+    if (!adoptSubscription(parts, snapshot, subscription)) strangers.add(subscription.row);
+  }
+  for (const [channelId, publishedSeq] of snapshot.published) {
+    const channel = parts.channels.byId(channelId);
+    if (channel !== undefined && !publishRest(parts, channel, publishedSeq)) {
+      for (const row of parts.subscriptions.membersOf(channelId, Infinity)) strangers.add(row);
+    }
+  }
+  // Not to be expected; the client comes back and gets what it lacks by its session.
+  for (const row of strangers) parts.end(row, CLOSE.serviceRestart, 'the connection could not be taken over');
+}
+
+function adoptChannels({ channels }: GatewayParts, { channelNotes, published }: Snapshot): void {
+  for (const { channelId, note } of channelNotes) {
+    const read = readChannelNote(note);
+    if (read === null) throw new AttachError(`the engine's note of channel ${channelId} cannot be read`);
+    const channel = channels.adopt(channelId, read.name, read.epoch, published.get(channelId) ?? 0);
+    if (channel !== null) continue;
+    throw new AttachError(`channel ${read.name} has another number in this log: it is not the log of the engine's messages`, {
+      remedy: 'Name the data folder of the former control plane with --data.',
+    });
+  }
+}
+
+function adoptRows(parts: GatewayParts, { rows }: Snapshot): void {
+  const { sessions, end } = parts;
+  const reader = new SessionNoteReader();
+  for (const { row, note } of rows) {
+    sessions.connect(row);
+    const session = note.length === 0 ? null : reader.decode(note);
+    if (session === null) continue;
+    const other = sessions.findSession(session.id);
+    // It died when the session had just gone on over another connection, before it closed the former one.
+    const lost = other >= 0 && sessions.sessionGeneration(other) > session.sessionGeneration ? row : other;
+    if (other >= 0 && lost === other) end(other, CLOSE.sessionTakenOver, 'the session goes on over another connection');
+    sessions.open(row, session);
+    if (lost === row) end(row, CLOSE.sessionTakenOver, 'the session goes on over another connection');
+  }
+}
+
+function adoptSubscription(parts: GatewayParts, { published }: Snapshot, { row, channelId, nextSeq }: SubscriptionState): boolean {
+  const { channels, subscriptions, replays, source } = parts;
+  const channel = channels.byId(channelId);
+  if (channel === undefined) return false;
+  if (subscriptions.find(row, channelId) >= 0) return true;
+  const subscription = subscriptions.add(row, channelId);
+  if (nextSeq < 0) subscriptions.setLiveFrom(subscription, (published.get(channelId) ?? 0) + 1);
+  else replays.add(row, new CatchUp(channel, nextSeq, source), true);
+  return true;
+}
+
+/** Fans out what was durable already, but not yet handed to every core; cores ignore what they have. False when memory is short. */
+function publishRest({ port, log, hotLog, clock }: GatewayParts, channel: OpenChannel, publishedSeq: number): boolean {
+  if (channel.ephemeral) return true;
+  for (let seq = publishedSeq + 1; seq <= channel.publishedSeq; ) {
+    const run = log.read(channel.id, seq, READ_MESSAGES, READ_BYTES);
+    if (run === null || run.firstSeq > channel.publishedSeq) return true;
+    let from = 0;
+    for (let i = 0; i < run.ends.length; i++) {
+      const end = run.ends[i] as number;
+      const address = port.arena.claim(end - from);
+      if (address < 0) return false;
+      port.memory.set(run.frames.subarray(from, end), address);
+      port.publish(channel.id, address, end - from, run.firstSeq + i);
+      hotLog.add(channel.id, run.firstSeq + i, address, end - from, clock.now());
+      from = end;
+    }
+    seq = run.lastSeq + 1;
+  }
+  return true;
+}
+
+export function channelNote({ name, epoch }: OpenChannel): Buffer {
+  return Buffer.from(JSON.stringify([name, epoch]));
+}
+
+function readChannelNote(note: Buffer): { readonly name: string; readonly epoch: string } | null {
+  try {
+    const parsed: unknown = JSON.parse(note.toString());
+    const [name, epoch] = Array.isArray(parsed) ? (parsed as unknown[]) : [];
+    return typeof name === 'string' && typeof epoch === 'string' ? { name, epoch } : null;
+  } catch {
+    return null;
+  }
+}

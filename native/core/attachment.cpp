@@ -21,8 +21,8 @@ std::unique_ptr<Attachment> Attachment::connect(const std::string& name, bool re
   if (!attachment->region_) return nullptr;
   const std::string path = attach_path(name);
   const auto failed = [&](const char* what) {
-    error = std::string(what) + " " + path + ": " + std::strerror(errno) +
-            ". Start the engine (sluice engine --name " + name + ") first, as the same user.";
+    const std::string cause = std::string(what) + " " + path + ": " + std::strerror(errno);
+    error = cause + ". Start the engine (sluice engine --name " + name + ") first, as the same user.";
     return nullptr;
   };
   if (attachment->region_->header().detached == 0) {

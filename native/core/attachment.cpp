@@ -34,7 +34,8 @@ std::unique_ptr<Attachment> Attachment::connect(const std::string& name, bool re
   std::memcpy(address.sun_path, path.c_str(), std::min(path.size(), sizeof address.sun_path - 1));
   attachment->socket_ = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   if (attachment->socket_ < 0) return failed("cannot make a socket for");
-  if (::connect(attachment->socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return failed("cannot reach the engine at");
+  const auto* to = reinterpret_cast<const sockaddr*>(&address);
+  if (::connect(attachment->socket_, to, sizeof address) != 0) return failed("cannot reach the engine at");
   AttachRequest request;
   request.flags = replace ? kAttachReplace : 0;
   if (::send(attachment->socket_, &request, sizeof request, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof request)) {

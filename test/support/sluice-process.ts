@@ -28,9 +28,14 @@ const READY_MS = 15_000;
 /** No test leaves a process behind, however it ends. */
 const LIFETIME_MS = 10 * 60_000;
 
-/** Rejects with what the process printed when it does not become ready. */
-export async function startSluice(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<SluiceProcess> {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+/** Rejects with what the process printed when it does not become ready. `files`: how many it may open. */
+export async function startSluice(
+  args: readonly string[],
+  { files, ...options }: { readonly cwd?: string; readonly files?: number } = {},
+): Promise<SluiceProcess> {
+  const limited = files === undefined ? [] : ['prlimit', `--nofile=${files}:${files}`];
+  const [program = process.execPath, ...rest] = [...limited, process.execPath, CLI, ...args];
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
   const onExit = (): void => void child.kill('SIGKILL');
   process.once('exit', onExit);

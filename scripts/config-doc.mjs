@@ -11,6 +11,7 @@ const sections = [
   ['Limits', 'limits.', tables.LIMIT_OPTIONS, 'Every limit says what happens beyond it.'],
   ['Log', 'log.', tables.LOG_OPTIONS, 'The message log: hot in memory, then on disk.'],
   ['Sessions', 'session.', tables.SESSION_OPTIONS, 'Resuming and stopping.'],
+  ['Drain', 'drain.', tables.DRAIN_OPTIONS, 'How clients are let go before a stop; see [OPERATIONS.md](OPERATIONS.md).'],
   ['Authentication', 'auth.', tables.AUTH_OPTIONS, 'What tokens must say. `auth.keys` is a list of keys (next section).'],
   [
     'Keys',

@@ -5,7 +5,9 @@ import { hostname } from 'node:os';
 import { isLoopback, parseAddress, type ListenAddress } from './config/address.js';
 import { deviceListen, networkOptions, type NetworkOptions } from './config/device.js';
 import type { ValueOf } from './config/kinds.js';
-import { AUTH_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS, type Option } from './config/options.js';
+import {
+  AUTH_OPTIONS, DRAIN_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS, type Option,
+} from './config/options.js';
 import { ConfigError, UsageError } from './errors.js';
 
 export { formatAddress, isLoopback, parseAddress, type ListenAddress } from './config/address.js';
@@ -17,6 +19,7 @@ type Values<S> = { readonly [K in keyof S]: S[K] extends { readonly kind: infer 
 export type Limits = Values<typeof LIMIT_OPTIONS>;
 export type LogConfig = Values<typeof LOG_OPTIONS>;
 export type SessionConfig = Values<typeof SESSION_OPTIONS>;
+export type DrainConfig = Values<typeof DRAIN_OPTIONS>;
 export type AuthKeyConfig = Values<typeof KEY_OPTIONS>;
 export type AuthConfig = Values<typeof AUTH_OPTIONS> & { readonly keys: readonly AuthKeyConfig[] };
 
@@ -25,6 +28,7 @@ export interface Config extends Omit<Values<typeof SERVER_OPTIONS>, 'node'> {
   readonly limits: Limits;
   readonly log: LogConfig;
   readonly session: SessionConfig;
+  readonly drain: DrainConfig;
   readonly auth: AuthConfig;
   /** Whether a `hello` without a token is accepted: with allowAnonymous, or on loopback where no keys are configured. */
   readonly anonymous: boolean;
@@ -37,16 +41,17 @@ export type RawConfig = Readonly<Record<string, unknown>>;
 
 /** The whole configuration from raw values. Throws ConfigError with the path of the first fault. */
 export function makeConfig(raw: RawConfig = {}): Config {
-  const { limits, log, session, auth, ...given } = raw;
+  const { limits, log, session, drain, auth, ...given } = raw;
   const listen = given['driver'] === 'dpdk' && given['listen'] === undefined ? deviceListen(given['ip']) : null;
   const server = listen === null ? given : { ...given, listen };
-  const values = readSection(SERVER_OPTIONS, server, '', ['limits', 'log', 'session', 'auth']);
+  const values = readSection(SERVER_OPTIONS, server, '', ['limits', 'log', 'session', 'drain', 'auth']);
   const config = {
     ...values,
     node: values.node ?? nodeName(),
     limits: readSection(LIMIT_OPTIONS, section(limits, 'limits'), 'limits.'),
     log: readSection(LOG_OPTIONS, section(log, 'log'), 'log.'),
     session: readSection(SESSION_OPTIONS, section(session, 'session'), 'session.'),
+    drain: readSection(DRAIN_OPTIONS, section(drain, 'drain'), 'drain.'),
     auth: readAuth(section(auth, 'auth')),
   };
   checkTogether(config);
@@ -141,8 +146,9 @@ function readKey(raw: unknown, path: string): AuthKeyConfig {
   return key;
 }
 
-function checkTogether(config: { readonly limits: Limits; readonly cores: number; readonly connections: number }): void {
-  const { limits } = config;
+function checkTogether(config: Pick<Config, 'limits' | 'drain' | 'cores' | 'connections'>): void {
+  const { limits, drain } = config;
+  if (drain.rate > drain.rateMax) throw new ConfigError('drain.rate', 'expected at most drain.rateMax');
   if (limits.headerBytes > limits.messageBytes) throw new ConfigError('limits.headerBytes', 'expected at most limits.messageBytes');
   if (limits.catchUpChunkBytes > limits.catchUpTurnBytes) {
     throw new ConfigError('limits.catchUpChunkBytes', 'expected at most limits.catchUpTurnBytes');

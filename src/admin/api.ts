@@ -48,6 +48,20 @@ const DISCONNECT_BODY = {
   ...NONE_OTHER,
 };
 
+const DRAIN_BODY = {
+  type: 'object',
+  properties: {
+    deadline_ms: { type: 'integer', minimum: 0, maximum: 86_400_000 },
+    target: { type: 'string', maxLength: 2048, pattern: '^wss?://[^\\s]+$' },
+  },
+  ...NONE_OTHER,
+};
+
+interface DrainBody {
+  readonly deadline_ms?: number;
+  readonly target?: string;
+}
+
 interface PublishBody {
   readonly channel: string;
   readonly body: string;
@@ -89,6 +103,10 @@ export function addApi(server: FastifyInstance, backend: AdminBackend, isAuthori
           return { disconnected: await backend.disconnect(body.user, body.code, body.reason) };
         },
       );
+      api.post<{ Body: DrainBody | undefined }>('/drain', { schema: { body: DRAIN_BODY } }, ({ body }, reply) =>
+        reply.code(202).send(backend.startDrain(body?.deadline_ms ?? null, body?.target ?? null)),
+      );
+      api.get('/drain', () => backend.drainStatus());
       done();
     },
     { prefix: '/api' },

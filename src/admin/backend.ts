@@ -33,6 +33,9 @@ export interface GatewayStats {
   readonly driver: string;
   readonly driver_reason: string | null;
   readonly uptime_s: number;
+  /** 0 to 1: whatever of its resources is nearest to its end. */
+  readonly load: number;
+  readonly drain: DrainStatus;
   readonly connections: number;
   readonly sessions: number;
   readonly subscriptions: number;
@@ -52,11 +55,32 @@ export interface GatewayStats {
   readonly memory: readonly { readonly part: string; readonly bytes: number; readonly per_connection: number }[];
 }
 
+export interface DrainStatus {
+  /** serving, draining, closing (those that are left), drained. */
+  readonly state: string;
+  /** Connections when it began, and those that are left. */
+  readonly initial: number;
+  readonly connections: number;
+  /** Clients told to go sooner than planned, and clients that had to be closed. */
+  readonly released: number;
+  readonly forced: number;
+  /** Clients a second that are let go now. */
+  readonly rate: number;
+  /** Milliseconds until the rest is closed. */
+  readonly deadline_ms: number;
+  readonly target: string | null;
+  /** Of the fullest receiver, 0 to 1; null when nothing is known. */
+  readonly receiver_load: number | null;
+}
+
 export interface AdminBackend {
   readonly health: 'serving' | 'draining';
   /** Null when ready, else the reason why not. */
   notReady(): string | null;
   stats(): GatewayStats;
+  /** Begins a drain; one that was begun goes on as it is. Null takes what is configured. */
+  startDrain(deadlineMs: number | null, target: string | null): DrainStatus;
+  drainStatus(): DrainStatus;
   /** Seconds from the arrival of a publish to its acknowledgement; called for each commit with the values of its publishes. */
   onCommit: ((batchSize: number, seconds: number, oldestWaitSeconds: number) => void) | null;
   /** Rejects with a SluiceError. `key` makes it idempotent. */

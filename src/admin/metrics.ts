@@ -4,6 +4,8 @@ import type { AdminBackend, GatewayStats } from './backend.js';
 const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 
+const DRAIN_STATES = ['serving', 'draining', 'closing', 'drained'];
+
 /** Totals that something else counts, and how to read them. */
 const TOTALS: readonly { readonly name: string; readonly help: string; readonly of: (stats: GatewayStats) => number }[] = [
   { name: 'sluice_messages_in_total', help: 'WebSocket messages received', of: (s) => counter(s, 'messages_in') },
@@ -12,6 +14,8 @@ const TOTALS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_bytes_out_total', help: 'Bytes sent to sockets', of: (s) => counter(s, 'bytes_sent') },
   { name: 'sluice_published_total', help: 'Messages sequenced and stored', of: (s) => s.published },
   { name: 'sluice_duplicates_total', help: 'Publishes answered with their first result', of: (s) => s.duplicates },
+  { name: 'sluice_drain_released_total', help: 'Clients that a drain let go before their time', of: (s) => s.drain.released },
+  { name: 'sluice_drain_forced_total', help: 'Clients that a drain had to close', of: (s) => s.drain.forced },
   { name: 'sluice_commits_total', help: 'Group commits of the log', of: (s) => s.commits },
 ];
 
@@ -20,6 +24,10 @@ const LEVELS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_sessions', help: 'Sessions', of: (s) => s.sessions },
   { name: 'sluice_subscriptions', help: 'Subscriptions of all connections', of: (s) => s.subscriptions },
   { name: 'sluice_channels', help: 'Channels in use', of: (s) => s.channels },
+  { name: 'sluice_load', help: 'Whatever of the resources is nearest to its end, 0 to 1', of: (s) => s.load },
+  { name: 'sluice_drain_state', help: '0 serving, 1 draining, 2 closing, 3 drained', of: (s) => DRAIN_STATES.indexOf(s.drain.state) },
+  { name: 'sluice_drain_rate', help: 'Clients a second that a drain lets go', of: (s) => s.drain.rate },
+  { name: 'sluice_drain_deadline_seconds', help: 'Time until a drain closes who is left', of: (s) => s.drain.deadline_ms / 1000 },
   { name: 'sluice_uptime_seconds', help: 'Time since the start', of: (s) => s.uptime_s },
   { name: 'sluice_hot_log_bytes', help: 'Memory held by recent messages', of: (s) => s.hot_log.bytes },
   { name: 'sluice_hot_log_messages', help: 'Recent messages in memory', of: (s) => s.hot_log.messages },

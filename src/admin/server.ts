@@ -6,7 +6,7 @@ import { isHostAllowed } from './host-guard.js';
 import { LatencyWindow } from './latency.js';
 import { createMetrics } from './metrics.js';
 import { addPage } from './page-routes.js';
-import { bearerCheck, storedToken } from './token.js';
+import { bearerCheck, storedToken, tokenPath } from './token.js';
 import type { FastifyInstance } from 'fastify';
 import type { AdminBackend } from './backend.js';
 import type { Metrics } from './metrics.js';
@@ -83,7 +83,8 @@ export function buildAdmin(backend: AdminBackend, options: AdminOptions): Fastif
   });
 
   addHealth(server, backend);
-  addNumbers(server, backend, metrics, latency);
+  const tokenFile = options.token === undefined || options.token === null ? tokenPath(options.dataFolder) : null;
+  addNumbers(server, backend, { metrics, latency, tokenFile });
   addApi(server, backend, bearerCheck(options.token ?? storedToken(options.dataFolder)));
   addPage(server, options.gatewayUrl, () => backend.stats().node);
   return server;
@@ -98,11 +99,20 @@ function addHealth(server: FastifyInstance, backend: AdminBackend): void {
   });
 }
 
-function addNumbers(server: FastifyInstance, backend: AdminBackend, metrics: Metrics, latency: LatencyWindow): void {
+interface Numbers {
+  readonly metrics: Metrics;
+  readonly latency: LatencyWindow;
+  /** Where the token lies; null when it is configured. Who may read the file may use the API: nothing is given away. */
+  readonly tokenFile: string | null;
+}
+
+function addNumbers(server: FastifyInstance, backend: AdminBackend, { metrics, latency, tokenFile }: Numbers): void {
   server.get('/metrics', async (_request, reply) => reply.header('content-type', metrics.contentType).send(await metrics.text()));
+  // For nodes that drain towards this one: asked twice a second, so it is one number.
+  server.get('/load', (_request, reply) => reply.header('cache-control', 'no-store').send({ load: backend.stats().load }));
   server.get('/stats', (_request, reply) => {
     const [p50 = null, p99 = null] = latency.percentiles([0.5, 0.99], Date.now());
-    const stats = { ...backend.stats(), ready: backend.notReady() === null, ack_seconds: { p50, p99 } };
+    const stats = { ...backend.stats(), token_file: tokenFile, ready: backend.notReady() === null, ack_seconds: { p50, p99 } };
     return reply.header('cache-control', 'no-store').send(stats);
   });
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { DataFolderError } from '../errors.js';
 
 const FILE_NAME = 'admin-token';
@@ -9,7 +9,7 @@ const MIN_LENGTH = 16;
 
 /** The token kept in the data folder, made on first use with mode 0600. Throws DataFolderError with the path. */
 export function storedToken(folder: string): string {
-  const path = join(folder, FILE_NAME);
+  const path = tokenPath(folder);
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   try {
     // Not recursive: below /proc that never returns (Node 20). The parent is the operator's to make.
@@ -23,6 +23,10 @@ export function storedToken(folder: string): string {
     }
   }
   return readToken(path);
+}
+
+export function tokenPath(folder: string): string {
+  return resolve(folder, FILE_NAME);
 }
 
 function readToken(path: string): string {

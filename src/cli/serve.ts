@@ -5,6 +5,9 @@ import { startServer } from '../gateway/server.js';
 import { configFlags, parseFlags, type Flag, type FlagValues } from './args.js';
 import { onStopSignal } from './signals.js';
 
+/** For what a stop does besides waiting for clients. */
+const STOP_MS = 10_000;
+
 /** `sluice serve` */
 export async function serve(argv: readonly string[]): Promise<number> {
   const parsed = parseFlags('serve', flags(), argv);
@@ -22,11 +25,12 @@ export async function serve(argv: readonly string[]): Promise<number> {
       process.exit(1);
     },
   });
-  onStopSignal(() => server.stop());
+  onStopSignal(() => server.drainAndStop(), config.drain.deadlineMs + 4 * config.session.closeTimeoutMs + STOP_MS);
   const { takeover } = server;
   if (takeover !== null) note(`took over from process ${takeover.formerPid}, epoch ${takeover.epoch}`);
   if (server.driverReason !== null) note(`driver ${server.driver}: ${server.driverReason}`);
-  process.stdout.write(`ready ${server.url} admin ${server.adminUrl} driver ${server.driver} pid ${process.pid}\n`);
+  const agent = server.agentAddress === null ? '' : ` agent ${server.agentAddress}`;
+  process.stdout.write(`ready ${server.url} admin ${server.adminUrl} driver ${server.driver} pid ${process.pid}${agent}\n`);
   return 0;
 }
 

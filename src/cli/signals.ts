@@ -4,7 +4,7 @@ export function onStopSignal(stop: () => Promise<void>, boundMs = 15_000): void 
   const handle = (): void => {
     if (stopping) process.exit(1);
     stopping = true;
-    setTimeout(() => process.exit(1), boundMs).unref();
+    setTimeout(() => process.exit(1), Math.min(boundMs, 2 ** 31 - 1)).unref();
     stop().then(
       () => process.exit(0),
       (error: unknown) => {

@@ -43,6 +43,7 @@ export const SERVER_OPTIONS = {
   driver: option(oneOf('auto', 'dpdk', 'uring', 'epoll'), 'auto', 'Where packets come from.', 'driver'),
   listen: option(address(), '127.0.0.1:9000', 'WebSocket address; port 0 lets the kernel choose.', 'listen'),
   admin: option(address(), '127.0.0.1:9090', 'Address of the admin API; keep it on loopback.', 'admin'),
+  agent: option(orNull(address()), null, 'Address of the agent check for HAProxy; null has none.', 'agent'),
   data: option(text(4096), './data', 'Folder of the log and the secrets.', 'data'),
   cores: option(count(1, 64), 1, 'Data-plane cores.', 'cores'),
   connections: option(count(1, 16_000_000), 20_000, 'Rows reserved at start: connections over all cores.', 'connections'),
@@ -103,6 +104,16 @@ export const SESSION_OPTIONS = {
   storeTimeoutMs: option(duration(100, 10 * MINUTE), 5000, 'How long a `hello` waits for the session store; more is closed with 1013.'),
   closeTimeoutMs: option(duration(0, 10 * MINUTE), 5000, 'How long a stop waits for connections to close.'),
   retryAfterS: option(count(0, 3600), 1, 'Retry-After of the 503 that new upgrades get while stopping.'),
+} as const;
+
+export const DRAIN_OPTIONS = {
+  deadlineMs: option(duration(0, DAY), MINUTE, 'Time of a drain, also by SIGTERM; whoever is left is closed with 1012.'),
+  target: option(orNull(text(2048, /^wss?:\/\/\S+$/, 'a ws: or wss: URL')), null, 'Where clients are sent; null leaves them their URL.'),
+  rate: option(count(1, 10_000_000), 200, 'Clients a second that are let go at first, and while no receiver reports its load.'),
+  rateMax: option(count(1, 10_000_000), 20_000, 'Clients a second that are let go at most, unless the deadline needs more.'),
+  receivers: option(list(address(), 1000), [], 'Admin addresses of the nodes that receive the clients; their load sets the pace.'),
+  loadMax: option(count(1, 100), 80, 'Load of a receiver, in percent, above which the pace is halved; below it, it grows.'),
+  graceMs: option(duration(0, 10 * MINUTE), 1500, 'A client that is still there so long after it was to go is closed with 1012.'),
 } as const;
 
 export const AUTH_OPTIONS = {

@@ -1,12 +1,15 @@
 /** The gateway as the admin API sees it. */
 
-import type { AdminBackend, AdminHistoryQuery, AdminMessage, AdminPublishResult, GatewayStats } from '../admin/backend.js';
+import type {
+  AdminBackend, AdminHistoryQuery, AdminMessage, AdminPublishResult, DrainStatus, GatewayStats,
+} from '../admin/backend.js';
 import type { RegionCounters } from '../engine/reader.js';
 import { InvalidError, LimitError, TooBigError, type CloseCode } from '../errors.js';
 import type { PublishRequest } from '../sequence/types.js';
 import { STRING_BYTES_MAX } from '../session/strings.js';
 import { isName } from '../session/text.js';
 import { cutRun } from '../sync/history.js';
+import type { DrainRequest } from './draining.js';
 import { failureReply, asSluiceError } from './failure.js';
 import { CHANNEL_BYTES_MAX, readKey, type Position } from './fields.js';
 import { messagesOf } from './frames.js';
@@ -23,6 +26,13 @@ export interface HostInfo {
   stats(): Pick<RegionCounters, 'counters' | 'eventRing' | 'commandRing'>;
 }
 
+export interface DrainControl {
+  readonly status: DrainStatus;
+  start(request: DrainRequest): void;
+  /** How busy this node is, 0 to 1. */
+  load(stats: Pick<GatewayStats, 'connections' | 'event_ring' | 'command_ring'>): number;
+}
+
 /** How long a failed commit keeps the node from being ready. */
 const STORE_FAILURE_MS = 5000;
 const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
@@ -31,6 +41,7 @@ export class AdminView implements AdminBackend {
   onCommit: AdminBackend['onCommit'] = null;
   readonly #parts: GatewayParts;
   readonly #host: HostInfo;
+  readonly #drain: DrainControl;
   readonly #started: number;
   #health: 'serving' | 'draining' = 'serving';
   #published = 0;
@@ -41,9 +52,10 @@ export class AdminView implements AdminBackend {
   #storeFailedAt = -Infinity;
   #sessionStoreFailed = false;
 
-  constructor(parts: GatewayParts, host: HostInfo) {
+  constructor(parts: GatewayParts, host: HostInfo, drain: DrainControl) {
     this.#parts = parts;
     this.#host = host;
+    this.#drain = drain;
     this.#started = parts.clock.monotonic();
   }
 
@@ -59,8 +71,19 @@ export class AdminView implements AdminBackend {
     return this.#sessionStoreFailed ? 'sessions cannot be stored' : null;
   }
 
-  drain(): void {
+  refuse(): void {
     this.#health = 'draining';
+  }
+
+  startDrain(deadlineMs: number | null, target: string | null): DrainStatus {
+    const { drain } = this.#parts.config;
+    const reason = 'an operator drains this node';
+    this.#drain.start({ deadlineMs: deadlineMs ?? drain.deadlineMs, target: target ?? drain.target, reason });
+    return this.#drain.status;
+  }
+
+  drainStatus(): DrainStatus {
+    return this.#drain.status;
   }
 
   countLagging(): void {
@@ -89,6 +112,11 @@ export class AdminView implements AdminBackend {
   }
 
   stats(): GatewayStats {
+    const stats = this.#stats();
+    return { ...stats, load: this.#drain.load(stats), drain: this.#drain.status };
+  }
+
+  #stats(): Omit<GatewayStats, 'load' | 'drain'> {
     const { config, sessions, subscriptions, channels, hotLog, clock, drops } = this.#parts;
     const region = this.#host.stats();
     return {

@@ -12,15 +12,18 @@ import type { PublishRequest } from '../sequence/types.js';
 import { SESSION } from '../session/table.js';
 import { CatchUp } from '../sync/catch-up.js';
 import { catchingUp } from '../sync/delivery.js';
-import { AdminView, type HostInfo } from './admin-view.js';
+import { AdminView, type DrainControl, type HostInfo } from './admin-view.js';
 import { Admission } from './admission.js';
 import { adopt } from './adopt.js';
 import type { Kept } from './checking.js';
 import { Dispatcher } from './dispatch.js';
+import { Draining, type DrainRequest } from './draining.js';
 import { failureReply } from './failure.js';
 import { makeParts, type GatewayDeps, type GatewayParts } from './parts.js';
 import { closeReason } from './replies.js';
 import { Housekeeping } from './housekeeping.js';
+import { LoadMeter } from './load.js';
+import { Receivers } from './receivers.js';
 
 export interface GatewayOptions extends GatewayDeps {
   /** What the admin API tells about the engine. */
@@ -34,6 +37,9 @@ export class Gateway implements EngineEvents {
   readonly #dispatcher: Dispatcher;
   readonly #admission: Admission;
   readonly #housekeeping: Housekeeping;
+  readonly #draining: Draining;
+  readonly #receivers: Receivers;
+  readonly #load = new LoadMeter();
   readonly #admin: AdminView;
   readonly #onNotice: NonNullable<GatewayOptions['onNotice']>;
   #pumpQueued = false;
@@ -59,7 +65,14 @@ export class Gateway implements EngineEvents {
     this.#admission = new Admission(parts, (row, kept) => this.#onKept(row, kept));
     this.#dispatcher = new Dispatcher(parts, (row, header) => this.#admission.hello(row, header));
     this.#housekeeping = new Housekeeping(parts);
-    this.#admin = new AdminView(parts, options.host);
+    this.#receivers = new Receivers(parts.config.drain.receivers, () => parts.clock.monotonic());
+    this.#draining = new Draining(parts, {
+      after: (ms, run) => void setTimeout(run, ms),
+      random: Math.random,
+      load: () => this.#receivers.load,
+      begun: () => this.#refuse(),
+    });
+    this.#admin = new AdminView(parts, options.host, this.#drainControl());
     this.admin = this.#admin;
     this.#onNotice = options.onNotice ?? (() => undefined);
   }
@@ -67,6 +80,7 @@ export class Gateway implements EngineEvents {
   /** Begins the periodic work; the engine's events may come from here on. */
   start(): void {
     this.#housekeeping.start();
+    this.#load.start();
   }
 
   // --- events of the engine
@@ -75,7 +89,7 @@ export class Gateway implements EngineEvents {
     this.#parts.sessions.connect(row);
     this.#parts.rate.clear(row);
     // Refused natively while draining; this one was on its way.
-    if (this.#admin.health === 'draining') this.end(row, CLOSE.serviceRestart, 'the gateway is stopping');
+    if (this.#admin.health === 'draining') this.#draining.onOpen(row);
   }
 
   onMessage(row: Row, address: number, length: number, headerLength: number, text: boolean): void {
@@ -165,17 +179,29 @@ export class Gateway implements EngineEvents {
   }
 
   /**
+   * Lets the clients go at a pace that the receivers bear, closing with 1012 who does not go. Resolves when all are gone or the deadline
+   * has passed. What is published meanwhile is served. A drain that was begun before goes on as it was.
+   */
+  async drain(request: Partial<DrainRequest> = {}): Promise<void> {
+    const { deadlineMs, target } = this.#parts.config.drain;
+    this.#receivers.start();
+    await this.#draining.drain({ deadlineMs, target, reason: 'the node is stopping', ...request });
+    this.#receivers.stop();
+  }
+
+  /**
    * Refuses new connections, finishes the commits under way and closes every connection with 1012. Resolves when all are gone or
    * session.closeTimeoutMs has passed.
    */
   async stop(): Promise<void> {
-    const { config, port, publisher, sessions, writer } = this.#parts;
-    this.#admin.drain();
-    port.setHealth('draining', config.session.retryAfterS);
+    const { config, publisher, sessions, writer } = this.#parts;
+    this.#refuse();
     await withinMs(publisher.close(), config.session.closeTimeoutMs);
     sessions.forEachConnection((row) => this.end(row, CLOSE.serviceRestart, 'the gateway is stopping'));
     if (sessions.connections > 0) await withinMs(new Promise<void>((resolve) => (this.#onEmpty = resolve)), config.session.closeTimeoutMs);
+    this.#draining.stop();
     this.#housekeeping.stop();
+    this.#load.stop();
     await withinMs(writer.close(), config.session.closeTimeoutMs);
   }
 
@@ -192,9 +218,27 @@ export class Gateway implements EngineEvents {
   /** Ends this control plane, not the connections: what is under way is finished for a successor. Events must not come any more. */
   async release(): Promise<void> {
     const { config, publisher, writer } = this.#parts;
+    this.#draining.stop();
     this.#housekeeping.stop();
+    this.#load.stop();
     await withinMs(publisher.close(), config.session.closeTimeoutMs);
     await withinMs(writer.close(), config.session.closeTimeoutMs);
+  }
+
+  #refuse(): void {
+    this.#admin.refuse();
+    this.#parts.port.setHealth('draining', this.#parts.config.session.retryAfterS);
+  }
+
+  #drainControl(): DrainControl {
+    const draining = this.#draining;
+    return {
+      get status() {
+        return draining.status;
+      },
+      start: (request) => void this.drain(request),
+      load: (stats) => this.#load.read(stats, this.#parts.port.rows),
+    };
   }
 
   /** Everything that the row has is given back; its connection may still be there. */

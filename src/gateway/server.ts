@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { startAdmin, type AdminServer } from '../admin/index.js';
+import { startAdmin, startAgentCheck, type AdminServer, type AgentCheck } from '../admin/index.js';
 import { formatAddress, listenAddress, type Config } from '../config.js';
 import {
   attachEngine, startEngine, type AttachedEngine, type AttachmentEnd, type AttachOptions, type EngineHost, type EngineNotice,
@@ -28,6 +28,8 @@ export interface Server {
   readonly url: string;
   /** "http://127.0.0.1:9090/" */
   readonly adminUrl: string;
+  /** "127.0.0.1:9091", where there is an agent check. */
+  readonly agentAddress: string | null;
   readonly driver: string;
   readonly driverReason: string | null;
   /** Name of the shared region. */
@@ -35,6 +37,8 @@ export interface Server {
   readonly gateway: Gateway;
   /** Milliseconds without a control plane before this one, where it was attached behind another; null otherwise. */
   readonly takeover: { readonly epoch: number; readonly formerPid: number; readonly pauseMs: number } | null;
+  /** Lets all clients go (see `drain` of the configuration) and stops; with `attach` it only stops. */
+  drainAndStop(): Promise<void>;
   /**
    * Refuses new connections, finishes commits, closes all with 1012; with `attach`, finishes commits and leaves the connections to the
    * next control plane. Later calls return the first one's promise.
@@ -72,17 +76,25 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   host.start(gateway);
   const admin = await openAdmin(config, gateway, url);
   undo.push(() => admin.close());
-  const ends = { gateway, admin, log, store };
+  const agent = await openAgent(config, gateway);
+  undo.push(() => agent?.close());
+  const ends = { gateway, admin, agent, log, store };
   const stop = attached === null ? () => stopAll(host, ends) : () => detach(attached, ends);
   let stopping: Promise<void> | null = null;
   const server: Server = {
     url, gateway,
     adminUrl: `${admin.url}/`,
+    agentAddress: agent?.address ?? null,
     driver: host.driver,
     driverReason: host.driverReason,
     regionName: host.regionName,
     takeover: attached !== null && attached.formerPid !== 0 ? attached : null,
     stop: () => (stopping ??= stop()),
+    drainAndStop: async () => {
+      // The connections are the engine's, and stay for the next control plane.
+      if (attached === null) await gateway.drain();
+      await (stopping ??= stop());
+    },
   };
   if (attached !== null) attached.onEnd = (end) => void server.stop().finally(() => options.onEnd?.(endError(attached.regionName, end)));
   return server;
@@ -91,12 +103,14 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
 interface Ends {
   readonly gateway: Gateway;
   readonly admin: AdminServer;
+  readonly agent: AgentCheck | null;
   readonly log: LmdbMessageLog;
   readonly store: LmdbSessionStore;
 }
 
-async function stopAll(host: EngineHost, { gateway, admin, log, store }: Ends): Promise<void> {
+async function stopAll(host: EngineHost, { gateway, admin, agent, log, store }: Ends): Promise<void> {
   await gateway.stop();
+  await agent?.close();
   await admin.close();
   host.stop();
   await store.close();
@@ -104,8 +118,9 @@ async function stopAll(host: EngineHost, { gateway, admin, log, store }: Ends): 
 }
 
 /** Ends at a batch's boundary. The engine is let go of last: that is the sign for a successor that log and sessions are free. */
-async function detach(host: AttachedEngine, { gateway, admin, log, store }: Ends): Promise<void> {
+async function detach(host: AttachedEngine, { gateway, admin, agent, log, store }: Ends): Promise<void> {
   host.port.quiet();
+  await agent?.close();
   const adminClosed = admin.close();
   await gateway.release();
   await Promise.all([store.close(), log.close()]);
@@ -167,4 +182,8 @@ export function engineOptions(config: Config): EngineStartOptions {
 async function openAdmin(config: Config, gateway: Gateway, gatewayUrl: string): Promise<AdminServer> {
   const { host, port } = listenAddress(config.admin);
   return startAdmin(gateway.admin, { host, port, gatewayUrl, token: config.adminToken, dataFolder: config.data });
+}
+
+async function openAgent(config: Config, gateway: Gateway): Promise<AgentCheck | null> {
+  return config.agent === null ? null : startAgentCheck(gateway.admin, listenAddress(config.agent));
 }

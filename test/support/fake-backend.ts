@@ -1,5 +1,5 @@
 import { RateLimitedError, StoreError } from '../../src/errors.js';
-import type { AdminBackend, AdminMessage, GatewayStats } from '../../src/admin/backend.js';
+import type { AdminBackend, AdminMessage, DrainStatus, GatewayStats } from '../../src/admin/backend.js';
 
 export interface Call {
   readonly method: string;
@@ -14,6 +14,20 @@ export class FakeBackend implements AdminBackend {
   readonly calls: Call[] = [];
   counters: Record<string, number> = { messages_in: 10, messages_out: 20, bytes_received: 1000, bytes_sent: 2000 };
   connections = 3;
+  load = 0.25;
+  drain: DrainStatus = {
+    state: 'serving', initial: 0, connections: 3, released: 0, forced: 0, rate: 0, deadline_ms: 0, target: null, receiver_load: null,
+  };
+
+  startDrain(...args: Parameters<AdminBackend['startDrain']>): DrainStatus {
+    this.calls.push({ method: 'startDrain', args });
+    this.drain = { ...this.drain, state: 'draining', initial: 3 };
+    return this.drain;
+  }
+
+  drainStatus(): DrainStatus {
+    return this.drain;
+  }
 
   notReady(): string | null {
     return this.reason;
@@ -21,7 +35,8 @@ export class FakeBackend implements AdminBackend {
 
   stats(): GatewayStats {
     return {
-      node: 'n1', region_name: 'sluice-1', driver: 'epoll', driver_reason: null, uptime_s: 5, connections: this.connections, sessions: 2,
+      node: 'n1', region_name: 'sluice-1', driver: 'epoll', driver_reason: null, uptime_s: 5, load: this.load,
+      drain: this.drain, connections: this.connections, sessions: 2,
       subscriptions: 4, channels: 1, counters: this.counters, event_ring: { used: 7, capacity: 1024 },
       command_ring: { used: 8, capacity: 2048 }, published: 30, duplicates: 1, commits: 12, drops: { rate_limited: 2 },
       hot_log: { bytes: 100, messages: 3 }, memory: [{ part: 'rows', bytes: 256, per_connection: 128 }],

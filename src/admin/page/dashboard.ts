@@ -66,7 +66,7 @@ export class Dashboard {
       return;
     }
     const at = performance.now();
-    setPill(byId('health'), stats.ready ? 'good' : 'warn', stats.ready ? 'Ready' : 'Not ready');
+    setPill(byId('health'), stats.ready ? 'good' : 'warn', healthText(stats));
     byId('node').textContent = stats.node;
     this.#connections.add([stats.connections]);
     this.#rates.add([this.#rate(stats, at, 'messages_in'), this.#rate(stats, at, 'messages_out')]);
@@ -90,6 +90,14 @@ export class Dashboard {
     const fact = this.#facts.get(name);
     if (fact !== undefined) fact.textContent = value;
   }
+}
+
+/** While it drains: how far that is. */
+function healthText({ ready, drain }: Stats): string {
+  if (drain.state === 'serving') return ready ? 'Ready' : 'Not ready';
+  if (drain.state === 'drained') return 'Drained';
+  const gone = drain.initial === 0 ? 100 : Math.round((1 - drain.connections / drain.initial) * 100);
+  return `${drain.state === 'closing' ? 'Closing' : 'Draining'} ${gone}%, ${short(drain.connections)} left, ${short(drain.rate)}/s`;
 }
 
 async function fetchStats(): Promise<Stats | null> {

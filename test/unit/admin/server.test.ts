@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { startAgentCheck } from '../../../src/admin/agent-check.js';
 import { buildAdmin, startAdmin } from '../../../src/admin/server.js';
 import { FakeBackend } from '../../support/fake-backend.js';
 import type { AdminOptions } from '../../../src/admin/server.js';
@@ -269,4 +271,52 @@ t.test('a port that is taken and a folder that cannot be written are said with t
   const port = Number(new URL(first.url).port);
   await t.rejects(startAdmin(new FakeBackend(), { ...options, port }), { code: 'SLUICE_LISTEN', message: /EADDRINUSE/ });
   await t.rejects(startAdmin(new FakeBackend(), { ...options, token: null, dataFolder: '/proc/nothing' }), { code: 'SLUICE_DATA_FOLDER' });
+});
+
+t.test('drain: begun with the token, told to who has it', async (t) => {
+  const { backend, server } = setup(t);
+  t.equal((await server.inject({ method: 'POST', url: '/api/drain' })).statusCode, 401);
+  const payload = { deadline_ms: 5000, target: 'wss://b/v1' };
+  const begun = await server.inject({ method: 'POST', url: '/api/drain', headers: AUTH, payload });
+  t.equal(begun.statusCode, 202);
+  t.match(begun.json(), { state: 'draining', initial: 3 });
+  t.same(backend.calls, [{ method: 'startDrain', args: [5000, 'wss://b/v1'] }]);
+  t.match((await server.inject({ url: '/api/drain', headers: AUTH })).json(), { state: 'draining' });
+  for (const payload of [{ deadline_ms: -1 }, { deadline_ms: 'soon' }, { target: 'http://b' }, { deadline: 5 }]) {
+    t.equal((await server.inject({ method: 'POST', url: '/api/drain', headers: AUTH, payload })).statusCode, 400, JSON.stringify(payload));
+  }
+  t.match(await (await server.inject('/metrics')).body, /sluice_drain_state 1\n/);
+});
+
+t.test('load is one number; the token is named by its file only where it has one', async (t) => {
+  const { server } = setup(t);
+  t.same((await server.inject('/load')).json(), { load: 0.25 });
+  t.equal((await server.inject('/stats')).json().token_file, null);
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const stored = setup(t, { token: null, dataFolder: folder });
+  const file: string = (await stored.server.inject('/stats')).json().token_file;
+  t.ok(readFileSync(file, 'utf8').trim().length >= 16);
+});
+
+t.test('the agent check says drain, or how much is free', async (t) => {
+  const backend = new FakeBackend();
+  const agent = await startAgentCheck(backend, { host: '127.0.0.1', port: 0 });
+  t.teardown(() => agent.close());
+  const ask = async (): Promise<string> => {
+    const socket = connect(Number(agent.address.split(':').at(-1)), '127.0.0.1');
+    let line = '';
+    for await (const chunk of socket) line += String(chunk);
+    return line;
+  };
+  t.equal(await ask(), 'ready up 75%\n');
+  backend.load = 1;
+  t.equal(await ask(), 'ready up 1%\n');
+  backend.reason = 'the disk is full';
+  t.equal(await ask(), 'drain\n');
+  backend.reason = null;
+  backend.health = 'draining';
+  t.equal(await ask(), 'drain\n');
+  const taken = { host: '127.0.0.1', port: Number(agent.address.split(':').at(-1)) };
+  await t.rejects(startAgentCheck(backend, taken), { code: 'SLUICE_LISTEN' });
 });

@@ -38,6 +38,8 @@ t.test('bad configuration is refused with its path', async (t) => {
     [{ limits: [] }, 'limits', /expected an object/],
     [{ limits: { headerBytes: 8192, messageBytes: 4096 } }, 'limits.headerBytes', /at most limits.messageBytes/],
     [{ log: { ephemeral: [7] } }, 'log.ephemeral', /list/],
+    [{ drain: { rate: 10, rateMax: 5 } }, 'drain.rate', /at most drain.rateMax/],
+    [{ drain: { target: 'http://x' } }, 'drain.target', /ws: or wss: URL/],
     [{ connections: 1, cores: 2 }, 'connections', /one for each core/],
     [{ auth: { keys: {} } }, 'auth.keys', /list/],
     [{ auth: { keys: [{ alg: 'HS256' }] } }, 'auth.keys[0]', /exactly one of secret/],

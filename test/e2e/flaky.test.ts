@@ -1,0 +1,60 @@
+/**
+ * Clients whose network breaks all the time, and a gateway that is killed: each application message once and in order, at everybody.
+ * SLUICE_FLAKY_SECONDS and SLUICE_FLAKY_CLIENTS set how long and how many (10 and 60 by default).
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startFlakyProxy } from '../support/flaky-proxy.js';
+import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { pause, percentile, Traffic } from '../support/traffic.js';
+
+const SECONDS = Number(process.env['SLUICE_FLAKY_SECONDS'] ?? 10);
+const CLIENTS = Number(process.env['SLUICE_FLAKY_CLIENTS'] ?? 60);
+
+t.setTimeout(SECONDS * 2000 + 180_000);
+
+function folder(t: Test): string {
+  const data = mkdtempSync(join(tmpdir(), 'sluice-flaky-'));
+  t.teardown(() => rmSync(data, { recursive: true, force: true }));
+  return data;
+}
+
+t.test('a network that breaks every few seconds', { timeout: SECONDS * 1000 + 90_000 }, async (t) => {
+  const server = await startSluice(['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--data', folder(t)]);
+  t.teardown(() => server.stop('SIGKILL'));
+  const { hostname, port } = new URL(server.url);
+  const proxy = await startFlakyProxy({ host: hostname, port: Number(port) }, 2000);
+  t.teardown(() => proxy.close());
+  const url = (): string => `ws://127.0.0.1:${proxy.port}`;
+  const traffic = new Traffic({ url, clients: CLIENTS, channels: Math.ceil(CLIENTS / 10), pauseMs: 200 });
+  await traffic.start();
+  await pause(SECONDS * 1000);
+  proxy.calm();
+  const problems = await traffic.finish();
+  t.comment(`${proxy.cuts} cuts, ${traffic.resumes} of ${traffic.opens} connections resumed`);
+  t.comment(`${traffic.acknowledged} publishes, p99 ${percentile(traffic.ackMs, 0.99).toFixed(0)} ms`);
+  t.same(problems, []);
+  t.ok(proxy.cuts > CLIENTS);
+  t.ok(traffic.resumes > traffic.opens * 0.5, 'sessions go on');
+});
+
+t.test('a gateway that is killed and started again', { timeout: 120_000 }, async (t) => {
+  const config = ['serve', '--data', folder(t), '--admin', '127.0.0.1:0'];
+  let server: SluiceProcess = await startSluice([...config, '--listen', '127.0.0.1:0']);
+  t.teardown(() => server.stop('SIGKILL'));
+  const listen = new URL(server.url).host;
+  const traffic = new Traffic({ url: () => server.url, clients: 40, channels: 4, pauseMs: 50 });
+  await traffic.start();
+  for (let round = 0; round < 4; round += 1) {
+    await pause(500 + Math.random() * 500);
+    await server.stop('SIGKILL');
+    server = await startSluice([...config, '--listen', listen]);
+  }
+  await pause(1000);
+  const problems = await traffic.finish();
+  t.comment(`${traffic.resumes} of ${traffic.opens} connections resumed, ${traffic.acknowledged} publishes`);
+  t.same(problems, []);
+  t.ok(traffic.resumes > 40, 'sessions outlive the process');
+});

@@ -19,6 +19,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
   const config = makeConfig(attach === null ? raw : mergeConfig(raw, engineConfig(attach.name)));
   const server = await startServer(config, {
     onNotice: (kind, core, value) => note(`${kind} (core ${core}, ${value})`),
+    onStore: (error) => note(error === null ? 'the message log can be written again' : `${error.message}; publishes are refused meanwhile`),
     ...(attach === null ? {} : { attach }),
     onEnd: (error) => {
       note(`${error.message}\n${error.remedy}`);

@@ -6,7 +6,7 @@
 import type { AdminBackend } from '../admin/backend.js';
 import type { EngineEvents, EngineNotice, Row } from '../engine/port.js';
 import type { Snapshot } from '../engine/snapshot.js';
-import { CLOSE, type CloseCode } from '../errors.js';
+import { CLOSE, type CloseCode, StoreError } from '../errors.js';
 import type { FirstResult } from '../store/types.js';
 import type { PublishRequest } from '../sequence/types.js';
 import { SESSION } from '../session/table.js';
@@ -29,6 +29,8 @@ export interface GatewayOptions extends GatewayDeps {
   /** What the admin API tells about the engine. */
   readonly host: HostInfo;
   readonly onNotice?: (kind: EngineNotice, core: number, value: number) => void;
+  /** Once when commits begin to fail, with the reason, and once with null when they succeed again. */
+  readonly onStore?: (error: StoreError | null) => void;
 }
 
 export class Gateway implements EngineEvents {
@@ -42,6 +44,8 @@ export class Gateway implements EngineEvents {
   readonly #load = new LoadMeter();
   readonly #admin: AdminView;
   readonly #onNotice: NonNullable<GatewayOptions['onNotice']>;
+  readonly #onStore: NonNullable<GatewayOptions['onStore']>;
+  #storeFails = false;
   #pumpQueued = false;
   /** Resolves stop(). */
   #onEmpty: (() => void) | null = null;
@@ -75,6 +79,7 @@ export class Gateway implements EngineEvents {
     this.#admin = new AdminView(parts, options.host, this.#drainControl());
     this.admin = this.#admin;
     this.#onNotice = options.onNotice ?? (() => undefined);
+    this.#onStore = options.onStore ?? (() => undefined);
   }
 
   /** Begins the periodic work; the engine's events may come from here on. */
@@ -149,6 +154,10 @@ export class Gateway implements EngineEvents {
 
   onResult(request: PublishRequest, error: Error | null, result: FirstResult | null, duplicate: boolean): void {
     this.#admin.countResult(error, duplicate);
+    if (error instanceof StoreError && !this.#storeFails) {
+      this.#storeFails = true;
+      this.#onStore(error);
+    }
     if (request.row < 0) {
       request.done?.(error, result, duplicate);
       return;
@@ -164,6 +173,9 @@ export class Gateway implements EngineEvents {
 
   onCommit(count: number, seconds: number, oldestWait: number): void {
     this.#admin.countCommit(count, seconds, oldestWait);
+    if (!this.#storeFails) return;
+    this.#storeFails = false;
+    this.#onStore(null);
   }
 
   // --- the end

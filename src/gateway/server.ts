@@ -8,7 +8,7 @@ import {
   attachEngine, startEngine, type AttachedEngine, type AttachmentEnd, type AttachOptions, type EngineHost, type EngineNotice,
   type EngineStartOptions,
 } from '../engine/index.js';
-import { AttachError } from '../errors.js';
+import { AttachError, type StoreError } from '../errors.js';
 import { loadSessionSecret } from '../session/secret.js';
 import { LmdbMessageLog } from '../store/lmdb-message-log.js';
 import { LmdbSessionStore } from '../store/lmdb-session-store.js';
@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly onEnd?: (error: AttachError) => void;
   /** Something for the operator's log. */
   readonly onNotice?: (kind: EngineNotice, core: number, value: number) => void;
+  /** The log cannot be written; null: it can again. */
+  readonly onStore?: (error: StoreError | null) => void;
 }
 
 export interface Server {

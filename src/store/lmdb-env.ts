@@ -1,4 +1,4 @@
-import { closeSync, constants, accessSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, accessSync, existsSync, mkdirSync, openSync, readSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { reason, storeError } from './store-failure.js';
@@ -17,6 +17,8 @@ const FILE = 'log.mdb';
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
 const TABLE_NAMES: ReadonlySet<string> = new Set(['chunks', 'segments', 'keys', 'filters', 'channels', 'meta']);
+/** LMDB maps files into memory: a page for which there is no block any more would end the process without a word. */
+const MIN_FREE_BYTES = 1 << 18;
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 
 /**
@@ -68,13 +70,20 @@ export class LmdbEnv {
       throw new DataFolderError(this.path, `cannot be opened as a message log (${reason(error)})`, { cause: error });
     }
     this.#root = root;
+    try {
+      this.#tables = this.#openTables(root);
+    } catch (error) {
+      void root.close();
+      if (error instanceof DataFolderError) throw error;
+      throw new DataFolderError(this.path, `cannot be opened as a message log (${reason(error)})`, { cause: error });
+    }
+  }
+
+  #openTables(root: RootDatabase<Buffer, Buffer>): Tables {
     // lmdb-js ends the names of tables with a NUL.
     const foreign = [...root.getKeys()].map((key) => key.toString('latin1').replace('\0', '')).filter((name) => !TABLE_NAMES.has(name));
-    if (foreign.length > 0) {
-      void root.close();
-      throw new DataFolderError(this.path, `belongs to something else: it has a table "${foreign[0]}"`);
-    }
-    this.#tables = {
+    if (foreign.length > 0) throw new DataFolderError(this.path, `belongs to something else: it has a table "${foreign[0]}"`);
+    return {
       chunks: root.openDB({ name: 'chunks', ...BINARY }) as Table,
       segments: root.openDB({ name: 'segments', ...BINARY }) as Table,
       keys: root.openDB({ name: 'keys', ...BINARY }) as Table,
@@ -164,6 +173,11 @@ function prepareFolder(folder: string): void {
     throw new DataFolderError(folder, `cannot be made or is not a folder (${reason(error)})`, { cause: error });
   }
   if (!statSync(folder).isDirectory()) throw new DataFolderError(folder, 'is not a folder');
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < MIN_FREE_BYTES) {
+    const message = `the disk is full: ${Math.floor((bavail * bsize) / 1024)} KiB are free, a start needs ${MIN_FREE_BYTES / 1024}`;
+    throw new DataFolderError(folder, message, { remedy: 'Free some space there, or name another folder with --data.' });
+  }
   try {
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {

@@ -69,6 +69,7 @@ export class LmdbMessageLog implements MessageLog {
       const limits = { maxAgeMs: this.#maxAgeMs, maxBytes: options.maxBytes ?? null };
       this.#tables = new TableWriter({
         env: this.#env, journal: this.#journal, index: this.#index, keys, channels: this.#channels, limits, now: this.#now, state,
+        pressed: () => this.#isFull(1 / 2),
       });
     } catch (error) {
       this.#lock.release();

@@ -27,6 +27,8 @@ export interface TableWriterOptions {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly state: TableState;
+  /** Whether the generation behind the one that is being moved will soon be full. */
+  readonly pressed: () => boolean;
 }
 
 const FORMAT_KEY = Buffer.from('format');
@@ -35,6 +37,9 @@ const STATE_KEY = Buffer.from('state');
 const NEW_LOG = { generation: 0, commit: 0, maxLamport: 0, maxTimestamp: 0, nextChunk: 1, position: 0 };
 /** Messages that one commit moves: one or two milliseconds of this thread. */
 const SLICE_MESSAGES = 2048;
+/** A slice's time as a share of the time until the next, while there is time; and the longest wait. */
+const DRAIN_SHARE = 1 / 4;
+const MAX_PAUSE_MS = 50;
 /** After a failure, milliseconds until the next attempt that nobody waits for. */
 const RETRY_MS = 1_000;
 /** Chunks that retention removes with a commit, beside twice as many as the commit adds. */
@@ -126,6 +131,7 @@ export class TableWriter {
     const state = this.#stateBehind(drain);
     while (!drain.done) {
       if (this.#closing) return;
+      const started = performance.now();
       try {
         await this.#commit((tables) => this.#slice(tables, drain, state));
       } catch (error) {
@@ -135,11 +141,19 @@ export class TableWriter {
         throw error;
       }
       this.#written();
+      await this.#pause(performance.now() - started);
     }
     this.#state = { ...state, ...drain.position, seed: this.#state.seed };
     this.#staleEnd = this.#state.nextChunk;
     this.#drain = null;
     tail.drained();
+  }
+
+  /** Slices one behind the other would take the CPU and the disk from publishes for as long as a generation takes. */
+  async #pause(sliceMs: number): Promise<void> {
+    if (this.#closing || this.#options.pressed()) return;
+    const wait = Math.min(MAX_PAUSE_MS, sliceMs * (1 / DRAIN_SHARE - 1));
+    await new Promise((resolve) => setTimeout(resolve, wait));
   }
 
   #stateBehind({ generation }: IndexDrain): JournalStart {

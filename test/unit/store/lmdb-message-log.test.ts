@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { StoreError } from '../../../src/errors.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../../../src/store/lmdb-message-log.js';
+import { diskMissing, mountDisk, unmountDisk } from '../../support/small-disk.js';
 import { entries, entry } from './entries.js';
 import { messageLogSuite, readAll, type LogUnderTest } from './message-log-suite.js';
 
@@ -59,11 +60,20 @@ t.test('folders that cannot be used are refused with their path', async (t) => {
   t.notOk(existsSync(join(folder, 'foreign', 'sluice.lock')), 'a refused folder is left unlocked');
 });
 
-t.test('an unwritable folder is refused', { skip: process.getuid?.() === 0 ? 'root may write everywhere' : false }, async (t) => {
+const ROOT = process.getuid?.() === 0;
+const missing = diskMissing();
+
+/** Root may write everywhere but on a file system that is read-only. */
+t.test('an unwritable folder is refused', { skip: ROOT && missing }, async (t) => {
   const folder = join(t.testdir({ locked: {} }), 'locked');
-  chmodSync(folder, 0o500);
-  t.throws(() => new LmdbMessageLog({ folder }), { name: 'DataFolderError' });
-  chmodSync(folder, 0o700);
+  if (ROOT) mountDisk(folder, 'ro,size=1m');
+  else chmodSync(folder, 0o500);
+  try {
+    t.throws(() => new LmdbMessageLog({ folder }), { name: 'DataFolderError', path: folder, message: /cannot be written/ });
+  } finally {
+    if (ROOT) unmountDisk(folder);
+    else chmodSync(folder, 0o700);
+  }
 });
 
 t.test('a database of another program is refused', async (t) => {
@@ -139,16 +149,10 @@ t.test('retention by bytes', async (t) => {
   t.ok(headSeq - oldestSeq > 150 && headSeq - oldestSeq < 900, `${headSeq - oldestSeq} messages are left`);
 });
 
-const NEEDS_ROOT = { skip: process.getuid?.() === 0 ? false : 'needs root to mount a tmpfs' };
-
-t.test('a full disk refuses appends, acknowledges nothing, and mends', NEEDS_ROOT, async (t) => {
+t.test('a full disk refuses appends, acknowledges nothing, and mends', { skip: missing }, async (t) => {
   const folder = join(t.testdir(), 'small');
   mkdirSync(folder);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder]);
-  } catch (error) {
-    return t.comment(`tmpfs cannot be mounted: ${String(error)}`);
-  }
+  mountDisk(folder, 'size=8m');
   let log: LmdbMessageLog | null = null;
   try {
     log = new LmdbMessageLog({ folder });
@@ -176,7 +180,7 @@ t.test('a full disk refuses appends, acknowledges nothing, and mends', NEEDS_ROO
     t.strictSame(readAll(log, a, 1, 1000, 1e9).seqs, Array.from({ length: seq }, (_, i) => i + 1));
   } finally {
     await log?.close();
-    execFileSync('umount', [folder]);
+    unmountDisk(folder);
   }
 });
 

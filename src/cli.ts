@@ -39,4 +39,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+// Who reads the output may have seen enough (`sluice doctor | head -1`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
 process.exitCode = await main(process.argv.slice(2));

@@ -3,7 +3,7 @@ find_path(SLUICE_BENCHMARK benchmark/benchmark.h)
 file(GLOB_RECURSE bench_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/native/bench/*_bench.cpp)
 if(SLUICE_BENCHMARK AND bench_files)
   add_executable(sluice_bench ${bench_files})
-  target_link_libraries(sluice_bench PRIVATE sluice_all benchmark benchmark_main Threads::Threads)
+  target_link_libraries(sluice_bench PRIVATE sluice_all sluice_wiregen benchmark benchmark_main Threads::Threads)
 endif()
 
 sluice_sources(load load_files)

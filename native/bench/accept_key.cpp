@@ -10,30 +10,26 @@ namespace sluice::load {
 
 namespace {
 
-uint32_t round_constant(int i) noexcept {
-  constexpr uint32_t kConstants[4] = {0x5a827999u, 0x6ed9eba1u, 0x8f1bbcdcu, 0xca62c1d6u};
-  return kConstants[i / 20];
-}
-
-uint32_t round_function(int i, uint32_t b, uint32_t c, uint32_t d) noexcept {
-  if (i < 20) return (b & c) | (~b & d);
-  if (i >= 40 && i < 60) return (b & c) | (b & d) | (c & d);
-  return b ^ c ^ d;
-}
-
 void compress(uint32_t state[5], const uint8_t* block) noexcept {
   uint32_t w[80];
   for (int i = 0; i < 16; ++i) w[i] = load_be32(block + i * 4);
   for (int i = 16; i < 80; ++i) w[i] = std::rotl(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
   uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
-  for (int i = 0; i < 80; ++i) {
-    uint32_t next = std::rotl(a, 5) + round_function(i, b, c, d) + e + w[i] + round_constant(i);
-    e = d;
-    d = c;
-    c = std::rotl(b, 30);
-    b = a;
-    a = next;
-  }
+  // Twenty rounds of each kind (RFC 3174 §5), so that none of them has to ask which it is.
+  const auto rounds = [&](int from, uint32_t constant, auto mix) {
+    for (int i = from; i < from + 20; ++i) {
+      uint32_t next = std::rotl(a, 5) + mix() + e + w[i] + constant;
+      e = d;
+      d = c;
+      c = std::rotl(b, 30);
+      b = a;
+      a = next;
+    }
+  };
+  rounds(0, 0x5a827999u, [&] { return d ^ (b & (c ^ d)); });
+  rounds(20, 0x6ed9eba1u, [&] { return b ^ c ^ d; });
+  rounds(40, 0x8f1bbcdcu, [&] { return (b & c) | (d & (b | c)); });
+  rounds(60, 0xca62c1d6u, [&] { return b ^ c ^ d; });
   state[0] += a;
   state[1] += b;
   state[2] += c;

@@ -13,7 +13,8 @@ namespace sluice::wiregen {
 
 SegmentWriter::SegmentWriter(nic::Nic& nic, const Settings& settings) : nic_(nic), settings_(settings) {
   const nic::NicCapabilities& able = nic.capabilities();
-  offload_ = able.tx_ip_checksum && able.tx_l4_checksum;
+  ip_offload_ = able.tx_ip_checksum;
+  l4_offload_ = able.tx_l4_checksum;
   wire::EthernetView::write(template_, settings.server_mac, able.mac.bytes, wire::kTypeIpv4, 0);
   uint8_t source[4] = {};
   uint8_t target[4];
@@ -76,26 +77,30 @@ void SegmentWriter::send(nic::Packet* packet, const Segment& segment, uint32_t p
 void SegmentWriter::checksum(nic::Packet* packet, uint32_t tcp_bytes, uint32_t segment_bytes) noexcept {
   uint8_t* const ip = packet->data + wire::EthernetView::kBytes;
   uint8_t* const tcp = ip + 20;
+  packet->flags = 0;
+  packet->l2_bytes = wire::EthernetView::kBytes;
+  packet->l3_bytes = 20;
+  packet->l4_bytes = static_cast<uint8_t>(tcp_bytes);
+  if (ip_offload_) {
+    packet->flags |= nic::kTxIpChecksum;
+    wire::store_checksum(ip + 10, 0);
+  } else {
+    // The template holds the checksum of a header with no length and no source: only these change (RFC 1624).
+    uint16_t stored = wire::load_checksum(template_ + wire::EthernetView::kBytes + 10);
+    stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 2));
+    stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 12));
+    stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 14));
+    wire::store_checksum(ip + 10, stored);
+  }
   wire::Checksum sum;
   wire::add_pseudo_header_v4(sum, ip + 12, ip + 16, wire::kProtocolTcp, static_cast<uint16_t>(segment_bytes));
-  if (offload_) {
-    packet->flags = nic::kTxIpChecksum | nic::kTxL4Checksum;
-    packet->l2_bytes = wire::EthernetView::kBytes;
-    packet->l3_bytes = 20;
-    packet->l4_bytes = static_cast<uint8_t>(tcp_bytes);
-    wire::store_checksum(ip + 10, 0);
+  if (l4_offload_) {
+    packet->flags |= nic::kTxL4Checksum;
     wire::store_checksum(tcp + wire::TcpView::kChecksumOffset, sum.raw());
-    return;
+  } else {
+    sum.add(tcp, segment_bytes);
+    wire::store_checksum(tcp + wire::TcpView::kChecksumOffset, sum.finish());
   }
-  packet->flags = 0;
-  // The template holds the checksum of a header with no length and no source: only these change (RFC 1624).
-  uint16_t stored = wire::load_checksum(template_ + wire::EthernetView::kBytes + 10);
-  stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 2));
-  stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 12));
-  stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 14));
-  wire::store_checksum(ip + 10, stored);
-  sum.add(tcp, segment_bytes);
-  wire::store_checksum(tcp + wire::TcpView::kChecksumOffset, sum.finish());
 }
 
 void SegmentWriter::queue(nic::Packet* packet) noexcept {

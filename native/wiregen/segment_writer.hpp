@@ -63,7 +63,8 @@ class SegmentWriter {
   nic::Nic& nic_;
   const Settings& settings_;
   uint8_t template_[kEthernetIp] = {};
-  bool offload_;
+  bool ip_offload_;
+  bool l4_offload_;
   std::vector<nic::Packet*> backlog_;
   size_t sent_ = 0;
   Counters counters_;

@@ -9,10 +9,15 @@ import { runCases, type BenchCase, type Outcome } from './lib/runner.js';
 import { FULL, SMOKE, type Settings } from './lib/settings.js';
 import { missedBars, tabulate } from './lib/verdict.js';
 import { htmlReport } from './report/html.js';
+import { wireHtml, wireText } from './report/wire.js';
 import { textReport } from './report/table.js';
 import { compareCases, connectCase, echoCase, fanoutCase } from './scenarios/cases.js';
 import { idleCase } from './scenarios/idle.js';
 import { runPublish } from './scenarios/publish.js';
+import { linkLacking } from './wire/link.js';
+import { runToJson as wireJson } from './wire/results.js';
+import { runWire } from './wire/run.js';
+import { wireScenario, type WireScenario } from './wire/scenarios.js';
 
 const USAGE = `usage: sluice bench SCENARIO [options]
 
@@ -21,6 +26,8 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   idle        --from 2000 --connections 12000
   connect     --connections 64
   publish     --connections 64 --depth 64 --channels 16 --subscribers 16 [--rate R]
+  c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S]   all of it on one virtio-user link
+  echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
   compare     the cases above that have a bar, against uWebSockets.js and ws
 
   --rounds N     measurements of each server, 5 by default
@@ -54,6 +61,8 @@ const OPTIONS = {
   smoke: { type: 'boolean' },
   strict: { type: 'boolean' },
   quiet: { type: 'boolean' },
+  driver: { type: 'string' },
+  hold: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -121,14 +130,47 @@ function runOf(scenario: string, argv: readonly string[], settings: Settings, ca
   };
 }
 
-function publishRun(run: Run, values: Values): void {
-  if (typeof values.json === 'string') writeFile(values.json, runToJson(run));
-  if (typeof values.html === 'string') writeFile(values.html, htmlReport(run));
+function saveTexts({ date, scenario }: Pick<Run, 'date' | 'scenario'>, json: string, html: string, values: Values): void {
+  if (typeof values.json === 'string') writeFile(values.json, json);
+  if (typeof values.html === 'string') writeFile(values.html, html);
   if (values.save !== true) return;
-  const stem = `${RESULTS}${run.date.slice(0, 16).replace(/[:T]/g, '-')}-${run.scenario}`;
-  writeFile(`${stem}.json`, runToJson(run));
-  writeFile(`${stem}.html`, htmlReport(run));
+  const stem = `${RESULTS}${date.slice(0, 16).replace(/[:T]/g, '-')}-${scenario}`;
+  writeFile(`${stem}.json`, json);
+  writeFile(`${stem}.html`, html);
   process.stderr.write(`saved ${stem}.json\n`);
+}
+
+/** What is played on a wire, or null where the scenario is one over sockets. */
+function wireOf(scenario: string, values: Values, settings: Settings): WireScenario | null {
+  if (values.driver !== undefined && values.driver !== 'dpdk') throw new ArgumentError('--driver: only dpdk; --arms picks the others');
+  if (scenario !== 'c10m' && values.driver === undefined) return null;
+  const small = settings.smoke;
+  const [full, smoke] = scenario === 'c10m' ? [1_000_000, 1000] : [1000, 100];
+  const wire = wireScenario(scenario, {
+    connections: numberOf(values, 'connections', small ? smoke : full),
+    size: numberOf(values, 'size', 64),
+    depth: numberOf(values, 'depth', 1),
+    rate: values.rate === undefined ? null : numberOf(values, 'rate', 1),
+    durationS: numberOf(values, 'duration', small ? 1 : scenario === 'c10m' ? 60 : 3),
+    warmupS: settings.warmupS,
+    holdS: numberOf(values, 'hold', small ? 0.5 : 10),
+  });
+  if (wire === null) throw new ArgumentError(`${scenario} is not played with --driver dpdk`);
+  return wire;
+}
+
+async function playWire(wire: WireScenario, name: string, argv: readonly string[], values: Values, settings: Settings): Promise<number> {
+  const lacking = linkLacking(wire.connections);
+  if (lacking !== null) {
+    if (!settings.smoke) throw new Error(lacking);
+    process.stdout.write(`SKIPPED: bench ${name}: ${lacking}\n`);
+    return 0;
+  }
+  const result = await runWire(wire, { name, command: `sluice bench ${argv.join(' ')}`, smoke: settings.smoke, quiet: settings.quiet });
+  process.stdout.write(`${wireText(result)}\n`);
+  saveTexts(result, wireJson(result), wireHtml(result), values);
+  if (!result.ok) return 1;
+  return values.strict === true && result.checks.some((one) => !one.met) ? 1 : 0;
 }
 
 async function run(argv: readonly string[]): Promise<number> {
@@ -139,6 +181,8 @@ async function run(argv: readonly string[]): Promise<number> {
     return values.help === true ? 0 : 2;
   }
   const settings = settingsOf(values);
+  const wire = wireOf(scenario, values, settings);
+  if (wire !== null) return playWire(wire, scenario, argv, values, settings);
   const machine = describeMachine();
   const number = (name: keyof Values, fallback: number): number => numberOf(values, name, fallback);
   const cases = casesOf(scenario, values, settings);
@@ -153,7 +197,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
   const tables = tabulate(result);
   process.stdout.write(`${textReport(result, tables)}\n`);
-  publishRun(result, values);
+  saveTexts(result, runToJson(result), htmlReport(result), values);
   const missed = settings.smoke ? [] : missedBars(tables);
   if (missed.length > 0) process.stdout.write(`bars missed: ${missed.join('; ')}\n`);
   return values.strict === true && missed.length > 0 ? 1 : 0;

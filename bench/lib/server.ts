@@ -27,7 +27,16 @@ export class Server {
 
   /** Resolves with the first line "ready … ws://…"; rejects with what it wrote when it ends before. */
   static async start(command: readonly string[]): Promise<Server> {
+    return Server.launch(command).ready;
+  }
+
+  /** The same for who must know the process before it is ready. */
+  static launch(command: readonly string[]): { readonly pid: number; readonly ready: Promise<Server> } {
     const child = startPinned(command, SERVER_CPU);
+    return { pid: child.pid ?? 0, ready: Server.#whenReady(child, command) };
+  }
+
+  static async #whenReady(child: ChildProcess, command: readonly string[]): Promise<Server> {
     let output = '';
     const url = await new Promise<string>((resolve, reject) => {
       const timer = setTimeout(() => fail(`not ready after ${READY_WITHIN_MS / 1000} s`), READY_WITHIN_MS);

@@ -1,0 +1,143 @@
+import { curve } from '../lib/histogram.js';
+import { total, type Owners } from '../wire/memory.js';
+import { bytesPerConnection, type Check, type WireRun } from '../wire/results.js';
+import type { PhaseResult } from '../wire/wiregen.js';
+import { STYLE } from './style.js';
+import { bytes, escapeHtml, line, micros, short, svg, text, ticks } from './svg.js';
+
+const OWNERS: readonly (readonly [keyof Owners, string])[] = [
+  ['process', 'process'],
+  ['region', 'shared region'],
+  ['hugepages', 'huge pages'],
+];
+
+function figure(phase: PhaseResult): string {
+  const words: string[] = [];
+  if (phase.opened_per_second !== undefined) words.push(`${short(phase.opened_per_second)} openings/s`);
+  if (phase.per_second !== undefined) words.push(`${short(phase.per_second)}/s`);
+  if (phase.per_cpu_second !== undefined) words.push(`${short(phase.per_cpu_second)} per server CPU-second`);
+  const { latency } = phase;
+  if (latency !== undefined && latency.count > 0) {
+    words.push(`p50 ${micros(latency.p50_us)}, p99 ${micros(latency.p99_us)}`);
+    words.push(`p99.9 ${micros(latency.p999_us)}, max ${micros(latency.max_us)}`);
+  }
+  return words.join(', ');
+}
+
+function checkText({ what, measured, bar, of, met }: Check): string {
+  return `${met ? 'met   ' : 'missed'}  ${what}: ${short(measured)} (bar: ${of === 'at-least' ? 'at least' : 'at most'} ${short(bar)})`;
+}
+
+/** What a terminal shows at the end. */
+export function wireText(run: WireRun): string {
+  const lines = run.phases.map((phase) => `${phase.phase.padEnd(8)} ${phase.seconds.toFixed(1).padStart(7)} s  ${figure(phase)}`);
+  const perConnection = OWNERS.map(([owner, name]) => `${name} ${bytes(bytesPerConnection(run.points, (memory) => memory[owner]))}`);
+  lines.push(`memory per connection: ${bytes(bytesPerConnection(run.points, total))} (${perConnection.join(', ')})`);
+  const { wire } = run;
+  const frames = `frames ${short(wire['frames_in'] ?? 0)} in, ${short(wire['frames_out'] ?? 0)} out`;
+  lines.push(`${frames}, ${wire['retransmits'] ?? 0} retransmitted`);
+  if (run.failure !== null) lines.push(`FAILED: ${run.failure}`);
+  return [...lines, ...run.checks.map(checkText)].join('\n');
+}
+
+const WIDTH = 720;
+const HEIGHT = 240;
+const LEFT = 70;
+
+interface Axes {
+  x(value: number): number;
+  y(value: number): number;
+  readonly frame: readonly string[];
+}
+
+function axes(maxX: number, maxY: number, labelX: (value: number) => string, labelY: (value: number) => string): Axes {
+  const x = (value: number): number => LEFT + (value / (maxX || 1)) * (WIDTH - LEFT - 120);
+  const y = (value: number): number => HEIGHT - 30 - (value / (maxY || 1)) * (HEIGHT - 50);
+  const frame = [
+    ...ticks(maxX).map((value) => text(x(value), HEIGHT - 10, labelX(value), 'class="tick"')),
+    ...ticks(maxY).map((value) => {
+      const grid = line(LEFT, y(value), WIDTH - 120, y(value), 'class="grid"');
+      return grid + text(LEFT - 8, y(value) + 4, labelY(value), 'class="tick end"');
+    }),
+  ];
+  return { x, y, frame };
+}
+
+const COLOURS = ['c-uws', 'c-sluice-epoll', 'c-sluice-uring', 'c-ws'] as const;
+
+function path(points: readonly (readonly [number, number])[], colour: string): string {
+  return `<polyline class="line ${colour}" points="${points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ')}"/>`;
+}
+
+/** Memory of the server against connections, by owner: a straight line, if a connection costs what it costs. */
+function memoryChart(run: WireRun): string {
+  const rising = run.points.filter((point, index) => index === 0 || point.connections >= (run.points[index - 1]?.connections ?? 0));
+  const maxX = Math.max(1, ...rising.map((point) => point.connections));
+  const maxY = Math.max(...rising.map((point) => total(point.memory)));
+  const { x, y, frame } = axes(maxX, maxY, short, bytes);
+  const series = [...OWNERS.map(([owner, name]) => [name, (m: Owners): number => m[owner]] as const), ['all', total] as const];
+  const lines = series.map(([name, of], index) => {
+    const colour = COLOURS[index] ?? 'c-ws';
+    const points = rising.map((point) => [x(point.connections), y(of(point.memory))] as const);
+    const last = points.at(-1) ?? [LEFT, HEIGHT];
+    return path(points, colour) + text(last[0] + 6, last[1] + 4, name, `class="key ${colour}"`);
+  });
+  return svg(WIDTH, HEIGHT, 'server memory against connections', [...frame, ...lines]);
+}
+
+/** Latency by quantile on a scale of nines, of every phase that has one. */
+function latencyCharts(run: WireRun): string {
+  return run.phases
+    .map((phase, index) => ({ phase, index }))
+    .filter(({ phase }) => (phase.latency?.count ?? 0) > 0)
+    .map(({ phase, index }) => {
+      const measured = phase.latency === undefined ? [] : curve([phase.latency]);
+      const points = measured.map((at) => [-Math.log10(1 - at.quantile), at.us] as const);
+      const maxX = Math.max(1, ...points.map(([nines]) => nines));
+      const maxY = Math.max(...points.map(([, us]) => us));
+      const digits = (value: number): number => Math.max(0, Math.ceil(value) - 2);
+      const nines = (value: number): string => (value === 0 ? '0' : `${(100 * (1 - 10 ** -value)).toFixed(digits(value))}%`);
+      const { x, y, frame } = axes(maxX, maxY, nines, micros);
+      const curveLine = path(points.map(([at, us]) => [x(at), y(us)] as const), 'c-sluice-epoll');
+      const title = `${index + 1}. ${phase.phase}`;
+      return `<h3>${escapeHtml(title)}</h3>${svg(WIDTH, HEIGHT, `${title}: latency by quantile`, [...frame, curveLine])}`;
+    })
+    .join('');
+}
+
+function checkTile({ what, measured, bar, of, met }: Check): string {
+  const aim = `${of === 'at-least' ? 'at least' : 'at most'} ${short(bar)}`;
+  return `<div class="tile ${met ? 'good' : 'bad'}"><span class="soft">${escapeHtml(what)}</span><b>${short(measured)}</b>
+<span class="soft">${aim}</span></div>`;
+}
+
+export function wireHtml(run: WireRun): string {
+  const { machine } = run;
+  const facts = `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memory_gib} GiB · Linux ${machine.kernel} · Node ${machine.node}`;
+  const rows = run.phases.map((phase, index) => {
+    const played = escapeHtml(run.lines[run.lines.length - run.phases.length + index] ?? phase.phase);
+    return `<tr><td class="about"><code>${played}</code></td><td>${phase.seconds.toFixed(1)} s</td><td>${short(phase.ready)}</td>
+<td class="about">${escapeHtml(figure(phase))}</td></tr>`;
+  });
+  const owners = OWNERS.map(([owner, name]) => {
+    const each = bytesPerConnection(run.points, (memory) => memory[owner]);
+    return `<tr><td>${name}</td><td>${bytes(run.points[0]?.memory[owner] ?? 0)}</td><td>${bytes(each)}</td></tr>`;
+  });
+  const failed = run.failure === null ? '' : `<p class="missed">Failed: ${escapeHtml(run.failure)}</p>`;
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>sluice bench ${escapeHtml(run.scenario)}, ${run.date.slice(0, 10)}</title><style>${STYLE}</style></head><body><main>
+<h1>sluice bench ${escapeHtml(run.scenario)}: ${short(run.connections)} connections</h1>
+<p class="soft">${escapeHtml(run.date)} · commit ${escapeHtml(run.commit)} · <code>${escapeHtml(run.command)}</code></p>
+<p class="soft">${escapeHtml(facts)} · load before ${machine.load_before.toFixed(2)}</p>${failed}
+<div class="tiles">${run.checks.map(checkTile).join('')}</div>
+<section><h2>What was played</h2>
+<table><tr><th>phase</th><th>time</th><th>ready after</th><th class="about">measured</th></tr>${rows.join('')}</table></section>
+<section><h2>Server memory</h2>${memoryChart(run)}
+<table><tr><th>owner</th><th>before the first</th><th>per connection</th></tr>${owners.join('')}</table></section>
+<section><h2>Latency, from the moment at which each message was due</h2>${latencyCharts(run)}</section>
+<section><h2>How it was measured</h2><p>Server (<code>--driver dpdk</code>) and sluice-wiregen run on a CPU each, joined by a
+virtio-user link. Every upgrade, sequence number and body is checked; a loss that was not asked for fails the run.</p></section>
+</main></body></html>
+`;
+}

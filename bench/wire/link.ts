@@ -1,0 +1,108 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { ROOT, SLUICE_CLI } from '../lib/paths.js';
+import { scratchFolder } from '../lib/scratch.js';
+import { Server } from '../lib/server.js';
+import { Wiregen } from './wiregen.js';
+
+/** The server's address on the link, and the generator's, behind which the clients' network lies. */
+export const SERVER = '10.9.0.1';
+const ROUTER = '10.9.0.2';
+export const NETWORK = '10.128.0.0/9';
+const PORT = 9000;
+
+export interface LinkOptions {
+  readonly role: 'echo' | 'serve';
+  readonly clients: number;
+  /** Lines of the scenario behind its settings. */
+  readonly phases: readonly string[];
+  /** More settings: channels. */
+  readonly settings?: readonly string[];
+  readonly timeoutS: number;
+  readonly quiet: boolean;
+}
+
+interface Sizes {
+  readonly packets: number;
+  readonly megabytes: number;
+}
+
+/** Packet buffers of one side: bursts of all clients at once must find room, or retransmission is what is measured. */
+function sizesOf(clients: number): Sizes {
+  const packets = clients > 200_000 ? 262_144 : clients > 20_000 ? 131_072 : 32_768;
+  return { packets, megabytes: Math.ceil((packets * 2560) / 2 ** 20 / 64) * 64 + 64 };
+}
+
+/** Why no virtio-user link can be had here; null where it can. */
+export function linkLacking(clients: number): string | null {
+  if (process.getuid?.() !== 0) return 'DPDK takes root';
+  if (!existsSync(`${ROOT}build/Release/sluice_dpdk.so`)) return 'the dpdk driver was not built: install libdpdk-dev and build again';
+  const info = readFileSync('/proc/meminfo', 'utf8');
+  const free = Number(/^HugePages_Free:\s+(\d+)/m.exec(info)?.[1] ?? 0);
+  const kilobytes = Number(/^Hugepagesize:\s+(\d+)/m.exec(info)?.[1] ?? 2048);
+  const needed = Math.ceil((2 * sizesOf(clients).megabytes * 1024) / kilobytes);
+  if (free >= needed) return null;
+  return `${needed} free huge pages of ${kilobytes / 1024} MiB are needed and there are ${free}: sysctl -w vm.nr_hugepages=${needed}`;
+}
+
+/** A server on our own stack and the clients, joined by virtio-user: shared memory, no NIC, no kernel. */
+export class Link {
+  readonly server: Server;
+  readonly wiregen: Wiregen;
+
+  readonly #socket: string;
+
+  private constructor(server: Server, wiregen: Wiregen, socket: string) {
+    this.#socket = socket;
+    this.server = server;
+    this.wiregen = wiregen;
+  }
+
+  static async open(options: LinkOptions): Promise<Link> {
+    const lacking = linkLacking(options.clients);
+    if (lacking !== null) throw new Error(lacking);
+    // A socket's path has 107 characters at most.
+    const socket = join(tmpdir(), `sluice-link-${process.pid}.sock`);
+    const { packets, megabytes } = sizesOf(options.clients);
+    const common = `--no-pci --in-memory --single-file-segments --log-level=lib.vhost:error -m ${megabytes}`;
+    // The server's side makes the socket and waits for the other, so its process is known when the clients' begins.
+    const eal = `${common} --file-prefix sl${process.pid} --vdev=net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`;
+    const { pid, ready } = Server.launch(serverCommand(options, eal, packets - 1024));
+    const wiregen = new Wiregen({
+      scenario: [...settingsOf(options), ...options.phases],
+      eal: `${common} --file-prefix wg${process.pid} --vdev=net_vhost0,iface=${socket},queues=1,client=1`,
+      packets: packets - 1024,
+      serverPid: pid,
+      timeoutS: options.timeoutS,
+      quiet: options.quiet,
+    });
+    try {
+      return new Link(await ready, wiregen, socket);
+    } catch (error) {
+      await wiregen.stop();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.wiregen.stop();
+    await this.server.stop();
+    rmSync(this.#socket, { force: true });
+  }
+}
+
+function settingsOf({ role, clients, settings = [] }: LinkOptions): string[] {
+  const gateway = role === 'serve' ? ' path=/v1 protocol=sluice.v1' : '';
+  return [`server address=${SERVER}:${PORT}${gateway}`, `clients count=${clients} network=${NETWORK} local=${ROUTER}`, ...settings];
+}
+
+function serverCommand({ role, clients }: LinkOptions, eal: string, packets: number): string[] {
+  const device = ['--driver', 'dpdk', '--eal', eal, '--ip', `${SERVER}/24`, '--gateway', ROUTER, '--packets', String(packets)];
+  const command = [process.execPath, '--max-old-space-size=8192', SLUICE_CLI, role, ...device, '--listen', `${SERVER}:${PORT}`];
+  if (role === 'echo') return command;
+  // Rows for those that come back before their former connection is forgotten.
+  const rows = ['--connections', String(Math.ceil(clients * 1.1) + 1000)];
+  return [...command, ...rows, '--admin', '127.0.0.1:0', '--data', scratchFolder(), '--allow-anonymous', '--publish-rate', '0'];
+}

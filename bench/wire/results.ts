@@ -1,0 +1,58 @@
+import type { Machine } from '../lib/machine.js';
+import type { Owners } from './memory.js';
+import type { PhaseResult, WiregenResult } from './wiregen.js';
+
+/** A bar of the run, and what was measured against it. */
+export interface Check {
+  readonly what: string;
+  readonly measured: number;
+  readonly bar: number;
+  readonly of: 'at-least' | 'at-most';
+  readonly met: boolean;
+}
+
+/** The server's memory when a phase had ended. */
+export interface MemoryPoint {
+  readonly after: string;
+  readonly connections: number;
+  readonly memory: Owners;
+}
+
+/** A run on a virtio-user link, as it is kept. */
+export interface WireRun {
+  readonly format: 1;
+  readonly kind: 'wire';
+  readonly scenario: string;
+  readonly command: string;
+  readonly date: string;
+  readonly commit: string;
+  readonly smoke: boolean;
+  readonly machine: Machine;
+  readonly connections: number;
+  readonly lines: readonly string[];
+  readonly ok: boolean;
+  readonly failure: string | null;
+  readonly phases: readonly PhaseResult[];
+  readonly points: readonly MemoryPoint[];
+  readonly checks: readonly Check[];
+  readonly wire: WiregenResult['wire'];
+}
+
+export function check(what: string, measured: number, of: Check['of'], bar: number): Check {
+  return { what, measured, bar, of, met: of === 'at-least' ? measured >= bar : measured <= bar };
+}
+
+/** Bytes of server memory that one connection costs: growth between none and all of them. */
+export function bytesPerConnection(points: readonly MemoryPoint[], owner: (memory: Owners) => number): number {
+  const [first] = points;
+  if (first === undefined) return Number.NaN;
+  const most = points.reduce((best, point) => (point.connections > best.connections ? point : best), first);
+  if (most.connections === first.connections) return Number.NaN;
+  return (owner(most.memory) - owner(first.memory)) / (most.connections - first.connections);
+}
+
+export function runToJson(run: WireRun): string {
+  const { phases, ...head } = run;
+  const text = JSON.stringify(head, null, 2).replace(/\n\}$/, '');
+  return `${text},\n  "phases": [\n    ${phases.map((phase) => JSON.stringify(phase)).join(',\n    ')}\n  ]\n}\n`;
+}

@@ -1,0 +1,51 @@
+import { describeCommit, describeMachine } from '../lib/machine.js';
+import { Link } from './link.js';
+import { memoryByOwner } from './memory.js';
+import type { MemoryPoint, WireRun } from './results.js';
+import type { WireScenario } from './scenarios.js';
+import type { PhaseResult } from './wiregen.js';
+
+export interface RunOptions {
+  readonly name: string;
+  readonly command: string;
+  readonly smoke: boolean;
+  readonly quiet: boolean;
+}
+
+/** Plays a scenario on a virtio-user link against `--driver dpdk`, with the server's memory read as each phase ends. */
+export async function runWire(scenario: WireScenario, { name, command, smoke, quiet }: RunOptions): Promise<WireRun> {
+  const machine = describeMachine();
+  const { role, connections, settings, phases: lines, timeoutS } = scenario;
+  const link = await Link.open({ role, clients: connections, settings, phases: lines, timeoutS, quiet });
+  const points: MemoryPoint[] = [{ after: 'start', connections: 0, memory: memoryByOwner(link.server.pid) }];
+  const phases: PhaseResult[] = [];
+  try {
+    link.wiregen.onPhase = (result) => {
+      phases.push(result);
+      if (link.server.alive) points.push({ after: result.phase, connections: result.ready, memory: memoryByOwner(link.server.pid) });
+      // The drain begins with what makes the server drain.
+      if (lines[phases.length]?.startsWith('drain') === true) process.kill(link.server.pid, 'SIGTERM');
+    };
+    const result = await link.wiregen.end();
+    return {
+      format: 1,
+      kind: 'wire',
+      scenario: name,
+      command,
+      date: new Date().toISOString(),
+      commit: describeCommit(),
+      smoke,
+      machine,
+      connections,
+      lines: [...settings, ...lines],
+      ok: result.ok,
+      failure: result.failure ?? null,
+      phases,
+      points,
+      checks: smoke ? [] : scenario.checks(phases, points),
+      wire: result.wire,
+    };
+  } finally {
+    await link.close();
+  }
+}

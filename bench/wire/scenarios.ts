@@ -1,0 +1,116 @@
+import { bytesPerConnection, check, type Check, type MemoryPoint } from './results.js';
+import type { PhaseResult } from './wiregen.js';
+import { total } from './memory.js';
+
+/** What a scenario plays and what is expected of it. */
+export interface WireScenario {
+  readonly role: 'echo' | 'serve';
+  readonly connections: number;
+  readonly settings: readonly string[];
+  readonly phases: readonly string[];
+  /** In seconds, all phases together, generously. */
+  readonly timeoutS: number;
+  checks(phases: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[];
+}
+
+export interface WireNumbers {
+  readonly connections: number;
+  readonly size: number;
+  readonly depth: number;
+  readonly rate: number | null;
+  readonly durationS: number;
+  readonly warmupS: number;
+  readonly holdS: number;
+}
+
+const named = (phases: readonly PhaseResult[], name: string): PhaseResult[] => phases.filter((phase) => phase.phase === name);
+const NO_CHECKS = (): Check[] => [];
+
+function timed({ durationS, warmupS }: WireNumbers): string {
+  return `for=${durationS}s warmup=${warmupS}s`;
+}
+
+function echo(n: WireNumbers): WireScenario {
+  const load = n.rate === null ? `depth=${n.depth}` : `rate=${n.rate}`;
+  const phases = ['open inflight=512', `echo size=${n.size} ${load} ${timed(n)}`, 'close'];
+  return { role: 'echo', connections: n.connections, settings: [], phases, timeoutS: n.durationS + n.warmupS + 120, checks: NO_CHECKS };
+}
+
+function connect(n: WireNumbers): WireScenario {
+  const phases = ['open inflight=512', 'close'];
+  return { role: 'serve', connections: n.connections, settings: ['channels count=64'], phases, timeoutS: 300, checks: NO_CHECKS };
+}
+
+function churn(n: WireNumbers): WireScenario {
+  const load = n.rate === null ? `inflight=${Math.max(1, Math.min(256, n.connections / 4))}` : `rate=${n.rate}`;
+  const phases = [`churn ${load} ${timed(n)}`];
+  return { role: 'echo', connections: n.connections, settings: [], phases, timeoutS: n.durationS + n.warmupS + 120, checks: NO_CHECKS };
+}
+
+function idle(n: WireNumbers): WireScenario {
+  const phases = ['open inflight=512', `hold for=${n.holdS}s`, 'close'];
+  const checks = (_: unknown, points: readonly MemoryPoint[]): Check[] => [
+    check('bytes of server memory per connection', bytesPerConnection(points, total), 'at-most', 384),
+  ];
+  return { role: 'serve', connections: n.connections, settings: ['channels count=64'], phases, timeoutS: n.holdS + 300, checks };
+}
+
+function fanout(n: WireNumbers): WireScenario {
+  const publish = (burst: number): string =>
+    `publish size=${Math.max(64, n.size)} rate=${(n.rate ?? 20) * burst} burst=${burst} senders=1 ${timed(n)}`;
+  const phases = ['open inflight=512', publish(1), publish(16), 'close'];
+  const checks = (all: readonly PhaseResult[]): Check[] => {
+    const [one, sixteen] = named(all, 'publish');
+    return [
+      check('deliveries per server CPU-second, one message at a time', one?.per_cpu_second ?? 0, 'at-least', 3_000_000),
+      check('deliveries per server CPU-second, sixteen coalesced', sixteen?.per_cpu_second ?? 0, 'at-least', 12_000_000),
+    ];
+  };
+  return { role: 'serve', connections: n.connections, settings: [], phases, timeoutS: 2 * (n.durationS + n.warmupS) + 300, checks };
+}
+
+/** How many subscribers a channel of the spread load has, and how many deliveries a second all of them get together. */
+const SUBSCRIBERS = 100;
+const DELIVERIES = 167_000;
+
+/**
+ * Ten million, or as many as are asked for: each connection with its session and one subscription; a tenth of them, a million at
+ * most, in one channel. Held, then 512 B messages spread over all, a broadcast to the one channel, a storm, a drain.
+ */
+function c10m(n: WireNumbers): WireScenario {
+  const crowd = Math.min(1_000_000, Math.ceil(n.connections / 10));
+  const channels = 1 + Math.ceil((n.connections - crowd) / SUBSCRIBERS);
+  const deliveries = n.rate ?? Math.min(DELIVERIES, n.connections);
+  const members = (n.connections - crowd) / (channels - 1);
+  const senders = Math.min(1000, Math.ceil(n.connections / 20));
+  const broadcast = `for=${Math.min(5, n.durationS)}s warmup=${Math.min(1, n.warmupS)}s`;
+  const phases = [
+    'open inflight=1024',
+    `hold for=${n.holdS}s`,
+    `publish size=512 rate=${(deliveries / members).toFixed(3)} senders=${senders} ${timed(n)}`,
+    `publish size=64 rate=${crowd > 100_000 ? 1 : 5} senders=1 crowd=yes ${broadcast}`,
+    `publish size=64 rate=${crowd > 100_000 ? 16 : 80} burst=16 senders=1 crowd=yes ${broadcast}`,
+    'storm share=10%',
+    'hold for=1s',
+    'drain for=60s',
+  ];
+  const checks = (all: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[] => {
+    const [spread, one, sixteen] = named(all, 'publish');
+    return [
+      check('connections held', named(all, 'hold')[0]?.ready ?? 0, 'at-least', n.connections),
+      check('openings a second', named(all, 'open')[0]?.opened_per_second ?? 0, 'at-least', 150_000),
+      check('bytes of server memory per connection', bytesPerConnection(points, total), 'at-most', 384),
+      check('p99 of the spread load, ms', (spread?.latency?.p99_us ?? Number.NaN) / 1000, 'at-most', 2),
+      check('broadcast deliveries per server CPU-second', one?.per_cpu_second ?? 0, 'at-least', 3_000_000),
+      check('the same, sixteen coalesced', sixteen?.per_cpu_second ?? 0, 'at-least', 12_000_000),
+    ];
+  };
+  const timeoutS = n.durationS + n.holdS + 240 + n.connections / 20_000;
+  return { role: 'serve', connections: n.connections, settings: [`channels count=${channels} crowd=${crowd}`], phases, timeoutS, checks };
+}
+
+const SCENARIOS: Readonly<Record<string, (numbers: WireNumbers) => WireScenario>> = { echo, connect, churn, idle, fanout, c10m };
+
+export function wireScenario(name: string, numbers: WireNumbers): WireScenario | null {
+  return SCENARIOS[name]?.(numbers) ?? null;
+}

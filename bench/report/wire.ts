@@ -16,6 +16,7 @@ function figure(phase: PhaseResult): string {
   if (phase.opened_per_second !== undefined) words.push(`${short(phase.opened_per_second)} openings/s`);
   if (phase.per_second !== undefined) words.push(`${short(phase.per_second)}/s`);
   if (phase.per_cpu_second !== undefined) words.push(`${short(phase.per_cpu_second)} per server CPU-second`);
+  if (phase.server_cpu_s !== undefined) words.push(`server busy ${Math.round((100 * phase.server_cpu_s) / phase.seconds)}%`);
   const { latency } = phase;
   if (latency !== undefined && latency.count > 0) {
     words.push(`p50 ${micros(latency.p50_us)}, p99 ${micros(latency.p99_us)}`);

@@ -19,6 +19,8 @@ export interface PhaseResult {
   readonly per_cpu_second?: number;
   readonly opened_per_second?: number;
   readonly cpu?: CpuUse;
+  readonly server_cpu_s?: number;
+  readonly client_cpu_s?: number;
   readonly latency?: LatencyData;
   readonly [member: string]: unknown;
 }

@@ -53,6 +53,7 @@ void Conductor::start() {
 
 void Conductor::begin_phase() {
   begun_ns_ = stage_.now();
+  cpu_ = load::sample_cpu(stage_.server_pids, begun_ns_);
   phase().begin(stage_);
   for (Flood& flood : scenario_.parts[current_].floods) flood.begin(stage_);
 }
@@ -62,6 +63,10 @@ void Conductor::end_phase() {
   out.string("phase", scenario_.parts[current_].name);
   out.number("seconds", static_cast<double>(stage_.now() - begun_ns_) / 1e9);
   out.number("ready", stage_.session.ready());
+  // Of the whole phase; what is measured within a window has its own.
+  const load::CpuSample now = load::sample_cpu(stage_.server_pids, stage_.now());
+  if (cpu_.server_known && now.server_known) out.number("server_cpu_s", now.server_precise_s - cpu_.server_precise_s);
+  out.number("client_cpu_s", now.client_s - cpu_.client_s);
   phase().report(stage_, out);
   for (const Flood& flood : scenario_.parts[current_].floods) out.number("flood_" + flood.kind(), flood.sent());
   results_.push_back(out.text());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/cpu_usage.hpp"
 #include "wiregen/flood.hpp"
 #include "wiregen/phase.hpp"
 #include "wiregen/session.hpp"
@@ -59,6 +60,7 @@ class Conductor final : public SessionUser {
   size_t current_ = 0;
   bool over_ = false;
   uint64_t begun_ns_ = 0;
+  load::CpuSample cpu_;
   uint64_t lost_ = 0;
   std::vector<std::string> results_;
 };

@@ -11,6 +11,9 @@ namespace sluice::wiregen {
 // Puts headers in front of payloads and hands the frames to the device in bursts.
 class SegmentWriter {
  public:
+  // Frames that may wait for the device. Who has half of that waiting should take nothing in until it is less.
+  static constexpr size_t kBacklog = 32768;
+
   struct Counters {
     uint64_t frames = 0;
     uint64_t bytes = 0;
@@ -52,7 +55,6 @@ class SegmentWriter {
 
  private:
   static constexpr size_t kBurst = 64;
-  static constexpr size_t kBacklog = 8192;
   static constexpr uint32_t kEthernetIp = 14 + 20;
 
   uint32_t tcp_bytes(const Segment& segment) const noexcept;

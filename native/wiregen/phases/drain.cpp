@@ -19,7 +19,8 @@ class Drain final : public Phase {
   bool turn(Stage& stage) override {
     if (gone_ == expected_) return true;
     if (stage.now() < ends_ns_) return false;
-    stage.fail("the server had closed " + std::to_string(gone_) + " of " + std::to_string(expected_) + " connections at the deadline");
+    stage.fail("at the deadline the server had sent " + std::to_string(closing_) + " of " + std::to_string(expected_) +
+               " connections a close frame and ended " + std::to_string(gone_));
     return true;
   }
 
@@ -32,6 +33,7 @@ class Drain final : public Phase {
 
   void on_lost(Stage& stage, ClientId id, const Loss& loss) override {
     const bool orderly = loss.kind == Loss::Kind::kClosedByServer && (loss.code == ws::kCloseRestart || loss.code == ws::kCloseGoingAway);
+    ++closing_;
     if (!orderly) Phase::on_lost(stage, id, loss);
   }
   void on_gone(Stage&, ClientId) override { ++gone_; }
@@ -54,6 +56,7 @@ class Drain final : public Phase {
   uint64_t ends_ns_ = 0;
   uint64_t expected_ = 0;
   uint64_t told_ = 0;
+  uint64_t closing_ = 0;
   uint64_t gone_ = 0;
   uint64_t reported_ = 0;
 };

@@ -20,9 +20,16 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
   const points: MemoryPoint[] = [{ after: 'start', connections: 0, memory: memoryByOwner(link.server.pid) }];
   const phases: PhaseResult[] = [];
   try {
+    const look = (after: string, ready: number): void => {
+      if (link.server.alive) points.push({ after, connections: ready, memory: memoryByOwner(link.server.pid) });
+    };
+    link.wiregen.onProgress = (phase, ready) => {
+      // While they open, so that memory can be drawn against their number.
+      if (phase === 'open') look(phase, ready);
+    };
     link.wiregen.onPhase = (result) => {
       phases.push(result);
-      if (link.server.alive) points.push({ after: result.phase, connections: result.ready, memory: memoryByOwner(link.server.pid) });
+      look(result.phase, result.ready);
       // The drain begins with what makes the server drain.
       if (lines[phases.length]?.startsWith('drain') === true) process.kill(link.server.pid, 'SIGTERM');
     };

@@ -45,6 +45,14 @@ export interface WiregenOptions {
   readonly quiet: boolean;
 }
 
+/** A line of its output. */
+interface WiregenEvent {
+  readonly event: string;
+  readonly phase?: string;
+  readonly ready?: number;
+  readonly result?: PhaseResult;
+}
+
 /** sluice-wiregen as it runs. */
 export class Wiregen {
   readonly #child: ReturnType<typeof startPinned>;
@@ -54,6 +62,8 @@ export class Wiregen {
   #result: WiregenResult | undefined;
   /** Called as each phase ends. */
   onPhase: (result: PhaseResult) => void = () => {};
+  /** Called once a second. */
+  onProgress: (phase: string, ready: number) => void = () => {};
 
   constructor({ scenario, eal, packets, serverPid, timeoutS, quiet }: WiregenOptions) {
     if (!existsSync(WIREGEN)) throw new Error(`there is no ${WIREGEN}: run \`npm run build\``);
@@ -74,13 +84,14 @@ export class Wiregen {
     const lines = createInterface({ input: stdout });
     // DPDK's drivers write to standard output as well.
     lines.on('line', (line) => {
-      if (line.startsWith('{')) this.#take(JSON.parse(line) as { event: string; result?: PhaseResult });
+      if (line.startsWith('{')) this.#take(JSON.parse(line) as WiregenEvent);
     });
     this.#closed = new Promise((resolve) => lines.once('close', resolve));
   }
 
-  #take(event: { readonly event: string; readonly result?: PhaseResult }): void {
-    if (event.event === 'result') this.#result = event as unknown as WiregenResult;
+  #take(event: WiregenEvent): void {
+    if (event.event === 'progress') this.onProgress(event.phase ?? '', event.ready ?? 0);
+    else if (event.event === 'result') this.#result = event as unknown as WiregenResult;
     else if (event.result !== undefined) this.onPhase(event.result);
   }
 

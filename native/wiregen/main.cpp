@@ -63,16 +63,23 @@ class Reporter {
       std::fflush(stdout);
     }
     if (now_ns < next_ns_) return;
-    if (next_ns_ != 0 && !options_.quiet) {
-      const std::string line = generator_.conductor().progress(static_cast<double>(now_ns - last_ns_) / 1e9);
-      std::fprintf(stderr, "%s: %s\n", generator_.conductor().phase_name().c_str(), line.c_str());
-    }
+    if (next_ns_ != 0) progress(now_ns);
     last_ns_ = now_ns;
     next_ns_ = now_ns + 1'000'000'000;
   }
   const std::string& results() const noexcept { return results_; }
 
  private:
+  void progress(uint64_t now_ns) {
+    const std::string& phase = generator_.conductor().phase_name();
+    const std::string line = generator_.conductor().progress(static_cast<double>(now_ns - last_ns_) / 1e9);
+    if (!options_.quiet) std::fprintf(stderr, "%s: %s\n", phase.c_str(), line.c_str());
+    if (!options_.json) return;
+    const auto ready = static_cast<unsigned long long>(generator_.stage().session.ready());
+    std::printf("{\"event\":\"progress\",\"phase\":\"%s\",\"ready\":%llu}\n", phase.c_str(), ready);
+    std::fflush(stdout);
+  }
+
   Generator& generator_;
   const Options& options_;
   std::string results_;

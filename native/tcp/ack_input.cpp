@@ -83,7 +83,9 @@ bool take_ack(Stack& stack, Tcb& row, const Arrival& arrival) {
   const bool window_changed = arrival.ack >= row.snd_una && take_window(row, arrival);
   Transfer* const transfer = stack.transfer_of(row);
   if (transfer == nullptr) return true;
-  if (transfer->timer == TimerKind::kPersist) transfer->backoff = 0;
+  transfer->unanswered_probes = 0;
+  // The pauses between probes grow as long as the window is closed; what is then sent has its own time-out.
+  if (transfer->timer == TimerKind::kPersist && row.snd_wnd != 0) transfer->backoff = 0;
   if (row.in_flight() != 0) {
     take_with_data_out(stack, row, *transfer, arrival, window_changed);
   } else if (window_changed) {

@@ -20,6 +20,7 @@ namespace {
 
 // As many segments are looked up before the first is taken, so that their memory comes meanwhile.
 constexpr uint32_t kAhead = 32;
+constexpr uint32_t kStreamsAhead = 4;
 
 void drop_packet(Stack& stack, const Arrival& arrival) noexcept { stack.packets.unref_frame(arrival.segment->packet); }
 
@@ -157,6 +158,11 @@ bool admit(Stack& stack, Tcb& row, const Arrival& arrival) {
   return true;
 }
 
+// What the application's answer will need: the way from the stream back to the row.
+void prefetch_stream(const Stack& stack, const Tcb& row) noexcept {
+  if (row.stream < stack.stream_rows.size()) __builtin_prefetch(&stack.stream_rows[row.stream]);
+}
+
 }  // namespace
 
 void take_in_connection(Stack& stack, Tcb& row, const Arrival& arrival) {
@@ -201,18 +207,25 @@ void take_segments(Stack& stack, const net::Segment* segments, uint32_t count) {
   while (count != 0) {
     const uint32_t some = std::min(count, kAhead);
     uint32_t hashes[kAhead];
+    uint32_t rows[kAhead];
     for (uint32_t i = 0; i < some; ++i) {
       hashes[i] = stack.flows.hash(*segments[i].flow);
       stack.flows.prefetch(hashes[i]);
     }
     for (uint32_t i = 0; i < some; ++i) {
       const FlowRef ref = FlowTable::Cursor(stack.flows, hashes[i]).next();
+      rows[i] = kNone;
       if (ref.empty() || ref.kind() != FlowKind::kTcb) continue;
+      rows[i] = ref.index();
       const char* const row = reinterpret_cast<const char*>(&stack.rows[ref.index()]);
       __builtin_prefetch(row, 1);
       __builtin_prefetch(row + 64, 1);
     }
-    for (uint32_t i = 0; i < some; ++i) take_segment(stack, segments[i], hashes[i]);
+    for (uint32_t i = 0; i < some; ++i) {
+      const uint32_t next = i + kStreamsAhead < some ? rows[i + kStreamsAhead] : kNone;
+      if (next != kNone) prefetch_stream(stack, stack.rows[next]);
+      take_segment(stack, segments[i], hashes[i]);
+    }
     segments += some;
     count -= some;
   }

@@ -78,7 +78,7 @@ void find_black_hole(Stack& stack, Tcb& row, Transfer& transfer) {
   uint32_t mtu = 0;
   if (size > 1280) {
     mtu = 1280;
-  } else if (v4 && transfer.backoff >= 4 && size > kLeastMtuV4) {
+  } else if (v4 && transfer.backoff >= 5 && size > kLeastMtuV4) {
     mtu = kLeastMtuV4;
   }
   if (mtu == 0 || mtu >= row.mss + headers) return;

@@ -159,7 +159,9 @@ void cut_behind(Stack& stack, Transfer& transfer, nic::Packet* previous, Text& t
 
 bool hold(Stack& stack, Tcb& row, Text& text, wire::SackBlock& duplicate) noexcept {
   Transfer* const transfer = attach_transfer(stack, row);
-  if (transfer == nullptr || !may_hold(stack) || (text.seq != row.rcv_nxt && hostile(*transfer))) {
+  // What is next in order is delivered before the next segment is looked at, and makes room by what it releases: it is always taken.
+  const bool next = text.seq == row.rcv_nxt && transfer != nullptr && transfer->unread_bytes == 0;
+  if (transfer == nullptr || (!next && (!may_hold(stack) || hostile(*transfer)))) {
     ++stack.counters.dropped_memory;
     drop(stack, text);
     return false;

@@ -171,7 +171,8 @@ void react_to_ack(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arr
     react_to_congestion(stack, row, transfer);
   }
   const bool lost = transfer.lost_bytes > transfer.again_bytes;
-  bool first = false;
+  // Without SACK a partial acknowledgement sends the next hole at once (RFC 6582 §3.2, step 3).
+  bool first = lost && !row.has(kSackOk) && delivery.advanced;
   if (lost && (transfer.phase == Phase::kOpen || transfer.phase == Phase::kReduced)) {
     enter_recovery(stack, row, transfer);
     first = true;

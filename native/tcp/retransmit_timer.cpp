@@ -22,7 +22,7 @@ constexpr uint32_t kOrphanRetries = 6;
 
 bool given_up(Stack& stack, Tcb& row, uint32_t retries) {
   const uint32_t most = row.stream == kNoStream ? std::min(kOrphanRetries, stack.options.retries_max) : stack.options.retries_max;
-  if (retries <= most) return false;
+  if (retries < most) return false;
   ++stack.counters.timeouts;
   // The peer, should it live, learns of it too.
   send_reset(stack, row);
@@ -39,7 +39,7 @@ void retransmit_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
     return stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + rto_ms(stack.options, row, 0));
   }
   if (given_up(stack, row, transfer.backoff)) return;
-  if (transfer.backoff >= 2) find_black_hole(stack, row, transfer);
+  if (transfer.backoff >= 3) find_black_hole(stack, row, transfer);
   react_to_timeout(stack, row, transfer);
   if (transfer.backoff < UINT8_MAX) ++transfer.backoff;
   if (sent(head).bytes > row.mss) split_packet(stack, transfer, head, row.mss);
@@ -63,10 +63,11 @@ void persist_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
   }
   if (next == nullptr && !row.has(kWantWritable)) return arm_send_timer(stack, row, transfer, true);
   // It lasts as long as the peer answers; an orphan's patience is shorter.
-  if (given_up(stack, row, row.stream == kNoStream ? transfer.stalled_probes : transfer.backoff)) return;
+  if (given_up(stack, row, row.stream == kNoStream ? transfer.stalled_probes : transfer.unanswered_probes)) return;
   ++stack.counters.window_probes;
   send_probe(stack, row, row.snd_una - 1);
   ++transfer.stalled_probes;
+  if (transfer.unanswered_probes < UINT8_MAX) ++transfer.unanswered_probes;
   if (transfer.backoff < UINT8_MAX) ++transfer.backoff;
   stack.timers.set(row.transfer, TimerKind::kPersist, stack.now_ms() + rto_ms(stack.options, row, std::min<uint32_t>(transfer.backoff, 8)));
 }

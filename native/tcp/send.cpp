@@ -32,7 +32,10 @@ void link_tail(Stack& stack, Transfer& transfer, nic::Packet* packet) noexcept {
 }
 
 nic::Packet* new_packet(Stack& stack, const Tcb& row, Transfer& transfer) noexcept {
-  nic::Packet* const packet = stack.packets.allocate(row.mss);
+  // The last eighth is for what keeps connections alive: acknowledgements, probes, retransmissions that have to be split, and
+  // whatever the device receives into.
+  const bool spare = stack.packets.free_count() > stack.packets.total_count() / 8;
+  nic::Packet* const packet = spare ? stack.packets.allocate(row.mss) : nullptr;
   if (packet == nullptr) {
     ++stack.counters.send_no_packet;
     return nullptr;
@@ -65,11 +68,11 @@ uint32_t send_room(const Stack& stack, const Tcb& row) noexcept {
   uint64_t limit = std::min<uint64_t>(stack.options.send_buffer, std::max<uint64_t>(2ull * row.cwnd, kQueueLeast));
   const uint32_t free = stack.packets.free_count();
   const uint32_t total = stack.packets.total_count();
-  // Below a half, only what the peer's window takes; below an eighth, a segment at a time; the last sixteenth is for what keeps
-  // connections alive: acknowledgements, probes, retransmissions that had to be split.
+  // Below a half, only what the peer's window takes; below a quarter, a segment at a time, so that no peer that takes nothing keeps
+  // packets from those that do.
   if (free < total / 2) limit = std::min<uint64_t>(limit, row.snd_wnd);
-  if (free < total / 8) limit = std::min<uint64_t>(limit, row.mss);
-  if (free < total / 16) limit = 0;
+  if (free < total / 4) limit = std::min<uint64_t>(limit, row.mss);
+  if (free <= total / 8) limit = 0;
   return limit > queued ? static_cast<uint32_t>(limit) - queued : 0;
 }
 

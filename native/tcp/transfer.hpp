@@ -121,6 +121,7 @@ struct Transfer {
 
   uint32_t first_unanswered_ms = 0;    // since when nothing was acknowledged that waits for it
   uint32_t stalled_probes = 0;         // zero-window probes in a row
+  uint8_t unanswered_probes = 0;       // of these, the last that nothing came back for
   uint32_t byte_credit = 0;            // RFC 3465: acknowledged in congestion avoidance
   HyStart hystart;
   CubicEpoch cubic;

@@ -1,0 +1,93 @@
+#include "sim/tcp/link.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "sim/tcp/pattern.hpp"
+#include "sim/tcp/peer.hpp"
+
+using namespace sluice;
+using namespace sluice::tcp;
+using namespace sluice::tcp::sim;
+
+namespace {
+
+HostOptions only_cookies() {
+  HostOptions options;
+  options.tcp.syn_cookies_always = true;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("tcp: a SYN cookie keeps MSS, window scale and SACK through timestamps (RFC 4987 3.6)", "[tcp]") {
+  Peer peer(only_cookies());
+  const WireSegment answer = peer.open({1400, 9, true, true, false});
+  CHECK(answer.options().sack_permitted);
+  CHECK(peer.host.driver->gauges().half_open == 0);
+  REQUIRE(peer.host.accepted == 1);
+  const ConnectionInfo info = peer.info();
+  CHECK(info.mss == 1360 - 12);
+  CHECK(info.send_window == 65'535u << 9);
+  // Out of order: SACK was agreed on.
+  peer.data(10, "later");
+  CHECK(peer.sack_of(peer.out.back(), 0) == std::pair<uint32_t, uint32_t>{10, 15});
+}
+
+TEST_CASE("tcp: a SYN cookie without timestamps keeps the MSS", "[tcp]") {
+  Peer peer(only_cookies());
+  const WireSegment answer = peer.open({1460, 9, true, false, false});
+  CHECK_FALSE(answer.options().has_window_shift);
+  CHECK_FALSE(answer.options().sack_permitted);
+  REQUIRE(peer.host.accepted == 1);
+  CHECK(peer.info().mss == 1460);
+  CHECK(peer.info().send_window == 65'535);
+}
+
+TEST_CASE("tcp: the first data brings a cookie's connection up where the acknowledgement was lost", "[tcp]") {
+  Peer peer(only_cookies());
+  peer.syn({1460, 9, true, true, false});
+  const WireSegment answer = peer.take();
+  peer.host_isn = answer.seq();
+  peer.timestamps = true;
+  peer.last_timestamp = answer.options().timestamp;
+  peer.data(0, "hello");
+  REQUIRE(peer.host.accepted == 1);
+  CHECK(peer.app().received == "hello");
+}
+
+TEST_CASE("tcp: forged and stale cookies open nothing", "[tcp]") {
+  Peer peer(only_cookies());
+  peer.syn();
+  peer.host_isn = peer.take().seq();
+  SECTION("another acknowledgement") { peer.send({wire::kAck, 0, 1u << 6}); }
+  SECTION("another number of the peer's") { peer.send({wire::kAck, 1, 0}); }
+  SECTION("another port") {
+    peer.port = 999;
+    peer.send({});
+  }
+  SECTION("too old") {
+    peer.wait_ms(66'000);
+    peer.send({});
+  }
+  // In silence while cookies stand for connections: it may have overtaken the segment that fits.
+  CHECK(peer.host.accepted == 0);
+  CHECK(peer.counters().syn_cookies_bad + peer.counters().dropped_no_connection != 0);
+}
+
+TEST_CASE("tcp: a flood of SYNs costs no memory and keeps nobody out", "[tcp]") {
+  HostOptions options;
+  options.tcp.half_open_max = 8;
+  Peer peer(options);
+  for (uint32_t i = 0; i < 1000; ++i) {
+    peer.port = static_cast<uint16_t>(10'000 + i);
+    peer.syn();
+  }
+  CHECK(peer.host.driver->gauges().half_open == 8);
+  CHECK(peer.host.packets.out() == 0);
+  peer.out.clear();
+  peer.port = 77;
+  peer.open({1460, 7, true, true, false});
+  CHECK(peer.host.accepted == 1);
+  peer.data(0, "honest");
+  CHECK(peer.app().received == "honest");
+}

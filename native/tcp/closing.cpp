@@ -89,6 +89,26 @@ void settle(Stack& stack, Tcb& row) {
   }
 }
 
+bool end_in_peace(Stack& stack, Tcb& row) {
+  if (row.state == State::kFinWait2 && row.has(kFinReceived)) return true;
+  if (row.state != State::kClosing && row.state != State::kLastAck) return false;
+  Transfer* const transfer = stack.transfer_of(row);
+  if (row.has(kFinWaiting) || transfer == nullptr || transfer->write_end - row.snd_una != 1) return false;
+  // Only our FIN is not acknowledged, and never will be: as if it had been.
+  if (transfer->send_head != nullptr) {
+    stack.packets.unref(transfer->send_head);
+    --stack.gauges.packets_sending;
+  }
+  transfer->send_head = transfer->send_tail = transfer->send_next = nullptr;
+  transfer->lost_hint = transfer->sacked_last = nullptr;
+  transfer->sacked_bytes = transfer->lost_bytes = transfer->again_bytes = transfer->sacked_packets = 0;
+  transfer->phase = Phase::kOpen;
+  row.snd_una = row.snd_nxt = transfer->write_end;
+  stack.timers.cancel(row.transfer);
+  fin_acknowledged(stack, row);
+  return true;
+}
+
 void queue_fin(Stack& stack, Tcb& row) {
   if (row.has(kFinQueued)) return;
   row.set(kFinQueued);

@@ -108,6 +108,7 @@ void refuse_unacceptable(Stack& stack, Tcb& row, const Arrival& arrival) {
 void take_reset(Stack& stack, Tcb& row, const Arrival& arrival) {
   if (arrival.seq != row.rcv_nxt) return challenge(stack, row);
   ++stack.counters.resets_in;
+  if (end_in_peace(stack, row)) return;
   const bool opening = row.state == State::kSynReceived;
   if (opening) ++stack.counters.open_failures;
   fail_row(stack, row, opening ? ECONNREFUSED : ECONNRESET);

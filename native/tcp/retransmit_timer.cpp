@@ -18,12 +18,13 @@ namespace sluice::tcp {
 namespace {
 
 // An orphan holds packets for nobody: it is given up sooner (RFC 9293 §3.8.3 leaves R2 to us).
-constexpr uint32_t kOrphanRetries = 6;
+constexpr uint32_t kOrphanRetries = 10;
 
 bool given_up(Stack& stack, Tcb& row, uint32_t retries) {
   const uint32_t most = row.stream == kNoStream ? std::min(kOrphanRetries, stack.options.retries_max) : stack.options.retries_max;
   if (retries < most) return false;
   ++stack.counters.timeouts;
+  if (end_in_peace(stack, row)) return true;
   // The peer, should it live, learns of it too.
   send_reset(stack, row);
   fail_row(stack, row, ETIMEDOUT);

@@ -98,7 +98,7 @@ TEST_CASE("tcp: FIN is sent again until it is acknowledged, then the orphan is g
   peer.wait_ms(2'000);
   CHECK(peer.take().has(wire::kFin));
   CHECK(peer.host.driver->gauges().orphans == 1);
-  peer.wait_ms(300'000);
+  peer.wait_ms(400'000);
   CHECK(peer.host.driver->gauges().connections == 0);
   CHECK(peer.out.back().has(wire::kRst));
 }
@@ -220,4 +220,31 @@ TEST_CASE("tcp: the end waits until a paused application has read everything", "
   peer.host.turn();
   CHECK(peer.app().received == "last words");
   CHECK(peer.app().ended);
+}
+
+TEST_CASE("tcp: RST after both sides have closed takes nothing from an application that still reads (RFC 9293 3.10.7.4)", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.host.driver->pause_reading(peer.id());
+  peer.app().close_on_end = false;
+  peer.host.shutdown(peer.id());
+  peer.send({wire::kAck | wire::kFin, 0, 1, "last words"});
+  peer.send({wire::kRst, 11, 1});
+  CHECK(peer.app().error == 0);
+  peer.host.driver->resume_reading(peer.id());
+  peer.host.turn();
+  CHECK(peer.app().received == "last words");
+  CHECK(peer.app().ended);
+  CHECK(peer.app().error == 0);
+}
+
+TEST_CASE("tcp: RST for the last acknowledgement of a close is no error", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.app().close_on_end = false;
+  peer.send({wire::kAck | wire::kFin, 0, 0});
+  peer.host.shutdown(peer.id());
+  peer.send({wire::kRst, 1, 0});
+  CHECK(peer.app().error == 0);
+  CHECK(peer.host.driver->gauges().connections == 0);
 }

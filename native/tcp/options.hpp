@@ -18,7 +18,7 @@ struct TcpOptions {
 
   uint32_t receive_window_initial = 65'535;  // grows with what a connection brings, while memory allows
   uint32_t receive_window_max = 4u << 20;
-  uint32_t send_buffer = 1u << 20;        // bytes that a connection takes beyond what was acknowledged
+  uint32_t send_buffer = 4u << 20;        // bytes that a connection takes beyond what was acknowledged, at most twice its congestion window
   uint16_t mss_max = 0;                   // 0: what the interface's MTU allows
 
   Congestion congestion = Congestion::kCubic;

@@ -37,7 +37,8 @@ t.setTimeout(300_000);
 for (const driver of DRIVERS) {
   t.test(`${CONNECTIONS} connections on ${driver}: the next are refused and nobody else notices`, { skip: lacking(driver) }, async (t) => {
     const files = CONNECTIONS + 500;
-    const server = await startSluice(['echo', '--driver', driver, '--listen', '127.0.0.1:0'], { files });
+    const under = ['prlimit', `--nofile=${files}:${files}`];
+    const server = await startSluice(['echo', '--driver', driver, '--listen', '127.0.0.1:0'], { under });
     t.teardown(() => server.stop('SIGKILL'));
     const bystander = await Bystander.connect(server.url);
     const crowd = startLoad(['idle', '--url', server.url, '--connections', String(CONNECTIONS), '--hold', '8'], 90);

@@ -29,13 +29,12 @@ const READY_MS = 60_000;
 /** No test leaves a process behind, however it ends. */
 const LIFETIME_MS = 10 * 60_000;
 
-/** Rejects with what the process printed when it does not become ready. `files`: how many it may open. */
+/** Rejects with what the process printed when it does not become ready. `under`: a program that runs it, with its arguments. */
 export async function startSluice(
   args: readonly string[],
-  { files, ...options }: { readonly cwd?: string; readonly files?: number } = {},
+  { under = [], ...options }: { readonly cwd?: string; readonly under?: readonly string[] } = {},
 ): Promise<SluiceProcess> {
-  const limited = files === undefined ? [] : ['prlimit', `--nofile=${files}:${files}`];
-  const [program = process.execPath, ...rest] = [...limited, process.execPath, CLI, ...args];
+  const [program = process.execPath, ...rest] = [...under, process.execPath, CLI, ...args];
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
   const onExit = (): void => void child.kill('SIGKILL');

@@ -79,6 +79,8 @@ uint64_t NicReactor::sleep_us() const noexcept {
 
 bool NicReactor::arm(uint64_t& until_us) noexcept {
   until_us = std::min(until_us, interface_.next_due_us());
+  // No interrupt says that the device takes frames again.
+  if (interface_.frames_waiting() != 0) until_us = std::min(until_us, now_us_ + kShortestSleepUs);
   if (nic_.capabilities().interrupts) return nic_.arm();
   until_us = std::min(until_us, now_us_ + sleep_us());
   return true;

@@ -30,6 +30,8 @@ class Interface final : public IpLayer, private IpOutput::Requests {
 
   const NetCounters& counters() const noexcept { return context_.counters; }
   nic::Nic& device() noexcept { return context_.nic; }
+  // Frames that the device did not take yet.
+  uint32_t frames_waiting() const noexcept { return context_.transmitter.waiting(); }
   uint32_t neighbors() const noexcept { return context_.neighbors.size(); }
   uint64_t memory() const noexcept { return sizeof *this + context_.neighbors.memory(); }
 

@@ -29,10 +29,11 @@ bool Transmitter::send(nic::Packet* packet, const nic::MacAddress& to, uint16_t 
 }
 
 void Transmitter::flush() {
-  full_ = false;
   while (head_ != tail_) {
     const uint32_t at = head_ & kMask;
-    const uint32_t count = std::min({waiting(), kQueue - at, kBurst});
+    // A device that was full is asked with one frame: preparing many for nothing, turn after turn, costs more than all other work.
+    const uint32_t count = full_ ? 1 : std::min({waiting(), kQueue - at, kBurst});
+    full_ = false;
     nic::Packet** const burst = &frames_[at];
     // What the device takes is not ours to touch afterwards.
     for (uint32_t i = 0; i < count; ++i) unmark_waiting(burst[i]);

@@ -50,7 +50,7 @@ class Transmitter {
   NetCounters& counters_;
   nic::MacAddress mac_;
   uint16_t vlan_;
-  bool full_ = false;   // the device took less than it was offered; the next flush() finds out whether it does again
+  bool full_ = false;   // the device took less than it was offered
   uint32_t head_ = 0;   // both run on and wrap
   uint32_t tail_ = 0;
   std::vector<nic::Packet*> frames_;

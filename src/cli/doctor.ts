@@ -1,12 +1,13 @@
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 
 import { loadNative } from '../engine/index.js';
 import { parseFlags } from './args.js';
+import { dpdkFindings } from './doctor-dpdk.js';
 
 type State = 'good' | 'note' | 'bad';
 
-interface Finding {
+export interface Finding {
   readonly state: State;
   readonly what: string;
   /** What to type, null when there is nothing to mend. */
@@ -18,7 +19,7 @@ const MARKS: Readonly<Record<State, string>> = { good: 'ok  ', note: 'note', bad
 /** `sluice doctor`: exit status 1 when something keeps the gateway from running. */
 export async function doctor(argv: readonly string[]): Promise<number> {
   if (parseFlags('doctor', {}, argv) === null) return 0;
-  const findings = [node(), addon(), uring(), files(), sharedMemory(), machine(), hugepages(), dpdk()].flat();
+  const findings = [node(), addon(), uring(), files(), sharedMemory(), machine(), dpdkFindings()].flat();
   for (const { state, what, mend } of findings) {
     process.stdout.write(`${MARKS[state]}  ${what}\n${mend === null ? '' : `      ${mend}\n`}`);
   }
@@ -84,25 +85,8 @@ function sharedMemory(): Finding {
   }
 }
 
-function machine(): Finding[] {
-  const isolated = readText('/sys/devices/system/cpu/isolated')?.trim() ?? '';
-  return [
-    { state: 'good', what: `Linux ${release()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB`, mend: null },
-    { state: 'note', what: isolated === '' ? 'no isolated CPUs' : `isolated CPUs: ${isolated}`, mend: null },
-  ];
-}
-
-function hugepages(): Finding {
-  const info = readText('/proc/meminfo') ?? '';
-  const total = Number(/HugePages_Total:\s+(\d+)/.exec(info)?.[1] ?? 0);
-  return { state: 'note', what: `${total} hugepages of 2 MiB (kernel sockets need none)`, mend: null };
-}
-
-function dpdk(): Finding {
-  const folders = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'];
-  const found = folders.some((folder) => existsSync(`${folder}/librte_eal.so.23`));
-  const what = `DPDK libraries ${found ? 'are' : 'are not'} installed (the dpdk driver needs them)`;
-  return { state: 'note', what, mend: null };
+function machine(): Finding {
+  return { state: 'good', what: `Linux ${release()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB`, mend: null };
 }
 
 function readText(path: string): string | null {

@@ -1,0 +1,124 @@
+/** What `sluice doctor` says about kernel bypass: DPDK, hugepages, IOMMU, network devices and the drivers that hold them, CPUs. */
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { loadNative } from '../engine/index.js';
+import type { Finding } from './doctor.js';
+
+/** Class of PCI network controllers, Ethernet. */
+const ETHERNET = '0x0200';
+/** Drivers that give a device to a process. */
+const BYPASS = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio']);
+/** Drivers that DPDK works beside: the device stays where it is. */
+const SHARED = new Set(['mlx5_core', 'mlx4_core', 'mana']);
+
+export function dpdkFindings(root = '/'): Finding[] {
+  const at = (path: string): string => join(root, path);
+  return [library(), hugepages(at), iommu(at), ...devices(at), virtualDevices(at), isolation(at)];
+}
+
+function library(): Finding {
+  try {
+    const { usable, reason, version } = loadNative().probe().dpdk;
+    if (usable) return { state: 'good', what: `the dpdk driver loads (${version})`, mend: null };
+    return { state: 'note', what: `the dpdk driver is not usable: ${reason}`, mend: 'apt-get install libdpdk-dev dpdk && npm run build:native' };
+  } catch {
+    return { state: 'note', what: 'the dpdk driver cannot be looked for without the addon', mend: null };
+  }
+}
+
+type At = (path: string) => string;
+
+function hugepages(at: At): Finding {
+  const sizes = list(at('sys/kernel/mm/hugepages')).map((name) => {
+    const folder = at(`sys/kernel/mm/hugepages/${name}`);
+    const kib = Number(/hugepages-(\d+)kB/.exec(name)?.[1] ?? 0);
+    return { mib: kib / 1024, total: number(join(folder, 'nr_hugepages')), free: number(join(folder, 'free_hugepages')) };
+  });
+  const reserved = sizes.filter(({ total }) => total > 0);
+  if (reserved.length === 0) {
+    return {
+      state: 'note',
+      what: 'no hugepages are reserved: the dpdk driver needs them for NICs and virtio-user (kernel sockets do not)',
+      mend: 'sysctl -w vm.nr_hugepages=512 (1 GiB; in /etc/sysctl.d to keep it). For TAP, AF_PACKET and AF_XDP: --eal "--no-huge -m 256 …"',
+    };
+  }
+  const shown = reserved.map(({ mib, total, free }) => `${total} of ${mib} MiB (${free} free)`).join(', ');
+  const freeMib = reserved.reduce((sum, { mib, free }) => sum + mib * free, 0);
+  const enough = freeMib >= 256;
+  return { state: enough ? 'good' : 'note', what: `hugepages: ${shown}`, mend: enough ? null : 'sysctl -w vm.nr_hugepages=512' };
+}
+
+function iommu(at: At): Finding {
+  const groups = list(at('sys/kernel/iommu_groups')).length;
+  if (groups > 0) {
+    const vfio = existsSync(at('dev/vfio/vfio'));
+    return { state: vfio ? 'good' : 'note', what: `IOMMU is on (${groups} groups)${vfio ? ', VFIO is there' : ''}`, mend: vfio ? null : 'modprobe vfio-pci' };
+  }
+  return {
+    state: 'note',
+    what: 'no IOMMU is active: vfio-pci then needs its mode without one, in which a device can write to all memory',
+    mend: 'Boot with intel_iommu=on iommu=pt (AMD: iommu=pt). In a VM: echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode',
+  };
+}
+
+function devices(at: At): Finding[] {
+  const found = list(at('sys/bus/pci/devices')).filter((address) => text(at(`sys/bus/pci/devices/${address}/class`)).startsWith(ETHERNET));
+  if (found.length === 0) return [{ state: 'note', what: 'no PCI network device is here', mend: null }];
+  return found.map((address) => device(at, address));
+}
+
+function device(at: At, address: string): Finding {
+  const folder = at(`sys/bus/pci/devices/${address}`);
+  const driver = link(join(folder, 'driver'));
+  const name = list(join(folder, 'net'))[0] ?? list(folder).find((entry) => entry.startsWith('virtio')) ?? '';
+  const id = `${text(join(folder, 'vendor')).slice(2)}:${text(join(folder, 'device')).slice(2)}`;
+  const what = `NIC ${address} (${id}${name === '' ? '' : `, ${name}`}) is held by ${driver === '' ? 'no driver' : driver}`;
+  if (BYPASS.has(driver)) return { state: 'good', what: `${what}: --eal "-a ${address}"`, mend: null };
+  if (SHARED.has(driver)) return { state: 'good', what: `${what}, beside which DPDK works: --eal "-a ${address}"`, mend: null };
+  return { state: 'note', what, mend: `To give it to the dpdk driver (the kernel loses it): dpdk-devbind.py -b vfio-pci ${address}` };
+}
+
+function virtualDevices(at: At): Finding {
+  const has = [
+    existsSync(at('dev/net/tun')) ? 'TAP (net_tap)' : '',
+    existsSync(at('dev/vhost-net')) ? 'virtio-user to the kernel (vhost-net)' : '',
+  ].filter((name) => name !== '');
+  const what = has.length === 0 ? 'no TAP device and no vhost-net can be made here' : `can be made here: ${has.join(', ')}`;
+  return { state: 'note', what, mend: has.length === 0 ? 'modprobe tun vhost_net' : null };
+}
+
+function isolation(at: At): Finding {
+  const isolated = text(at('sys/devices/system/cpu/isolated'));
+  if (isolated !== '') return { state: 'good', what: `isolated CPUs: ${isolated}`, mend: null };
+  return { state: 'note', what: 'no CPU is isolated: others may run where a core polls', mend: 'Boot with isolcpus=2-7 nohz_full=2-7 rcu_nocbs=2-7' };
+}
+
+function text(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+function number(path: string): number {
+  return Number(text(path)) || 0;
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** Name of what a link leads to; '' where there is none. */
+function link(path: string): string {
+  try {
+    return basename(readlinkSync(path));
+  } catch {
+    return '';
+  }
+}

@@ -21,7 +21,8 @@ function library(): Finding {
   try {
     const { usable, reason, version } = loadNative().probe().dpdk;
     if (usable) return { state: 'good', what: `the dpdk driver loads (${version})`, mend: null };
-    return { state: 'note', what: `the dpdk driver is not usable: ${reason}`, mend: 'apt-get install libdpdk-dev dpdk && npm run build:native' };
+    const mend = 'apt-get install libdpdk-dev dpdk && npm run build:native';
+    return { state: 'note', what: `the dpdk driver is not usable: ${reason}`, mend };
   } catch {
     return { state: 'note', what: 'the dpdk driver cannot be looked for without the addon', mend: null };
   }
@@ -53,7 +54,8 @@ function iommu(at: At): Finding {
   const groups = list(at('sys/kernel/iommu_groups')).length;
   if (groups > 0) {
     const vfio = existsSync(at('dev/vfio/vfio'));
-    return { state: vfio ? 'good' : 'note', what: `IOMMU is on (${groups} groups)${vfio ? ', VFIO is there' : ''}`, mend: vfio ? null : 'modprobe vfio-pci' };
+    const what = `IOMMU is on (${groups} groups)${vfio ? ', VFIO is there' : ''}`;
+    return { state: vfio ? 'good' : 'note', what, mend: vfio ? null : 'modprobe vfio-pci' };
   }
   return {
     state: 'note',
@@ -91,7 +93,8 @@ function virtualDevices(at: At): Finding {
 function isolation(at: At): Finding {
   const isolated = text(at('sys/devices/system/cpu/isolated'));
   if (isolated !== '') return { state: 'good', what: `isolated CPUs: ${isolated}`, mend: null };
-  return { state: 'note', what: 'no CPU is isolated: others may run where a core polls', mend: 'Boot with isolcpus=2-7 nohz_full=2-7 rcu_nocbs=2-7' };
+  const what = 'no CPU is isolated: others may run where a core polls';
+  return { state: 'note', what, mend: 'Boot with isolcpus=2-7 nohz_full=2-7 rcu_nocbs=2-7' };
 }
 
 function text(path: string): string {

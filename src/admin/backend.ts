@@ -32,6 +32,8 @@ export interface GatewayStats {
   readonly region_name: string;
   readonly driver: string;
   readonly driver_reason: string | null;
+  /** The control plane that has the engine, which is another process where it is detached. The epoch grows with each takeover. */
+  readonly owner: { readonly pid: number; readonly epoch: number; readonly engine_pid: number; readonly detached: boolean };
   readonly uptime_s: number;
   /** 0 to 1: whatever of its resources is nearest to its end. */
   readonly load: number;

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { addTakeoverPause } from './takeover-metrics.js';
 import type { AdminBackend, GatewayStats } from './backend.js';
 
 const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
@@ -16,6 +17,7 @@ const TOTALS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_duplicates_total', help: 'Publishes answered with their first result', of: (s) => s.duplicates },
   { name: 'sluice_drain_released_total', help: 'Clients that a drain let go before their time', of: (s) => s.drain.released },
   { name: 'sluice_drain_forced_total', help: 'Clients that a drain had to close', of: (s) => s.drain.forced },
+  { name: 'sluice_takeovers_total', help: 'Times that a control plane took the engine over', of: (s) => counter(s, 'takeovers') },
   { name: 'sluice_commits_total', help: 'Group commits of the log', of: (s) => s.commits },
 ];
 
@@ -28,6 +30,7 @@ const LEVELS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_drain_state', help: '0 serving, 1 draining, 2 closing, 3 drained', of: (s) => DRAIN_STATES.indexOf(s.drain.state) },
   { name: 'sluice_drain_rate', help: 'Clients a second that a drain lets go', of: (s) => s.drain.rate },
   { name: 'sluice_drain_deadline_seconds', help: 'Time until a drain closes who is left', of: (s) => s.drain.deadline_ms / 1000 },
+  { name: 'sluice_owner_epoch', help: 'Epoch of the control plane that has the engine', of: (s) => s.owner.epoch },
   { name: 'sluice_uptime_seconds', help: 'Time since the start', of: (s) => s.uptime_s },
   { name: 'sluice_hot_log_bytes', help: 'Memory held by recent messages', of: (s) => s.hot_log.bytes },
   { name: 'sluice_hot_log_messages', help: 'Recent messages in memory', of: (s) => s.hot_log.messages },
@@ -52,6 +55,7 @@ export function createMetrics(backend: AdminBackend): Metrics {
     new Gauge({ name, help, registers: [register], collect() { this.set(of(stats)); } });
   }
   addLabelled(register, () => stats);
+  addTakeoverPause(register, () => stats.counters);
   const latency = new Histogram({ name: 'sluice_commit_seconds', help: 'Group commit', buckets: COMMIT_BUCKETS, registers: [register] });
   const batch = new Histogram({
     name: 'sluice_commit_batch',

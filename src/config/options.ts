@@ -68,6 +68,7 @@ export const LIMIT_OPTIONS = {
   publishRate: option(count(0, 1_000_000), 50, 'Publishes a second of a session; more is err 4008. 0 sets no limit.', 'publish-rate'),
   publishBurst: option(count(1, 1_000_000), 100, 'Publishes at once of a session.', 'publish-burst'),
   publishRefusals: option(count(1, 60_000), 500, 'Publishes refused with 4008 without a pause between until the close with 4008.'),
+  attachWaitMs: option(duration(0, 10 * MINUTE), 2000, 'A detached engine: how long an upgrade waits for a control plane; then 503.'),
   upgradeTimeoutMs: option(duration(100, 10 * MINUTE), 5000, 'Time for the HTTP upgrade; more is closed.'),
   upgradeBytes: option(size(1 * KiB, 64 * KiB), 8 * KiB, 'Largest HTTP upgrade request; more is status 431.'),
   helloTimeoutMs: option(duration(100, 10 * MINUTE), 10_000, 'Time for `hello`; more is closed with 4003.'),

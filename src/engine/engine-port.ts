@@ -90,6 +90,11 @@ export class RegionPort implements EnginePort {
     this.#quiet = true;
   }
 
+  /** Ends at once: what was not handed over yet is dropped. */
+  abandon(): void {
+    this.#stopped = true;
+  }
+
   stop(): void {
     if (!this.#stopped) this.flush();
     this.#stopped = true;
@@ -120,7 +125,8 @@ export class RegionPort implements EnginePort {
     const writer = this.#writers[0]!;
     if (note === null) writer.write(COMMAND.CHANNEL_NOTE, 0, 0, 0, 0, 0, 0, channelId, 0, 0);
     else writer.writeBytes(COMMAND.CHANNEL_NOTE, 0, 0, 0, 0, note, channelId);
-    this.#written();
+    // No effect of the event that opened the channel: a publish to a new one is not answered by this.
+    this.#schedule();
   }
 
   behind(row: Row, channelId: number, nextSeq: number): void {

@@ -118,8 +118,8 @@ export class EventReader {
     const at = this.#held.lastIndexOf(position);
     if (at < 0) return;
     this.#held.splice(at, 1);
-    // A later confirmation has passed it by; otherwise the next one takes it along.
-    if (position < this.#confirmed) emit(this.#ringOf(position), 1);
+    // At once: a confirmation that comes later, with a commit that is under way, would part it from its answer.
+    emit(this.#ringOf(position), 1);
   }
 
   /** Gives the events up to `position` back to the core, but for those that are held. */

@@ -28,6 +28,7 @@ export interface EngineStartOptions {
   readonly maxMessage?: number;
   readonly sendBudget?: number;
   readonly upgradeTimeoutMs?: number;
+  readonly attachWaitMs?: number;
   readonly helloTimeoutMs?: number;
   readonly closeTimeoutMs?: number;
   /** 0: no heartbeats. */
@@ -173,6 +174,7 @@ function toNative(options: EngineStartOptions, cores: number): NativeOptions {
     maxMessage,
     sendBudget: options.sendBudget ?? 256 * 1024,
     upgradeTimeoutMs: options.upgradeTimeoutMs ?? 5_000,
+    attachWaitMs: options.attachWaitMs ?? DEFAULTS.attachWaitMs,
     helloTimeoutMs: options.helloTimeoutMs ?? 10_000,
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs,
     heartbeatMs: options.heartbeatMs ?? 25_000,

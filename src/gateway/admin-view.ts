@@ -23,7 +23,7 @@ export interface HostInfo {
   readonly regionName: string;
   readonly driver: string;
   readonly driverReason: string | null;
-  stats(): Pick<RegionCounters, 'counters' | 'eventRing' | 'commandRing'>;
+  stats(): Pick<RegionCounters, 'counters' | 'eventRing' | 'commandRing' | 'enginePid' | 'ownerPid' | 'ownerEpoch' | 'detached'>;
 }
 
 export interface DrainControl {
@@ -124,6 +124,7 @@ export class AdminView implements AdminBackend {
       region_name: this.#host.regionName,
       driver: this.#host.driver,
       driver_reason: this.#host.driverReason,
+      owner: { pid: region.ownerPid, epoch: region.ownerEpoch, engine_pid: region.enginePid, detached: region.detached },
       uptime_s: (clock.monotonic() - this.#started) / 1000,
       connections: sessions.connections,
       sessions: sessions.sessions,

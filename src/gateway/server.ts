@@ -173,6 +173,7 @@ export function engineOptions(config: Config): EngineStartOptions {
     maxMessage: limits.messageBytes,
     sendBudget: limits.sendBudgetBytes,
     upgradeTimeoutMs: limits.upgradeTimeoutMs,
+    attachWaitMs: limits.attachWaitMs,
     maxHeadBytes: limits.upgradeBytes,
     helloTimeoutMs: limits.helloTimeoutMs,
     heartbeatMs: limits.heartbeatMs,

@@ -35,7 +35,8 @@ export class FakeBackend implements AdminBackend {
 
   stats(): GatewayStats {
     return {
-      node: 'n1', region_name: 'sluice-1', driver: 'epoll', driver_reason: null, uptime_s: 5, load: this.load,
+      node: 'n1', region_name: 'sluice-1', driver: 'epoll', driver_reason: null,
+      owner: { pid: 7, epoch: 3, engine_pid: 8, detached: true }, uptime_s: 5, load: this.load,
       drain: this.drain, connections: this.connections, sessions: 2,
       subscriptions: 4, channels: 1, counters: this.counters, event_ring: { used: 7, capacity: 1024 },
       command_ring: { used: 8, capacity: 2048 }, published: 30, duplicates: 1, commits: 12, drops: { rate_limited: 2 },

@@ -91,5 +91,6 @@ function encode(header: Record<string, unknown> | string, body?: string | Uint8A
 }
 
 function noStats(): ReturnType<HostInfo['stats']> {
-  return { counters: {}, eventRing: { used: 0, capacity: 1 }, commandRing: { used: 0, capacity: 1 } };
+  const ring = { used: 0, capacity: 1 };
+  return { counters: {}, eventRing: ring, commandRing: ring, enginePid: 1, ownerPid: 1, ownerEpoch: 1, detached: false };
 }

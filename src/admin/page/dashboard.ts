@@ -43,7 +43,7 @@ export class Dashboard {
 
   start(): void {
     byId('charts').append(...[this.#connections, this.#rates, this.#latency, this.#rings].map((chart) => chart.element));
-    for (const name of ['published', 'channels', 'driver', 'up']) {
+    for (const name of ['published', 'channels', 'driver', 'owner', 'up']) {
       const value = element('dd', '', '–');
       this.#facts.set(name, value);
       byId('facts').append(element('div', '', element('dt', '', name), value));
@@ -75,6 +75,7 @@ export class Dashboard {
     this.#setFact('published', short(stats.published));
     this.#setFact('channels', short(stats.channels));
     this.#setFact('driver', stats.driver);
+    this.#setFact('owner', `${stats.owner.detached ? 'detached, ' : ''}pid ${stats.owner.pid}, epoch ${stats.owner.epoch}`);
     this.#setFact('up', uptime(stats.uptime_s));
     this.#last = { stats, at };
   }

@@ -41,12 +41,20 @@ void Input::take(nic::Packet* frame) {
     return context_.drop(frame, context_.counters.dropped_not_ours);
   }
   const bool group_mac = ethernet->multicast();
+  source_mac_ = ethernet->source();
   const uint16_t type = ethernet->type();
   frame->pull(static_cast<uint16_t>(ethernet->header_bytes()));
   if (type == wire::kTypeIpv4) return take_v4(frame, group_mac);
   if (type == wire::kTypeIpv6) return take_v6(frame, group_mac);
   if (type == wire::kTypeArp) return arp_.receive(frame);
   context_.drop(frame, context_.counters.dropped_not_ours);
+}
+
+// Answers about neighbours reach one core of a device only, the one that also asks them to be answered. The others learn from what
+// comes to them: the way back to a source is the station that its packet came from.
+void Input::learn_from(const IpAddress& source) {
+  const IpAddress* const hop = context_.routes.next_hop(source);
+  if (hop != nullptr && (source_mac_[0] & 1) == 0) context_.neighbors.seen(*hop, source_mac_, context_.now_us);
 }
 
 // ---- IPv4 ----
@@ -65,6 +73,7 @@ void Input::take_v4(nic::Packet* frame, bool group_mac) {
                        context_.routes.is_broadcast(addressing.source);
   if (martian) return context_.drop(frame, context_.counters.dropped_martian);
   if (ip->is_fragment()) return context_.drop(frame, context_.counters.dropped_fragment);
+  if (!context_.options.answers && !group_mac) learn_from(addressing.source);
   if (!trim(frame, ip->total_bytes())) return context_.drop(frame, context_.counters.dropped_short);
   const uint32_t header_bytes = ip->header_bytes();
   const uint32_t bytes = ip->payload_bytes();
@@ -95,6 +104,7 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   const bool unspecified = addressing.source == kUnspecifiedV6;
   const bool martian = context_.routes.is_local(addressing.source) || (is_martian_source_v6(ip->source()) && !unspecified);
   if (martian) return context_.drop(frame, context_.counters.dropped_martian);
+  if (!context_.options.answers && !addressing.for_group) learn_from(addressing.source);
   if (!trim(frame, wire::Ipv6View::kBytes + ip->payload_bytes())) return context_.drop(frame, context_.counters.dropped_short);
   const auto upper = wire::find_ipv6_upper(ip->next_header(), ip->payload(), frame->length - wire::Ipv6View::kBytes);
   if (!upper) return context_.drop(frame, context_.counters.dropped_short);

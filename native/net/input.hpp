@@ -29,12 +29,14 @@ class Input {
   bool for_this_station(const nic::Packet* frame, uint16_t tag) const noexcept;
   bool tcp_checksum_good(const nic::Packet* frame, uint32_t bytes, const Addressing& addressing) const noexcept;
   bool trim(nic::Packet* frame, uint32_t bytes) noexcept;
+  void learn_from(const IpAddress& source);
 
   Context& context_;
   Arp& arp_;
   Icmp& icmp_;
   IcmpRefusal& refusal_;
   SegmentHandler* tcp_ = nullptr;
+  const uint8_t* source_mac_ = nullptr;  // of the frame that is looked at
   uint32_t count_ = 0;
   Segment segments_[kBurst];
   Flow flows_[kBurst];

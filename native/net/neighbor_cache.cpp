@@ -79,6 +79,13 @@ void NeighborCache::heard(const IpAddress& address, const uint8_t* mac, Evidence
   if (!same) learn(*entry, mac, State::kStale, now_us);
 }
 
+void NeighborCache::seen(const IpAddress& address, const uint8_t* mac, uint64_t now_us) {
+  Entry* entry = &entries_[last_];
+  if (entry->state == State::kFree || entry->address != address) entry = find(address);
+  if (entry == nullptr) entry = &create(address, now_us);
+  learn(*entry, mac, State::kReachable, now_us);
+}
+
 void NeighborCache::learn(Entry& entry, const uint8_t* mac, State state, uint64_t now_us) {
   std::memcpy(entry.mac.bytes, mac, sizeof entry.mac.bytes);
   if (state == State::kReachable) {

@@ -40,6 +40,8 @@ class NeighborCache {
   const nic::MacAddress* resolve(const IpAddress& address, uint64_t now_us);
   void hold(const IpAddress& address, nic::Packet* packet);
   void heard(const IpAddress& address, const uint8_t* mac, Evidence evidence, uint64_t now_us);
+  // A packet came from the neighbour: it is there, and can be reached by that MAC.
+  void seen(const IpAddress& address, const uint8_t* mac, uint64_t now_us);
   // Repeats and gives up what is due.
   void advance(uint64_t now_us);
   uint64_t next_due_us() const noexcept { return next_due_us_; }

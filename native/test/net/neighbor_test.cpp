@@ -175,6 +175,26 @@ TEST_CASE("the cache is bounded: the longest unused makes room", "[net]") {
   REQUIRE(load_be16(&fixture.nic.sent[0][12]) == wire::kTypeIpv4);
 }
 
+TEST_CASE("a core that gets no answers learns the way back from what comes to it", "[net]") {
+  net::InterfaceOptions options = NetFixture::defaults();
+  options.answers = false;
+  NetFixture fixture(options);
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv4, ipv4(kPeer, kOwn, 6, tcp_segment(kPeer, kOwn, {}))));
+  fixture.send(kPeer);
+  REQUIRE(fixture.nic.sent.size() == 1);
+  REQUIRE(std::memcmp(fixture.nic.sent[0].data(), kPeerMac, 6) == 0);
+  // From behind a router: the way back is the gateway, by the MAC that the packet came from.
+  const net::IpAddress far = v4(192, 0, 2, 1);
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv4, ipv4(far, kOwn, 6, tcp_segment(far, kOwn, {}))));
+  fixture.send(far);
+  REQUIRE(fixture.nic.sent.size() == 2);
+  REQUIRE(load_be16(&fixture.nic.sent[1][12]) == wire::kTypeIpv4);
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), 6, tcp_segment(v6(7), v6(1), {}))));
+  fixture.send(v6(7));
+  REQUIRE(fixture.nic.sent.size() == 3);
+  REQUIRE(fixture.tcp.segments.size() == 3);
+}
+
 TEST_CASE("IPv6 neighbours are found by solicitation to their group", "[net]") {
   NetFixture fixture;
   fixture.send(v6(7));

@@ -8,7 +8,8 @@
 #include "ws/base64.hpp"
 #include "ws/sha1.hpp"
 
-namespace sluice::test {
+// A namespace of its own: other tests have peers too, and all are one program.
+namespace sluice::test::clients {
 
 // The other side, written by itself: a TCP that keeps everything that it got as one string for each connection, answers the upgrade
 // and hands whole client frames to the test.
@@ -165,4 +166,4 @@ inline void echo(Peer& peer, Peer::Flow& flow, const Peer::Message& message) {
   if (message.opcode == 8) peer.send(flow, "", wire::kFin | wire::kAck);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::test::clients

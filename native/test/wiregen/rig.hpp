@@ -16,7 +16,8 @@
 #include "wiregen/generator.hpp"
 #include "wiregen/heap_pool.hpp"
 
-namespace sluice::test {
+// A namespace of its own: other tests have peers too, and all are one program.
+namespace sluice::test::clients {
 
 using Bytes = std::string;
 
@@ -174,4 +175,4 @@ class Rig {
   std::unique_ptr<wiregen::Generator> generator;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::test::clients

@@ -4,7 +4,7 @@
 #include "test/wiregen/peer.hpp"
 
 using namespace sluice;
-using namespace sluice::test;
+using namespace sluice::test::clients;
 
 namespace {
 

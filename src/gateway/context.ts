@@ -5,7 +5,7 @@ import type { EnginePort, Hold, Row } from '../engine/port.js';
 import type { CloseCode } from '../errors.js';
 import type { ChannelRegistry } from '../sequence/channels.js';
 import type { PublishRequest } from '../sequence/types.js';
-import type { Authenticator } from '../session/auth.js';
+import type { Authority } from '../session/auth.js';
 import type { SessionOpener } from '../session/opener.js';
 import type { Subscriptions } from '../session/subscriptions.js';
 import type { SessionTable } from '../session/table.js';
@@ -38,7 +38,7 @@ export interface GatewayContext {
   readonly port: EnginePort;
   readonly sessions: SessionTable;
   readonly subscriptions: Subscriptions;
-  readonly auth: Authenticator;
+  readonly auth: Authority;
   readonly store: SessionStore;
   readonly opener: SessionOpener;
   readonly writer: SessionWriter;

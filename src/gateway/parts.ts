@@ -7,7 +7,7 @@ import { ChannelRegistry } from '../sequence/channels.js';
 import { LamportClock } from '../sequence/lamport.js';
 import { Publisher, type PublishResultHandler, type PublisherOptions } from '../sequence/publisher.js';
 import { Snowflake } from '../sequence/snowflake.js';
-import { Authenticator } from '../session/auth.js';
+import { Authenticator, type Authority } from '../session/auth.js';
 import { SessionOpener } from '../session/opener.js';
 import { compilePatterns } from '../session/patterns.js';
 import { ResumeTokens } from '../session/resume-token.js';
@@ -38,6 +38,8 @@ export interface GatewayDeps {
   /** Signs resume tokens. */
   readonly secret: Uint8Array;
   readonly clock: Clock;
+  /** Who clients are; by default what the configuration's keys say. */
+  readonly auth?: Authority;
 }
 
 export interface Hooks {
@@ -58,7 +60,7 @@ export interface GatewayParts extends GatewayContext {
 /** Throws ConfigError for keys that cannot be used, StoreError where the log fails. */
 export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<GatewayParts> {
   const { config, port, log, store, clock } = deps;
-  const auth = await Authenticator.create(config.auth, config.anonymous, () => clock.now());
+  const auth = deps.auth ?? (await Authenticator.create(config.auth, config.anonymous, () => clock.now()));
   const replies = new Replies(port);
   const channels = makeChannels(deps);
   const maxPerChannel = 2 ** Math.ceil(Math.log2(config.log.hotMessages));

@@ -232,6 +232,9 @@ export class Publisher {
       const count = batch.publications.length;
       batch.clear();
       await this.#pace(started, count);
+      // Turns that ended while it waited, with nothing to commit.
+      this.#confirm(batch);
+      batch.positions.fill(-1);
     }
     this.#commitRuns = false;
     this.#onIdle?.();

@@ -20,6 +20,9 @@ export interface Identity {
 
 const PATTERNS_MAX = 100;
 
+/** Who may come in, and as whom. */
+export type Authority = Pick<Authenticator, 'anonymous' | 'verify'>;
+
 export class Authenticator {
   /** Who a client without a token is; null where one is required. */
   readonly anonymous: Identity | null;

@@ -1,0 +1,145 @@
+/** Stand outside of the code under test and say what is wrong: each looks at what clients, the wire or the stores saw. */
+
+import { laterId, type SessionRecord } from '../../src/store/session-store.js';
+
+type Header = Readonly<Record<string, unknown>>;
+
+export class Problems {
+  readonly found: string[] = [];
+
+  add(what: string): void {
+    if (this.found.length < 20) this.found.push(what);
+  }
+}
+
+/** What one connection was sent: of each channel every message once and in order, unless the client asked for a part of it again. */
+export class WireChecker {
+  readonly #problems: Problems;
+  readonly #name: string;
+  readonly #last = new Map<string, number>();
+  readonly #askedAgain = new Set<string>();
+
+  constructor(problems: Problems, name: string) {
+    this.#problems = problems;
+    this.#name = name;
+  }
+
+  /** The client sends this. */
+  asked({ op, channel }: Header): void {
+    if (op === 'sub' || op === 'unsub') this.#askedAgain.add(String(channel));
+  }
+
+  /** The client is sent this. */
+  sent(header: Header): void {
+    const channel = String(header['channel']);
+    if (header['op'] === 'incomplete') this.#askedAgain.add(channel);
+    if (header['op'] !== 'msg') return;
+    const seq = Number(header['server_seq']);
+    const last = this.#last.get(channel);
+    const isNext = last === undefined || seq === last + 1;
+    if (!isNext && !this.#askedAgain.delete(channel)) {
+      this.#problems.add(`${this.#name}: ${channel} ${seq} was sent after ${last}${seq <= last ? ': doubled' : ': a hole'}`);
+    }
+    this.#last.set(channel, seq);
+  }
+}
+
+/** Of a session each generation of its token is given to one connection only. */
+export class OwnerChecker {
+  readonly #problems: Problems;
+  readonly #given = new Set<string>();
+
+  constructor(problems: Problems) {
+    this.#problems = problems;
+  }
+
+  welcome({ session, resume }: Header): void {
+    const statement = JSON.parse(Buffer.from(String(resume).split('.')[0] ?? '', 'base64url').toString()) as unknown[];
+    const claim = `${String(session)} generation ${String(statement.at(-1))}`;
+    if (this.#given.has(claim)) this.#problems.add(`two connections own session ${claim}`);
+    this.#given.add(claim);
+  }
+}
+
+/** Sessions as the store keeps them: generations and cursors only move forward, what ended stays so. */
+export class CheckedRecords extends Map<string, SessionRecord> {
+  readonly #problems: Problems;
+
+  constructor(problems: Problems) {
+    super();
+    this.#problems = problems;
+  }
+
+  override set(id: string, record: SessionRecord): this {
+    const former = this.get(id);
+    if (former !== undefined) this.#compare(former, record);
+    return super.set(id, record);
+  }
+
+  #compare(former: SessionRecord, record: SessionRecord): void {
+    const { id, generation } = record;
+    if (generation < former.generation || generation > former.generation + 1) {
+      this.#problems.add(`session ${id}: generation ${generation} after ${former.generation}`);
+    }
+    if (former.ended && !record.ended) this.#problems.add(`session ${id} came back to life`);
+    if (former.lastSeenMessageId !== null && laterId(record.lastSeenMessageId, former.lastSeenMessageId) !== record.lastSeenMessageId) {
+      this.#problems.add(`session ${id}: last seen ${record.lastSeenMessageId} after ${former.lastSeenMessageId}`);
+    }
+    const now = new Map(record.cursors.map((cursor) => [cursor.channel, cursor]));
+    for (const { channel, seq, epoch } of former.cursors) {
+      const cursor = now.get(channel);
+      if (cursor !== undefined && cursor.epoch === epoch && cursor.seq < seq) {
+        this.#problems.add(`session ${id}: ${channel} went back from ${seq} to ${cursor.seq}`);
+      }
+    }
+  }
+}
+
+/** What one application heard and published. */
+export class ApplicationChecker {
+  readonly name: string;
+  readonly #problems: Problems;
+  readonly #heard = new Map<string, { last: number; readonly bodies: Map<number, string> }>();
+  readonly #published = new Map<string, number>();
+
+  constructor(problems: Problems, name: string) {
+    this.#problems = problems;
+    this.name = name;
+  }
+
+  heard(channel: string, seq: number, body: string): void {
+    let own = this.#heard.get(channel);
+    if (own === undefined) this.#heard.set(channel, (own = { last: seq - 1, bodies: new Map() }));
+    if (seq !== own.last + 1) this.#problems.add(`${this.name} heard ${channel} ${seq} after ${own.last}`);
+    own.last = seq;
+    own.bodies.set(seq, body);
+  }
+
+  acknowledged(channel: string, body: string, seq: number): void {
+    this.#published.set(`${channel} ${body}`, seq);
+  }
+
+  /** `log`: bodies of each channel, by number from 1. */
+  finish(log: ReadonlyMap<string, readonly string[]>): void {
+    for (const [channel, { last, bodies }] of this.#heard) {
+      const stored = log.get(channel) ?? [];
+      if (last !== stored.length) this.#problems.add(`${this.name} heard ${channel} up to ${last} of ${stored.length}`);
+      for (const [seq, body] of bodies) {
+        if (stored[seq - 1] !== body) this.#problems.add(`${this.name} heard ${body} as ${channel} ${seq}, stored is ${stored[seq - 1]}`);
+      }
+    }
+    for (const [what, seq] of this.#published) {
+      const [channel = '', body] = what.split(' ');
+      if (log.get(channel)?.[seq - 1] !== body) this.#problems.add(`${this.name}: acknowledged ${what} is not at ${seq}`);
+    }
+  }
+}
+
+/** What was published is in the log once. */
+export function checkLog(problems: Problems, log: ReadonlyMap<string, readonly string[]>): void {
+  for (const [channel, bodies] of log) {
+    if (new Set(bodies).size === bodies.length) continue;
+    const double = bodies.find((body, index) => bodies.indexOf(body) !== index);
+    problems.add(`${channel}: ${double} is stored twice`);
+  }
+}

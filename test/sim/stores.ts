@@ -1,0 +1,96 @@
+/** The stores that survive every crash, seen by one life of the gateway: slow, failing, and dead when that life is over. */
+
+import { StoreError } from '../../src/errors.js';
+import type { SessionStore } from '../../src/store/session-store.js';
+import type { LogEntry, MessageLog } from '../../src/store/types.js';
+import { MemoryLog } from '../support/memory-log.js';
+import { MemorySessions } from '../support/memory-sessions.js';
+import type { VirtualTime } from './virtual-time.js';
+
+export interface StoreFaults {
+  /** Longest time that a step takes, ms. */
+  slowMs: number;
+  /** Probability that a step fails: before it takes effect, or, with sessions, after it. */
+  failing: number;
+  /** Probability that the gateway dies at a step: before or after it takes effect. */
+  crashing: number;
+}
+
+/** One life of a gateway: when it is over nothing that it had begun goes on. */
+export class Life {
+  over = false;
+  readonly #die: () => void;
+
+  /** `die`: the process is killed now. */
+  constructor(die: () => void) {
+    this.#die = die;
+  }
+
+  kill(): void {
+    if (this.over) return;
+    this.over = true;
+    this.#die();
+  }
+}
+
+const NEVER = new Promise<never>(() => undefined);
+
+/** What happens around one step of a store. */
+async function step<T>(time: VirtualTime, faults: StoreFaults, life: Life, isClean: boolean, effect: () => Promise<T>): Promise<T> {
+  const { random } = time;
+  if (life.over) return NEVER;
+  if (faults.slowMs > 0) await time.wait(random.below(faults.slowMs));
+  if (life.over) return NEVER;
+  const crash = random.chance(faults.crashing) ? (random.chance(0.5) ? 'before' : 'after') : null;
+  if (crash === 'before') {
+    life.kill();
+    return NEVER;
+  }
+  const failure = random.chance(faults.failing) ? (isClean || random.chance(0.5) ? 'before' : 'after') : null;
+  if (failure === 'before') throw new StoreError('the store failed', true);
+  const result = await effect();
+  if (crash === 'after') life.kill();
+  if (life.over) return NEVER;
+  if (failure === 'after') throw new StoreError('the store did not answer', true);
+  return result;
+}
+
+export function sessionsOf(shared: MemorySessions, time: VirtualTime, faults: StoreFaults, life: Life): SessionStore {
+  const run = <T>(effect: () => Promise<T>): Promise<T> => step(time, faults, life, false, effect);
+  return {
+    create: (record) => run(() => shared.create(record)),
+    get: (id) => run(() => shared.get(id)),
+    findDevice: (user, device) => run(() => shared.findDevice(user, device)),
+    claim: (id, expected, claim) => run(() => shared.claim(id, expected, claim)),
+    update: (id, generation, patch) => run(() => shared.update(id, generation, patch)),
+    release: (id, generation, times, patch) => run(() => shared.release(id, generation, times, patch)),
+    renew: (sessions, times) => run(() => shared.renew(sessions, times)),
+    end: (id, generation, patch, forgetAt) => run(() => shared.end(id, generation, patch, forgetAt)),
+    sweep: (now, limit) => run(() => shared.sweep(now, limit)),
+    close: async () => undefined,
+  };
+}
+
+/** A log's append that fails has written nothing (MessageLog.append). */
+export function logOf(shared: MemoryLog, time: VirtualTime, faults: StoreFaults, life: Life): MessageLog {
+  return {
+    openChannel: (name) => shared.openChannel(name),
+    adoptChannel: (name, id) => shared.adoptChannel(name, id),
+    findChannel: (name) => shared.findChannel(name),
+    append: (entries) => {
+      // The gateway's memory is its own: a later life writes over what an earlier one had there.
+      const kept: LogEntry[] = entries.map(({ channelId, seq, id, serverTs, lamport, sender, key, memory, address, length }) => {
+        const frame = Buffer.from(memory.subarray(address, address + length));
+        return { channelId, seq, id, serverTs, lamport, sender, key, memory: frame, address: 0, length };
+      });
+      return step(time, faults, life, true, () => shared.append(kept));
+    },
+    findByKey: (channel, sender, key) => shared.findByKey(channel, sender, key),
+    read: (channel, from, count, bytes) => shared.read(channel, from, count, bytes),
+    seqAtTs: (channel, ts) => shared.seqAtTs(channel, ts),
+    seqAfterId: (channel, id) => shared.seqAfterId(channel, id),
+    maxLamport: () => shared.maxLamport(),
+    maxTimestamp: () => shared.maxTimestamp(),
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,288 @@
+/**
+ * The real gateway and the real client on virtual time: between them a network that delays and breaks, below them stores that are slow,
+ * fail, and at whose steps the gateway dies. What survives a death is in the stores only.
+ */
+
+import { createClient, type Client, type WebSocketLike } from '../../src/client/index.js';
+import { decode, encode } from '../../src/client/codec.js';
+import { makeConfig } from '../../src/config.js';
+import type { Row } from '../../src/engine/port.js';
+import { Gateway } from '../../src/gateway/gateway.js';
+import type { FakeClient } from '../support/fake-client.js';
+import { FakePort } from '../support/fake-port.js';
+import { MemoryLog } from '../support/memory-log.js';
+import { MemorySessions } from '../support/memory-sessions.js';
+import { ApplicationChecker, CheckedRecords, checkLog, OwnerChecker, Problems, WireChecker } from './checkers.js';
+import { Life, logOf, sessionsOf, type StoreFaults } from './stores.js';
+import type { VirtualTime } from './virtual-time.js';
+
+export interface Faults extends StoreFaults {
+  /** Mean life of a connection, ms; 0 for ever. */
+  lifeMs: number;
+  /** Mean time between drains with a restart behind them, ms; 0 none. */
+  drainMs: number;
+}
+
+interface Connection {
+  readonly socket: WebSocketLike;
+  readonly server: Server;
+  readonly row: Row;
+  /** The port's end of it: the row is somebody else's later. */
+  readonly end: FakeClient;
+  readonly wire: WireChecker;
+  isCut: boolean;
+  isClosed: boolean;
+  /** When the last message in each direction arrives: TCP keeps the order. */
+  upAt: number;
+  downAt: number;
+}
+
+interface Server {
+  readonly port: FakePort;
+  readonly gateway: Gateway;
+  readonly life: Life;
+  isDraining: boolean;
+}
+
+const IDENTITY = { read: ['**'], write: ['**'], expiresAt: 0 };
+const LATENCY_MS = 20;
+const RESTART_MS = 500;
+const CONFIG = {
+  node: 'n1', limits: { publishRate: 0 }, session: { leaseMs: 10_000, resumeGraceMs: 60_000, storeTimeoutMs: 4000 },
+  drain: { deadlineMs: 4000, rate: 20, graceMs: 500 },
+};
+
+export class World {
+  readonly problems = new Problems();
+  readonly log = new MemoryLog();
+  readonly sessions: MemorySessions;
+  readonly faults: Faults;
+  /** Deaths, drains, cut connections. */
+  readonly counts = { deaths: 0, drains: 0, cuts: 0, resumed: 0 };
+  readonly #time: VirtualTime;
+  readonly #owners = new OwnerChecker(this.problems);
+  readonly #connections = new Set<Connection>();
+  #server: Server | null = null;
+  #dialled = 0;
+
+  constructor(time: VirtualTime, faults: Faults) {
+    this.#time = time;
+    this.faults = faults;
+    const kept = { records: new CheckedRecords(this.problems), devices: new Map<string, string>() };
+    this.sessions = new MemorySessions(kept as unknown as MemorySessions);
+  }
+
+  async start(): Promise<void> {
+    const time = this.#time;
+    const life: Life = new Life(() => this.#died(life));
+    const port = new FakePort({ rows: 32, chunkSize: 64 * 1024, chunks: 4 });
+    const gateway = await Gateway.create({
+      config: makeConfig(CONFIG), port,
+      log: logOf(this.log, time, this.faults, life),
+      store: sessionsOf(this.sessions, time, this.faults, life),
+      secret: Buffer.alloc(32, 7),
+      clock: { now: time.now, monotonic: time.monotonic },
+      // Tokens are names: real ones are checked on other threads, whose order no seed decides.
+      auth: { anonymous: null, verify: (token) => Promise.resolve({ ...IDENTITY, user: token }) },
+      host: { regionName: 'sim', driver: 'sim', driverReason: null, stats: () => STATS },
+    });
+    const server: Server = { port, gateway, life, isDraining: false };
+    port.start(gateway);
+    time.plan(life, 0, () => gateway.start());
+    this.#server = server;
+    if (this.faults.drainMs > 0) time.plan(life, this.faults.drainMs * (0.5 + this.#chance()), () => void this.#drain(server));
+  }
+
+  /** After each step: what the gateway has to do is done, what it sent is on its way. */
+  readonly afterStep = (): void => {
+    const server = this.#server;
+    if (server !== null && server.port.pendingEvents > 0) this.#time.plan(server.life, 0, () => this.#turn(server));
+    for (const connection of this.#connections) this.#collect(connection);
+  };
+
+  client(name: string): { readonly client: Client; readonly checker: ApplicationChecker } {
+    const dial = (socket: WebSocketLike): void => this.#dial(socket);
+    class Socket extends SimSocket {
+      constructor() {
+        super();
+        dial(this);
+      }
+    }
+    const { now, setTimeout, clear } = this.#time;
+    const client = createClient({
+      url: 'ws://gateway.test', token: name, device: `device of ${name}`, WebSocket: Socket, backoffBaseMs: 50, backoffCapMs: 1000,
+      connectTimeoutMs: 6000, clock: { now, setTimeout, clearTimeout: clear }, random: () => this.#chance(),
+    });
+    client.on('open', ({ resumed }) => (this.counts.resumed += resumed ? 1 : 0));
+    client.on('error', (error) => (error.retryable ? undefined : this.problems.add(`${name}: ${error.message}`)));
+    client.on('incomplete', (loss) => this.problems.add(`${name}: incomplete ${JSON.stringify(loss)}`));
+    return { client, checker: new ApplicationChecker(this.problems, name) };
+  }
+
+  /** What is stored, by channel. */
+  stored(): ReadonlyMap<string, readonly string[]> {
+    const bodies = new Map<string, string[]>();
+    for (let id = 0; id < this.log.channels; id += 1) {
+      const run = this.log.read(id, 1, Infinity, Infinity);
+      let from = 0;
+      for (const end of run?.ends ?? []) {
+        const frame = Buffer.from(run?.frames.subarray(from, end) ?? []).toString('latin1');
+        const channel = /"channel":"([^"]+)"/.exec(frame)?.[1] ?? '';
+        if (!bodies.has(channel)) bodies.set(channel, []);
+        bodies.get(channel)?.push(frame.slice(frame.indexOf('\n') + 1));
+        from = end;
+      }
+    }
+    return bodies;
+  }
+
+  finish(checkers: readonly ApplicationChecker[]): void {
+    const stored = this.stored();
+    for (const checker of checkers) checker.finish(stored);
+    checkLog(this.problems, stored);
+  }
+
+  #chance(): number {
+    return this.#time.random.below(2 ** 30) / 2 ** 30;
+  }
+
+  #turn(server: Server): void {
+    if (server.life.over) return;
+    try {
+      server.port.deliver();
+    } catch (error) {
+      this.problems.add(`the gateway threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+  }
+
+  // --- life and death
+
+  #died(life: Life): void {
+    this.counts.deaths += 1;
+    this.#time.drop(life);
+    if (this.#server?.life === life) this.#server = null;
+    for (const connection of this.#connections) {
+      if (connection.server.life !== life) continue;
+      this.#cut(connection, 50);
+      this.#connections.delete(connection);
+    }
+    this.#time.plan(null, RESTART_MS * this.#chance(), () => void this.start());
+  }
+
+  /** Drains, stops and starts anew, as a deploy does. */
+  async #drain(server: Server): Promise<void> {
+    this.counts.drains += 1;
+    server.isDraining = true;
+    await server.gateway.drain();
+    await server.gateway.stop();
+    server.life.over = true;
+    this.#time.drop(server.life);
+    if (this.#server === server) this.#server = null;
+    this.#time.plan(null, RESTART_MS * this.#chance(), () => void this.start());
+  }
+
+  // --- network
+
+  #dial(socket: WebSocketLike): void {
+    const time = this.#time;
+    time.plan(null, LATENCY_MS * this.#chance(), () => {
+      const server = this.#server;
+      // A connection that is refused, or a 503.
+      if (server === null || server.isDraining) return socket.onclose?.({ code: 1006, reason: '' });
+      const now = time.monotonic();
+      const name = `connection ${(this.#dialled += 1)}`;
+      const row = server.port.open();
+      const connection: Connection = {
+        socket, server, row, end: server.port.client(row), wire: new WireChecker(this.problems, name),
+        isCut: false, isClosed: false, upAt: now, downAt: now,
+      };
+      this.#connections.add(connection);
+      (socket as SimSocket).onSend = (data) => this.#up(connection, data);
+      (socket as SimSocket).onEnd = () => this.#hangUp(connection);
+      if (this.faults.lifeMs > 0) time.plan(null, this.faults.lifeMs * 2 * this.#chance(), () => this.#cut(connection, 3000));
+      socket.onopen?.({});
+    });
+  }
+
+  #up(connection: Connection, data: string | Uint8Array): void {
+    const frame = decode(data);
+    if (frame !== null) connection.wire.asked(frame.header);
+    connection.upAt = Math.max(connection.upAt, this.#time.monotonic() + LATENCY_MS * this.#chance());
+    this.#time.plan(connection.server.life, connection.upAt - this.#time.monotonic(), () => {
+      if (!connection.isCut && isThere(connection)) connection.server.port.message(connection.row, data);
+    });
+  }
+
+  #collect(connection: Connection): void {
+    const { server, row, socket, wire, end } = connection;
+    if (connection.isClosed) return;
+    for (const { header, body, text } of end.received.splice(0)) {
+      if (header['op'] === 'welcome') this.#owners.welcome(header);
+      wire.sent(header);
+      this.#down(connection, () => socket.onmessage?.({ data: text ? encode(header, body.toString()) : encode(header, body) }));
+    }
+    if (isThere(connection)) server.port.drain(row);
+    if (end.closed === null) return;
+    const { code, reason } = end.closed;
+    connection.isClosed = true;
+    this.#down(connection, () => {
+      this.#connections.delete(connection);
+      socket.onclose?.({ code, reason });
+    });
+  }
+
+  #down(connection: Connection, deliver: () => void): void {
+    connection.downAt = Math.max(connection.downAt, this.#time.monotonic() + LATENCY_MS * this.#chance());
+    this.#time.plan(null, connection.downAt - this.#time.monotonic(), () => {
+      if (!connection.isCut) deliver();
+    });
+  }
+
+  /** What is on the way is lost; each side notices when it notices, and until then the gateway talks to nobody. */
+  #cut(connection: Connection, noticeMs: number): void {
+    if (connection.isCut || !this.#connections.has(connection)) return;
+    const { socket, server } = connection;
+    connection.isCut = true;
+    this.counts.cuts += 1;
+    // Its own end went away, or the network fell silent.
+    const soon = this.#time.random.chance(0.5) ? LATENCY_MS : noticeMs;
+    this.#time.plan(null, soon * this.#chance(), () => socket.onclose?.({ code: 1006, reason: '' }));
+    this.#time.plan(server.life, noticeMs * 2 * this.#chance(), () => this.#disconnect(connection));
+  }
+
+  /** The client closed its socket. */
+  #hangUp(connection: Connection): void {
+    if (connection.isCut) return;
+    connection.isCut = true;
+    this.#time.plan(connection.server.life, LATENCY_MS * this.#chance(), () => this.#disconnect(connection));
+  }
+
+  #disconnect(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (isThere(connection) && connection.end.closed === null) connection.server.port.disconnect(connection.row);
+  }
+}
+
+function isThere({ server, row, end }: Connection): boolean {
+  return server.port.clients.get(row) === end;
+}
+
+const STATS = { counters: {}, eventRing: { used: 0, capacity: 1 }, commandRing: { used: 0, capacity: 1 } };
+
+class SimSocket implements WebSocketLike {
+  binaryType = '';
+  onopen: WebSocketLike['onopen'] = null;
+  onmessage: WebSocketLike['onmessage'] = null;
+  onclose: WebSocketLike['onclose'] = null;
+  onerror: WebSocketLike['onerror'] = null;
+  onSend: (data: string | Uint8Array) => void = () => undefined;
+  onEnd: () => void = () => undefined;
+
+  send(data: string | Uint8Array): void {
+    this.onSend(data);
+  }
+
+  close(): void {
+    this.onEnd();
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Sessions, sequence, sync and drain under faults on virtual time. SLUICE_SIM_SEEDS says how many seeds (300 by default),
+ * SLUICE_SIM_SEED where they begin: one seed repeats one run.
+ */
+import t from 'tap';
+import { PortSink } from '../../../src/gateway/sink.js';
+import { FakePort } from '../../support/fake-port.js';
+import { MemoryLog } from '../../support/memory-log.js';
+import { MemorySessions } from '../../support/memory-sessions.js';
+import { runSeed } from '../../sim/run.js';
+
+const SEEDS = Number(process.env['SLUICE_SIM_SEEDS'] ?? 300);
+const FIRST = Number(process.env['SLUICE_SIM_SEED'] ?? 1);
+/** A planted bug must be found within so many seeds. */
+const HUNT = 100;
+
+t.setTimeout(SEEDS * 1000 + 300_000);
+
+t.test(`${SEEDS} seeds`, { timeout: SEEDS * 1000 + 60_000 }, async (t) => {
+  const total = { published: 0, deaths: 0, drains: 0, cuts: 0, resumed: 0 };
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
+    const { problems, published, counts } = await runSeed(seed);
+    if (problems.length > 0) t.fail(`seed ${seed}: ${problems.slice(0, 5).join('; ')}`);
+    total.published += published;
+    for (const name of ['deaths', 'drains', 'cuts', 'resumed'] as const) total[name] += counts[name];
+  }
+  t.comment(JSON.stringify(total));
+  if (SEEDS < 50) return;
+  t.ok(total.deaths > 0 && total.drains > 0 && total.cuts > SEEDS && total.resumed > SEEDS, 'the faults were there');
+});
+
+t.test('a seed repeats its run', async (t) => {
+  const runs = [await runSeed(42), await runSeed(42)];
+  t.same(runs[0], runs[1]);
+});
+
+/** Runs seeds with a method replaced until something is found. */
+async function hunt<T extends object, K extends keyof T>(target: T, method: K, bug: T[K]): Promise<string> {
+  const right = target[method];
+  target[method] = bug;
+  try {
+    for (let seed = 1; seed <= HUNT; seed += 1) {
+      const { problems } = await runSeed(seed);
+      if (problems[0] !== undefined) return problems[0];
+    }
+    return 'nothing was found';
+  } finally {
+    target[method] = right;
+  }
+}
+
+t.test('planted bugs are found', { timeout: 240_000 }, async (t) => {
+  const { frames } = PortSink.prototype;
+  t.match(await hunt(PortSink.prototype, 'frames', function twice(this: PortSink, ...what) {
+    frames.apply(this, what);
+    frames.apply(this, what);
+  }), /doubled/, 'a doubled delivery');
+
+  const { publish } = FakePort.prototype;
+  t.match(await hunt(FakePort.prototype, 'publish', function skip(this: FakePort, channel, address, length, seq) {
+    if (seq % 17 !== 0) publish.call(this, channel, address, length, seq);
+  }), /a hole|up to/, 'a skipped sequence');
+
+  t.match(await hunt(MemorySessions.prototype, 'claim', async function unfenced(this: MemorySessions, id, _expected, claim) {
+    const record = this.records.get(id);
+    if (record === undefined || record.ended) return null;
+    const claimed = { ...record, ...claim, generation: _expected + 1 };
+    this.records.set(id, claimed);
+    return claimed;
+  }), /own session|generation|took over/, 'a lost lease');
+
+  t.match(await hunt(MemoryLog.prototype, 'findByKey', () => null), /stored twice/, 'a forgotten key');
+});

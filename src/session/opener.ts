@@ -2,7 +2,7 @@
 
 import { CLOSE } from '../errors.js';
 import type { SessionRecord, SessionStore, SessionTimes } from '../store/session-store.js';
-import type { ResumeTokens } from './resume-token.js';
+import type { ResumeClaims, ResumeTokens } from './resume-token.js';
 import { judgeResume, type Refusal, type Resumer } from './resume.js';
 import { formatSessionId, randomSessionId } from './session-id.js';
 
@@ -43,9 +43,13 @@ export interface OpenerParts {
 
 /** A claim that was lost to another is judged anew; more than a few in a row means that somebody is playing. */
 const TRIES = 4;
+const OVERTAKEN = 'the session goes on over another connection';
 
 export class SessionOpener {
   readonly #parts: OpenerParts;
+  /** The latest attempt to resume each session, while attempts are under way. */
+  readonly #attempts = new Map<string, number>();
+  #attempted = 0;
 
   constructor(parts: OpenerParts) {
     this.#parts = parts;
@@ -90,13 +94,25 @@ export class SessionOpener {
   }
 
   async #resume(request: SessionRequest, token: string): Promise<Opened | Refusal> {
-    const { store, tokens, terms, node, now, push } = this.#parts;
-    const claims = tokens.verify(token);
+    const claims = this.#parts.tokens.verify(token);
     if (claims === null) return { do: 'refuse', code: CLOSE.notAuthorised, reason: 'the resume token is forged or damaged' };
+    const attempt = (this.#attempted += 1);
+    this.#attempts.set(claims.session, attempt);
+    try {
+      return await this.#claim(request, claims, attempt);
+    } finally {
+      if (this.#attempts.get(claims.session) === attempt) this.#attempts.delete(claims.session);
+    }
+  }
+
+  async #claim(request: SessionRequest, claims: ResumeClaims, attempt: number): Promise<Opened | Refusal> {
+    const { store, terms, node, now, push } = this.#parts;
     for (let tries = 0; tries < TRIES; tries += 1) {
       push(claims.session);
       const at = now();
       const verdict = judgeResume(claims, await store.get(claims.session), request, at);
+      // A client whose network broke said hello again meanwhile: the connection of this one is dead, and must not end the other's.
+      if (this.#attempts.get(claims.session) !== attempt) return { do: 'refuse', code: CLOSE.sessionTakenOver, reason: OVERTAKEN };
       if (verdict.do === 'refuse') return verdict;
       const { expected, previous } = verdict;
       const grace = { previous, previousUntil: at + terms.resumeGraceMs };

@@ -267,7 +267,8 @@ function isThere({ server, row, end }: Connection): boolean {
   return server.port.clients.get(row) === end;
 }
 
-const STATS = { counters: {}, eventRing: { used: 0, capacity: 1 }, commandRing: { used: 0, capacity: 1 } };
+const RING = { used: 0, capacity: 1 };
+const STATS = { counters: {}, eventRing: RING, commandRing: RING, enginePid: 1, ownerPid: 1, ownerEpoch: 1, detached: false };
 
 class SimSocket implements WebSocketLike {
   binaryType = '';

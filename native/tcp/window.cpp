@@ -30,8 +30,9 @@ uint8_t shift_for(uint32_t bytes) noexcept {
 }
 
 bool may_hold(const Stack& stack) noexcept {
-  // Half of all packets at most: the NIC needs some to receive into, sending needs some.
-  return stack.gauges.packets_received * 2 < stack.packets.total_count();
+  // Half of all packets at most, and none of the last sixteenth: the NIC needs some to receive into, sending needs some.
+  const uint32_t total = stack.packets.total_count();
+  return stack.gauges.packets_received * 2 < total && stack.packets.free_count() > total / 16;
 }
 
 uint16_t advertise_window(Stack& stack, Tcb& row) noexcept {
@@ -52,7 +53,8 @@ uint16_t advertise_window(Stack& stack, Tcb& row) noexcept {
 }
 
 bool window_update_due(Stack& stack, const Tcb& row) noexcept {
-  if (!may_receive(row.state)) return false;
+  // Behind a FIN nothing comes that would need room.
+  if (!may_receive(row.state) || row.has(kFinReceived)) return false;
   const uint32_t promised = row.receive_window();
   const uint32_t wanted = wanted_window(stack, row);
   return wanted > promised && (promised < 2u * std::max<uint32_t>(row.rcv_mss, 536) || wanted - promised >= wanted / 2);

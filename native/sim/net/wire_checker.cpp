@@ -63,6 +63,7 @@ void WireChecker::new_incarnation(Entry& entry, const TcpFrame& syn) {
     }
     if (answered == nullptr) broken("ack", "a SYN-ACK for a SYN that never came");
   }
+  entry.blind = false;
   entry.endpoint = std::make_unique<WireEndpoint>(syn, answered);
 }
 
@@ -73,6 +74,8 @@ void WireChecker::sent_segment(uint32_t host, const TcpFrame& frame) {
                       (!frame.has(wire::kAck) || entry.endpoint->answers(frame.ack - 1));
     if (!same) new_incarnation(entry, frame);
   }
+  if (reopens_[host] && entry.endpoint != nullptr && entry.endpoint->over() && !frame.has(wire::kSyn | wire::kRst)) entry.blind = true;
+  if (entry.blind) return;
   if (entry.endpoint != nullptr) return entry.endpoint->sent(frame, *this);
   if (!frame.has(wire::kRst)) broken("unopened", "a segment of a connection that was never opened: " + to_text(frame, 0, 0));
 }

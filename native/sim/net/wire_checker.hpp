@@ -23,6 +23,9 @@ class WireChecker final : private RuleSink {
   void sent(uint32_t host, uint64_t now_ns, const uint8_t* frame, uint32_t length);
   void delivered(uint32_t host, const uint8_t* frame, uint32_t length);
 
+  // The host opens connections by SYN cookies: one that it has ended may come back by an old segment, which answers for what nobody
+  // remembers. Such connections are looked at no more.
+  void expect_reopening(uint32_t host) noexcept { reopens_[host] = true; }
   const std::vector<Finding>& findings() const noexcept { return findings_; }
   // Of every frame that was sent, with its time: equal for equal runs.
   uint64_t trace_hash() const noexcept { return hash_; }
@@ -37,6 +40,7 @@ class WireChecker final : private RuleSink {
   };
   struct Entry {
     std::unique_ptr<WireEndpoint> endpoint;
+    bool blind = false;
     std::vector<TcpFrame> syns;  // that came and may still be answered
   };
 
@@ -48,6 +52,7 @@ class WireChecker final : private RuleSink {
   std::vector<Finding> findings_;
   const TcpFrame* current_ = nullptr;
   uint32_t current_host_ = 0;
+  bool reopens_[2] = {false, false};
   uint64_t now_ns_ = 0;
   uint64_t hash_ = 0;
   uint64_t frames_ = 0;

@@ -66,7 +66,10 @@ void World::set_up() {
     drivers_[i] = hosts_[i]->make_driver(*sinks_[i], talkers_[i].get(), nullptr, error);
     if (drivers_[i] == nullptr) return finding("setup", error);
     talkers_[i]->attach(*drivers_[i]);
-    if (options_.hosts[i].tcp.syn_cookies_always || options_.hosts[i].tcp.half_open_max < 10) talkers_[i]->expect_replays();
+    if (options_.hosts[i].tcp.syn_cookies_always || options_.hosts[i].tcp.half_open_max < 10) {
+      talkers_[i]->expect_replays();
+      checker_.expect_reopening(i);
+    }
     ListenOptions listen;
     listen.address = to_text(options_.hosts[i].net.addresses[0].address);
     listen.port = kPort;
@@ -249,6 +252,13 @@ void World::finish(WorldResult& result) {
       if (!drained()) finding("drain", "connections or packets are left when all is over");
     }
     gather_all();
+    for (uint32_t i = 0; i < 2 && !findings_.empty(); ++i) {
+      const tcp::TcpGauges now = drivers_[i]->gauges();
+      finding("state", "host " + std::to_string(i) + ": packets in use " + std::to_string(hosts_[i]->pool().outstanding()) + " of " +
+                           std::to_string(hosts_[i]->pool().total_count()) + ", sending " + std::to_string(now.packets_sending) +
+                           ", received " + std::to_string(now.packets_received) + ", connections " + std::to_string(now.connections) +
+                           ", half open " + std::to_string(now.half_open) + ", in TIME-WAIT " + std::to_string(now.time_wait));
+    }
   }
   result.virtual_us = clock_.now_us();
   for (uint32_t i = 0; i < 2 && talkers_[i] != nullptr; ++i) result.bytes += talkers_[i]->bytes_received();

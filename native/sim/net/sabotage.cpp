@@ -134,7 +134,7 @@ bool SabotageNic::spoil_sent(std::vector<uint8_t>& frame) {
         store_be32(&frame[option + 6], load_be32(&frame[option + 6]) + 10'000);
       break;
     case Sabotage::kLongSegment:
-      if (tcp->payload_bytes > 200 && frame.size() + 64 <= capabilities_.mtu + 14u) lengthen(frame, 64);
+      if (tcp->payload_bytes > 900 && frame.size() + 64 <= capabilities_.mtu + 14u) lengthen(frame, 64);
       break;
     default:
       return true;

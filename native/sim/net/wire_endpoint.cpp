@@ -136,6 +136,11 @@ void WireEndpoint::check_sequence(const TcpFrame& frame, RuleSink& rules) {
 }
 
 void WireEndpoint::check_payload(const TcpFrame& frame, int64_t begin, RuleSink& rules) {
+  // RFC 9293 §3.7.1 and RFC 6691: what the peer announced counts payload and options. Without one, the defaults.
+  const uint32_t mss = peer_syn_.mss != 0 ? peer_syn_.mss : frame.v6 ? 1'220 : 536;
+  if (frame.payload_bytes + frame.options_bytes > mss) {
+    rules.broken("mss", number(frame.payload_bytes) + " bytes and " + number(frame.options_bytes) + " of options, MSS " + number(mss));
+  }
   const auto known = static_cast<int64_t>(bytes_.size());
   const int64_t end = begin + frame.payload_bytes;
   if (end > known) bytes_.resize(static_cast<size_t>(end));
@@ -149,11 +154,6 @@ void WireEndpoint::check_payload(const TcpFrame& frame, int64_t begin, RuleSink&
   }
   on_wire_.add(begin, end);
   if (end > known) check_initial_burst(rules);
-  // RFC 9293 §3.7.1 and RFC 6691: what the peer announced counts payload and options. Without one, the defaults.
-  const uint32_t mss = peer_syn_.mss != 0 ? peer_syn_.mss : frame.v6 ? 1'220 : 536;
-  if (frame.payload_bytes + frame.options_bytes > mss) {
-    rules.broken("mss", number(frame.payload_bytes) + " bytes and " + number(frame.options_bytes) + " of options, MSS " + number(mss));
-  }
 }
 
 void WireEndpoint::check_initial_burst(RuleSink& rules) {

@@ -257,7 +257,8 @@ void World::finish(WorldResult& result) {
       finding("state", "host " + std::to_string(i) + ": packets in use " + std::to_string(hosts_[i]->pool().outstanding()) + " of " +
                            std::to_string(hosts_[i]->pool().total_count()) + ", sending " + std::to_string(now.packets_sending) +
                            ", received " + std::to_string(now.packets_received) + ", connections " + std::to_string(now.connections) +
-                           ", half open " + std::to_string(now.half_open) + ", in TIME-WAIT " + std::to_string(now.time_wait));
+                           ", half open " + std::to_string(now.half_open) + ", in TIME-WAIT " + std::to_string(now.time_wait) +
+                           ", frames missed " + std::to_string(hosts_[i]->device().counters().rx_missed));
     }
   }
   result.virtual_us = clock_.now_us();

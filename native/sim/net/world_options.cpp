@@ -75,7 +75,7 @@ void choose_device(Chooser& choose, HostOptions& out, uint16_t mtu) {
   can.tx_l4_checksum = choose.half();
   can.tso = can.tx_l4_checksum && can.tx_ip_checksum && choose.half();
   can.max_pieces = static_cast<uint16_t>(can.tso ? choose.between(4, 24) : choose.between(1, 4));
-  out.nic.packets = choose.pick({512u, 2'048u, 8'192u});
+  out.nic.packets = choose.pick({1'536u, 3'072u, 6'144u});
   out.nic.packet_bytes = std::max<uint32_t>(2'048, mtu + 18u);
   out.nic.tx_ring = choose.pick({32u, 256u, 1'024u});
   out.nic.rx_ring = choose.pick({64u, 512u, 2'048u});

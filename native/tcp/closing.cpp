@@ -13,8 +13,8 @@ namespace {
 // Both sides have closed: what has to be remembered goes into a record of its own, and the row is free. A stream whose application
 // has not yet let go of it is gone from here on; its close() finds nothing to do.
 void enter_time_wait(Stack& stack, Tcb& row) {
-  // The FIN's acknowledgement is owed, and the row that owes it goes.
-  send_ack(stack, row);
+  // Where the FIN's acknowledgement is owed still, the row that owes it goes.
+  if (row.last_ack_sent != row.rcv_nxt) send_ack(stack, row);
   bool evicted = false;
   const FlowRef before = FlowRef::make(FlowKind::kTcb, stack.row_of(row));
   TimeWait& record = stack.time_wait.add(before, row.free_next, stack.now_ms() + stack.options.time_wait_ms, evicted);

@@ -18,8 +18,6 @@ namespace {
 
 // A connection may always queue this much, where there are packets: enough for the first flights.
 constexpr uint32_t kQueueLeast = 64u << 10;
-// One packet in so many is not for what the application writes.
-constexpr uint32_t kReserve = 8;
 
 void link_tail(Stack& stack, Transfer& transfer, nic::Packet* packet) noexcept {
   packet->link = nullptr;
@@ -74,7 +72,7 @@ uint32_t send_room(const Stack& stack, const Tcb& row) noexcept {
   // packets from those that do.
   if (free < total / 2) limit = std::min<uint64_t>(limit, row.snd_wnd);
   if (free < total / 4) limit = std::min<uint64_t>(limit, row.mss);
-  if (free <= total / kReserve) limit = 0;
+  if (free <= total / 8) limit = 0;
   return limit > queued ? static_cast<uint32_t>(limit) - queued : 0;
 }
 
@@ -90,9 +88,7 @@ uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t co
     uint32_t left = std::min(slices[i].length, room);
     room -= left;
     while (left != 0) {
-      // The room was counted in bytes: small segments take many packets for few of them.
-      const bool spare = stack.packets.free_count() > stack.packets.total_count() / kReserve;
-      if (packet == nullptr && spare) packet = new_packet(stack, row, *transfer);
+      if (packet == nullptr) packet = new_packet(stack, row, *transfer);
       if (packet == nullptr) {
         detach_if_idle(stack, row);
         return accepted;

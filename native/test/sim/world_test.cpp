@@ -88,7 +88,7 @@ TEST_CASE("simulation: planted bugs are found by the checkers that are there for
       {Sabotage::kIgnoreWindow, "window"},
       {Sabotage::kCorruptRetransmit, "retransmit-bytes"},
       {Sabotage::kSkipRetransmit, "error"},
-      {Sabotage::kForgetFin, "error"},
+      {Sabotage::kForgetFin, "convergence"},
       {Sabotage::kEarlyFin, "data-after-fin"},
       {Sabotage::kTimestampBack, "timestamps"},
       {Sabotage::kLieInSack, "sack"},

@@ -11,7 +11,7 @@ import { WebSocket } from 'ws';
 
 import { createClient, type WebSocketConstructor } from '../../src/client/index.js';
 import { Bystander } from '../support/bystander.js';
-import { DRIVERS, lacking } from '../support/drivers.js';
+import { KERNEL_DRIVERS, lacking } from '../support/drivers.js';
 import { startLoad } from '../support/load.js';
 import { startSluice } from '../support/sluice-process.js';
 
@@ -34,7 +34,7 @@ async function pause(ms: number): Promise<void> {
 
 t.setTimeout(300_000);
 
-for (const driver of DRIVERS) {
+for (const driver of KERNEL_DRIVERS) {
   t.test(`${CONNECTIONS} connections on ${driver}: the next are refused and nobody else notices`, { skip: lacking(driver) }, async (t) => {
     const files = CONNECTIONS + 500;
     const under = ['prlimit', `--nofile=${files}:${files}`];

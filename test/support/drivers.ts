@@ -6,7 +6,7 @@ import { loadNative } from '../../src/engine/native.js';
 import { NAMESPACE_LACKING } from './own-namespace.js';
 import { startSluice, type SluiceProcess } from './sluice-process.js';
 
-const KERNEL_DRIVERS = ['epoll', 'uring'] as const;
+export const KERNEL_DRIVERS = ['epoll', 'uring'] as const;
 /** Our own stack with Linux as its peer: over a TAP device, and over a veth by AF_PACKET and by AF_XDP. */
 export const DPDK_DRIVERS = ['dpdk on tap', 'dpdk on af_packet', 'dpdk on af_xdp'] as const;
 export const DRIVERS = [...KERNEL_DRIVERS, ...DPDK_DRIVERS] as const;

@@ -10,6 +10,7 @@ export class CatchUp implements ReplayJob {
   readonly channel: ReplayChannel;
   #nextSeq: number;
   #done = false;
+  #waiting: Promise<void> | null = null;
   readonly #source: ReplaySource;
 
   /** The row has everything below `nextSeq` or does not want it. */
@@ -23,6 +24,10 @@ export class CatchUp implements ReplayJob {
     return this.#done;
   }
 
+  get waiting(): Promise<void> | null {
+    return this.#waiting;
+  }
+
   get nextSeq(): number {
     return this.#nextSeq;
   }
@@ -30,8 +35,9 @@ export class CatchUp implements ReplayJob {
   step(row: Row, sink: ReplaySink, maxBytes: number): number {
     const { channel } = this;
     let sent = 0;
+    this.#waiting = null;
     // Bounded: every round moves nextSeq up, and publishedSeq stands still while this runs.
-    while (this.#nextSeq <= channel.publishedSeq && sent < maxBytes) {
+    while (this.#nextSeq <= channel.publishedSeq && sent < maxBytes && this.#waiting === null) {
       sent += this.#sendRun(row, sink, maxBytes - sent);
     }
     if (this.#nextSeq > channel.publishedSeq) {
@@ -44,6 +50,10 @@ export class CatchUp implements ReplayJob {
   #sendRun(row: Row, sink: ReplaySink, maxBytes: number): number {
     const { channel } = this;
     const run = this.#source.read(channel.id, this.#nextSeq, channel.publishedSeq, maxBytes);
+    if (run instanceof Promise) {
+      this.#waiting = run;
+      return 0;
+    }
     const firstSeq = run?.firstSeq ?? channel.publishedSeq + 1;
     if (firstSeq > this.#nextSeq) sink.incomplete(row, channel, this.#nextSeq, firstSeq - 1, 'expired');
     if (run === null) {

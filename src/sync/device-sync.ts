@@ -21,6 +21,10 @@ export class DeviceSync implements ReplayJob {
     return this.#done;
   }
 
+  get waiting(): Promise<void> | null {
+    return this.#parts[0]?.waiting ?? null;
+  }
+
   /** The part of this channel, if it is still to be finished. */
   part(channelId: number): CatchUp | undefined {
     return this.#parts.find(({ channel }) => channel.id === channelId);

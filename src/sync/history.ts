@@ -14,8 +14,8 @@ export interface HistoryRange {
 }
 
 export interface RunReader {
-  /** As MessageLog.read. */
-  read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number): FrameRun | null;
+  /** As MessageLog.read; a promise as ReplaySource.read. */
+  read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number): FrameRun | null | Promise<void>;
 }
 
 export class History implements ReplayJob {
@@ -27,6 +27,7 @@ export class History implements ReplayJob {
   #left: number;
   #count = 0;
   #done = false;
+  #waiting: Promise<void> | null = null;
 
   constructor(channel: ReplayChannel, opId: number, range: HistoryRange, log: RunReader) {
     this.channel = channel;
@@ -41,8 +42,14 @@ export class History implements ReplayJob {
     return this.#done;
   }
 
+  get waiting(): Promise<void> | null {
+    return this.#waiting;
+  }
+
   step(row: Row, sink: ReplaySink, maxBytes: number): number {
     const run = this.#read(maxBytes);
+    this.#waiting = run instanceof Promise ? run : null;
+    if (run instanceof Promise) return 0;
     if (run === null) {
       this.#done = true;
       sink.historyDone(row, this.opId, this.channel, this.#count);
@@ -56,11 +63,11 @@ export class History implements ReplayJob {
     return frames.length;
   }
 
-  #read(maxBytes: number): FrameRun | null {
+  #read(maxBytes: number): FrameRun | null | Promise<void> {
     const wanted = Math.min(this.#left, this.#toSeq - this.#nextSeq + 1);
     if (wanted <= 0) return null;
     const run = this.#log.read(this.channel.id, this.#nextSeq, wanted, maxBytes);
-    return run === null ? null : cutRun(run, this.#toSeq);
+    return run === null || run instanceof Promise ? run : cutRun(run, this.#toSeq);
   }
 }
 

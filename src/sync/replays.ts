@@ -18,6 +18,8 @@ interface RowReplay {
   readonly row: Row;
   /** In turn: the first is next. */
   readonly jobs: ReplayJob[];
+  /** Those that wait for messages to be read. */
+  readonly parked: ReplayJob[];
   /** Bytes sent since the row was last writable. */
   inFlight: number;
   /** When onWritable was asked for, in ms; -1 when it was not. */
@@ -65,19 +67,23 @@ export class Replays {
 
   /** Job of a row that `wanted` picks, or undefined. */
   find<J extends ReplayJob>(row: Row, wanted: (job: ReplayJob) => job is J): J | undefined {
-    return this.#rows.get(row)?.jobs.find(wanted);
+    const replay = this.#rows.get(row);
+    return replay?.jobs.find(wanted) ?? replay?.parked.find(wanted);
   }
 
   count(row: Row, wanted: (job: ReplayJob) => boolean): number {
-    return this.#rows.get(row)?.jobs.filter(wanted).length ?? 0;
+    const replay = this.#rows.get(row);
+    return replay === undefined ? 0 : replay.jobs.filter(wanted).length + replay.parked.filter(wanted).length;
   }
 
   /** Drops the row's jobs that `unwanted` picks. */
   cancel(row: Row, unwanted: (job: ReplayJob) => boolean): void {
     const replay = this.#rows.get(row);
     if (replay === undefined) return;
-    const at = replay.jobs.findIndex(unwanted);
-    if (at !== -1) replay.jobs.splice(at, 1);
+    for (const jobs of [replay.jobs, replay.parked]) {
+      const at = jobs.findIndex(unwanted);
+      if (at !== -1) jobs.splice(at, 1);
+    }
     this.#forgetIfIdle(replay);
   }
 
@@ -85,6 +91,7 @@ export class Replays {
     const replay = this.#rows.get(row);
     if (replay === undefined) return;
     replay.jobs.length = 0;
+    replay.parked.length = 0;
     replay.inFlight = 0;
     this.#rows.delete(row);
   }
@@ -124,7 +131,7 @@ export class Replays {
   }
 
   #open(row: Row): RowReplay {
-    const replay: RowReplay = { row, jobs: [], inFlight: 0, waitingSince: -1, queued: false };
+    const replay: RowReplay = { row, jobs: [], parked: [], inFlight: 0, waitingSince: -1, queued: false };
     this.#rows.set(row, replay);
     return replay;
   }
@@ -143,7 +150,8 @@ export class Replays {
       while (jobs.length > 0 && replay.inFlight < this.#limits.chunkBytes) {
         const job = jobs.shift() as ReplayJob;
         replay.inFlight += job.step(row, this.#sink, this.#limits.chunkBytes - replay.inFlight);
-        if (!job.done) jobs.push(job);
+        if (job.waiting !== null) this.#park(replay, job, job.waiting);
+        else if (!job.done) jobs.push(job);
       }
     } catch (error) {
       this.cancelRow(row);
@@ -155,6 +163,26 @@ export class Replays {
     return replay.inFlight - before;
   }
 
+  #park(replay: RowReplay, job: ReplayJob, until: Promise<void>): void {
+    replay.parked.push(job);
+    until.then(() => this.#unpark(replay, job), (error: unknown) => this.#unread(replay, job, error));
+  }
+
+  /** Nothing for a job that was cancelled meanwhile. */
+  #unpark(replay: RowReplay, job: ReplayJob): void {
+    const at = replay.parked.indexOf(job);
+    if (at < 0) return;
+    replay.parked.splice(at, 1);
+    replay.jobs.push(job);
+    this.#enqueue(replay);
+  }
+
+  #unread(replay: RowReplay, job: ReplayJob, error: unknown): void {
+    if (!replay.parked.includes(job)) return;
+    this.cancelRow(replay.row);
+    this.#sink.failed(replay.row, error);
+  }
+
   #wait(replay: RowReplay): void {
     if (replay.waitingSince >= 0) return;
     replay.waitingSince = this.#now();
@@ -163,7 +191,7 @@ export class Replays {
 
   /** A row whose bytes are still in flight is kept, so that the next replay counts them. */
   #forgetIfIdle(replay: RowReplay): void {
-    if (replay.jobs.length > 0 || replay.inFlight > 0) return;
+    if (replay.jobs.length > 0 || replay.parked.length > 0 || replay.inFlight > 0) return;
     // An entry that was cancelled may still be queued while the row's next connection has one of its own.
     if (this.#rows.get(replay.row) === replay) this.#rows.delete(replay.row);
   }

@@ -22,7 +22,7 @@ export class TieredSource implements ReplaySource {
     this.#log = log;
   }
 
-  read(channelId: number, fromSeq: number, toSeq: number, maxBytes: number): ReplayRun | null {
+  read(channelId: number, fromSeq: number, toSeq: number, maxBytes: number): ReplayRun | null | Promise<void> {
     const count = Math.min(toSeq - fromSeq + 1, COUNT_MAX);
     const run = this.#readHot(channelId, fromSeq, count, maxBytes) ?? this.#readLog(channelId, fromSeq, toSeq, count, maxBytes);
     if (run !== null) return run;
@@ -40,8 +40,9 @@ export class TieredSource implements ReplaySource {
     return { firstSeq: fromSeq, lastSeq: last.lastSeq, length, pieces, frames: null };
   }
 
-  #readLog(channelId: number, fromSeq: number, toSeq: number, count: number, maxBytes: number): ReplayRun | null {
+  #readLog(channelId: number, fromSeq: number, toSeq: number, count: number, maxBytes: number): ReplayRun | null | Promise<void> {
     const found = this.#log.read(channelId, fromSeq, count, maxBytes);
+    if (found instanceof Promise) return found;
     const run = found === null ? null : cutRun(found, toSeq);
     if (run === null) return null;
     return { firstSeq: run.firstSeq, lastSeq: run.lastSeq, length: run.frames.length, pieces: null, frames: run.frames };

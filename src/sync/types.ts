@@ -37,9 +37,10 @@ export interface Reached {
 export interface ReplaySource {
   /**
    * The first retained messages from `fromSeq` to `toSeq`, about `maxBytes` of them but one at least; null when none is retained.
-   * A run that begins above `fromSeq` says that what lies between is gone.
+   * A run that begins above `fromSeq` says that what lies between is gone. A promise says that it is being read: ask again when it has
+   * resolved; it rejects where it cannot be read.
    */
-  read(channelId: number, fromSeq: number, toSeq: number, maxBytes: number): ReplayRun | null;
+  read(channelId: number, fromSeq: number, toSeq: number, maxBytes: number): ReplayRun | null | Promise<void>;
 }
 
 export type IncompleteReason = 'expired' | 'epoch_changed';
@@ -66,5 +67,7 @@ export interface ReplaySink {
 /** Part of a replay that a row waits for. A step sends about `maxBytes` at most and returns the bytes it sent. */
 export interface ReplayJob {
   readonly done: boolean;
+  /** What the last step came to wait for before it can go on; null when there is nothing. */
+  readonly waiting: Promise<void> | null;
   step(row: Row, sink: ReplaySink, maxBytes: number): number;
 }

@@ -37,10 +37,10 @@ const ID = /"id":"(\d+)"/;
 const HEADER_BYTES = 10;
 const AROUND_NAME = 80;
 
-/** Null when the message is no longer retained. */
+/** Null when the message is no longer retained, or not at hand. */
 function messageId({ source, port }: GatewayContext, channel: OpenChannel, seq: number): string | null {
   const run = source.read(channel.id, seq, seq, 1);
-  if (run === null || run.firstSeq !== seq) return null;
+  if (run === null || run instanceof Promise || run.firstSeq !== seq) return null;
   const length = HEADER_BYTES + AROUND_NAME + Buffer.byteLength(channel.nameJson);
   const piece = run.pieces?.[0];
   const start = piece?.address ?? 0;

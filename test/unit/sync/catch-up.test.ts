@@ -211,3 +211,55 @@ t.test('tiers: hot first, then the log, and never above what is published', asyn
   const unlogged = new TieredSource(hot, { read: () => null });
   t.match(unlogged.read(1, 5, 30, 1000), { firstSeq: 20, lastSeq: 24 }, 'what is not logged may still be in memory');
 });
+
+/** A source that has to fetch every run first, when the test says so. */
+class Remote implements ReplaySource {
+  readonly #under = source(1, 30);
+  #fetched = -1;
+  fetches: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  read(channelId: number, fromSeq: number, toSeq: number, maxBytes: number): ReplayRun | null | Promise<void> {
+    if (this.#fetched === fromSeq) return this.#under.read(channelId, fromSeq, toSeq, maxBytes);
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        this.#fetched = fromSeq;
+        resolve();
+      };
+      this.fetches.push({ resolve: done, reject });
+    });
+  }
+}
+
+t.test('what has to be fetched is waited for, and other rows go on meanwhile', async (t) => {
+  const sink = new Recorder();
+  const remote = new Remote();
+  const replays = new Replays({ chunkBytes: 200, turnBytes: 1000 }, sink, () => 0, () => queueMicrotask(() => replays.pump()));
+  replays.add(1, new CatchUp(channel(30), 21, remote), false);
+  replays.add(2, new CatchUp(channel(25), 21, source(1, 25)), false);
+  await new Promise(setImmediate);
+  t.same(sink.take(), ['2: 21-25', '2: live']);
+  t.equal(replays.count(1, () => true), 1, 'the row still counts as catching up');
+  t.ok(replays.find(1, (job): job is CatchUp => job instanceof CatchUp));
+  t.same(replays.stalled(0).filter((row) => row === 1), [], 'who waits for the store is no slow consumer');
+  remote.fetches.shift()?.resolve();
+  await new Promise(setImmediate);
+  t.same(sink.take(), ['1: 21-30', '1: live']);
+});
+
+t.test('a job that is cancelled while its messages are fetched sends nothing; one whose messages cannot be read fails', async (t) => {
+  const sink = new Recorder();
+  const remote = new Remote();
+  const replays = new Replays({ chunkBytes: 200, turnBytes: 1000 }, sink, () => 0, () => queueMicrotask(() => replays.pump()));
+  replays.add(1, new CatchUp(channel(30), 1, remote), false);
+  await new Promise(setImmediate);
+  replays.cancel(1, () => true);
+  remote.fetches.shift()?.resolve();
+  await new Promise(setImmediate);
+  t.same(sink.take(), []);
+  t.equal(replays.active, 0);
+  replays.add(1, new CatchUp(channel(30), 2, remote), false);
+  await new Promise(setImmediate);
+  remote.fetches.shift()?.reject(new Error('no'));
+  await new Promise(setImmediate);
+  t.same(sink.take(), ['1: no']);
+  t.equal(replays.active, 0);
+});

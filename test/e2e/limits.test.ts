@@ -31,6 +31,10 @@ function residentBytes(pid: number | undefined): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
+function told(before: number, during: number, elsewhere: number): string {
+  return `${before.toFixed(1)} ms before, ${during.toFixed(1)} ms during, ${elsewhere.toFixed(1)} ms elsewhere`;
+}
+
 /** The same server with one client and no crowd. */
 async function startControl(driver: Driver, t: Test): Promise<Bystander> {
   const server = await startSluice(['echo', '--driver', driver, '--listen', '127.0.0.1:0']);
@@ -66,10 +70,10 @@ for (const driver of KERNEL_DRIVERS) {
     const { held, cut_off: cutOff } = await flood.result;
     const during = bystander.p99();
     const elsewhere = control.p99();
-    t.comment(`p99 ${before.toFixed(1)} ms before, ${during.toFixed(1)} ms during, ${elsewhere.toFixed(1)} ms elsewhere; ${held} got in, ${cutOff} were refused`);
+    t.comment(`p99 ${told(before, during, elsewhere)}; ${held} got in, ${cutOff} were refused`);
     t.ok(Number(held) > 0 && Number(held) < 500, 'as many get in as there are files');
     t.equal(Number(held) + Number(cutOff), 3000, 'everyone else is told at once instead of waiting in the backlog');
-    t.ok(unchanged(before, during, elsewhere), `p99 ${before} ms, then ${during} ms; ${elsewhere} ms elsewhere`);
+    t.ok(unchanged(before, during, elsewhere), `p99 ${told(before, during, elsewhere)}`);
     const { ok, open } = await crowd.result;
     t.same({ ok, open }, { ok: true, open: CONNECTIONS }, 'none of those connected was lost');
     t.equal(bystander.lost, null);
@@ -93,10 +97,10 @@ for (const driver of KERNEL_DRIVERS) {
     const during = bystander.p99();
     const elsewhere = control.p99();
     const grown = residentBytes(server.child.pid) - memory;
-    t.comment(`p99 ${before.toFixed(1)} ms before, ${during.toFixed(1)} ms during, ${elsewhere.toFixed(1)} ms elsewhere; ${(grown / MIB).toFixed(1)} MiB more`);
+    t.comment(`p99 ${told(before, during, elsewhere)}; ${(grown / MIB).toFixed(1)} MiB more`);
     t.equal(result['cut_off'], 1000, 'all were cut off at the deadline');
     t.ok(Number(result['earliest_cut_s']) > 4.5, 'and not before');
-    t.ok(unchanged(before, during, elsewhere), `p99 ${before} ms, then ${during} ms; ${elsewhere} ms elsewhere`);
+    t.ok(unchanged(before, during, elsewhere), `p99 ${told(before, during, elsewhere)}`);
     t.ok(grown < 32 * MIB, `${grown} bytes more`);
     t.equal(bystander.lost, null);
     bystander.close();
@@ -140,7 +144,7 @@ for (const driver of KERNEL_DRIVERS) {
     const grown = residentBytes(server.child.pid) - memory;
     const p99 = (each: number[]): number => each.sort((a, b) => a - b)[Math.floor(count * 0.99)] ?? 0;
     const [there, elsewhere] = [p99(times.load), p99(times.elsewhere)];
-    t.comment(`p99 of a publish ${there.toFixed(1)} ms, ${elsewhere.toFixed(1)} ms where nobody listens; ${(grown / MIB).toFixed(1)} MiB more`);
+    t.comment(`p99 of a publish ${there} ms, ${elsewhere} ms where nobody listens; ${(grown / MIB).toFixed(1)} MiB more`);
     // The budgets are filled by the first eight messages, each of which is sent a thousand times.
     t.ok(there <= 2 * elsewhere + 25, `p99 ${there} ms, ${elsewhere} ms where nobody listens`);
     t.ok(grown < 1000 * budget * 2 + 64 * MIB, `${grown} bytes more, where the budgets are ${1000 * budget}`);

@@ -95,7 +95,10 @@ void InlineLoop::close(std::function<void()> done) {
   closed_ = std::move(done);
   const auto on_close = [](uv_handle_t* handle) {
     auto* self = static_cast<InlineLoop*>(handle->data);
-    if (--self->open_handles_ == 0 && self->closed_) self->closed_();
+    if (--self->open_handles_ != 0) return;
+    // Moved out first: what it does may delete this loop, and with it a function that were called where it lies.
+    const std::function<void()> closed = std::move(self->closed_);
+    if (closed) closed();
   };
   uv_poll_stop(&poll_);
   uv_timer_stop(&timer_);

@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Parser } from 'tap-parser';
 import { inParallel, run } from './run.mjs';
+import { causeOf } from './tap-cause.mjs';
 
 function testFiles(folder) {
   if (!existsSync(folder)) return [];
@@ -31,7 +32,7 @@ function countTap(output) {
         counts.skipped.push([name, why ?? 'no reason given']);
       } else if (!children.has(point.name)) {
         own[point.ok ? 'passed' : 'failed'] += 1;
-        if (!point.ok) counts.failures.push(name);
+        if (!point.ok) counts.failures.push([...path, causeOf(point)].join(' › '));
       }
     });
     parser.on('complete', (result) => {
@@ -66,7 +67,8 @@ async function runFile(r, path, seconds) {
   const failed = !result.ok || !counts.ok || !counts.any;
   if (failed) {
     const why = result.why || (counts.any ? 'tests failed' : 'no test ran');
-    r.fail(`${name}: ${[why, ...counts.failures.slice(0, 5)].join('; ')}`, withoutPasses(result.output), Math.max(1, counts.failed));
+    const causes = counts.failures.slice(0, 5).map((cause) => `\n    ${cause}`);
+    r.fail(`${name}: ${why}${causes.join('')}`, withoutPasses(result.output), Math.max(1, counts.failed));
   }
   if (result.leftovers) r.fail(`${name} left processes behind`);
 }

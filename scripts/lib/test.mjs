@@ -14,6 +14,9 @@ if (only !== undefined && !names.includes(only)) {
 const logs = '.cache/test-logs';
 mkdirSync(logs, { recursive: true });
 
+// Said again at the end: the end is what is kept of a long run.
+const failures = [];
+
 // What a stage reports to: counts, and the reasons that are printed.
 function report(name) {
   const log = `${logs}/${name}.log`;
@@ -30,6 +33,7 @@ function report(name) {
     // `details` is the output that shows what failed; the end of it is what matters when it is long.
     fail(what, details = '', count = 1) {
       this.failed += count;
+      failures.push(`${name}: ${what}`);
       console.log(`  FAILED ${what}`);
       const lines = details.trimEnd().split('\n');
       const shown = lines.slice(-200);
@@ -73,6 +77,7 @@ for (const name of wanted) {
   } else {
     // Failed, not skipped: a build that fails must not look like a machine that lacks something.
     console.log(`== ${name}: FAILED, not run: ${lacking}`);
+    failures.push(`${name}: ${lacking}`);
     rows.push({ name, seconds: 0, passed: 0, failed: 1, skipped: 0 });
   }
 }
@@ -85,5 +90,6 @@ for (const row of rows) {
   console.log(`${row.name.padEnd(10)} ${cells.join(' ')}`);
 }
 console.log(`all stages ${''.padStart(23)} ${sum('seconds').toFixed(1).padStart(8)}\n`);
+for (const failure of failures) console.log(`FAILED ${failure}`);
 console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
 process.exitCode = sum('failed') === 0 && sum('passed') > 0 ? 0 : 1;

@@ -14,7 +14,7 @@ import { WebSocket } from 'ws';
 
 import { createClient, type WebSocketConstructor } from '../../src/client/index.js';
 import { connectLink, DPDK_DRIVERS, lacking, linkArgs, makeLink, startOn, type DpdkDriver, type Link } from '../support/drivers.js';
-import { runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { FREED_IS_OVERWRITTEN, runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
 
 t.setTimeout(300_000);
 
@@ -183,7 +183,8 @@ async function bulk(url: string, megabytes: number): Promise<void> {
 
 async function gatewayTests(t: Test, driver: DpdkDriver, data: string): Promise<void> {
   await t.test('two clients of the gateway talk, in order and without a loss', async (t) => {
-    const server = await startOn(driver, ['serve', '--admin', '127.0.0.1:0', '--data', data, '--publish-rate', '0']);
+    const args = ['serve', '--admin', '127.0.0.1:0', '--data', data, '--publish-rate', '0'];
+    const server = await startOn(driver, args, { under: FREED_IS_OVERWRITTEN });
     t.teardown(() => server.stop('SIGKILL'));
     const make = () => createClient({ url: server.url, WebSocket: WebSocket as unknown as WebSocketConstructor });
     const [publisher, subscriber] = [make(), make()];

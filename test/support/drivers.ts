@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 
 import { loadNative } from '../../src/engine/native.js';
 import { NAMESPACE_LACKING } from './own-namespace.js';
-import { startSluice, type SluiceProcess } from './sluice-process.js';
+import { startSluice, type SluiceProcess, type StartOptions } from './sluice-process.js';
 
 export const KERNEL_DRIVERS = ['epoll', 'uring'] as const;
 /** Our own stack with Linux as its peer: over a TAP device, and over a veth by AF_PACKET and by AF_XDP. */
@@ -77,7 +77,7 @@ export interface ServerOn extends SluiceProcess {
 }
 
 /** Starts `sluice serve` or `echo` on the driver, ready for clients of this process. */
-export async function startOn(driver: Driver, args: readonly string[], options: { readonly cwd?: string } = {}): Promise<ServerOn> {
+export async function startOn(driver: Driver, args: readonly string[], options: StartOptions = {}): Promise<ServerOn> {
   if (driver === 'epoll' || driver === 'uring') {
     const server = await startSluice([...args, '--driver', driver, '--listen', '127.0.0.1:0'], options);
     return { ...server, link: null };

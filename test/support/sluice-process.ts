@@ -29,11 +29,17 @@ const READY_MS = 60_000;
 /** No test leaves a process behind, however it ends. */
 const LIFETIME_MS = 10 * 60_000;
 
-/** Rejects with what the process printed when it does not become ready. `under`: a program that runs it, with its arguments. */
-export async function startSluice(
-  args: readonly string[],
-  { under = [], ...options }: { readonly cwd?: string; readonly under?: readonly string[] } = {},
-): Promise<SluiceProcess> {
+/** For `under`: the C library fills what is freed, so that whoever still uses it crashes every time and not now and then. */
+export const FREED_IS_OVERWRITTEN = ['env', 'GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0'];
+
+export interface StartOptions {
+  readonly cwd?: string;
+  /** A program that runs it, with its arguments. */
+  readonly under?: readonly string[];
+}
+
+/** Rejects with what the process printed when it does not become ready. */
+export async function startSluice(args: readonly string[], { under = [], ...options }: StartOptions = {}): Promise<SluiceProcess> {
   const [program = process.execPath, ...rest] = [...under, process.execPath, CLI, ...args];
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);

@@ -136,6 +136,7 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     pool_.unref_frame(packet);
     return true;
   }
+  void doubt(const net::IpAddress&) override {}
   void flush() override {}
 
   // Reactor

@@ -107,6 +107,12 @@ uint32_t Interface::tso_bytes() const noexcept {
   return has.tso ? std::min<uint32_t>(kLargest, has.max_pieces * 1400u) : 0;
 }
 
+void Interface::doubt(const IpAddress& remote) {
+  // Answers about neighbours come to one core of a device; the others are corrected by whatever comes to them.
+  const IpAddress* const hop = context_.options.answers ? context_.routes.next_hop(remote) : nullptr;
+  if (hop != nullptr) context_.neighbors.doubt(*hop, context_.now_us);
+}
+
 bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) {
   SLUICE_ASSERT(packet->length >= header_bytes);
   const uint32_t bytes = packet->next == nullptr ? packet->length : frame_bytes(packet);

@@ -44,6 +44,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   uint32_t tso_bytes() const noexcept override;
   bool is_local(const IpAddress& address) const noexcept override { return context_.routes.is_local(address); }
   bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) override;
+  void doubt(const IpAddress& remote) override;
   void flush() override { context_.transmitter.flush(); }
 
  private:

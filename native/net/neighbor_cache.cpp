@@ -86,6 +86,14 @@ void NeighborCache::seen(const IpAddress& address, const uint8_t* mac, uint64_t 
   learn(*entry, mac, State::kReachable, now_us);
 }
 
+// RFC 4861 §7.3.3 and RFC 1122 §2.3.2.1 (2): the unicast poll, without the delay in which upper layers could have said the opposite.
+void NeighborCache::doubt(const IpAddress& address, uint64_t now_us) {
+  Entry* const entry = find(address);
+  if (entry == nullptr || entry->state == State::kIncomplete || entry->state == State::kProbe) return;
+  entry->solicits = 0;
+  start_timer(*entry, State::kProbe, now_us);
+}
+
 void NeighborCache::learn(Entry& entry, const uint8_t* mac, State state, uint64_t now_us) {
   std::memcpy(entry.mac.bytes, mac, sizeof entry.mac.bytes);
   if (state == State::kReachable) {

@@ -42,6 +42,8 @@ class NeighborCache {
   void heard(const IpAddress& address, const uint8_t* mac, Evidence evidence, uint64_t now_us);
   // A packet came from the neighbour: it is there, and can be reached by that MAC.
   void seen(const IpAddress& address, const uint8_t* mac, uint64_t now_us);
+  // Whoever uses the neighbour hears nothing from behind it: it is asked at once whether it is still there, and forgotten where it is not.
+  void doubt(const IpAddress& address, uint64_t now_us);
   // Repeats and gives up what is due.
   void advance(uint64_t now_us);
   uint64_t next_due_us() const noexcept { return next_due_us_; }

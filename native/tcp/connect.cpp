@@ -8,6 +8,7 @@
 #include "tcp/closing.hpp"
 #include "tcp/congestion.hpp"
 #include "tcp/receive.hpp"
+#include "tcp/retransmit_timer.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/send.hpp"
 #include "tcp/transmit.hpp"
@@ -155,6 +156,7 @@ void syn_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
     ++stack.counters.timeouts;
     return fail_row(stack, row, ETIMEDOUT);
   }
+  if (transfer.backoff >= kAdviceRetries) stack.ip.doubt(row.remote);
   ++transfer.backoff;
   ++stack.counters.retransmits;
   // RFC 3168 §6.1.1.1: without the offer, lest a middlebox drops it for that.

@@ -40,7 +40,10 @@ void retransmit_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
     return stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + rto_ms(stack.options, row, 0));
   }
   if (given_up(stack, row, transfer.backoff)) return;
-  if (transfer.backoff >= 3) find_black_hole(stack, row, transfer);
+  if (transfer.backoff >= kAdviceRetries) {
+    stack.ip.doubt(row.remote);
+    find_black_hole(stack, row, transfer);
+  }
   react_to_timeout(stack, row, transfer);
   if (transfer.backoff < UINT8_MAX) ++transfer.backoff;
   if (sent(head).bytes > row.mss) split_packet(stack, transfer, head, row.mss);

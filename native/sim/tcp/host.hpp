@@ -150,6 +150,7 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
     if (output) output(std::move(segment));
     return true;
   }
+  void doubt(const net::IpAddress&) override {}
   void flush() override {}
   bool hold_transmitted = false;
   void release_transmitted() {

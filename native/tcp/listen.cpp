@@ -7,6 +7,7 @@
 #include "tcp/reassembly.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/transmit.hpp"
+#include "tcp/window.hpp"
 
 namespace sluice::tcp {
 
@@ -153,7 +154,9 @@ void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uin
   if (!arrival.seq.in(rcv_nxt, window) || old) {
     if (!arrival.has(wire::kRst) && stack.challenges.take(stack.now_ms())) {
       const uint32_t timestamp = stack.now_ms() + timestamp_offset(stack, *arrival.segment->flow);
-      send_bare_ack(stack, {arrival.segment->flow, record.iss + 1, rcv_nxt, static_cast<uint16_t>(window),
+      // RFC 7323 §2.2: scaled, unlike that of the SYN-ACK before it, and by rounding down no more than that promised.
+      const uint32_t shift = (record.flags & HalfOpen::kScaled) != 0 ? shift_for(stack.options.receive_window_max) : 0;
+      send_bare_ack(stack, {arrival.segment->flow, record.iss + 1, rcv_nxt, static_cast<uint16_t>(window >> shift),
                             (record.flags & HalfOpen::kTimestamps) != 0, timestamp, record.ts_recent});
     }
     ++stack.counters.dropped_window;

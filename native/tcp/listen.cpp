@@ -39,7 +39,7 @@ struct Opening {
   Negotiated agreed;
   Seq iss;
   Seq irs;
-  bool measured;  // the timestamp that it echoes says when the SYN-ACK was sent
+  bool measured = false;  // the timestamp that it echoes says when the SYN-ACK was sent
 };
 void open_passive(Stack& stack, const Arrival& arrival, uint32_t hash, uint8_t local, const Opening& opening) {
   Tcb* const row = open_row(stack, *arrival.segment->flow, local, hash);
@@ -70,11 +70,11 @@ bool cookie_may_stand_for(const Stack& stack, const Arrival& arrival) {
   return listening_on(stack, *arrival.segment->flow);
 }
 
-bool cookie_opens(Stack& stack, const Arrival& arrival, uint32_t hash) {
+// Whether the segment acknowledges a cookie that answered the SYN with that number, and what the cookie stands for.
+bool read_cookie(Stack& stack, const Arrival& arrival, Seq irs, Opening& opening) {
   if (!cookie_may_stand_for(stack, arrival)) return false;
-  const net::Flow& flow = *arrival.segment->flow;
-  Opening opening{{}, arrival.ack - 1, arrival.seq - 1, false};
-  if (!stack.cookies.check(flow, opening.irs, opening.iss, stack.now_ms(), opening.agreed)) {
+  opening = {{}, arrival.ack - 1, irs, false};
+  if (!stack.cookies.check(*arrival.segment->flow, irs, opening.iss, stack.now_ms(), opening.agreed)) {
     ++stack.counters.syn_cookies_bad;
     return false;
   }
@@ -82,9 +82,15 @@ bool cookie_opens(Stack& stack, const Arrival& arrival, uint32_t hash) {
     SynCookies::read_timestamp(arrival.options.timestamp_echo, opening.agreed);
     opening.agreed.ts_recent = arrival.options.timestamp;
   }
-  const uint8_t local = stack.locals.intern(flow.local);
-  if (local == LocalAddresses::kUnknown) return false;
   ++stack.counters.syn_cookies_good;
+  return true;
+}
+
+bool cookie_opens(Stack& stack, const Arrival& arrival, uint32_t hash) {
+  Opening opening;
+  if (!read_cookie(stack, arrival, arrival.seq - 1, opening)) return false;
+  const uint8_t local = stack.locals.intern(arrival.segment->flow->local);
+  if (local == LocalAddresses::kUnknown) return false;
   open_passive(stack, arrival, hash, local, opening);
   return true;
 }
@@ -174,13 +180,14 @@ void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uin
     ++stack.counters.dropped_no_ack;
     return drop_packet(stack, arrival);
   }
-  if (arrival.ack != record.iss + 1) {
+  Opening opening{record.agreed(), record.iss, record.irs, record.tries == 0 && arrival.options.has_timestamp};
+  // The SYN may have come before, when there was no room for a record: the client then answers the cookie, which it was given first.
+  if (arrival.ack != record.iss + 1 && !read_cookie(stack, arrival, record.irs, opening)) {
     // RFC 9293 §3.10.7.4, fifth: a reset formed from the acknowledgement; the half-open connection lives on.
     ++stack.counters.dropped_bad_ack;
     send_reset_for(stack, *arrival.segment);
     return drop_packet(stack, arrival);
   }
-  const Opening opening{record.agreed(), record.iss, record.irs, record.tries == 0 && arrival.options.has_timestamp};
   const uint8_t local = record.local;
   stack.half_open.remove(index);
   open_passive(stack, arrival, hash, local, opening);

@@ -74,6 +74,47 @@ TEST_CASE("tcp: forged and stale cookies open nothing", "[tcp]") {
   CHECK(peer.counters().syn_cookies_bad + peer.counters().dropped_no_connection != 0);
 }
 
+TEST_CASE("tcp: a client that answers the cookie is let in though its second SYN found room for a record", "[tcp]") {
+  HostOptions options;
+  options.tcp.half_open_max = 1;
+  Peer peer(options);
+  peer.port = 77;
+  peer.syn();
+  const uint32_t other_isn = peer.take().seq();
+  peer.port = Peer::kPort;
+  peer.syn();
+  const WireSegment cookie = peer.take();
+  REQUIRE(peer.counters().syn_cookies_sent == 1);
+  // The first connection's handshake ends, and with it its record.
+  peer.port = 77;
+  peer.host_isn = other_isn;
+  peer.send({});
+  REQUIRE(peer.host.driver->gauges().half_open == 0);
+  peer.port = Peer::kPort;
+  peer.wait_ms(1000);
+  peer.out.clear();
+  peer.syn();
+  REQUIRE(peer.host.driver->gauges().half_open == 1);
+  const WireSegment answer = peer.take();
+  REQUIRE(answer.seq() != cookie.seq());
+  SECTION("by its acknowledgement") {
+    peer.host_isn = cookie.seq();
+    peer.send({});
+    CHECK(peer.silent());
+    peer.data(0, "honest");
+  }
+  SECTION("by its data, of which the first segment was lost") {
+    peer.host_isn = cookie.seq();
+    peer.data(6, " client");
+    CHECK_FALSE(peer.take().has(wire::kRst));
+    peer.data(0, "honest");
+  }
+  CHECK(peer.host.driver->gauges().half_open == 0);
+  CHECK(peer.host.accepted == 2);
+  CHECK(peer.app().received.substr(0, 6) == "honest");
+  CHECK(peer.counters().resets_out == 0);
+}
+
 TEST_CASE("tcp: a flood of SYNs costs no memory and keeps nobody out", "[tcp]") {
   HostOptions options;
   options.tcp.half_open_max = 8;

@@ -74,6 +74,7 @@ class SimNic final : public Nic {
   uint64_t next_event_ns() const noexcept;
   // A frame waits for receive().
   bool frame_waits() const noexcept { return !arrived_.empty(); }
+  bool takes_frames() const noexcept { return sending_.size() < options_.tx_ring; }
   // Puts a frame on the wire as it is, as a host without this stack would.
   void inject(std::vector<uint8_t> frame);
   // Takes the next frame off the wire in the same way; empty: none came.

@@ -46,6 +46,7 @@ std::unique_ptr<tcp::TcpDriver> Host::make_driver(StreamSink& sink, tcp::Connect
 void Host::start() { ip_.start(clock_.now_us()); }
 
 bool Host::ready() const {
+  if (ip_.frames_waiting() != 0 && device_.takes_frames()) return true;
   return device_.frame_waits() || faults_.next_due_us() <= clock_.now_us() || ip_.next_due_us() <= clock_.now_us();
 }
 

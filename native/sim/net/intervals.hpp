@@ -33,6 +33,12 @@ class Intervals {
     return std::prev(at)->second;
   }
 
+  int64_t total() const {
+    int64_t sum = 0;
+    for (const auto& [begin, end] : ranges_) sum += end - begin;
+    return sum;
+  }
+
  private:
   std::map<int64_t, int64_t> ranges_;
 };

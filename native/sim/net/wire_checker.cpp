@@ -41,6 +41,7 @@ void WireChecker::sent(uint32_t host, uint64_t now_ns, const uint8_t* frame, uin
   now_ns_ = now_ns;
   current_host_ = host;
   ++frames_;
+  if (length >= 12) std::memcpy(macs_[host].data(), frame + 6, 6);
   hash_ = siphash13({hash_, now_ns * 8 + host}, frame, length);
   const auto segment = read_tcp_frame(frame, length);
   if (!segment) {
@@ -63,33 +64,47 @@ void WireChecker::new_incarnation(Entry& entry, const TcpFrame& syn) {
     }
     if (answered == nullptr) broken("ack", "a SYN-ACK for a SYN that never came");
   }
+  const bool same_opening = syn.has(wire::kAck) && !entry.endpoints.empty() && entry.endpoints.back()->answers(syn.ack - 1);
+  if (!same_opening) entry.endpoints.clear();
   entry.blind = false;
-  entry.endpoint = std::make_unique<WireEndpoint>(syn, answered);
+  entry.endpoints.push_back(std::make_unique<WireEndpoint>(syn, answered));
+}
+
+WireEndpoint* WireChecker::owner(Entry& entry, const TcpFrame& frame) noexcept {
+  if (entry.endpoints.empty()) return nullptr;
+  for (auto each = entry.endpoints.rbegin(); each != entry.endpoints.rend(); ++each) {
+    const bool its_syn = frame.has(wire::kSyn) && (*each)->iss() == frame.seq;
+    if (its_syn || (!frame.has(wire::kSyn) && (*each)->may_be_from(frame))) return each->get();
+  }
+  return entry.endpoints.back().get();
 }
 
 void WireChecker::sent_segment(uint32_t host, const TcpFrame& frame) {
   Entry& entry = entries_[{host, {frame.source, frame.target, frame.source_port, frame.target_port}}];
+  WireEndpoint* endpoint = owner(entry, frame);
   if (frame.has(wire::kSyn)) {
-    const bool same = entry.endpoint != nullptr && entry.endpoint->iss() == frame.seq &&
-                      (!frame.has(wire::kAck) || entry.endpoint->answers(frame.ack - 1));
+    const bool same = endpoint != nullptr && endpoint->iss() == frame.seq && (!frame.has(wire::kAck) || endpoint->answers(frame.ack - 1));
     if (!same) new_incarnation(entry, frame);
+    endpoint = owner(entry, frame);
   }
-  if (reopens_[host] && entry.endpoint != nullptr && entry.endpoint->over() && !frame.has(wire::kSyn | wire::kRst)) entry.blind = true;
+  if (reopens_[host] && endpoint != nullptr && endpoint->over() && !frame.has(wire::kSyn | wire::kRst)) entry.blind = true;
   if (entry.blind) return;
-  if (entry.endpoint != nullptr) return entry.endpoint->sent(frame, *this);
+  if (endpoint != nullptr) return endpoint->sent(frame, *this);
   if (!frame.has(wire::kRst)) broken("unopened", "a segment of a connection that was never opened: " + to_text(frame, 0, 0));
 }
 
 void WireChecker::delivered(uint32_t host, const uint8_t* frame, uint32_t length) {
   const auto segment = read_tcp_frame(frame, length);
   if (!segment || !segment->checksums_good) return;
+  // No checksum of the packet covers the Ethernet header: one whose target was corrupted is not this station's.
+  if (std::memcmp(macs_[host].data(), frame, 6) != 0) return;
   Entry& entry = entries_[{host, {segment->target, segment->source, segment->target_port, segment->source_port}}];
   if (segment->has(wire::kSyn) && !segment->has(wire::kAck | wire::kRst)) {
     if (entry.syns.size() == kSyns) entry.syns.erase(entry.syns.begin());
     entry.syns.push_back(*segment);
     entry.syns.back().payload = nullptr;
   }
-  if (entry.endpoint != nullptr) entry.endpoint->delivered(*segment);
+  for (const auto& each : entry.endpoints) each->delivered(*segment);
 }
 
 }  // namespace sluice::sim

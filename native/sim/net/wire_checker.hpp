@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -39,7 +40,9 @@ class WireChecker final : private RuleSink {
     bool operator<(const Key& other) const noexcept;
   };
   struct Entry {
-    std::unique_ptr<WireEndpoint> endpoint;
+    // The last is the newest. More than one where a SYN was answered with several numbers, by a cookie and by a record: which of them
+    // holds the client decides by what it acknowledges.
+    std::vector<std::unique_ptr<WireEndpoint>> endpoints;
     bool blind = false;
     std::vector<TcpFrame> syns;  // that came and may still be answered
   };
@@ -47,12 +50,15 @@ class WireChecker final : private RuleSink {
   void broken(const char* rule, const std::string& what) override;
   void sent_segment(uint32_t host, const TcpFrame& frame);
   void new_incarnation(Entry& entry, const TcpFrame& syn);
+  // Whose segment it is; null where there is none.
+  static WireEndpoint* owner(Entry& entry, const TcpFrame& frame) noexcept;
 
   std::map<Key, Entry> entries_;
   std::vector<Finding> findings_;
   const TcpFrame* current_ = nullptr;
   uint32_t current_host_ = 0;
   bool reopens_[2] = {false, false};
+  std::array<uint8_t, 6> macs_[2] = {};  // by what they send
   uint64_t now_ns_ = 0;
   uint64_t hash_ = 0;
   uint64_t frames_ = 0;

@@ -21,7 +21,27 @@ WireEndpoint::WireEndpoint(const TcpFrame& syn, const TcpFrame* answered) : iss_
   if (answered != nullptr) learn_peer(*answered);
 }
 
+bool WireEndpoint::over() const noexcept {
+  if (reset_ || reset_by_peer_) return true;
+  const bool received = fin_received_at_ >= 0 && received_.contiguous_from(0) >= fin_received_at_;
+  return received && fin_at_ >= 0 && acked_by_peer_ > fin_at_;
+}
+
+bool WireEndpoint::may_be_from(const TcpFrame& frame) const noexcept {
+  const int64_t begin = sent_offset(frame.seq);
+  return begin >= -1 && begin <= std::max(static_cast<int64_t>(bytes_.size()), edge_allowed_) + 1;
+}
+
+// The first SYN that fits is the peer's (RFC 9293 §3.10.7.3, fourth): one with another number that comes behind it belongs to another
+// opening, and of those with the same number an older one may have been overtaken.
 void WireEndpoint::learn_peer(const TcpFrame& syn) {
+  if (has_irs_ && syn.seq != irs_) return;
+  if (has_irs_) {
+    edge_allowed_ = std::max<int64_t>(edge_allowed_, syn.window);
+    const bool newer = syn.options.has_timestamp && static_cast<int32_t>(syn.options.timestamp - peer_timestamp_) > 0;
+    if (newer) peer_timestamp_ = syn.options.timestamp;
+    return;
+  }
   has_irs_ = true;
   irs_ = syn.seq;
   peer_syn_ = syn.options;
@@ -40,8 +60,14 @@ void WireEndpoint::delivered(const TcpFrame& frame) {
     if (answer && !acked_ && !frame.has(wire::kRst)) learn_peer(frame);
     return;
   }
-  if (!has_irs_ || frame.has(wire::kRst)) return;
+  if (!has_irs_) return;
   const int64_t begin = received_offset(frame.seq);
+  if (frame.has(wire::kRst)) {
+    // RFC 5961 §3.2: a reset at exactly the next number ends it.
+    const int64_t next = received_.contiguous_from(0);
+    if (begin == next + (fin_received_at_ >= 0 && next >= fin_received_at_ ? 1 : 0)) reset_by_peer_ = true;
+    return;
+  }
   if (begin < -kPlausible || begin > kPlausible) return;
   const int64_t end = begin + frame.payload_bytes;
   received_.add(begin, end);
@@ -59,6 +85,11 @@ void WireEndpoint::delivered(const TcpFrame& frame) {
   edge_allowed_ = std::max(edge_allowed_, ack + (static_cast<int64_t>(frame.window) << (scaled ? peer_syn_.window_shift : 0)));
   acked_by_peer_ = std::max(acked_by_peer_, ack);
   if (frame.payload_bytes == 0) ++pure_acks_;
+  for (uint32_t i = 0; i < frame.options.sack_count; ++i) {
+    const int64_t from = sent_offset(frame.options.sacks[i].begin);
+    const int64_t to = std::min(sent_offset(frame.options.sacks[i].end), static_cast<int64_t>(bytes_.size()));
+    if (from >= 0) sacked_.add(from, to);
+  }
   if (frame.window == 0) zero_window_seen_ = true;
 }
 
@@ -160,8 +191,10 @@ void WireEndpoint::check_initial_burst(RuleSink& rules) {
   if (acked_by_peer_ > 0) return;
   const int64_t mss = peer_syn_.mss != 0 ? peer_syn_.mss : 536;
   // Limited transmit (RFC 3042), a tail loss probe (RFC 8985 §7) and a segment for each duplicate acknowledgement (RFC 5681 §3.2) come
-  // on top.
-  const int64_t most = std::max<int64_t>(kInitialSegments * mss, 14'600) + (3 + pure_acks_) * mss;
+  // on top; or, where one acknowledgement reports several segments by SACK, all that it says is in the network no more (RFC 6675 §4,
+  // SetPipe).
+  const int64_t left = std::max(pure_acks_ * mss, sacked_.total());
+  const int64_t most = std::max<int64_t>(kInitialSegments * mss, 14'600) + 3 * mss + left;
   if (static_cast<int64_t>(bytes_.size()) > most)
     rules.broken("initial-window", number(static_cast<int64_t>(bytes_.size())) + " bytes before any was acknowledged");
 }

@@ -27,7 +27,10 @@ class WireEndpoint {
   bool answers(uint32_t peer_isn) const noexcept { return has_irs_ && irs_ == peer_isn; }
   // Bytes of payload sent, without repetitions.
   uint64_t sent_bytes() const noexcept { return static_cast<uint64_t>(bytes_.size()); }
-  bool over() const noexcept { return reset_; }
+  // It has reset the connection or was reset, or both sides have seen both ends.
+  bool over() const noexcept;
+  // The segment's number is one that it might send.
+  bool may_be_from(const TcpFrame& frame) const noexcept;
 
   void sent(const TcpFrame& frame, RuleSink& rules);
   void delivered(const TcpFrame& frame);
@@ -61,6 +64,7 @@ class WireEndpoint {
 
   // Delivered.
   bool has_irs_ = false;
+  bool reset_by_peer_ = false;
   uint32_t irs_ = 0;
   wire::TcpOptions peer_syn_;
   Intervals received_;
@@ -68,6 +72,7 @@ class WireEndpoint {
   int64_t edge_allowed_ = 0;  // right edge of the peer's window, as far as it was ever told
   int64_t acked_by_peer_ = 0;
   int64_t pure_acks_ = 0;  // that came before any byte was acknowledged
+  Intervals sacked_;
   bool zero_window_seen_ = false;
   uint32_t peer_timestamp_ = 0;
   bool peer_timestamp_seen_ = false;

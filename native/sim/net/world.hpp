@@ -58,6 +58,7 @@ class World final : private nic::WireObserver, private DeliveryObserver {
   void run_until(uint64_t until_us, bool stop_when_done);
   bool done(const Conversation& each) const;
   bool all_done() const;
+  bool idle() const;
   bool drained() const;
   void finish(WorldResult& result);
   void finding(const char* rule, const std::string& what) { findings_.push_back({rule, what}); }

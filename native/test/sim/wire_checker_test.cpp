@@ -140,6 +140,54 @@ TEST_CASE("wire checker: the peer's window is the largest right edge that it eve
   CHECK(wire.rule() == "window");
 }
 
+TEST_CASE("wire checker: of several answers to a SYN the first counts, and of its copies the newest timestamp", "[sim]") {
+  Observed wire;
+  wire.sent("S 1000 win 60000 <mss 1000,sackOK,ts 50/0,wscale 2>");
+  wire.delivered("S. 5000 ack 1001 win 4000 <mss 500,sackOK,ts 902/50,wscale 3>");
+  // Overtaken by the one above; and from another opening of the same host.
+  wire.delivered("S. 5000 ack 1001 win 4000 <mss 500,sackOK,ts 900/50,wscale 3>");
+  wire.delivered("S. 7000 ack 1001 win 4000 <mss 400,sackOK,ts 903/50,wscale 3>");
+  SECTION("of the first") {
+    wire.sent(". 1001 ack 5001 win 16000 <ts 51/902>");
+    CHECK(wire.rule() == "");
+    wire.sent(". 1001 ack 5001 win 16000 <ts 51/903>");
+    CHECK(wire.rule() == "timestamps");
+  }
+  SECTION("of another") {
+    wire.sent(". 1001 ack 7001 win 16000 <ts 51/902>");
+    CHECK(wire.rule() == "ack");
+  }
+}
+
+TEST_CASE("wire checker: what a SYN was answered with twice is told apart by the numbers", "[sim]") {
+  Observed wire;
+  wire.delivered("S 5000 win 4000 <mss 500>");
+  wire.sent("S. 1000 ack 5001 win 60000 <mss 1000>");
+  wire.sent("S. 90001000 ack 5001 win 60000 <mss 1000>");
+  wire.delivered("P. 5001:5101(100) ack 1001 win 4000");
+  wire.sent(". 1001 ack 5101 win 60000");
+  CHECK(wire.rule() == "");
+  wire.sent(". 40001001 ack 5101 win 60000");
+  CHECK(wire.rule() == "sequence");
+}
+
+TEST_CASE("wire checker: what SACK reports has left the network, and more than that does not follow", "[sim]") {
+  Observed wire;
+  wire.open();
+  wire.delivered(". 5001 ack 1001 win 8000 <ts 900/51>");
+  const auto send = [&](uint32_t from, uint32_t to) {
+    for (uint32_t at = from; at < to; at += 400) {
+      wire.sent(("P. " + std::to_string(1'001 + at) + ":" + std::to_string(1'401 + at) + "(400) ack 5001 win 16000 <ts 51/900>").c_str());
+    }
+  };
+  send(0, 14'400);
+  wire.delivered(". 5001 ack 1001 win 8000 <ts 900/51,sack 5001:15401>");
+  send(14'400, 14'400 + 10'400);
+  CHECK(wire.rule() == "");
+  send(24'800, 24'800 + 2'400);
+  CHECK(wire.rule() == "initial-window");
+}
+
 TEST_CASE("wire checker: a zero window is probed with one byte and no more", "[sim]") {
   Observed wire;
   wire.open();

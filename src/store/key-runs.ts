@@ -12,8 +12,10 @@ import { StoreError } from '../errors.js';
 const RUNS_KEY = Buffer.from('runs');
 /** Records of runs that are no longer needed which one commit removes. */
 const REMOVED_RECORDS = 256;
-/** Buckets that one commit merges: of eight runs, some 5,000 keys. */
+/** Buckets that one commit merges: of eight full runs, some 5,000 keys. */
 const MERGED_BUCKETS = 2;
+/** The same where runs come faster than so few are merged (a generation of large messages is one commit), and with many levels. */
+const MOST_MERGED_BUCKETS = 64;
 
 interface Run extends RunInfo {
   readonly filter: Uint8Array;
@@ -124,7 +126,7 @@ export class KeyRuns {
     this.#merge ??= this.#startMerge();
     const merge = this.#merge;
     if (merge === null) return;
-    merge.step(tables, MERGED_BUCKETS);
+    merge.step(tables, Math.min(MOST_MERGED_BUCKETS, MERGED_BUCKETS * (1 + this.#excess())));
     if (!merge.done) return;
     const { runs, garbage, next } = this.#working();
     const inputs = new Set(merge.inputs.map(({ id }) => id));
@@ -132,6 +134,13 @@ export class KeyRuns {
     const at = runs.findIndex(({ id }) => inputs.has(id));
     const left = runs.filter(({ id }) => !inputs.has(id));
     this.#pending = { runs: left.toSpliced(at, 0, merge.output), garbage: [...garbage, ...inputs], next, merged: true };
+  }
+
+  /** Runs that wait beside those that one merge of their level takes. */
+  #excess(): number {
+    const waiting = new Uint32Array(MAX_LEVEL);
+    for (const { level } of this.#runs) if (level < MAX_LEVEL) waiting[level]!++;
+    return waiting.reduce((sum, runs) => sum + Math.max(0, runs - RUNS_TO_MERGE), 0);
   }
 
   /** The id is taken at once: a run that is added meanwhile gets another one. */

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
+import { LmdbEnv } from '../../../src/store/lmdb-env.js';
 import { KeyHash } from '../../../src/store/key-hash.js';
 import { addToFilter, bucketOf, filterHas, FILTER_BYTES } from '../../../src/store/key-run.js';
 import { entry } from './entries.js';
@@ -57,4 +58,19 @@ t.test('keys are found through merges of two levels and restarts', { timeout: 12
   t.strictSame(lost, []);
   t.equal(want.filter(({ channel, key, seq }) => log.findByKey(channel, `s${(seq + 1) % 5}`, key) !== null).length, 0);
   await log.close();
+});
+
+t.test('runs do not heap up where a generation moves in one commit', { timeout: 120_000 }, async (t) => {
+  const folder = t.testdir();
+  const log = new LmdbMessageLog({ folder, tailMessages: 16 });
+  const { id } = log.openChannel('large');
+  for (let seq = 1; seq <= 16 * 600; seq += 16) {
+    await log.append(Array.from({ length: 16 }, (_, i) => entry(id, seq + i, { key: `k${seq + i}` })));
+  }
+  await log.close();
+  const env = new LmdbEnv({ folder, mapBytes: 2 ** 30 });
+  const { runs } = JSON.parse(env.tables.meta.getBinary(Buffer.from('runs'))!.toString()) as { runs: { level: number }[] };
+  await env.close();
+  // Of each of three levels eight, those that a merge is at, and what comes meanwhile.
+  t.ok(runs.length < 64, `${runs.length} runs`);
 });

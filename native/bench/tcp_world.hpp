@@ -50,6 +50,7 @@ class SlabPool final : public nic::PacketPool {
     if (--packet->references == 0) free_.push_back(packet);
   }
   uint32_t free_count() const noexcept override { return static_cast<uint32_t>(free_.size()); }
+  uint32_t room() const noexcept override { return stride_ - static_cast<uint32_t>(sizeof(nic::Packet)) - nic::kHeadroom; }
   uint32_t total_count() const noexcept override { return count_; }
 
  private:

@@ -46,6 +46,7 @@ class DpdkPool final : public PacketPool {
     if (--packet->references == 0) rte_pktmbuf_free_seg(mbuf_of(packet));
   }
   uint32_t free_count() const noexcept override;
+  uint32_t room() const noexcept override { return data_bytes_; }
   uint32_t total_count() const noexcept override { return total_; }
 
   rte_mempool* mempool() const noexcept { return pool_; }

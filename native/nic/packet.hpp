@@ -60,6 +60,8 @@ class PacketPool {
 
   // A packet with one reference, no bytes, kHeadroom in front and room for at least `bytes` behind, or null.
   virtual Packet* allocate(uint32_t bytes) noexcept = 0;
+  // The most that a packet has room for: with a jumbo MTU less than a frame may have.
+  virtual uint32_t room() const noexcept = 0;
   // Gives one reference of this piece back (not of those that follow it).
   virtual void unref(Packet* packet) noexcept = 0;
   static void ref(Packet* packet) noexcept { ++packet->references; }

@@ -21,6 +21,7 @@ class SimPool final : public PacketPool {
   Packet* allocate(uint32_t bytes) noexcept override;
   void unref(Packet* packet) noexcept override;
   uint32_t free_count() const noexcept override;
+  uint32_t room() const noexcept override { return buffer_bytes_ - kHeadroom; }
   uint32_t total_count() const noexcept override { return count_; }
 
   // Memory pressure: allocate() fails while this many are out, or more.

@@ -94,7 +94,9 @@ void set_up(Stack& stack, Tcb& row, const Negotiated& agreed, Seq iss, Seq irs, 
   row.ts_recent_age = static_cast<uint16_t>(stack.now_ms() >> 20);
   row.ts_offset = timestamp_offset(stack, stack.flow_of(row));
   row.peer_mss = agreed.peer_mss;
-  const uint32_t mss = std::min<uint32_t>(agreed.peer_mss, std::max(interface_mss(stack, row.remote), 88u));
+  // A segment is sent from one packet; what comes may lie in several, so the MSS that the peer is told is the interface's.
+  const uint32_t own = std::min(interface_mss(stack, row.remote), stack.packets.room());
+  const uint32_t mss = std::min<uint32_t>(agreed.peer_mss, std::max(own, 88u));
   row.mss = static_cast<uint16_t>(mss - (agreed.timestamps ? 12 : 0));
   row.rcv_mss = 536;
   row.cwnd = initial_window(row.mss);

@@ -76,7 +76,9 @@ void choose_device(Chooser& choose, HostOptions& out, uint16_t mtu) {
   can.tso = can.tx_l4_checksum && can.tx_ip_checksum && choose.half();
   can.max_pieces = static_cast<uint16_t>(can.tso ? choose.between(4, 24) : choose.between(1, 4));
   out.nic.packets = choose.pick({1'536u, 3'072u, 6'144u});
-  out.nic.packet_bytes = std::max<uint32_t>(2'048, mtu + 18u);
+  // Jumbo frames in packets that hold them whole, or in several of the usual size.
+  const bool chained = mtu > 2'030 && choose.half();
+  out.nic.packet_bytes = chained ? 2'048 : std::max<uint32_t>(2'048, mtu + 18u);
   out.nic.tx_ring = choose.pick({32u, 256u, 1'024u});
   out.nic.rx_ring = choose.pick({64u, 512u, 2'048u});
   out.nic.tx_read_ns = choose.half() ? 0 : choose.magnitude(100, 200'000);

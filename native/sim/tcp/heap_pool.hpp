@@ -38,6 +38,7 @@ class HeapPool final : public nic::PacketPool {
     free_.push_back(reinterpret_cast<Slot*>(packet));
   }
   uint32_t free_count() const noexcept override { return exhausted ? 0 : static_cast<uint32_t>(free_.size()); }
+  uint32_t room() const noexcept override { return room_; }
   uint32_t total_count() const noexcept override { return static_cast<uint32_t>(slots_.size()); }
   uint32_t out() const noexcept { return static_cast<uint32_t>(slots_.size() - free_.size()); }
 

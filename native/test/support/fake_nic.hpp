@@ -44,6 +44,7 @@ class HeapPool final : public nic::PacketPool {
     free_.push_back(packet);
   }
   uint32_t free_count() const noexcept override { return total_ - used_; }
+  uint32_t room() const noexcept override { return kBufferBytes - nic::kHeadroom; }
   uint32_t total_count() const noexcept override { return total_; }
 
  private:

@@ -57,6 +57,17 @@ TEST_CASE("tcp: a segment is as large as the peer's MSS, MTU and timestamps allo
     peer.host.send(peer.id(), pattern(5'000));
     CHECK(peer.take().payload_bytes() == 988);
   }
+  SECTION("packets smaller than the MTU") {
+    options.mtu = 9000;
+    options.room = 2048;
+    Peer peer(options);
+    // The peer may send jumbo segments all the same: what comes may lie in several packets.
+    CHECK(peer.open({8960, 7, true, false, false}).options().mss == 8960);
+    peer.out.clear();
+    peer.host.send(peer.id(), pattern(5'000));
+    CHECK(peer.take().payload_bytes() == 2048);
+    CHECK(payload_out(peer) == 5'000 - 2048);
+  }
   SECTION("interface") {
     options.mtu = 1280;
     Peer peer(options);

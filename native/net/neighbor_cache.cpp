@@ -90,6 +90,8 @@ void NeighborCache::seen(const IpAddress& address, const uint8_t* mac, uint64_t 
 void NeighborCache::doubt(const IpAddress& address, uint64_t now_us) {
   Entry* const entry = find(address);
   if (entry == nullptr || entry->state == State::kIncomplete || entry->state == State::kProbe) return;
+  // It has just answered: what is wrong is behind it. One that does may be asked once a second (RFC 1122 §2.3.2.1).
+  if (entry->state == State::kReachable && now_us < entry->due_us - kReachableUs + kRetransmitUs) return;
   entry->solicits = 0;
   start_timer(*entry, State::kProbe, now_us);
 }

@@ -5,6 +5,7 @@
 #include "tcp/connect.hpp"
 #include "tcp/input.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/retransmit_timer.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/transmit.hpp"
 #include "tcp/window.hpp"
@@ -205,6 +206,7 @@ uint32_t run_half_open(Stack& stack) {
       continue;
     }
     const net::Flow flow{stack.locals[record.local], record.remote, record.local_port, record.remote_port};
+    if (record.tries >= kAdviceRetries) stack.ip.doubt(record.remote);
     ++stack.counters.retransmits;
     answer_syn(stack, flow, record);
     stack.half_open.put_off(index, stack.now_ms() + (2000u << record.tries));

@@ -143,6 +143,39 @@ TEST_CASE("a stale neighbour is used at once and verified after a delay, by unic
   for (const Bytes& frame : fixture.nic.sent) REQUIRE_FALSE(is_arp(frame, 1));
 }
 
+TEST_CASE("a neighbour in doubt is asked by unicast at once, and looked for anew where it does not answer", "[net]") {
+  NetFixture fixture;
+  fixture.send(kPeer);
+  fixture.receive(fixture.arp(wire::ArpView::kReply, kPeer, kOwn));
+  fixture.run(net::NeighborCache::kRetransmitUs);
+  fixture.nic.sent.clear();
+  fixture.interface.doubt(kPeer);
+  fixture.run();
+  REQUIRE(fixture.nic.sent.size() == 1);
+  REQUIRE(is_arp(fixture.nic.sent[0], wire::ArpView::kRequest));
+  REQUIRE(std::memcmp(fixture.nic.sent[0].data(), kPeerMac, 6) == 0);
+  SECTION("it answers: it is asked no more than once a second") {
+    fixture.receive(fixture.arp(wire::ArpView::kReply, kPeer, kOwn));
+    fixture.nic.sent.clear();
+    fixture.interface.doubt(kPeer);
+    fixture.run();
+    REQUIRE(fixture.nic.sent.empty());
+    fixture.run(net::NeighborCache::kRetransmitUs);
+    fixture.nic.sent.clear();
+    fixture.interface.doubt(kPeer);
+    fixture.run();
+    REQUIRE(fixture.nic.sent.size() == 1);
+  }
+  SECTION("it does not") {
+    for (uint32_t i = 0; i < net::NeighborCache::kMaxSolicits; ++i) fixture.run(net::NeighborCache::kRetransmitUs);
+    REQUIRE(fixture.interface.neighbors() == 0);
+    fixture.nic.sent.clear();
+    fixture.send(kPeer);
+    REQUIRE(is_arp(fixture.nic.sent.at(0), wire::ArpView::kRequest));
+    REQUIRE(fixture.nic.sent[0][0] == 0xff);
+  }
+}
+
 TEST_CASE("an unsolicited ARP changes what is known and adds nothing", "[net]") {
   NetFixture fixture;
   fixture.receive(fixture.arp(wire::ArpView::kRequest, kPeer, kPeer, kOtherMac, net::kBroadcastMac.bytes));

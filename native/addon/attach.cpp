@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "core/attach_protocol.hpp"
+
 namespace sluice::addon {
 
 namespace {
@@ -11,31 +13,65 @@ struct Constructor {
   Napi::FunctionReference attached_host;
 };
 
-// Waiting for a former control plane to stop takes time: not on Node's thread.
-class Connect final : public Napi::AsyncWorker {
+// A request that the engine has not answered yet; however long that takes, no thread waits for it.
+class Request : public std::enable_shared_from_this<Request> {
  public:
-  Connect(Napi::Env env, std::string name, bool replace, int timeout_ms)
-      : AsyncWorker(env), deferred_(env), name_(std::move(name)), replace_(replace), timeout_ms_(timeout_ms) {}
+  Request(const Napi::Function& answered, std::unique_ptr<core::Attachment> attachment)
+      : answered_(Napi::Persistent(answered)), context_(answered.Env(), "sluice"), attachment_(std::move(attachment)) {}
 
-  Napi::Promise promise() { return deferred_.Promise(); }
+  void start(Napi::Env env) {
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(env, &loop);
+    poll_.data = this;
+    self_ = shared_from_this();
+    napi_add_env_cleanup_hook(env, &Request::leave, this);
+    uv_poll_init(loop, &poll_, attachment_->socket());
+    uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Request*>(handle->data)->answer(); });
+  }
 
-  void Execute() override {
-    attachment_ = core::Attachment::connect(name_, replace_, timeout_ms_, error_);
-    if (!attachment_) SetError(error_);
+  // Nobody is told any more.
+  void give_up() {
+    if (over_) return;
+    over_ = true;
+    napi_remove_env_cleanup_hook(answered_.Env(), &Request::leave, this);
+    answered_.Reset();
+    uv_poll_stop(&poll_);
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
+      auto* request = static_cast<Request*>(handle->data);
+      // The engine takes the socket's end for the end of the request: it is closed behind its handle, unless it was granted.
+      const std::shared_ptr<Request> last = std::move(request->self_);
+      request->attachment_.reset();
+    });
   }
-  void OnOK() override {
-    const auto given = Napi::External<core::Attachment>::New(Env(), attachment_.release());
-    deferred_.Resolve(Env().GetInstanceData<Constructor>()->attached_host.New({given}));
-  }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
-  Napi::Promise::Deferred deferred_;
-  std::string name_;
-  bool replace_;
-  int timeout_ms_;
-  std::string error_;
+  static void leave(void* request) { static_cast<Request*>(request)->give_up(); }
+
+  void answer() {
+    const Napi::Env env = answered_.Env();
+    const Napi::HandleScope scope(env);
+    std::string error;
+    const bool granted = attachment_->receive_grant(error);
+    const Napi::Function answered = answered_.Value();
+    Napi::Value reason = env.Null();
+    Napi::Value host = env.Null();
+    if (granted) {
+      const auto given = Napi::External<core::Attachment>::New(env, attachment_.release());
+      host = env.GetInstanceData<Constructor>()->attached_host.New({given});
+    } else {
+      reason = Napi::String::New(env, error);
+    }
+    give_up();
+    answered.MakeCallback(env.Global(), {reason, host}, context_);
+    if (env.IsExceptionPending()) napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+  }
+
+  Napi::FunctionReference answered_;
+  Napi::AsyncContext context_;
   std::unique_ptr<core::Attachment> attachment_;
+  std::shared_ptr<Request> self_;
+  uv_poll_t poll_{};
+  bool over_ = false;
 };
 
 }  // namespace
@@ -113,8 +149,11 @@ Napi::Value AttachedHost::region(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value AttachedHost::snapshot(const Napi::CallbackInfo& info) {
-  const std::vector<uint8_t>& bytes = running_->attachment->snapshot();
-  return Napi::Buffer<uint8_t>::Copy(info.Env(), bytes.data(), bytes.size());
+  core::Attachment& attachment = *running_->attachment;
+  auto* keep = new std::shared_ptr<Running>(running_);
+  return Napi::ArrayBuffer::New(
+      info.Env(), attachment.snapshot(), attachment.snapshot_size(),
+      [](Napi::Env, void*, std::shared_ptr<Running>* held) { delete held; }, keep);
 }
 
 Napi::Value AttachedHost::info(const Napi::CallbackInfo& info) {
@@ -193,13 +232,21 @@ void AttachedHost::shut_down() {
 
 Napi::Value attach(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() < 3 || !info[0].IsString()) {
-    Napi::TypeError::New(env, "attach takes a name, whether to replace, and a time").ThrowAsJavaScriptException();
+  if (info.Length() < 3 || !info[0].IsString() || !info[1].IsString() || !info[2].IsFunction()) {
+    Napi::TypeError::New(env, "attach takes a name, how, and who is told").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  auto* worker = new Connect(env, info[0].As<Napi::String>().Utf8Value(), info[1].ToBoolean().Value(), info[2].ToNumber().Int32Value());
-  worker->Queue();
-  return worker->promise();
+  const std::string how = info[1].As<Napi::String>().Utf8Value();
+  const uint32_t flags = how == "replace" ? core::kAttachReplace : how == "standby" ? core::kAttachStandby : 0;
+  std::string error;
+  auto attachment = core::Attachment::request(info[0].As<Napi::String>().Utf8Value(), flags, error);
+  if (!attachment) {
+    Napi::Error::New(env, error).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const auto request = std::make_shared<Request>(info[2].As<Napi::Function>(), std::move(attachment));
+  request->start(env);
+  return Napi::Function::New(env, [request](const Napi::CallbackInfo&) { request->give_up(); });
 }
 
 }  // namespace sluice::addon

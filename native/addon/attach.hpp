@@ -9,7 +9,8 @@
 
 namespace sluice::addon {
 
-// attach(name: string, replace: boolean, timeoutMs: number): Promise<NativeAttachment>
+// attach(name: string, how: 'first' | 'replace' | 'standby', answered: (reason: string | null, attachment: NativeAttachment | null) =>
+// void): () => void. What it returns gives up waiting.
 Napi::Value attach(const Napi::CallbackInfo& info);
 
 // The JavaScript handle of an attachment (src/engine/native.ts: NativeAttachment). It keeps the region mapped until JavaScript's last

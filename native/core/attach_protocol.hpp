@@ -10,7 +10,9 @@
 
 namespace sluice::core {
 
-inline constexpr uint32_t kAttachReplace = 1;
+// Bits of AttachRequest::flags.
+inline constexpr uint32_t kAttachReplace = 1;  // the control plane that is attached is asked to stop
+inline constexpr uint32_t kAttachStandby = 2;  // its end is waited for, however long
 
 // The control plane's first message.
 struct AttachRequest {

@@ -1,7 +1,9 @@
 #include "core/attachment.hpp"
 
-#include <poll.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@
 
 namespace sluice::core {
 
-std::unique_ptr<Attachment> Attachment::connect(const std::string& name, bool replace, int timeout_ms, std::string& error) {
+std::unique_ptr<Attachment> Attachment::request(const std::string& name, uint32_t flags, std::string& error) {
   std::unique_ptr<Attachment> attachment(new Attachment());
   // Before anything is asked for: another release's region is left alone.
   attachment->region_ = queue::Region::attach(name, true, error);
@@ -37,20 +39,14 @@ std::unique_ptr<Attachment> Attachment::connect(const std::string& name, bool re
   const auto* to = reinterpret_cast<const sockaddr*>(&address);
   if (::connect(attachment->socket_, to, sizeof address) != 0) return failed("cannot reach the engine at");
   AttachRequest request;
-  request.flags = replace ? kAttachReplace : 0;
+  request.flags = flags;
   if (::send(attachment->socket_, &request, sizeof request, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof request)) {
     return failed("cannot ask the engine at");
   }
-  if (!attachment->receive_grant(timeout_ms, error)) return nullptr;
   return attachment;
 }
 
-bool Attachment::receive_grant(int timeout_ms, std::string& error) {
-  pollfd wait{socket_, POLLIN, 0};
-  if (::poll(&wait, 1, timeout_ms) <= 0) {
-    error = "the engine did not answer in time: the control plane that is attached may not be able to stop. Try again with --replace.";
-    return false;
-  }
+bool Attachment::receive_grant(std::string& error) {
   constexpr size_t kMaxFiles = 2 + queue::kMaxSections;
   AttachReply reply;
   std::vector<uint8_t> control(CMSG_SPACE(kMaxFiles * sizeof(int)));
@@ -90,25 +86,27 @@ bool Attachment::receive_grant(int timeout_ms, std::string& error) {
 }
 
 bool Attachment::take_snapshot(int fd, uint64_t size, std::string& error) {
-  constexpr uint64_t kMost = 4ull << 30;
-  if (size > kMost) {
-    error = "the engine's account of its connections cannot be";
+  struct stat file;
+  // Sealed, it neither shrinks under the mapping nor changes between a check and a use.
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_WRITE;
+  const int seals = fcntl(fd, F_GET_SEALS);
+  if (size == 0 || seals < 0 || (seals & kSeals) != kSeals || fstat(fd, &file) != 0 || static_cast<uint64_t>(file.st_size) != size) {
+    error = "the engine's account of its connections is not what it says";
     return false;
   }
-  snapshot_.resize(size);
-  for (uint64_t at = 0; at < size;) {
-    const ssize_t got = pread(fd, snapshot_.data() + at, size - at, static_cast<off_t>(at));
-    if (got <= 0) {
-      error = "the engine's account of its connections cannot be read";
-      return false;
-    }
-    at += static_cast<uint64_t>(got);
+  void* mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  if (mapped == MAP_FAILED) {
+    error = std::string("the engine's account of its connections cannot be mapped: ") + std::strerror(errno);
+    return false;
   }
+  snapshot_ = static_cast<uint8_t*>(mapped);
+  snapshot_size_ = size;
   return true;
 }
 
 Attachment::~Attachment() {
   detach();
+  if (snapshot_ != nullptr) munmap(snapshot_, snapshot_size_);
   if (wake_ >= 0) ::close(wake_);
   for (const int fd : doorbells_) ::close(fd);
 }

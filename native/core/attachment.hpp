@@ -12,9 +12,11 @@ namespace sluice::core {
 // A control plane's hold on the region of an engine in another process.
 class Attachment {
  public:
-  // Waits until the engine grants the region, at most timeout_ms. Null with a sentence in `error` that says what to do; until it is
-  // granted nothing of the region was touched.
-  static std::unique_ptr<Attachment> connect(const std::string& name, bool replace, int timeout_ms, std::string& error);
+  // Asks the engine for the region; `flags` of core/attach_protocol.hpp. Null with a sentence in `error` that says what to do. Until it
+  // is granted nothing of the region is touched.
+  static std::unique_ptr<Attachment> request(const std::string& name, uint32_t flags, std::string& error);
+  // The engine's answer, once socket() is readable. False with the reason in `error`.
+  bool receive_grant(std::string& error);
   ~Attachment();
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;
@@ -23,7 +25,9 @@ class Attachment {
   uint32_t epoch() const noexcept { return epoch_; }
   uint32_t former_pid() const noexcept { return former_pid_; }
   uint32_t pause_ms() const noexcept { return pause_ms_; }
-  const std::vector<uint8_t>& snapshot() const noexcept { return snapshot_; }
+  // Memory of its own. A copy on write, so that nobody's mistake reaches what the engine wrote.
+  uint8_t* snapshot() noexcept { return snapshot_; }
+  uint64_t snapshot_size() const noexcept { return snapshot_size_; }
 
   // Readable when the cores have events for a control plane that sleeps.
   int wake_fd() const noexcept { return wake_; }
@@ -42,11 +46,11 @@ class Attachment {
 
  private:
   Attachment() = default;
-  bool receive_grant(int timeout_ms, std::string& error);
   bool take_snapshot(int fd, uint64_t size, std::string& error);
 
   std::unique_ptr<queue::Region> region_;
-  std::vector<uint8_t> snapshot_;
+  uint8_t* snapshot_ = nullptr;
+  uint64_t snapshot_size_ = 0;
   std::vector<int> doorbells_;
   int socket_ = -1;
   int wake_ = -1;

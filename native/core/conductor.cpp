@@ -72,6 +72,7 @@ Conductor::~Conductor() {
   if (thread_.joinable()) thread_.join();
   release(candidate_);
   release(owner_);
+  for (Client& standby : standbys_) release(standby);
   if (listener_ >= 0) {
     ::close(listener_);
     unlink(path_.c_str());
@@ -119,15 +120,18 @@ void Conductor::report_corruption() noexcept {
 
 void Conductor::run() {
   while (!stopping_.is_set()) {
-    pollfd files[] = {{control_, POLLIN, 0}, {listener_, POLLIN, 0}, {owner_.fd, POLLIN, 0}, {candidate_.fd, POLLIN, 0}};
+    std::vector<pollfd> files{{control_, POLLIN, 0}, {listener_, POLLIN, 0}, {owner_.fd, POLLIN, 0}, {candidate_.fd, POLLIN, 0}};
+    for (const Client& standby : standbys_) files.push_back({standby.fd, POLLIN, 0});
     int timeout = -1;
     if (deadline_us_ != 0) timeout = static_cast<int>((std::max(deadline_us_, monotonic_us()) - monotonic_us()) / 1000 + 1);
-    if (::poll(files, std::size(files), timeout) < 0) continue;
+    if (::poll(files.data(), files.size(), timeout) < 0) continue;
     if (files[0].revents != 0) drain(control_);
     if (corrupt_.is_set()) {
       corrupt_.clear();
       if (owner_.fd >= 0) kill_owner();
     }
+    // Before the owner's end is looked at: one that is gone itself is not the next.
+    if (!standbys_.empty()) read_standbys();
     if (files[2].revents != 0) read_owner();
     if (files[3].revents != 0 && candidate_.fd >= 0) read_candidate();
     if (files[1].revents != 0) accept_client();
@@ -187,16 +191,39 @@ void Conductor::read_candidate() {
   if (request.version != queue::kLayoutVersion || request.layout_hash != queue::layout_hash()) {
     return refuse("the engine's memory layout is another release's: drain to an engine of this release");
   }
+  if (owner_.fd >= 0 && (request.flags & kAttachStandby) != 0) return stand_by();
   if (owner_.fd >= 0 && (request.flags & kAttachReplace) == 0) {
-    return refuse("the control plane with process id " + std::to_string(owner_.pid) + " is attached: --replace takes over from it");
+    return refuse("the control plane with process id " + std::to_string(owner_.pid) +
+                  " is attached: --replace takes over from it, --standby waits for its end");
   }
-  candidate_waits_ = true;
   deadline_us_ = 0;
-  if (owner_.fd >= 0) {
-    ask_to_stop();
-  } else {
-    grant();
-  }
+  if (owner_.fd < 0) return grant(std::exchange(candidate_, Client{}));
+  candidate_waits_ = true;
+  ask_to_stop();
+}
+
+void Conductor::stand_by() {
+  if (standbys_.size() == kMaxStandbys) return refuse("there are " + std::to_string(kMaxStandbys) + " standbys already: end one of them");
+  standbys_.push_back(std::exchange(candidate_, Client{}));
+  deadline_us_ = 0;
+  count_standbys();
+}
+
+// They have nothing to say: what can be read is their end.
+void Conductor::read_standbys() {
+  const size_t before = standbys_.size();
+  std::erase_if(standbys_, [this](Client& standby) {
+    uint8_t byte;
+    const ssize_t got = recv(standby.fd, &byte, sizeof byte, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    release(standby);
+    return true;
+  });
+  if (standbys_.size() != before) count_standbys();
+}
+
+void Conductor::count_standbys() {
+  engine_.on_core(0, [count = standbys_.size()](Core& core) { core.counters().set(Counter::standbys, count); });
 }
 
 void Conductor::ask_to_stop() {
@@ -226,12 +253,19 @@ void Conductor::owner_gone() {
   former_pid_ = owner_.pid;
   release(owner_);
   if (pause_began_us_ == 0) pause_began_us_ = monotonic_us();
-  deadline_us_ = 0;
   engine_.on_cores([](Core& core) { core.detach(); });
-  if (candidate_waits_) grant();
+  if (std::exchange(candidate_waits_, false)) {
+    deadline_us_ = 0;
+    return grant(std::exchange(candidate_, Client{}));
+  }
+  if (standbys_.empty()) return;
+  const Client next = standbys_.front();
+  standbys_.erase(standbys_.begin());
+  grant(next);
+  count_standbys();
 }
 
-void Conductor::grant() {
+void Conductor::grant(Client client) {
   std::vector<std::vector<uint8_t>> parts(engine_.cores());
   engine_.on_cores([&parts](Core& core) { core.attach_owner(parts[core.index()]); });
   std::vector<uint8_t> bytes;
@@ -244,11 +278,10 @@ void Conductor::grant() {
   reply.pause_ms = static_cast<uint32_t>(std::min<uint64_t>(pause_us / 1000, UINT32_MAX));
   reply.snapshot_bytes = bytes.size();
   // Nobody else may write there; who did is not followed.
-  while (!engine_.region().own(epoch_, candidate_.pid)) continue;
+  while (!engine_.region().own(epoch_, client.pid)) continue;
   reply.epoch = epoch_;
   const int snapshot = snapshot_file(bytes);
-  owner_ = std::exchange(candidate_, Client{});
-  candidate_waits_ = false;
+  owner_ = client;
   const bool sent = snapshot >= 0 && send_grant(reply, snapshot);
   if (snapshot >= 0) ::close(snapshot);
   if (!sent) owner_gone();

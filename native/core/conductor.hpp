@@ -28,6 +28,7 @@ class Conductor {
  private:
   static constexpr uint64_t kStopWithinUs = 5'000'000;
   static constexpr uint64_t kRequestWithinUs = 2'000'000;
+  static constexpr size_t kMaxStandbys = 8;
 
   struct Client {
     int fd = -1;
@@ -41,6 +42,9 @@ class Conductor {
   void run();
   void accept_client();
   void read_candidate();
+  void stand_by();
+  void read_standbys();
+  void count_standbys();
   void read_owner();
   void answer(const Client& client, const std::string& reason);
   void refuse(const std::string& reason);
@@ -48,7 +52,7 @@ class Conductor {
   void owner_gone();
   void ask_to_stop();
   void kill_owner();
-  void grant();
+  void grant(Client client);
   bool send_grant(const AttachReply& reply, int snapshot);
   void count_pause();
   void release(Client& client);
@@ -60,6 +64,7 @@ class Conductor {
   int wake_ = -1;     // eventfd: the owner's doorbell
   Client owner_;
   Client candidate_;
+  std::vector<Client> standbys_;  // the one that waits longest first
   bool candidate_waits_ = false;
   uint64_t deadline_us_ = 0;       // of what is being waited for: a request, or the owner's stop; 0 none
   uint64_t pause_began_us_ = 0;    // 0: none is being measured

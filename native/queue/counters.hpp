@@ -69,6 +69,7 @@ namespace sluice::queue {
   X(takeover_pause_500ms)       \
   X(takeover_pause_1s)          \
   X(takeover_pause_5s)          \
+  X(standbys)                   \
   X(owners_corrupt)
 
 enum class Counter : uint32_t {

@@ -49,13 +49,14 @@ export interface Metrics {
 export function createMetrics(backend: AdminBackend): Metrics {
   const register = new Registry();
   // One reading for all metrics of a scrape.
-  let stats: GatewayStats = backend.stats();
-  for (const { name, help, of } of TOTALS) addTotal(register, name, help, () => of(stats));
+  let reading: GatewayStats | null = null;
+  const stats = (): GatewayStats => (reading ??= backend.stats());
+  for (const { name, help, of } of TOTALS) addTotal(register, name, help, () => of(stats()));
   for (const { name, help, of } of LEVELS) {
-    new Gauge({ name, help, registers: [register], collect() { this.set(of(stats)); } });
+    new Gauge({ name, help, registers: [register], collect() { this.set(of(stats())); } });
   }
-  addLabelled(register, () => stats);
-  addTakeoverPause(register, () => stats.counters);
+  addLabelled(register, stats);
+  addTakeoverPause(register, () => stats().counters);
   const latency = new Histogram({ name: 'sluice_commit_seconds', help: 'Group commit', buckets: COMMIT_BUCKETS, registers: [register] });
   const batch = new Histogram({
     name: 'sluice_commit_batch',
@@ -73,7 +74,7 @@ export function createMetrics(backend: AdminBackend): Metrics {
   return {
     contentType: register.contentType,
     text() {
-      stats = backend.stats();
+      reading = backend.stats();
       return register.metrics();
     },
     commit(batchSize, seconds, oldestWaitSeconds) {

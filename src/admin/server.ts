@@ -3,6 +3,7 @@ import { ListenError } from '../errors.js';
 import { addApi } from './api.js';
 import { BAD_HOST, notFound, sendFailure } from './failure.js';
 import { isHostAllowed } from './host-guard.js';
+import { LateBackend } from './late-backend.js';
 import { LatencyWindow } from './latency.js';
 import { createMetrics } from './metrics.js';
 import { addPage } from './page-routes.js';
@@ -42,8 +43,28 @@ const SECURITY_HEADERS = {
 
 /** Serves health, metrics, the API and the page. Throws ListenError, or DataFolderError for the token. */
 export async function startAdmin(backend: AdminBackend, options: AdminOptions): Promise<AdminServer> {
-  const server = buildAdmin(backend, options);
-  const { host = '127.0.0.1', port = 9090 } = options;
+  return (await prepareAdmin(options)).open(backend);
+}
+
+export interface PreparedAdmin {
+  /** Throws ListenError. */
+  open(backend: AdminBackend): Promise<AdminServer>;
+}
+
+/** Everything but the gateway and the port, which another process may still have: most of the time that a start takes. */
+export async function prepareAdmin(options: AdminOptions): Promise<PreparedAdmin> {
+  const late = new LateBackend();
+  const server = buildAdmin(late, options);
+  await server.ready();
+  return {
+    open: (backend) => {
+      late.arrive(backend);
+      return listen(server, options);
+    },
+  };
+}
+
+async function listen(server: FastifyInstance, { host = '127.0.0.1', port = 9090 }: AdminOptions): Promise<AdminServer> {
   try {
     return { url: await server.listen({ host, port }), close: () => server.close() };
   } catch (cause) {

@@ -1,5 +1,5 @@
 import { configFromFlags, makeConfig, mergeConfig, readConfigFile, type RawConfig } from '../config.js';
-import { describeEngine } from '../engine/index.js';
+import { describeEngine, type AttachOptions } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import { startServer } from '../gateway/server.js';
 import { configFlags, parseFlags, type Flag, type FlagValues } from './args.js';
@@ -20,7 +20,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
   const server = await startServer(config, {
     onNotice: (kind, core, value) => note(`${kind} (core ${core}, ${value})`),
     onStore: (error) => note(error === null ? 'the message log can be written again' : `${error.message}; publishes are refused meanwhile`),
-    ...(attach === null ? {} : { attach }),
+    ...(attach === null ? {} : { attach, onPrepared: () => note(`standing by for engine ${attach.name}`) }),
     onEnd: (error) => {
       note(`${error.message}\n${error.remedy}`);
       process.exit(1);
@@ -40,19 +40,21 @@ function flags(): Record<string, Flag> {
     ...configFlags(),
     attach: { type: 'string', help: 'name of a detached engine' },
     replace: { type: 'boolean', help: 'with --attach: takes over from the control plane that is attached' },
+    standby: { type: 'boolean', help: 'with --attach: gets ready and takes over when the control plane that is attached ends' },
   };
 }
 
-function attachOptions(values: FlagValues): { readonly name: string; readonly replace: boolean } | null {
-  const { attach, replace = false, listen, driver } = values;
+function attachOptions(values: FlagValues): AttachOptions | null {
+  const { attach, replace = false, standby = false, listen, driver } = values;
   if (attach === undefined) {
-    if (replace !== false) throw new UsageError('--replace goes with --attach');
+    if (replace !== false || standby !== false) throw new UsageError('--replace and --standby go with --attach');
     return null;
   }
   if (listen !== undefined || driver !== undefined) {
     throw new UsageError('--listen and --driver are the options of `sluice engine`: leave them out with --attach');
   }
-  return { name: String(attach), replace: replace === true };
+  if (replace === true && standby === true) throw new UsageError('--replace takes over at once, --standby waits: choose one');
+  return { name: String(attach), mode: replace === true ? 'replace' : standby === true ? 'standby' : 'first' };
 }
 
 /** What the engine was started with is so, whatever this process was told. Throws RegionError. */

@@ -2,7 +2,7 @@
 import { AttachError } from '../errors.js';
 import { RegionPort } from './engine-port.js';
 import type { EngineHost } from './host.js';
-import { loadNative, type NativeAttachment } from './native.js';
+import { loadNative, type AttachMode, type NativeAttachment } from './native.js';
 import { RegionReader, type RegionCounters } from './reader.js';
 import { RegionView } from './region.js';
 import { parseSnapshot, type Snapshot } from './snapshot.js';
@@ -11,8 +11,8 @@ import type { RegionError } from '../errors.js';
 
 export interface AttachOptions {
   readonly name: string;
-  /** Takes over from a control plane that is attached. */
-  readonly replace: boolean;
+  readonly mode: AttachMode;
+  /** For the answer; a standby waits for as long as it takes. */
   readonly timeoutMs?: number;
 }
 
@@ -30,7 +30,7 @@ export interface AttachedEngine extends EngineHost {
   readonly snapshot: Snapshot;
   /** Milliseconds without a control plane, when it was granted. */
   readonly pauseMs: number;
-  /** Set before start(). */
+  /** Told at once of an end that has come already. */
   onEnd: ((end: AttachmentEnd) => void) | null;
 }
 
@@ -38,14 +38,32 @@ const TIMEOUT_MS = 10_000;
 
 /** Rejects with AttachError; then nothing of the region was touched. Once it resolves, a former control plane has stopped. */
 export async function attachEngine(options: AttachOptions): Promise<AttachedEngine> {
-  const addon = loadNative();
-  let native: NativeAttachment;
-  try {
-    native = await addon.attach(options.name, options.replace, options.timeoutMs ?? TIMEOUT_MS);
-  } catch (error) {
-    throw new AttachError(error instanceof Error ? error.message : String(error));
-  }
+  const native = await requestRegion(options);
   return new Attached(native, options.name);
+}
+
+function requestRegion({ name, mode, timeoutMs = TIMEOUT_MS }: AttachOptions): Promise<NativeAttachment> {
+  const addon = loadNative();
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const answered = (reason: string | null, attachment: NativeAttachment | null): void => {
+      clearTimeout(timer);
+      if (attachment !== null) resolve(attachment);
+      else reject(new AttachError(reason ?? 'the engine gives no reason'));
+    };
+    let giveUp: () => void;
+    try {
+      giveUp = addon.attach(name, mode, answered);
+    } catch (error) {
+      reject(new AttachError(error instanceof Error ? error.message : String(error)));
+      return;
+    }
+    if (mode === 'standby') return;
+    timer = setTimeout(() => {
+      giveUp();
+      reject(new AttachError('the engine did not answer in time: the control plane that is attached may not be able to stop'));
+    }, timeoutMs);
+  });
 }
 
 /** What a running engine was told of its listener and limits, which a control plane goes by. Throws RegionError. */
@@ -67,7 +85,8 @@ class Attached implements AttachedEngine {
   readonly formerPid: number;
   readonly pauseMs: number;
   readonly snapshot: Snapshot;
-  onEnd: ((end: AttachmentEnd) => void) | null = null;
+  #onEnd: ((end: AttachmentEnd) => void) | null = null;
+  #ended: AttachmentEnd | null = null;
   readonly #reader: RegionReader;
   readonly #native: NativeAttachment;
   #stopped = false;
@@ -79,7 +98,7 @@ class Attached implements AttachedEngine {
     this.epoch = epoch;
     this.formerPid = formerPid;
     this.pauseMs = pauseMs;
-    this.snapshot = parseSnapshot(native.snapshot(), region.cores, region.connectionsPerCore);
+    this.snapshot = parseSnapshot(Buffer.from(native.snapshot()), region.cores, region.connectionsPerCore);
     const link = {
       inline: false,
       start: (turn: () => void) => native.start(turn),
@@ -114,6 +133,16 @@ class Attached implements AttachedEngine {
   }
 
   #end(end: AttachmentEnd): void {
-    if (!this.#stopped) this.onEnd?.(end);
+    if (this.#stopped || this.#ended !== null) return;
+    this.#ended = end;
+    this.#onEnd?.(end);
+  }
+
+  get onEnd(): ((end: AttachmentEnd) => void) | null {
+    return this.#onEnd;
+  }
+  set onEnd(told: ((end: AttachmentEnd) => void) | null) {
+    this.#onEnd = told;
+    if (this.#ended !== null) told?.(this.#ended);
   }
 }

@@ -2,7 +2,7 @@
 
 export const LAYOUT = {
   VERSION: 2,
-  HASH: 2120335668,
+  HASH: 1525495905,
   MAX_SECTIONS: 100,
 } as const;
 
@@ -167,7 +167,8 @@ export const COUNTERS = {
   takeover_pause_500ms: 58,
   takeover_pause_1s: 59,
   takeover_pause_5s: 60,
-  owners_corrupt: 61,
+  standbys: 61,
+  owners_corrupt: 62,
 } as const;
 
 export const DEVICE_COUNTERS = {

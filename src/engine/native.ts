@@ -66,7 +66,7 @@ export interface NativeHost {
 /** A hold on the region of an engine in another process. */
 export interface NativeAttachment {
   region(): ArrayBuffer;
-  snapshot(): Buffer;
+  snapshot(): ArrayBuffer;
   info(): { readonly epoch: number; readonly formerPid: number; readonly pauseMs: number };
   /** `said`: 'stop', process `pid` takes over; 'gone', the engine has ended. */
   listen(said: (what: 'stop' | 'gone', pid: number) => void): void;
@@ -101,10 +101,16 @@ export interface DpdkProbe {
   readonly version: string;
 }
 
+/** 'first': nobody may be attached; 'replace': who is attached is asked to stop; 'standby': its end is waited for. */
+export type AttachMode = 'first' | 'replace' | 'standby';
+
 export interface NativeAddon {
   readonly Host: new (options: NativeOptions) => NativeHost;
-  /** Rejects with an Error that says what to do. */
-  attach(name: string, replace: boolean, timeoutMs: number): Promise<NativeAttachment>;
+  /**
+   * Asks the engine for its region: throws an Error that says what to do, or tells `answered` one day, with the reason where it is refused.
+   * What it returns gives up waiting.
+   */
+  attach(name: string, how: AttachMode, answered: (reason: string | null, attachment: NativeAttachment | null) => void): () => void;
   attachRegion(name: string): ArrayBuffer;
   describeLayout(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   probe(): { readonly uring: UringProbe; readonly dpdk: DpdkProbe };

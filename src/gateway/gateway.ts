@@ -46,6 +46,7 @@ export class Gateway implements EngineEvents {
   readonly #onNotice: NonNullable<GatewayOptions['onNotice']>;
   readonly #onStore: NonNullable<GatewayOptions['onStore']>;
   #storeFails = false;
+  #committed = false;
   #pumpQueued = false;
   /** Resolves stop(). */
   #onEmpty: (() => void) | null = null;
@@ -172,6 +173,7 @@ export class Gateway implements EngineEvents {
   }
 
   onCommit(count: number, seconds: number, oldestWait: number): void {
+    this.#committed = true;
     this.#admin.countCommit(count, seconds, oldestWait);
     if (!this.#storeFails) return;
     this.#storeFails = false;
@@ -227,14 +229,19 @@ export class Gateway implements EngineEvents {
     adopt(this.#parts, snapshot);
   }
 
+  /** Publishes are under way, and none was answered yet. */
+  get publishesFirst(): boolean {
+    return !this.#committed && this.#parts.publisher.inFlight > 0;
+  }
+
   /** Ends this control plane, not the connections: what is under way is finished for a successor. Events must not come any more. */
   async release(): Promise<void> {
     const { config, publisher, writer } = this.#parts;
     this.#draining.stop();
     this.#housekeeping.stop();
     this.#load.stop();
-    await withinMs(publisher.close(), config.session.closeTimeoutMs);
-    await withinMs(writer.close(), config.session.closeTimeoutMs);
+    const ends = [publisher.close(), writer.close()];
+    await Promise.all(ends.map((end) => withinMs(end, config.session.closeTimeoutMs)));
   }
 
   #refuse(): void {

@@ -1,24 +1,27 @@
 /** A whole Sluice server in this process: log, engine, gateway and admin API, started and stopped in their order. */
 
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { startAdmin, startAgentCheck, type AdminServer, type AgentCheck } from '../admin/index.js';
-import { formatAddress, listenAddress, type Config } from '../config.js';
+import type { AdminServer, AgentCheck, PreparedAdmin } from '../admin/index.js';
+import { formatAddress, listenAddress, type Config, type ListenAddress } from '../config.js';
 import {
   attachEngine, startEngine, type AttachedEngine, type AttachmentEnd, type AttachOptions, type EngineHost, type EngineNotice,
   type EngineStartOptions,
 } from '../engine/index.js';
 import { AttachError, type StoreError } from '../errors.js';
 import { loadSessionSecret } from '../session/secret.js';
-import { LmdbMessageLog } from '../store/lmdb-message-log.js';
-import { LmdbSessionStore } from '../store/lmdb-session-store.js';
+import type { LmdbMessageLog } from '../store/lmdb-message-log.js';
+import type { LmdbSessionStore } from '../store/lmdb-session-store.js';
 import { Gateway } from './gateway.js';
+import { makeAdmin, rehearse } from './rehearsal.js';
+import { openLog, openSessions } from './stores.js';
 
 export interface ServerOptions {
   /** The engine of another process, instead of one of its own. */
   readonly attach?: AttachOptions;
   /** With `attach`: this control plane has ended without being asked to stop, and released what it had. */
   readonly onEnd?: (error: AttachError) => void;
+  /** With `attach` as a standby: everything is there, and the end of the one that is attached is waited for. */
+  readonly onPrepared?: () => void;
   /** Something for the operator's log. */
   readonly onNotice?: (kind: EngineNotice, core: number, value: number) => void;
   /** The log cannot be written; null: it can again. */
@@ -48,6 +51,11 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** An answer that is given at once has come by then. */
+const ANSWER_MS = 100;
+/** For the first commit after a takeover; traffic goes on whatever comes of it. */
+const FIRST_ANSWERS_MS = 500;
+
 /** Throws SluiceError: DataFolderError, StoreError, ConfigError, ListenError, EngineError. Nothing is left running then. */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
   const undo: (() => Promise<void> | void)[] = [];
@@ -62,21 +70,23 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 async function start(config: Config, options: ServerOptions, undo: (() => Promise<void> | void)[]): Promise<Server> {
   const secret = loadSessionSecret(config.data);
   // Once it is granted, a former control plane has let go of the data folder.
-  const attached = options.attach === undefined ? null : await attachEngine(options.attach);
+  const taken = options.attach === undefined ? null : await takeEngine(config, options.attach, options.onPrepared);
+  const attached = taken?.engine ?? null;
   if (attached !== null) undo.push(() => attached.stop());
   const log = openLog(config);
   undo.push(() => log.close());
-  const store = new LmdbSessionStore({ folder: join(config.data, 'sessions') });
+  const store = openSessions(config);
   undo.push(() => store.close());
   const host = attached ?? (await openEngine(config));
   if (attached === null) undo.push(() => host.stop());
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const gateway = await Gateway.create({ config, port: host.port, log, store, secret, clock, host, ...options });
-  const url = `ws://${formatAddress({ host: host.listening.address, port: host.listening.port })}/v1`;
+  const url = gatewayUrl({ host: host.listening.address, port: host.listening.port });
   gateway.start();
   if (attached !== null) gateway.adopt(attached.snapshot, attached.pauseMs);
   host.start(gateway);
-  const admin = await openAdmin(config, gateway, url);
+  if (attached !== null) await firstAnswers(gateway);
+  const admin = await (taken?.admin ?? (await makeAdmin(config, url))).open(gateway.admin);
   undo.push(() => admin.close());
   const agent = await openAgent(config, gateway);
   undo.push(() => agent?.close());
@@ -102,6 +112,41 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   return server;
 }
 
+interface Taken {
+  readonly engine: AttachedEngine;
+  /** Where there was time for it. */
+  readonly admin: PreparedAdmin | null;
+}
+
+/** Who is not in a hurry yet gets ready first. */
+async function takeEngine(config: Config, attach: AttachOptions, onPrepared?: () => void): Promise<Taken> {
+  // Of the engine, by which the configuration goes.
+  const url = gatewayUrl(listenAddress(config.listen));
+  if (attach.mode === 'replace') {
+    const admin = await rehearse(config, url, () => false);
+    return { engine: await attachEngine(attach), admin };
+  }
+  if (attach.mode === 'first') return { engine: await attachEngine(attach), admin: null };
+  let over = false;
+  const granted = attachEngine(attach).finally(() => (over = true));
+  // An engine that nobody has answers at once.
+  await Promise.race([granted, new Promise((resolve) => setTimeout(resolve, ANSWER_MS))]);
+  const admin = over ? null : await rehearse(config, url, () => over);
+  if (admin !== null && !over) onPrepared?.();
+  return { engine: await granted, admin };
+}
+
+function gatewayUrl(address: ListenAddress): string {
+  return `ws://${formatAddress(address)}/v1`;
+}
+
+/** Clients that have been waiting are answered before what nobody waits for is loaded. */
+async function firstAnswers(gateway: Gateway): Promise<void> {
+  const end = performance.now() + FIRST_ANSWERS_MS;
+  do await new Promise((resolve) => setImmediate(resolve));
+  while (gateway.publishesFirst && performance.now() < end);
+}
+
 interface Ends {
   readonly gateway: Gateway;
   readonly admin: AdminServer;
@@ -122,12 +167,10 @@ async function stopAll(host: EngineHost, { gateway, admin, agent, log, store }: 
 /** Ends at a batch's boundary. The engine is let go of last: that is the sign for a successor that log and sessions are free. */
 async function detach(host: AttachedEngine, { gateway, admin, agent, log, store }: Ends): Promise<void> {
   host.port.quiet();
-  await agent?.close();
-  const adminClosed = admin.close();
   await gateway.release();
   await Promise.all([store.close(), log.close()]);
   host.stop();
-  await adminClosed;
+  await Promise.all([agent?.close(), admin.close()]);
 }
 
 function endError(name: string, end: AttachmentEnd): AttachError {
@@ -141,15 +184,6 @@ function endError(name: string, end: AttachmentEnd): AttachError {
     case 'failed':
       return new AttachError(`detached from engine ${name}: ${end.error.message}`, { cause: end.error });
   }
-}
-
-function openLog({ data, log }: Config): LmdbMessageLog {
-  return new LmdbMessageLog({
-    folder: join(data, 'log'),
-    mapBytes: log.mapBytes,
-    maxAgeMs: log.retentionMs === 0 ? null : log.retentionMs,
-    maxBytes: log.retentionBytes === 0 ? null : log.retentionBytes,
-  });
 }
 
 async function openEngine(config: Config): Promise<EngineHost> {
@@ -182,11 +216,8 @@ export function engineOptions(config: Config): EngineStartOptions {
   };
 }
 
-async function openAdmin(config: Config, gateway: Gateway, gatewayUrl: string): Promise<AdminServer> {
-  const { host, port } = listenAddress(config.admin);
-  return startAdmin(gateway.admin, { host, port, gatewayUrl, token: config.adminToken, dataFolder: config.data });
-}
-
 async function openAgent(config: Config, gateway: Gateway): Promise<AgentCheck | null> {
-  return config.agent === null ? null : startAgentCheck(gateway.admin, listenAddress(config.agent));
+  if (config.agent === null) return null;
+  const { startAgentCheck } = await import('../admin/index.js');
+  return startAgentCheck(gateway.admin, listenAddress(config.agent));
 }

@@ -1,6 +1,6 @@
 /** Who a client is: JSON Web Tokens checked with the configured keys, or an anonymous identity where that is allowed. */
 
-import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
 import type { AuthConfig } from '../config.js';
 import { NotAuthorisedError } from '../errors.js';
 import { loadKeys, type VerifyKey } from './keys.js';
@@ -23,6 +23,8 @@ const PATTERNS_MAX = 100;
 /** Who may come in, and as whom. */
 export type Authority = Pick<Authenticator, 'anonymous' | 'verify'>;
 
+type Jose = typeof import('jose');
+
 export class Authenticator {
   /** Who a client without a token is; null where one is required. */
   readonly anonymous: Identity | null;
@@ -30,6 +32,8 @@ export class Authenticator {
   readonly #keys: readonly VerifyKey[];
   /** Milliseconds since the Unix epoch. */
   readonly #now: () => number;
+  /** Loaded with the first token: a start that others wait for does not wait for it. */
+  #jose: Jose | null = null;
 
   private constructor(config: AuthConfig, anonymous: boolean, keys: readonly VerifyKey[], now: () => number) {
     this.#config = config;
@@ -45,21 +49,22 @@ export class Authenticator {
 
   /** Rejects with NotAuthorisedError; its message may be told to the client. */
   async verify(token: string): Promise<Identity> {
-    const candidates = this.#candidates(token);
+    const jose = (this.#jose ??= await import('jose'));
+    const candidates = this.#candidates(jose, token);
     let failure = new NotAuthorisedError(this.#keys.length === 0 ? 'tokens are not configured here' : 'no key for this token');
     for (const candidate of candidates) {
       try {
-        return this.#identify(await this.#check(token, candidate));
+        return this.#identify(await this.#check(jose, token, candidate));
       } catch (error) {
-        failure = explain(error);
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
+        failure = explain(jose, error);
+        if (!(error instanceof jose.errors.JWSSignatureVerificationFailed)) break;
       }
     }
     throw failure;
   }
 
   /** Keys whose own algorithm is the header's and whose id does not differ: the header selects a key, never how it is used. */
-  #candidates(token: string): readonly VerifyKey[] {
+  #candidates({ decodeProtectedHeader }: Jose, token: string): readonly VerifyKey[] {
     try {
       const { alg, kid } = decodeProtectedHeader(token);
       const stated = alg === 'Ed25519' ? 'EdDSA' : alg;
@@ -69,7 +74,7 @@ export class Authenticator {
     }
   }
 
-  async #check(token: string, key: VerifyKey): Promise<JWTPayload> {
+  async #check({ jwtVerify }: Jose, token: string, key: VerifyKey): Promise<JWTPayload> {
     const { issuer, audience, leewayS, requireExpiry } = this.#config;
     const { payload } = await jwtVerify(token, key.key, {
       algorithms: key.alg === 'EdDSA' ? ['EdDSA', 'Ed25519'] : [key.alg],
@@ -107,7 +112,7 @@ function patterns(payload: JWTPayload, claim: 'read' | 'write', fallback: readon
 }
 
 /** What may be told: never more than which check failed. */
-function explain(error: unknown): NotAuthorisedError {
+function explain({ errors }: Jose, error: unknown): NotAuthorisedError {
   if (error instanceof NotAuthorisedError) return error;
   if (error instanceof errors.JWTExpired) return new NotAuthorisedError('the token has expired', { cause: error });
   if (error instanceof errors.JWTClaimValidationFailed) {

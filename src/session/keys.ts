@@ -1,7 +1,7 @@
 /** Keys that verify tokens. Each is bound to one algorithm when it is loaded; a token's header cannot choose another. */
 
 import { readFileSync } from 'node:fs';
-import { importJWK, importSPKI, importX509, type CryptoKey, type JWK } from 'jose';
+import type { CryptoKey, JWK } from 'jose';
 import type { AuthKeyConfig } from '../config.js';
 import { ConfigError } from '../errors.js';
 
@@ -37,6 +37,7 @@ async function loadPublicKey(config: AuthKeyConfig, path: string): Promise<Verif
   const alg = config.alg as Algorithm;
   const pem = (config.publicKey ?? readFile(config.publicKeyFile ?? '', `${path}.publicKeyFile`)).trim();
   if (pem.includes('PRIVATE KEY')) throw new ConfigError(path, 'expected a public key, got a private one: keep that with the issuer');
+  const { importSPKI, importX509 } = await import('jose');
   try {
     const key = pem.startsWith('-----BEGIN CERTIFICATE-----') ? await importX509(pem, alg) : await importSPKI(pem, alg);
     return { alg, kid: config.kid, key: checkPublicKey(key, path) };
@@ -66,6 +67,7 @@ async function loadJwk(jwk: JWK, path: string): Promise<VerifyKey> {
     throw new ConfigError(path, `expected a key for HS256, RS256 or EdDSA, got kty ${jwk.kty ?? 'none'}, alg ${jwk.alg ?? 'none'}`);
   }
   if (jwk.d !== undefined) throw new ConfigError(path, 'expected a public key, got a private one: keep that with the issuer');
+  const { importJWK } = await import('jose');
   try {
     const key = await importJWK(jwk, alg);
     return { alg, kid: jwk.kid ?? null, key: key instanceof Uint8Array ? checkSecret(key, path) : checkPublicKey(key, path) };

@@ -10,6 +10,8 @@ export interface LmdbEnvOptions {
   readonly folder: string;
   /** Address space reserved for the file; lmdb-js remaps when it outgrows this. The file itself grows as it is written. */
   readonly mapBytes: number;
+  /** Another process may write it meanwhile. */
+  readonly readOnly?: boolean;
 }
 
 const FILE = 'log.mdb';
@@ -60,6 +62,7 @@ export class LmdbEnv {
         path: this.path,
         ...BINARY,
         mapSize: this.#options.mapBytes,
+        readOnly: this.#options.readOnly ?? false,
         maxDbs: 8,
         // A commit then is LMDB's own: pages, fdatasync, meta page written through. See docs/decisions/0003.
         overlappingSync: false,

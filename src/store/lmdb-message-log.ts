@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from './types.js';
 import { ChannelTable, type ChannelRecord } from './log-channels.js';
 import { FolderLock } from './folder-lock.js';
 import type { Generation } from './generation.js';
 import { Journal } from './journal.js';
+import { KeyHash } from './key-hash.js';
 import { KeyRuns } from './key-runs.js';
 import { LogIndex } from './log-index.js';
 import { LmdbEnv } from './lmdb-env.js';
@@ -11,7 +13,7 @@ import { idHigh, idLow } from './message-id.js';
 import type { MessageView } from './log-segment.js';
 import { readRun } from './log-read.js';
 import { TableWriter } from './table-writer.js';
-import { StoreError } from '../errors.js';
+import { SluiceError, StoreError } from '../errors.js';
 
 export interface LmdbMessageLogOptions {
   /** The data folder; made when it is missing. */
@@ -29,11 +31,16 @@ export interface LmdbMessageLogOptions {
 
 /** What a generation may take in the journal and in memory, whatever the size of its messages. */
 const TAIL_BYTES = 16 << 20;
+const MAP_BYTES = 2 ** 36;
 const MAINTENANCE_MS = 1_000;
 /** While the tables cannot be written the journal goes on up to so many times its usual size. */
 const PATIENCE = 2;
 /** Share of maxAgeMs that messages wait in the journal at most before they move to the tables, from where retention removes them. */
 const AGE_SHARE = 1 / 8;
+
+function journalFiles(folder: string): [string, string] {
+  return [join(folder, 'journal-0'), join(folder, 'journal-1')];
+}
 
 /** The embedded message log: a journal that makes a commit durable, and tables (one LMDB file) to which its messages move in bulk. */
 export class LmdbMessageLog implements MessageLog {
@@ -60,9 +67,9 @@ export class LmdbMessageLog implements MessageLog {
     LmdbEnv.prepare(options.folder);
     this.#lock = new FolderLock(options.folder);
     try {
-      this.#env = new LmdbEnv({ folder: options.folder, mapBytes: options.mapBytes ?? 2 ** 36 });
+      this.#env = new LmdbEnv({ folder: options.folder, mapBytes: options.mapBytes ?? MAP_BYTES });
       const state = TableWriter.readState(this.#env);
-      this.#journal = new Journal([join(options.folder, 'journal-0'), join(options.folder, 'journal-1')], state, state.seed);
+      this.#journal = new Journal(journalFiles(options.folder), state, state.seed);
       const keys = new KeyRuns(this.#env);
       this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);
@@ -78,6 +85,26 @@ export class LmdbMessageLog implements MessageLog {
     // Of what an earlier process left half moved.
     this.#tables.drainSoon();
     this.#timer = this.#tables.retains ? setInterval(() => this.#maintain(), MAINTENANCE_MS).unref() : null;
+  }
+
+  /**
+   * Reads what an opening reads, while another process may have the folder, and lets go of it: the opening that follows finds its code
+   * compiled and its pages in memory. What it finds there in the middle of a change is no fault.
+   */
+  static async rehearse({ folder, mapBytes = MAP_BYTES }: LmdbMessageLogOptions): Promise<void> {
+    const files = journalFiles(folder);
+    if (!files.every((file) => existsSync(file))) return;
+    let env: LmdbEnv | null = null;
+    try {
+      env = new LmdbEnv({ folder, mapBytes, readOnly: true });
+      const state = TableWriter.readState(env);
+      new Journal(files, state, state.seed).close();
+      new KeyRuns(env).seqsOf(new KeyHash(state.seed).of(0, '', ''));
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+    } finally {
+      await env?.close();
+    }
   }
 
   // --- channels

@@ -15,7 +15,7 @@ const PROTOCOL = { protocol: 'sluice.v1', paths: ['/v1'], subprotocols: ['sluice
 async function attach(name: string): Promise<AttachedEngine> {
   for (let tries = 0; ; tries++) {
     try {
-      return await attachEngine({ name, replace: false });
+      return await attachEngine({ name, mode: 'first' });
     } catch (error) {
       if (tries === 200) throw error;
       await new Promise((resolve) => setTimeout(resolve, 5));

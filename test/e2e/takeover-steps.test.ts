@@ -67,7 +67,7 @@ class World {
   async #connect(): Promise<AttachedEngine> {
     for (let tries = 0; ; tries++) {
       try {
-        return await attachEngine({ name: this.name, replace: false });
+        return await attachEngine({ name: this.name, mode: 'first' });
       } catch (error) {
         if (tries === 100) throw error;
         await new Promise((resolve) => setTimeout(resolve, 5));

@@ -39,7 +39,17 @@ export interface StartOptions {
 }
 
 /** Rejects with what the process printed when it does not become ready. */
-export async function startSluice(args: readonly string[], { under = [], ...options }: StartOptions = {}): Promise<SluiceProcess> {
+export async function startSluice(args: readonly string[], options: StartOptions = {}): Promise<SluiceProcess> {
+  return launchSluice(args, options).ready();
+}
+
+export type Launched = Pick<SluiceProcess, 'child' | 'stderr' | 'stop'> & {
+  /** Rejects with what the process printed when it does not become ready from now on. */
+  ready(): Promise<SluiceProcess>;
+};
+
+/** The same without waiting: what stands by becomes ready one day. */
+export function launchSluice(args: readonly string[], { under = [], ...options }: StartOptions = {}): Launched {
   const [program = process.execPath, ...rest] = [...under, process.execPath, CLI, ...args];
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
@@ -56,16 +66,19 @@ export async function startSluice(args: readonly string[], { under = [], ...opti
   let err = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const ready = await waitForReady(child, () => out, () => err);
-  return {
+  const launched = {
     child,
-    ready,
-    url: /ws:\/\/\S+/.exec(ready)?.[0] ?? '',
-    admin: /http:\/\/\S+/.exec(ready)?.[0] ?? '',
     stderr: () => err,
-    stop: async (signal = 'SIGTERM') => {
+    stop: async (signal: NodeJS.Signals = 'SIGTERM') => {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
       return exited;
+    },
+  };
+  return {
+    ...launched,
+    ready: async () => {
+      const ready = await waitForReady(child, () => out, () => err);
+      return { ...launched, ready, url: /ws:\/\/\S+/.exec(ready)?.[0] ?? '', admin: /http:\/\/\S+/.exec(ready)?.[0] ?? '' };
     },
   };
 }

@@ -1,0 +1,53 @@
+/** An engine in a process of its own and the control planes that attach to it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { launchSluice, startSluice, type Launched, type SluiceProcess } from './sluice-process.js';
+
+export async function sleep(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+export async function until(what: string, done: () => boolean, ms = 60_000): Promise<void> {
+  for (const end = Date.now() + ms; !done(); await sleep(10)) if (Date.now() > end) throw new Error(`not in time: ${what}`);
+}
+
+export class DetachedSetup {
+  readonly name = `e2e-${process.pid}-${Math.floor(Math.random() * 1e6)}`;
+  readonly folder = mkdtempSync(join(tmpdir(), 'sluice-detach-'));
+  engine!: SluiceProcess;
+  control!: SluiceProcess;
+  readonly #standbys: Launched[] = [];
+
+  async start(...more: string[]): Promise<void> {
+    this.engine = await startSluice(['engine', '--name', this.name, '--listen', '127.0.0.1:0', ...more]);
+    this.control = await this.serve();
+  }
+
+  serve(...more: string[]): Promise<SluiceProcess> {
+    return startSluice(this.#arguments(more));
+  }
+
+  /** Resolves when it has got ready to take over. */
+  async standBy(): Promise<Launched> {
+    const standby = launchSluice(this.#arguments(['--standby']));
+    this.#standbys.push(standby);
+    await until('the standby', () => {
+      if (standby.child.exitCode !== null) throw new Error(`the standby ended: ${standby.stderr()}`);
+      return standby.stderr().includes('standing by');
+    });
+    return standby;
+  }
+
+  #arguments(more: readonly string[]): string[] {
+    return ['serve', '--attach', this.name, '--data', join(this.folder, 'data'), '--admin', '127.0.0.1:0', ...more];
+  }
+
+  async end(): Promise<void> {
+    for (const standby of this.#standbys) await standby.stop('SIGKILL');
+    await this.control.stop('SIGKILL');
+    await this.engine.stop('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

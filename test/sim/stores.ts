@@ -33,24 +33,25 @@ export class Life {
   }
 }
 
-const NEVER = new Promise<never>(() => undefined);
+/** One for each wait: what waits for a common one would be kept for ever, and with it the whole world of its seed. */
+const never = (): Promise<never> => new Promise<never>(() => undefined);
 
 /** What happens around one step of a store. */
 async function step<T>(time: VirtualTime, faults: StoreFaults, life: Life, isClean: boolean, effect: () => Promise<T>): Promise<T> {
   const { random } = time;
-  if (life.over) return NEVER;
+  if (life.over) return never();
   if (faults.slowMs > 0) await time.wait(random.below(faults.slowMs));
-  if (life.over) return NEVER;
+  if (life.over) return never();
   const crash = random.chance(faults.crashing) ? (random.chance(0.5) ? 'before' : 'after') : null;
   if (crash === 'before') {
     life.kill();
-    return NEVER;
+    return never();
   }
   const failure = random.chance(faults.failing) ? (isClean || random.chance(0.5) ? 'before' : 'after') : null;
   if (failure === 'before') throw new StoreError('the store failed', true);
   const result = await effect();
   if (crash === 'after') life.kill();
-  if (life.over) return NEVER;
+  if (life.over) return never();
   if (failure === 'after') throw new StoreError('the store did not answer', true);
   return result;
 }

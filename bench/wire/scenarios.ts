@@ -32,12 +32,12 @@ function timed({ durationS, warmupS }: WireNumbers): string {
 
 function echo(n: WireNumbers): WireScenario {
   const load = n.rate === null ? `depth=${n.depth}` : `rate=${n.rate}`;
-  const phases = ['open inflight=512', `echo size=${n.size} ${load} ${timed(n)}`, 'close'];
+  const phases = ['open inflight=4096', `echo size=${n.size} ${load} ${timed(n)}`, 'close'];
   return { role: 'echo', connections: n.connections, settings: [], phases, timeoutS: n.durationS + n.warmupS + 120, checks: NO_CHECKS };
 }
 
 function connect(n: WireNumbers): WireScenario {
-  const phases = ['open inflight=512', 'close'];
+  const phases = ['open inflight=4096', 'close'];
   return { role: 'serve', connections: n.connections, settings: ['channels count=64'], phases, timeoutS: 300, checks: NO_CHECKS };
 }
 
@@ -48,7 +48,7 @@ function churn(n: WireNumbers): WireScenario {
 }
 
 function idle(n: WireNumbers): WireScenario {
-  const phases = ['open inflight=512', `hold for=${n.holdS}s`, 'close'];
+  const phases = ['open inflight=4096', `hold for=${n.holdS}s`, 'close'];
   const checks = (_: unknown, points: readonly MemoryPoint[]): Check[] => [
     check('bytes of server memory per connection', bytesPerConnection(points, total), 'at-most', 384),
   ];
@@ -58,7 +58,7 @@ function idle(n: WireNumbers): WireScenario {
 function fanout(n: WireNumbers): WireScenario {
   const publish = (burst: number): string =>
     `publish size=${Math.max(64, n.size)} rate=${(n.rate ?? 20) * burst} burst=${burst} senders=1 ${timed(n)}`;
-  const phases = ['open inflight=512', publish(1), publish(16), 'close'];
+  const phases = ['open inflight=4096', publish(1), publish(16), 'close'];
   const checks = (all: readonly PhaseResult[]): Check[] => {
     const [one, sixteen] = named(all, 'publish');
     return [
@@ -85,7 +85,7 @@ function c10m(n: WireNumbers): WireScenario {
   const senders = Math.min(1000, Math.ceil(n.connections / 20));
   const broadcast = `for=${Math.min(5, n.durationS)}s warmup=${Math.min(1, n.warmupS)}s`;
   const phases = [
-    'open inflight=1024',
+    'open inflight=4096',
     `hold for=${n.holdS}s`,
     `publish size=512 rate=${(deliveries / members).toFixed(3)} senders=${senders} ${timed(n)}`,
     `publish size=64 rate=${crowd > 100_000 ? 1 : 5} senders=1 crowd=yes ${broadcast}`,

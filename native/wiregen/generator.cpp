@@ -68,7 +68,8 @@ bool Generator::turn() {
   tcp_.advance_timers();
   bool over = false;
   if (playing_) {
-    over = conductor_.turn();
+    // What is due waits as well while the server takes nothing: it would be thrown away behind the frames that wait already.
+    if (out_.waiting() < SegmentWriter::kBacklog / 4) over = conductor_.turn();
   } else if (port_.server_known()) {
     playing_ = true;
     conductor_.start();

@@ -41,6 +41,7 @@ export class EventReader {
   #former: EventState | null = null;
   readonly #size: number;
   readonly #rows: number;
+  readonly #opening: Opening;
 
   constructor(region: RegionView, memory: Buffer, core: number, generations: Int32Array, former: EventState | null = null) {
     const ring = region.section(SECTION_KIND.EVENT_RING, core);
@@ -48,6 +49,7 @@ export class EventReader {
     this.#firstRow = core * region.connectionsPerCore;
     this.#header = new Int32Array(region.buffer, ring.offset, RING.RECORDS / 4);
     this.#records = new Int32Array(region.buffer, ring.offset + RING.RECORDS, ring.elementCount * WORDS);
+    this.#opening = new Opening(this.#records);
     this.#mask = ring.elementCount - 1;
     this.#memory = memory;
     this.#generations = generations;
@@ -208,15 +210,42 @@ export class EventReader {
 
   /** An opening is two records; the second has the peer's address. */
   #request(at: number): OpenRequest {
-    const second = (((at / WORDS) + 1) & this.#mask) * WORDS;
-    const bytes = Buffer.from(this.#records.buffer, this.#records.byteOffset + second * 4 + 12, 16);
-    const family = this.#records[second]! >>> 16;
-    return {
-      address: this.#records[at + 3]! >>> 0,
-      length: this.#records[at + 4]! >>> 0,
-      peerAddress: family === 6 ? ipv6(bytes) : `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`,
-      peerPort: this.#records[second + 7]! >>> 0,
-    };
+    this.#opening.at(at, (((at / WORDS) + 1) & this.#mask) * WORDS);
+    return this.#opening;
+  }
+}
+
+/** One object for all: what nobody asks for costs nothing. */
+class Opening implements OpenRequest {
+  readonly #records: Int32Array;
+  #first = 0;
+  #second = 0;
+
+  constructor(records: Int32Array) {
+    this.#records = records;
+  }
+
+  at(first: number, second: number): void {
+    this.#first = first;
+    this.#second = second;
+  }
+
+  get address(): number {
+    return this.#records[this.#first + 3]! >>> 0;
+  }
+
+  get length(): number {
+    return this.#records[this.#first + 4]! >>> 0;
+  }
+
+  get peerAddress(): string {
+    const bytes = Buffer.from(this.#records.buffer, this.#records.byteOffset + this.#second * 4 + 12, 16);
+    const family = this.#records[this.#second]! >>> 16;
+    return family === 6 ? ipv6(bytes) : `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+  }
+
+  get peerPort(): number {
+    return this.#records[this.#second + 7]! >>> 0;
   }
 }
 

@@ -9,17 +9,22 @@ import type { Identity } from '../session/auth.js';
 import type { Opened } from '../session/opener.js';
 import type { Refusal } from '../session/resume.js';
 import { SESSION } from '../session/table.js';
+import { Beginnings, type Begun } from './beginnings.js';
 import { Checks, type Kept } from './checking.js';
 import type { GatewayContext } from './context.js';
 import type { Header } from './header.js';
 import { readHello, type Hello } from './ops/hello.js';
+import type { DevicePositions } from './restore.js';
 import { giveBack, welcome } from './welcome.js';
+
+const NO_POSITIONS: DevicePositions = { named: new Map(), synced: new Map(), lastSeen: null };
 
 type OnKept = (row: Row, kept: Kept) => void;
 
 export class Admission {
   readonly #context: GatewayContext;
   readonly #checks: Checks;
+  readonly #beginnings: Beginnings;
   /** Handles what was kept. */
   readonly #onKept: OnKept;
 
@@ -27,6 +32,12 @@ export class Admission {
     this.#context = context;
     this.#checks = new Checks(context.config.limits.pendingBytes);
     this.#onKept = onKept;
+    this.#beginnings = new Beginnings({
+      timeoutMs: context.config.session.storeTimeoutMs,
+      stored: (begun) => this.#stored(begun),
+      failed: (begun, error) => this.#failed(begun, error),
+      late: ({ opened }) => giveBack(this.#context, opened),
+    });
   }
 
   hello(row: Row, header: Header): void {
@@ -35,18 +46,56 @@ export class Admission {
     if (hello === null) return;
     if (hello.token === null && auth.anonymous === null) return end(row, CLOSE.notAuthorised, 'a token is required');
     sessions.setState(row, SESSION.checking);
+    if (hello.token === null && isNew(auth.anonymous as Identity, hello)) {
+      return this.#begin(row, auth.anonymous as Identity, hello, port.hold());
+    }
     port.pause(row);
     void this.#admit(row, hello, port.hold());
   }
 
   /** A message behind the `hello`. */
   keep(row: Row, message: Uint8Array, headerLength: number, text: boolean): void {
-    if (this.#checks.keep(row, message, headerLength, text, () => this.#context.port.hold())) return;
-    this.#context.end(row, CLOSE.policy, 'too much was sent before the session was open');
+    const { port, end } = this.#context;
+    if (!this.#checks.waits(row)) port.pause(row);
+    if (this.#checks.keep(row, message, headerLength, text, () => port.hold())) return;
+    end(row, CLOSE.policy, 'too much was sent before the session was open');
   }
 
   cancel(row: Row): void {
-    this.#checks.cancel(row);
+    for (const { hold } of this.#checks.take(row)) this.#context.port.letGo(hold);
+  }
+
+  /** A session that goes on with nothing: there is nothing to wait for but the store's next write. */
+  #begin(row: Row, identity: Identity, { device }: Hello, hold: Hold): void {
+    const { opener, sessions } = this.#context;
+    this.#beginnings.add(opener.begin(identity.user, device), row, sessions.generation(row), identity, hold);
+  }
+
+  #stored({ row, generation, identity, opened, hold }: Begun): void {
+    const { sessions, port } = this.#context;
+    if (sessions.generation(row) !== generation || sessions.state(row) !== SESSION.checking) giveBack(this.#context, opened);
+    else {
+      const waits = this.#checks.waits(row);
+      const kept = this.#checks.take(row);
+      sessions.setState(row, SESSION.connected);
+      welcome(this.#context, row, identity, NO_POSITIONS, opened);
+      if (waits) port.resume(row);
+      for (const message of kept) this.#onKept(row, message);
+    }
+    port.letGo(hold);
+  }
+
+  #failed({ row, generation, hold }: Begun, error: unknown): void {
+    const { sessions, port } = this.#context;
+    if (sessions.generation(row) === generation && sessions.state(row) === SESSION.checking) this.#refuse(row, error);
+    port.letGo(hold);
+  }
+
+  #refuse(row: Row, error: unknown): void {
+    const { end } = this.#context;
+    if (error instanceof NotAuthorisedError) end(row, CLOSE.notAuthorised, error.message);
+    else if (error instanceof StoreError && error.retryable) end(row, CLOSE.tryAgainLater, 'sessions cannot be stored at the moment');
+    else end(row, CLOSE.internal, 'the session could not be opened');
   }
 
   /** Never rejects. */
@@ -62,10 +111,7 @@ export class Admission {
       this.#welcome(row, identity, hello, opened);
       for (const kept of check.kept.splice(0)) this.#onKept(row, kept);
     } catch (error) {
-      if (!this.#checks.finish(check)) return;
-      if (error instanceof NotAuthorisedError) end(row, CLOSE.notAuthorised, error.message);
-      else if (error instanceof StoreError && error.retryable) end(row, CLOSE.tryAgainLater, 'sessions cannot be stored at the moment');
-      else end(row, CLOSE.internal, 'the session could not be opened');
+      if (this.#checks.finish(check)) this.#refuse(row, error);
     } finally {
       port.letGo(hold);
       // Of a connection that is gone, or was not admitted.
@@ -76,7 +122,7 @@ export class Admission {
   #welcome(row: Row, identity: Identity, hello: Hello, opened: Opened): void {
     const { sessions, port } = this.#context;
     sessions.setState(row, SESSION.connected);
-    welcome(this.#context, row, identity, hello, opened);
+    welcome(this.#context, row, identity, hello.positions, opened);
     port.resume(row);
   }
 
@@ -99,4 +145,10 @@ export class Admission {
       clearTimeout(timer);
     }
   }
+}
+
+/** Whether the session has nothing to go on with: no former one, no device that was here before, no positions. */
+function isNew({ user }: Identity, { resume, device, positions }: Hello): boolean {
+  const { named, synced, lastSeen } = positions;
+  return resume === null && (user === null || device === null) && named.size === 0 && synced.size === 0 && lastSeen === null;
 }

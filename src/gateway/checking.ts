@@ -1,6 +1,7 @@
 /**
  * Rows whose `hello` is being answered. That is asynchronous, so what a client sends behind it is kept, in order and within a
- * bound, and handled when the answer is there. There is state for such rows only.
+ * bound, and handled when the answer is there. There is state only for rows that sent something meanwhile, or whose answer takes
+ * more than a write of the store.
  */
 
 import type { Hold, Row } from '../engine/port.js';
@@ -20,6 +21,8 @@ export interface Check {
   bytes: number;
 }
 
+const NOTHING: readonly Kept[] = [];
+
 export class Checks {
   readonly #bytesMax: number;
   readonly #checks = new Map<Row, Check>();
@@ -36,12 +39,17 @@ export class Checks {
 
   /** Keeps a copy of the message; false when the row has too much waiting. */
   keep(row: Row, message: Uint8Array, headerLength: number, text: boolean, hold: () => Hold): boolean {
-    const check = this.#checks.get(row);
+    const check = this.#checks.get(row) ?? this.begin(row);
     // Every message counts for some bytes, so that empty ones are bounded too.
-    if (check === undefined || check.bytes + message.length + 64 > this.#bytesMax) return false;
+    if (check.bytes + message.length + 64 > this.#bytesMax) return false;
     check.bytes += message.length + 64;
     check.kept.push({ message: Buffer.from(message), headerLength, text, hold: hold() });
     return true;
+  }
+
+  /** Whether there is a check of the row, or something was kept. */
+  waits(row: Row): boolean {
+    return this.#checks.size > 0 && this.#checks.has(row);
   }
 
   has(check: Check): boolean {
@@ -53,7 +61,12 @@ export class Checks {
     return this.#checks.get(check.row) === check && this.#checks.delete(check.row);
   }
 
-  cancel(row: Row): void {
+  /** Ends the row's check, if there is one; gives what was kept. */
+  take(row: Row): readonly Kept[] {
+    if (this.#checks.size === 0) return NOTHING;
+    const check = this.#checks.get(row);
+    if (check === undefined) return NOTHING;
     this.#checks.delete(row);
+    return check.kept.splice(0);
   }
 }

@@ -53,6 +53,8 @@ export interface GatewayContext {
   readonly replies: Replies;
   readonly holds: Holds;
   readonly drops: Drops;
+  /** See plainWelcomeTail. */
+  readonly welcomeTail: string;
   /** Ends the row's session and closes its connection. */
   end(row: Row, code: CloseCode, reason: string): void;
 }

@@ -29,6 +29,7 @@ import { PublishRate } from './rate.js';
 import { Replies } from './replies.js';
 import { SessionKeeper } from './session-keeper.js';
 import { PortSink } from './sink.js';
+import { plainWelcomeTail } from './welcome.js';
 
 export interface GatewayDeps {
   readonly config: Config;
@@ -85,6 +86,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     replays: new Replays(replayLimits, sink, () => clock.monotonic(), hooks.onReplay),
     publisher: makePublisher(deps, hotLog, channels, hooks),
     drops: noDrops(),
+    welcomeTail: plainWelcomeTail(config),
     end: hooks.end,
     get keeper() {
       return keeper;

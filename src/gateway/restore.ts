@@ -24,10 +24,13 @@ export interface Restored {
   readonly told: boolean;
 }
 
+const NOTHING: readonly Restored[] = [];
+
 /** `stored`: the cursors of the session. Only a session that is `resumed` gets its channels without naming them. */
 export function restoredChannels(
   context: GatewayContext, row: Row, stored: readonly ChannelCursor[], resumed: boolean, device: DevicePositions,
-): Restored[] {
+): readonly Restored[] {
+  if ((!resumed || stored.length === 0) && device.named.size === 0 && device.synced.size === 0) return NOTHING;
   const positions = new Map<string, { readonly position: Position; readonly told: boolean }>();
   for (const [channel, position] of device.synced) positions.set(channel, { position, told: true });
   for (const { channel, seq, epoch, subscribed, told } of resumed ? stored : []) {

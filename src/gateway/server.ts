@@ -10,7 +10,7 @@ import {
 import { AttachError, type StoreError } from '../errors.js';
 import { loadSessionSecret } from '../session/secret.js';
 import type { LmdbMessageLog } from '../store/lmdb-message-log.js';
-import type { LmdbSessionStore } from '../store/lmdb-session-store.js';
+import type { SessionLogStore } from '../store/session-log-store.js';
 import { Gateway } from './gateway.js';
 import { makeAdmin, rehearse } from './rehearsal.js';
 import { openLog, openSessions } from './stores.js';
@@ -152,7 +152,7 @@ interface Ends {
   readonly admin: AdminServer;
   readonly agent: AgentCheck | null;
   readonly log: LmdbMessageLog;
-  readonly store: LmdbSessionStore;
+  readonly store: SessionLogStore;
 }
 
 async function stopAll(host: EngineHost, { gateway, admin, agent, log, store }: Ends): Promise<void> {

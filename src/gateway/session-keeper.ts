@@ -7,7 +7,7 @@ import type { Row } from '../engine/port.js';
 import { CLOSE } from '../errors.js';
 import type { OpenChannel } from '../sequence/channels.js';
 import { SessionOpener } from '../session/opener.js';
-import { parseSessionId } from '../session/session-id.js';
+import { parseSessionId } from '../store/session-id.js';
 import { SESSION } from '../session/table.js';
 import type { ChannelCursor, SessionRecord, SessionRef } from '../store/session-store.js';
 import { catchingUp } from '../sync/delivery.js';

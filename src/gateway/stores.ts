@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { Config } from '../config.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../store/lmdb-message-log.js';
-import { LmdbSessionStore } from '../store/lmdb-session-store.js';
+import { SessionLogStore } from '../store/session-log-store.js';
 
 export function logOptions({ data, log }: Config): LmdbMessageLogOptions {
   return {
@@ -20,6 +20,6 @@ export function openLog(config: Config): LmdbMessageLog {
 }
 
 /** Throws DataFolderError. */
-export function openSessions({ data }: Config): LmdbSessionStore {
-  return new LmdbSessionStore({ folder: join(data, 'sessions') });
+export function openSessions({ data, connections }: Config): SessionLogStore {
+  return new SessionLogStore({ folder: join(data, 'sessions'), expected: connections });
 }

@@ -1,42 +1,41 @@
 /** From an open session to its `welcome`: the row becomes the session's, whoever had it before is told, its channels come again. */
 
+import type { Config } from '../config.js';
 import type { Row } from '../engine/port.js';
 import { CLOSE } from '../errors.js';
 import type { OpenChannel } from '../sequence/channels.js';
 import type { Identity } from '../session/auth.js';
 import { SessionOpener, type Opened } from '../session/opener.js';
 import { encodeSessionNote } from '../session/session-note.js';
-import { parseSessionId, type SessionWords } from '../session/session-id.js';
+import type { SessionWords } from '../store/session-id.js';
 import { mergeCursor, type ChannelCursor, type SessionRecord } from '../store/session-store.js';
 import { encodeSyncCursor, type ChannelPosition } from '../sync/sync-cursor.js';
 import type { GatewayContext } from './context.js';
-import type { Hello } from './ops/hello.js';
 import type { Start } from './positions.js';
 import { restore, restoredChannels, type DevicePositions, type Restored } from './restore.js';
 
 const TAKEN_OVER = 'the session goes on over another connection';
 
-export function welcome(context: GatewayContext, row: Row, identity: Identity, hello: Hello, opened: Opened): void {
+export function welcome(context: GatewayContext, row: Row, identity: Identity, positions: DevicePositions, opened: Opened): void {
   const { sessions, replies, port } = context;
-  const { record, resumed } = opened;
-  const words = parseSessionId(record.id) as SessionWords;
-  const former = sessions.findSession(words);
+  const { record, words, resumed } = opened;
+  const former = resumed ? sessions.findSession(words) : -1;
   if (former >= 0 && sessions.sessionGeneration(former) > record.generation) {
     return context.end(row, CLOSE.sessionTakenOver, TAKEN_OVER);
   }
   const cursors = former < 0 ? record.cursors : takeOver(context, former, record.cursors);
   openRow(context, row, identity, words, record);
   port.admit(row);
-  const restored = restoredChannels(context, row, cursors, resumed, hello.positions);
+  const restored = restoredChannels(context, row, cursors, resumed, positions);
   replies.raw(row, welcomeText(context, opened, cursors, restored));
   restore(context, row, restored);
-  keep(context, row, hello.positions, former >= 0 ? cursors : [], restored);
+  keep(context, row, positions, former >= 0 ? cursors : [], restored);
 }
 
 /** The client is gone before it was welcomed, perhaps to come again: whoever had the session has lost it all the same. */
-export function giveBack(context: GatewayContext, { record, resumed }: Opened): void {
+export function giveBack(context: GatewayContext, { record, words, resumed }: Opened): void {
   const { sessions, writer, config, clock } = context;
-  const former = resumed ? sessions.findSession(parseSessionId(record.id) as SessionWords) : -1;
+  const former = resumed ? sessions.findSession(words) : -1;
   const late = former >= 0 && sessions.sessionGeneration(former) > record.generation;
   const upsert = former < 0 || late ? [] : takeOver(context, former, []);
   writer.release(record, SessionOpener.released(config.session, clock.now()), { upsert });
@@ -45,7 +44,9 @@ export function giveBack(context: GatewayContext, { record, resumed }: Opened): 
 function openRow(context: GatewayContext, row: Row, identity: Identity, id: SessionWords, record: SessionRecord): void {
   const { sessions, clock, config, port } = context;
   const session = {
-    ...identity,
+    user: identity.user,
+    read: identity.read,
+    write: identity.write,
     id,
     expiresAt: tokenEnd(identity, Math.floor(clock.now() / 1000), config.auth.leewayS),
     sessionGeneration: record.generation,
@@ -73,6 +74,7 @@ function takeOver(context: GatewayContext, former: Row, stored: readonly Channel
 function keep(
   { writer, keeper }: GatewayContext, row: Row, device: DevicePositions, former: readonly ChannelCursor[], restored: readonly Restored[],
 ): void {
+  if (former.length === 0 && restored.length === 0 && device.lastSeen === null) return;
   const told = device.named.size > 0 || device.synced.size > 0 || device.lastSeen !== null ? restored : [];
   const positions = told.map(({ channel, start, told }) => ({ ...positionOf(channel, start), subscribed: true, told }));
   const upsert = [...former, ...positions];
@@ -85,9 +87,13 @@ function positionOf(channel: OpenChannel, { seq }: Start): ChannelPosition {
 }
 
 function welcomeText(
-  { config }: GatewayContext, { record, token, resumed }: Opened, cursors: readonly ChannelCursor[], restored: readonly Restored[],
+  context: GatewayContext, { record, resumed }: Opened, cursors: readonly ChannelCursor[], restored: readonly Restored[],
 ): string {
-  const { limits } = config;
+  const { config, opener, welcomeTail } = context;
+  const token = opener.token(record);
+  const isPlain = cursors.length === 0 && restored.length === 0 && record.lastSeenMessageId === null;
+  // Neither holds what JSON would have to escape.
+  if (isPlain) return `{"op":"welcome","session":"${record.id}","resume":"${token}","resumed":${resumed}${welcomeTail}`;
   const positions = restored.map(({ channel, start }) => positionOf(channel, start));
   const known = new Set(positions.map(({ channel }) => channel));
   const others = cursors.filter(({ channel, subscribed }) => subscribed && !known.has(channel));
@@ -96,8 +102,18 @@ function welcomeText(
     session: record.id,
     resume: token,
     resumed,
-    node: config.node,
-    region: config.region,
+    ...nodeFields(config),
+    sync_cursor: encodeSyncCursor([...positions, ...others]),
+    last_seen_message_id: record.lastSeenMessageId,
+    // Delivered already, from the message after each position: the client need not subscribe to them.
+    channels: Object.fromEntries(positions.map(({ channel, seq, epoch }) => [channel, { seq, epoch }])),
+  });
+}
+
+function nodeFields({ node, region, limits }: Config): object {
+  return {
+    node,
+    region,
     heartbeat_ms: limits.heartbeatMs,
     limits: {
       message_bytes: limits.messageBytes,
@@ -108,9 +124,11 @@ function welcomeText(
       publish_burst: limits.publishBurst,
       history: limits.historyMessages,
     },
-    sync_cursor: encodeSyncCursor([...positions, ...others]),
-    last_seen_message_id: record.lastSeenMessageId,
-    // Delivered already, from the message after each position: the client need not subscribe to them.
-    channels: Object.fromEntries(positions.map(({ channel, seq, epoch }) => [channel, { seq, epoch }])),
-  });
+  };
+}
+
+/** How every `welcome` to a session ends that has no channels yet. */
+export function plainWelcomeTail(config: Config): string {
+  const fields = { ...nodeFields(config), sync_cursor: encodeSyncCursor([]), last_seen_message_id: null, channels: {} };
+  return `,${JSON.stringify(fields).slice(1)}`;
 }

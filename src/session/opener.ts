@@ -4,7 +4,7 @@ import { CLOSE } from '../errors.js';
 import type { SessionRecord, SessionStore, SessionTimes } from '../store/session-store.js';
 import type { ResumeClaims, ResumeTokens } from './resume-token.js';
 import { judgeResume, type Refusal, type Resumer } from './resume.js';
-import { formatSessionId, randomSessionId } from './session-id.js';
+import { formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/session-id.js';
 
 export interface SessionTerms {
   /** A lease lasts this long, ms. */
@@ -24,9 +24,15 @@ export interface SessionRequest extends Resumer {
 export interface Opened {
   readonly do: 'open';
   readonly record: SessionRecord;
+  /** The record's id. */
+  readonly words: SessionWords;
   readonly resumed: boolean;
-  /** The token for the next time. */
-  readonly token: string;
+}
+
+/** A new session on its way to the store, which may give one promise to many. */
+export interface Beginning {
+  readonly opened: Opened;
+  readonly stored: Promise<void>;
 }
 
 export interface OpenerParts {
@@ -43,6 +49,7 @@ export interface OpenerParts {
 
 /** A claim that was lost to another is judged anew; more than a few in a row means that somebody is playing. */
 const TRIES = 4;
+const NO_CURSORS: readonly never[] = [];
 const OVERTAKEN = 'the session goes on over another connection';
 
 export class SessionOpener {
@@ -60,6 +67,16 @@ export class SessionOpener {
     return request.resume === null ? this.#begin(request) : this.#resume(request, request.resume);
   }
 
+  /** A new session of somebody who has none to go on with. `stored` rejects with StoreError. */
+  begin(user: string | null, device: string | null): Beginning {
+    return this.#create(user, device, null);
+  }
+
+  /** The token for the next time. */
+  token({ id, user, generation }: SessionRecord): string {
+    return this.#parts.tokens.sign({ session: id, user, generation });
+  }
+
   /** Times of a session that is connected at `now`. */
   static connected(terms: SessionTerms, now: number): SessionTimes {
     const leaseUntil = now + terms.leaseMs;
@@ -73,16 +90,23 @@ export class SessionOpener {
 
   /** A new session goes on with the cursors of its device. */
   async #begin({ user, device }: SessionRequest): Promise<Opened> {
-    const { store, terms, node, now } = this.#parts;
     const former = user === null || device === null ? null : await this.#device(user, device);
+    const { opened, stored } = this.#create(user, device, former);
+    await stored;
+    return opened;
+  }
+
+  #create(user: string | null, device: string | null, former: SessionRecord | null): Beginning {
+    const { store, terms, node, now } = this.#parts;
+    const words = randomSessionId();
+    const { leaseUntil, expiresAt, forgetAt } = SessionOpener.connected(terms, now());
     const record: SessionRecord = {
-      id: formatSessionId(randomSessionId()), user, device, generation: 1, previous: 0, previousUntil: 0, owner: node, ended: false,
-      ...SessionOpener.connected(terms, now()),
+      id: formatSessionId(words), user, device, generation: 1, previous: 0, previousUntil: 0, owner: node, ended: false,
+      leaseUntil, expiresAt, forgetAt,
       lastSeenMessageId: former?.lastSeenMessageId ?? null,
-      cursors: former?.cursors ?? [],
+      cursors: former?.cursors ?? NO_CURSORS,
     };
-    await store.create(record);
-    return this.#opened(record, false);
+    return { opened: { do: 'open', record, words, resumed: false }, stored: store.create(record) };
   }
 
   async #device(user: string, device: string): Promise<SessionRecord | null> {
@@ -117,13 +141,8 @@ export class SessionOpener {
       const { expected, previous } = verdict;
       const grace = { previous, previousUntil: at + terms.resumeGraceMs };
       const record = await store.claim(claims.session, expected, { ...grace, owner: node, ...SessionOpener.connected(terms, at) });
-      if (record !== null) return this.#opened(record, true);
+      if (record !== null) return { do: 'open', record, words: parseSessionId(record.id) as SessionWords, resumed: true };
     }
     return { do: 'refuse', code: CLOSE.tryAgainLater, reason: 'the session is being taken over again and again' };
-  }
-
-  #opened(record: SessionRecord, resumed: boolean): Opened {
-    const { id, user, generation } = record;
-    return { do: 'open', record, resumed, token: this.#parts.tokens.sign({ session: id, user, generation }) };
   }
 }

@@ -34,6 +34,8 @@ export class Permissions {
   readonly #sets: (PermissionSet | null)[] = [];
   readonly #byKey = new Map<string, number>();
   readonly #free: number[] = [];
+  /** The set that was asked for last: mostly the next one asks for the same lists. */
+  #last: { readonly read: readonly string[]; readonly write: readonly string[]; readonly index: number } | null = null;
 
   get count(): number {
     return this.#byKey.size;
@@ -41,6 +43,18 @@ export class Permissions {
 
   /** Index of the set with these patterns, with one reference more. */
   intern(read: readonly string[], write: readonly string[]): number {
+    const last = this.#last;
+    if (last !== null && last.read === read && last.write === write) {
+      const set = this.#sets[last.index] as PermissionSet;
+      set.refs += 1;
+      return last.index;
+    }
+    const index = this.#intern(read, write);
+    this.#last = { read, write, index };
+    return index;
+  }
+
+  #intern(read: readonly string[], write: readonly string[]): number {
     const key = JSON.stringify([[...read].sort(), [...write].sort()]);
     const known = this.#byKey.get(key);
     if (known !== undefined) {
@@ -57,6 +71,7 @@ export class Permissions {
     const set = this.#sets[index] as PermissionSet;
     set.refs -= 1;
     if (set.refs > 0) return;
+    if (this.#last?.index === index) this.#last = null;
     this.#byKey.delete(set.key);
     this.#sets[index] = null;
     this.#free.push(index);

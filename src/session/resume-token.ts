@@ -4,8 +4,10 @@
  * stands in its record, because that moves as long as it is connected.
  */
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import { parseSessionId } from './session-id.js';
+import { timingSafeEqual } from 'node:crypto';
+import { Hmac } from './hmac.js';
+import { formatSessionId, parseSessionId } from '../store/session-id.js';
+import { STRING_BYTES_MAX } from './strings.js';
 
 export interface ResumeClaims {
   /** 32 hexadecimal digits. */
@@ -16,19 +18,31 @@ export interface ResumeClaims {
   readonly generation: number;
 }
 
-/** First item of the statement: another meaning gets another number, so that old tokens are refused, not misread. */
-const VERSION = 2;
+/** First byte of the statement: another meaning gets another number, so that old tokens are refused, not misread. */
+const VERSION = 3;
+/** The session's id and the generation follow; the rest is the user's name, which is never empty. */
+const ID = 1;
+const GENERATION = 17;
+const USER = 21;
 const TOKEN_LENGTH_MAX = 2048;
 
 export class ResumeTokens {
-  readonly #secret: Uint8Array;
+  readonly #hmac: Hmac;
+  readonly #statement = Buffer.alloc(USER + STRING_BYTES_MAX);
 
   constructor(secret: Uint8Array) {
-    this.#secret = secret;
+    this.#hmac = new Hmac(secret);
   }
 
   sign({ session, user, generation }: ResumeClaims): string {
-    const payload = Buffer.from(JSON.stringify([VERSION, session, user, generation])).toString('base64url');
+    const statement = this.#statement;
+    const words = parseSessionId(session);
+    if (words === null) throw new RangeError('a resume token of no session');
+    statement[0] = VERSION;
+    for (let i = 0; i < 4; i += 1) statement.writeUInt32BE(words[i] as number, ID + i * 4);
+    statement.writeUInt32BE(generation, GENERATION);
+    const end = USER + (user === null ? 0 : statement.write(user, USER));
+    const payload = statement.toString('base64url', 0, end);
     return `${payload}.${this.#mac(payload).toString('base64url')}`;
   }
 
@@ -37,19 +51,22 @@ export class ResumeTokens {
     const dot = token.indexOf('.');
     if (dot <= 0 || token.length > TOKEN_LENGTH_MAX) return null;
     const payload = token.slice(0, dot);
+    // Only what sign() makes is looked at; the digest is of ASCII.
+    if (!/^[\w-]+$/.test(payload)) return null;
     const mac = Buffer.from(token.slice(dot + 1), 'base64url');
     const expected = this.#mac(payload);
     if (mac.length !== expected.length || !timingSafeEqual(mac, expected)) return null;
-    return readStatement(Buffer.from(payload, 'base64url').toString());
+    return readStatement(Buffer.from(payload, 'base64url'));
   }
 
   #mac(payload: string): Buffer {
-    return createHmac('sha256', this.#secret).update(`sluice.resume\n${payload}`).digest();
+    return this.#hmac.digest(`sluice.resume\n${payload}`);
   }
 }
 
-function readStatement(text: string): ResumeClaims | null {
-  const [version, session, user, generation] = JSON.parse(text) as unknown[];
-  if (version !== VERSION || typeof session !== 'string' || parseSessionId(session) === null || typeof generation !== 'number') return null;
-  return { session, user: typeof user === 'string' ? user : null, generation };
+function readStatement(statement: Buffer): ResumeClaims | null {
+  if (statement[0] !== VERSION || statement.length < USER) return null;
+  const words = [0, 4, 8, 12].map((at) => statement.readUInt32BE(ID + at));
+  const user = statement.length === USER ? null : statement.toString('utf8', USER);
+  return { session: formatSessionId(words), user, generation: statement.readUInt32BE(GENERATION) };
 }

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { HashIndex } from './hash-index.js';
+import { HashIndex } from '../store/hash-index.js';
 
 /** Bytes are allotted in blocks of this size; the free blocks of each size are chained through their first four bytes. */
 const GRAIN = 16;

@@ -4,7 +4,7 @@
  */
 
 import type { Row } from '../engine/port.js';
-import { HashIndex } from './hash-index.js';
+import { HashIndex } from '../store/hash-index.js';
 
 /** Index of a node; -1 for none. */
 export type Subscription = number;

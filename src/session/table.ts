@@ -4,8 +4,8 @@
  */
 
 import type { Row } from '../engine/port.js';
-import { HashIndex } from './hash-index.js';
-import { anonymousName, formatSessionId, type SessionWords } from './session-id.js';
+import { HashIndex } from '../store/hash-index.js';
+import { anonymousName, formatSessionId, type SessionWords } from '../store/session-id.js';
 import { Permissions } from './permissions.js';
 import { StringTable } from './strings.js';
 

@@ -11,28 +11,40 @@ import {
 /** How the connection's part ends: the lease is given up, or the session is over. */
 type Final = { readonly times: SessionTimes } | { readonly forgetAt: number };
 
+const NO_CURSORS: readonly CursorChange[] = [];
+
 /** Changes that are merged: any number of them is one write. */
 class Changes {
   lastSeen: string | null = null;
   confirmed = false;
-  readonly cursors = new Map<string, CursorChange>();
+  /** Most have one. */
+  #first: CursorChange | null = null;
+  #others: Map<string, CursorChange> | null = null;
 
   get empty(): boolean {
-    return this.lastSeen === null && !this.confirmed && this.cursors.size === 0;
+    return this.lastSeen === null && !this.confirmed && this.#first === null;
   }
 
-  add({ lastSeenMessageId, confirmed = false, upsert = [] }: SessionPatch): void {
+  add({ lastSeenMessageId, confirmed = false, upsert = NO_CURSORS }: SessionPatch): void {
     if (lastSeenMessageId !== undefined) this.lastSeen = laterId(this.lastSeen, lastSeenMessageId);
     this.confirmed ||= confirmed;
-    for (const cursor of upsert) this.cursors.set(cursor.channel, mergeChange(this.cursors.get(cursor.channel), cursor));
+    for (const cursor of upsert) this.#addCursor(cursor);
+  }
+
+  #addCursor(cursor: CursorChange): void {
+    const { channel } = cursor;
+    if (this.#first === null || this.#first.channel === channel) {
+      this.#first = mergeChange(this.#first ?? undefined, cursor);
+      return;
+    }
+    this.#others ??= new Map();
+    this.#others.set(channel, mergeChange(this.#others.get(channel), cursor));
   }
 
   get patch(): SessionPatch {
-    return {
-      upsert: [...this.cursors.values()],
-      confirmed: this.confirmed,
-      ...(this.lastSeen === null ? {} : { lastSeenMessageId: this.lastSeen }),
-    };
+    const cursors = this.#first === null ? NO_CURSORS : [this.#first, ...(this.#others?.values() ?? [])];
+    const rest = { upsert: cursors, confirmed: this.confirmed };
+    return this.lastSeen === null ? rest : { ...rest, lastSeenMessageId: this.lastSeen };
   }
 }
 
@@ -56,8 +68,8 @@ export interface WriterOptions {
   readonly onHealth: (error: unknown) => void;
 }
 
-/** Writes begun in one turn of the event loop: about 10 ms of it where records are small. */
-const SLICE = 256;
+/** Writes begun in one turn of the event loop: about 10 ms of it. */
+const SLICE = 2000;
 const RETRY_MS = 500;
 /** Ended connections that wait to be written. Beyond it the lease of one runs out by itself, and its cursors stay as they were. */
 const LEAVING_MAX = 100_000;
@@ -74,6 +86,8 @@ export class SessionWriter {
   #leaving = 0;
   #dropped = 0;
   #inFlight = 0;
+  /** Writes that the store answers together: it gives one promise to all. */
+  #sent: { readonly answer: Promise<boolean>; readonly entries: Entry[] } | null = null;
   #onIdle: (() => void) | null = null;
 
   constructor(options: WriterOptions) {
@@ -184,13 +198,29 @@ export class SessionWriter {
     entry.sent = { changes, final: entry.final };
     entry.waiting = new Changes();
     this.#inFlight += 1;
-    this.#write(entry.ref, changes.patch, entry.final).then(
-      (kept) => this.#written(entry, kept),
-      (error: unknown) => this.#failed(entry, error),
+    const answer = this.#write(entry.ref, changes.patch, entry.final);
+    if (this.#sent?.answer === answer) this.#sent.entries.push(entry);
+    else this.#await(answer, entry);
+  }
+
+  #await(answer: Promise<boolean>, first: Entry): void {
+    const sent = { answer, entries: [first] };
+    this.#sent = sent;
+    const over = (): readonly Entry[] => {
+      if (this.#sent === sent) this.#sent = null;
+      return sent.entries;
+    };
+    answer.then(
+      (kept) => {
+        for (const entry of over()) this.#written(entry, kept);
+      },
+      (error: unknown) => {
+        for (const entry of over()) this.#failed(entry, error);
+      },
     );
   }
 
-  async #write({ id, generation }: SessionRef, patch: SessionPatch, final: Final | null): Promise<boolean> {
+  #write({ id, generation }: SessionRef, patch: SessionPatch, final: Final | null): Promise<boolean> {
     const { store } = this.#options;
     if (final === null) return store.update(id, generation, patch);
     if ('times' in final) return store.release(id, generation, final.times, patch);

@@ -1,3 +1,4 @@
+import './native-buffer.js';
 import { StoreError } from '../errors.js';
 import type { ChannelCursor, SessionRecord } from './session-store.js';
 
@@ -22,31 +23,48 @@ const TIME_MAX = 2 ** 48 - 1;
 /** Two texts, a double and a flag. */
 const CURSOR_MAX = 2 * (TEXT_MAX + 1) + 9;
 
+/** No session takes more bytes. */
+export function sessionBound({ cursors }: SessionRecord): number {
+  return FIXED + 3 * (TEXT_MAX + 1) + cursors.length * CURSOR_MAX;
+}
+
+/** Writes the session to `bytes` at `start`, where there must be room for sessionBound(record); returns where it ends. */
+export function writeSession(record: SessionRecord, bytes: Buffer, start: number): number {
+  const { user, device, owner, lastSeenMessageId, cursors } = record;
+  bytes[start] = VERSION;
+  bytes[start + 1] = flagsOf(record);
+  bytes.writeUInt32LE(record.generation, start + 2);
+  bytes.writeUInt32LE(record.previous, start + 6);
+  bytes.writeUIntLE(time(record.previousUntil), start + 10, 6);
+  bytes.writeUIntLE(time(record.leaseUntil), start + 16, 6);
+  bytes.writeUIntLE(time(record.expiresAt), start + 22, 6);
+  bytes.writeUIntLE(time(record.forgetAt), start + FORGET_AT, 6);
+  if (lastSeenMessageId === null) bytes.fill(0, start + 34, start + 42);
+  else bytes.writeBigUInt64LE(BigInt(lastSeenMessageId), start + 34);
+  bytes.writeUInt16LE(cursors.length, start + 42);
+  let at = start + FIXED;
+  if (user !== null) at = writeText(bytes, at, user);
+  if (device !== null) at = writeText(bytes, at, device);
+  if (owner !== null) at = writeText(bytes, at, owner);
+  for (const { channel, epoch, seq, subscribed, told } of cursors) {
+    at = writeText(bytes, writeText(bytes, at, channel), epoch);
+    at = bytes.writeDoubleLE(seq, at);
+    bytes[at] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
+    at += 1;
+  }
+  return at;
+}
+
 let scratch = Buffer.allocUnsafe(4096);
 
 export function encodeSession(record: SessionRecord): Buffer {
-  const bound = FIXED + 3 * (TEXT_MAX + 1) + record.cursors.length * CURSOR_MAX;
+  const bound = sessionBound(record);
   if (scratch.length < bound) scratch = Buffer.allocUnsafe(bound);
-  const { user, device, owner } = record;
-  scratch[0] = VERSION;
-  scratch[1] = (user === null ? 0 : USER) | (device === null ? 0 : DEVICE) | (owner === null ? 0 : OWNER) | (record.ended ? ENDED : 0);
-  scratch.writeUInt32LE(record.generation, 2);
-  scratch.writeUInt32LE(record.previous, 6);
-  scratch.writeUIntLE(time(record.previousUntil), 10, 6);
-  scratch.writeUIntLE(time(record.leaseUntil), 16, 6);
-  scratch.writeUIntLE(time(record.expiresAt), 22, 6);
-  scratch.writeUIntLE(time(record.forgetAt), FORGET_AT, 6);
-  scratch.writeBigUInt64LE(record.lastSeenMessageId === null ? 0n : BigInt(record.lastSeenMessageId), 34);
-  scratch.writeUInt16LE(record.cursors.length, 42);
-  let at = FIXED;
-  for (const text of [user, device, owner]) if (text !== null) at = writeText(at, text);
-  for (const { channel, epoch, seq, subscribed, told } of record.cursors) {
-    at = writeText(writeText(at, channel), epoch);
-    at = scratch.writeDoubleLE(seq, at);
-    scratch[at] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
-    at += 1;
-  }
-  return Buffer.from(scratch.subarray(0, at));
+  return Buffer.from(scratch.subarray(0, writeSession(record, scratch, 0)));
+}
+
+function flagsOf({ user, device, owner, ended }: SessionRecord): number {
+  return (user === null ? 0 : USER) | (device === null ? 0 : DEVICE) | (owner === null ? 0 : OWNER) | (ended ? ENDED : 0);
 }
 
 /** Times beyond the year 10889 are for ever. */
@@ -54,17 +72,34 @@ function time(ms: number): number {
   return Math.min(TIME_MAX, Math.floor(ms));
 }
 
-function writeText(at: number, text: string): number {
-  const length = scratch.write(text, at + 1);
-  if (length > TEXT_MAX || Buffer.byteLength(text) !== length) {
-    throw new StoreError(`a name of a session is longer than ${TEXT_MAX} bytes`, false);
-  }
-  scratch[at] = length;
-  return at + 1 + length;
+function writeText(bytes: Buffer, at: number, text: string): number {
+  const length = Buffer.byteLength(text);
+  if (length > TEXT_MAX) throw new StoreError(`a name of a session is longer than ${TEXT_MAX} bytes`, false);
+  bytes[at] = length;
+  return at + 1 + bytes.utf8Write(text, at + 1, length);
 }
 
-export function forgetAtOf(bytes: Buffer): number {
-  return bytes.readUIntLE(FORGET_AT, 6);
+/** What a session's place has of it. */
+export interface SessionHead {
+  readonly owned: boolean;
+  readonly ended: boolean;
+  readonly generation: number;
+  readonly leaseUntil: number;
+  readonly forgetAt: number;
+  readonly hasDevice: boolean;
+}
+
+/** The head of the session at `at`, without its texts. */
+export function readSessionHead(bytes: Buffer, at: number): SessionHead {
+  const flags = bytes[at + 1] as number;
+  return {
+    owned: (flags & OWNER) !== 0,
+    ended: (flags & ENDED) !== 0,
+    generation: bytes.readUInt32LE(at + 2),
+    leaseUntil: bytes.readUIntLE(at + 16, 6),
+    forgetAt: bytes.readUIntLE(at + FORGET_AT, 6),
+    hasDevice: (flags & USER) !== 0 && (flags & DEVICE) !== 0,
+  };
 }
 
 export function decodeSession(id: string, bytes: Buffer): SessionRecord {
@@ -88,7 +123,7 @@ export function decodeSession(id: string, bytes: Buffer): SessionRecord {
     previousUntil: bytes.readUIntLE(10, 6),
     leaseUntil: bytes.readUIntLE(16, 6),
     expiresAt: bytes.readUIntLE(22, 6),
-    forgetAt: forgetAtOf(bytes),
+    forgetAt: bytes.readUIntLE(FORGET_AT, 6),
     ended: (flags & ENDED) !== 0,
     lastSeenMessageId: seen === 0n ? null : seen.toString(),
   };

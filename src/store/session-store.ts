@@ -1,5 +1,5 @@
 /**
- * What a session store keeps and promises. Implementations: embedded LMDB (`lmdb-session-store.ts`); others plug in here and pass
+ * What a session store keeps and promises. Implementations: the embedded log (`session-log-store.ts`); others plug in here and pass
  * the suite test/unit/store/session-store-suite.ts.
  *
  * A session has one owner at a time: whoever claimed its latest *generation*, which is at once the number of the resume token that
@@ -94,7 +94,7 @@ export interface SessionStore {
   update(id: string, generation: number, patch: SessionPatch): Promise<boolean>;
   /** The connection is gone: applies the patch, gives up the lease and sets the times. False as for `update`. */
   release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean>;
-  /** Prolongs leases. For each: false as for `update`. */
+  /** Prolongs leases, perhaps by a second more than that. For each: false as for `update`. */
   renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]>;
   /** Ends the session for good, keeping its cursors for its device until `forgetAt`. False as for `update`. */
   end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean>;

@@ -45,12 +45,14 @@ function readLastSeen(value: unknown): Position | null | HeaderFault {
   return id === null ? new HeaderFault('last_seen_message_id must be the id of a message') : { kind: 'id', id };
 }
 
+const NO_POSITIONS: ReadonlyMap<string, Position> = new Map();
+
 function readCursors(value: unknown, channelsMax: number): ReadonlyMap<string, Position> | HeaderFault {
-  const positions = new Map<string, Position>();
-  if (value === undefined || value === null) return positions;
+  if (value === undefined || value === null) return NO_POSITIONS;
   if (typeof value !== 'object' || Array.isArray(value)) return new HeaderFault('cursors must be an object of positions by channel');
   const entries = Object.entries(value);
   if (entries.length > channelsMax) return new HeaderFault(`cursors must be of at most ${channelsMax} channels`);
+  const positions = new Map<string, Position>();
   for (const [channel, given] of entries) {
     if (!isName(channel, CHANNEL_BYTES_MAX)) return new HeaderFault('cursors names a channel that cannot be');
     const position = readPosition(given, 'each of cursors');
@@ -64,7 +66,7 @@ function readCursors(value: unknown, channelsMax: number): ReadonlyMap<string, P
 export function readSyncCursor(value: unknown, channelsMax: number): ReadonlyMap<string, Position> | HeaderFault {
   const text = readOptionalText(value, 'sync_cursor');
   if (text instanceof HeaderFault) return text;
-  if (text === null || text === '') return new Map();
+  if (text === null || text === '') return NO_POSITIONS;
   const positions = decodeSyncCursor(text, channelsMax);
   if (positions === null) return new HeaderFault(`sync_cursor must be one that was given out, of at most ${channelsMax} channels`);
   return new Map(positions.map(({ channel, seq, epoch }) => [channel, { kind: 'seq', seq, epoch }]));

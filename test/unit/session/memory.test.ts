@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { PublishRate } from '../../../src/gateway/rate.js';
-import { randomSessionId } from '../../../src/session/session-id.js';
+import { randomSessionId } from '../../../src/store/session-id.js';
 import { Subscriptions } from '../../../src/session/subscriptions.js';
 import { SessionTable } from '../../../src/session/table.js';
 

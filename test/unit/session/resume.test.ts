@@ -5,7 +5,7 @@ import t from 'tap';
 import { judgeResume, type ResumeVerdict, type Resumer } from '../../../src/session/resume.js';
 import { ResumeTokens } from '../../../src/session/resume-token.js';
 import { loadSessionSecret } from '../../../src/session/secret.js';
-import { formatSessionId, randomSessionId } from '../../../src/session/session-id.js';
+import { formatSessionId, randomSessionId } from '../../../src/store/session-id.js';
 import type { SessionRecord } from '../../../src/store/session-store.js';
 
 const NOW = 1_800_000_000_000;

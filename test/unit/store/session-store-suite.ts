@@ -11,8 +11,8 @@ export interface SessionStoreUnderTest {
 
 type Make = (t: Test) => Promise<SessionStoreUnderTest>;
 
-/** Near the present, because stores may forget by a clock of their own as well. */
-const NOW = Date.now();
+/** Near the present, because stores may forget by a clock of their own; whole seconds, to which a store may round up a longer lease. */
+const NOW = Math.floor(Date.now() / 1000) * 1000;
 const DAY = 86_400_000;
 const TIMES: SessionTimes = { leaseUntil: NOW + 60_000, expiresAt: NOW + DAY, forgetAt: NOW + 2 * DAY };
 const CLAIM: SessionClaim = { ...TIMES, previous: 1, previousUntil: NOW + 5000, owner: 'n2' };

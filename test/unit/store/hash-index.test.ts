@@ -1,5 +1,5 @@
 import t from 'tap';
-import { HashIndex } from '../../../src/session/hash-index.js';
+import { HashIndex } from '../../../src/store/hash-index.js';
 
 function lookup(index: HashIndex, hash: number): Set<number> {
   const found = new Set<number>();

@@ -1,0 +1,193 @@
+import { DataFolderError } from '../errors.js';
+import { makeFolder } from '../config/folder.js';
+import { FolderLock } from './folder-lock.js';
+import { decodeSession } from './session-codec.js';
+import { Cleaner } from './session-log/cleaner.js';
+import { RECORD } from './session-log/format.js';
+import { deviceHash, fingerprint, idOf, readId, requireId, wordsAt } from './session-log/ids.js';
+import { PLACE, type Place } from './session-log/places.js';
+import { recover } from './session-log/recovery.js';
+import { SessionLog } from './session-log/session-log.js';
+import {
+  applyPatch, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
+} from './session-store.js';
+import { reason } from './store-failure.js';
+
+export interface SessionLogStoreOptions {
+  /** The data folder; made when it is missing. */
+  readonly folder: string;
+  /** Memory is reserved for so many sessions; there may be more. */
+  readonly expected?: number;
+  /** Files are about so long. */
+  readonly segmentBytes?: number;
+}
+
+const NOT_DONE: Promise<boolean> = Promise.resolve(false);
+const NONE = -1;
+const MANY = 16_384;
+const SEGMENT_BYTES = 1 << 26;
+
+/**
+ * The embedded session store: a log of files (session-log/). Every method reads, decides and writes in one turn, which makes it atomic,
+ * as this process is the only writer. Promises are shared by all that one write makes durable.
+ */
+export class SessionLogStore implements SessionStore {
+  readonly #log: SessionLog;
+  readonly #cleaner: Cleaner;
+  readonly #lock: FolderLock;
+  #swept: Place = 0;
+
+  /** Throws DataFolderError when the folder cannot be used or another process has it. */
+  constructor({ folder, expected = MANY, segmentBytes = SEGMENT_BYTES }: SessionLogStoreOptions) {
+    try {
+      makeFolder(folder);
+    } catch (cause) {
+      throw new DataFolderError(folder, `cannot be made (${reason(cause)})`, { cause });
+    }
+    this.#lock = new FolderLock(folder);
+    try {
+      this.#log = new SessionLog(folder, recover(folder, Math.max(MANY, expected)), segmentBytes);
+    } catch (cause) {
+      this.#lock.release();
+      if (cause instanceof DataFolderError) throw cause;
+      throw new DataFolderError(folder, `cannot be opened as a session store (${reason(cause)})`, { cause });
+    }
+    this.#cleaner = new Cleaner(this.#log);
+    this.#log.onWritten = () => this.#cleaner.look();
+  }
+
+  get memoryBytes(): number {
+    return this.#log.places.memoryBytes;
+  }
+
+  create(record: SessionRecord): Promise<void> {
+    try {
+      const words = requireId(record.id);
+      const [high, low] = fingerprint(words);
+      const { user, device } = record;
+      const hash = user === null || device === null ? null : deviceHash(user, device);
+      const former = hash === null ? NONE : this.#findDevice(hash, user as string, device as string);
+      return this.#log.create(words, high, low, record, hash, former);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  async get(id: string): Promise<SessionRecord | null> {
+    return this.#read(id);
+  }
+
+  async findDevice(user: string, device: string): Promise<SessionRecord | null> {
+    const place = this.#findDevice(deviceHash(user, device), user, device);
+    if (place === NONE) return null;
+    const words = wordsAt(this.#log.bytesOf(place), RECORD.ID);
+    return this.#log.read(place, idOf(words), words);
+  }
+
+  async claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null> {
+    const record = this.#current(id, expected) ? this.#read(id) : null;
+    if (record === null) return null;
+    const claimed = { ...record, ...claim, generation: expected + 1 };
+    await this.#write(claimed);
+    return claimed;
+  }
+
+  update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {
+    return this.#change(id, generation, (record) => applyPatch(record, patch));
+  }
+
+  release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean> {
+    return this.#change(id, generation, (record) => ({ ...applyPatch(record, patch), ...times, owner: null }));
+  }
+
+  /** In memory, and in one record for all of them: whoever reads the log knows that the process was there. */
+  async renew(sessions: readonly SessionRef[], { leaseUntil, expiresAt, forgetAt }: SessionTimes): Promise<readonly boolean[]> {
+    const until = Math.min(0xffffffff, Math.ceil(leaseUntil / 1000));
+    const { places } = this.#log;
+    const kept = sessions.map(({ id, generation }) => {
+      const place = this.#place(id);
+      if (place === NONE || !this.#isCurrent(place, generation) || !places.has(place, PLACE.owned)) return false;
+      places.setUntil(place, until);
+      return true;
+    });
+    if (kept.includes(true)) await this.#log.prolong({ until, expires: expiresAt - leaseUntil, forget: forgetAt - leaseUntil });
+    return kept;
+  }
+
+  end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean> {
+    return this.#change(id, generation, (record) => {
+      return { ...applyPatch(record, patch), owner: null, leaseUntil: 0, ended: true, forgetAt };
+    });
+  }
+
+  async sweep(now: number, limit: number): Promise<number> {
+    const { places } = this.#log;
+    let removed = 0;
+    for (let looked = 0; looked < limit && places.count > 0; looked += 1) {
+      this.#swept = this.#swept >= places.end ? 0 : this.#swept;
+      if (this.#mayBeForgotten(this.#swept, now)) {
+        this.#log.forget(this.#swept);
+        removed += 1;
+      }
+      this.#swept += 1;
+    }
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    await this.#cleaner.stop();
+    await this.#log.close();
+    this.#lock.release();
+  }
+
+  #mayBeForgotten(place: Place, now: number): boolean {
+    const { places } = this.#log;
+    if (!places.has(place, PLACE.used) || places.until(place) * 1000 > now || this.#log.isPending(place)) return false;
+    if (!places.has(place, PLACE.owned)) return true;
+    const words = wordsAt(this.#log.bytesOf(place), RECORD.ID);
+    const record = this.#log.read(place, idOf(words), words);
+    return record !== null && record.forgetAt <= now;
+  }
+
+  #place(id: string): Place {
+    const words = readId(id);
+    return words === null ? NONE : this.#log.places.find(...fingerprint(words));
+  }
+
+  #read(id: string): SessionRecord | null {
+    const place = this.#place(id);
+    // Asked of a closed store, it says so.
+    return place === NONE ? this.#log.none() : this.#log.read(place, id, requireId(id));
+  }
+
+  #findDevice(hash: number, user: string, device: string): Place {
+    return this.#log.places.findDevice(hash, (place) => {
+      const record = decodeSession('', this.#log.bytesOf(place).subarray(RECORD.BODY));
+      return record.user === user && record.device === device;
+    });
+  }
+
+  #isCurrent(place: Place, generation: number): boolean {
+    const { places } = this.#log;
+    return places.generation(place) === generation && !places.has(place, PLACE.ended);
+  }
+
+  #current(id: string, generation: number): boolean {
+    const place = this.#place(id);
+    return place !== NONE && this.#isCurrent(place, generation);
+  }
+
+  #write(record: SessionRecord): Promise<true> {
+    const words = requireId(record.id);
+    return this.#log.replace(this.#log.places.find(...fingerprint(words)), words, record);
+  }
+
+  #change(id: string, generation: number, change: (record: SessionRecord) => SessionRecord): Promise<boolean> {
+    try {
+      const record = this.#current(id, generation) ? this.#read(id) : this.#log.none();
+      return record === null ? NOT_DONE : this.#write(change(record));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+}

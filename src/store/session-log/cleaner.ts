@@ -1,0 +1,103 @@
+/**
+ * Gives the space of overwritten records back: what the oldest segment still holds of sessions is written again at the end of the log,
+ * then the file goes. Segments go in their order, so that what is left has no hole.
+ */
+
+import { batchEnd, KIND, RECORD, recordsOf, SEGMENT } from './format.js';
+import { fingerprint, idOf, wordsAt } from './ids.js';
+import type { SegmentFile } from './segment-file.js';
+import type { SessionLog } from './session-log.js';
+
+/** The log may be so many times as long as what is live in it. */
+const SLACK = 3;
+/** Segments of short runs of the process, which are cleaned however little is in them. */
+const FILES = 4;
+/** Records moved in one turn of the event loop. */
+const SLICE = 2000;
+/** After a failure nothing is tried for so many writes. */
+const REST = 100;
+
+export class Cleaner {
+  readonly #log: SessionLog;
+  #running: Promise<void> | null = null;
+  #stopped = false;
+  #rest = 0;
+
+  constructor(log: SessionLog) {
+    this.#log = log;
+  }
+
+  /** Begins to clean where that pays. */
+  look(): void {
+    if (this.#stopped || this.#running !== null) return;
+    if (this.#rest > 0) {
+      this.#rest -= 1;
+      return;
+    }
+    const oldest = this.#due();
+    if (oldest === null) return;
+    this.#running = this.#clean(oldest)
+      .catch(() => void (this.#rest = REST))
+      .finally(() => (this.#running = null));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  #due(): SegmentFile | null {
+    const { segments, liveBytes, newest, segmentBytes } = this.#log;
+    let bytes = 0;
+    let oldest: SegmentFile | null = null;
+    for (const file of segments.values()) {
+      bytes += file.bytes;
+      if (oldest === null || file.number < oldest.number) oldest = file;
+    }
+    if (oldest === null || oldest.number === newest) return null;
+    const long = bytes > 2 * segmentBytes && bytes > SLACK * liveBytes;
+    return long || segments.size > FILES + (2 * bytes) / segmentBytes ? oldest : null;
+  }
+
+  async #clean(file: SegmentFile): Promise<void> {
+    const bytes = Buffer.allocUnsafeSlow(file.bytes);
+    for (let at = 0; at < bytes.length;) {
+      const got = await file.readSoon(bytes.subarray(at, at + (1 << 20)), at);
+      if (got === 0) break;
+      at += got;
+    }
+    let moved: Promise<unknown> | null = null;
+    let looked = 0;
+    let batch = file.head.firstBatch;
+    for (let at: number = SEGMENT.BYTES, end; (end = batchEnd(bytes, at, batch)) >= 0; at = end, batch += 1) {
+      const records: number[] = [];
+      recordsOf(bytes, at, (record) => records.push(record));
+      for (const record of records) {
+        moved = this.#move(file, bytes, record) ?? moved;
+        looked += 1;
+        if (looked % SLICE !== 0) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        if (this.#stopped) return;
+      }
+    }
+    await moved;
+    await this.#log.writeAlive();
+    this.#log.segments.delete(file.number & 0xffff);
+    file.remove();
+    this.#log.forgetAlive();
+  }
+
+  /** Null where the record is not its session's latest. */
+  #move(file: SegmentFile, bytes: Buffer, record: number): Promise<unknown> | null {
+    if (bytes.readUInt32LE(record + RECORD.KIND) !== KIND.session) return null;
+    const words = wordsAt(bytes, record + RECORD.ID);
+    const { places } = this.#log;
+    const place = places.find(...fingerprint(words));
+    if (place < 0 || !places.isAt(place, file.number, record)) return null;
+    const orphan = this.#log.isOrphan(place);
+    const found = this.#log.read(place, idOf(words), words);
+    if (found === null) return null;
+    // Of a process that has ended nobody will say any more that the lease goes on.
+    return this.#log.replace(place, words, orphan ? { ...found, owner: null, leaseUntil: 0 } : found);
+  }
+}

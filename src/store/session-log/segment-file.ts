@@ -1,0 +1,134 @@
+import { closeSync, constants, fstatSync, fsyncSync, openSync, read, readSync, unlinkSync, write, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DataFolderError, StoreError } from '../../errors.js';
+import { reason, storeError } from '../store-failure.js';
+import { encodeSegmentHead, type SegmentHead } from './format.js';
+
+const READ_BYTES = 1 << 24;
+
+/** One file of the session log. Writes are durable when they resolve (O_DSYNC). */
+export class SegmentFile {
+  readonly path: string;
+  readonly number: number;
+  readonly head: SegmentHead;
+  /** Up to here it holds whole batches. */
+  bytes: number;
+  readonly #fd: number;
+
+  private constructor(path: string, number: number, head: SegmentHead, fd: number, bytes: number) {
+    this.path = path;
+    this.number = number;
+    this.head = head;
+    this.bytes = bytes;
+    this.#fd = fd;
+  }
+
+  /** Begins a file. Throws StoreError. */
+  static create(path: string, number: number, head: SegmentHead): SegmentFile {
+    try {
+      const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_DSYNC, 0o600);
+      const bytes = encodeSegmentHead(head);
+      try {
+        writeSync(fd, bytes, 0, bytes.length, 0);
+        syncFolder(dirname(path));
+      } catch (error) {
+        closeSync(fd);
+        throw error;
+      }
+      return new SegmentFile(path, number, head, fd, bytes.length);
+    } catch (error) {
+      throw storeError(error, path);
+    }
+  }
+
+  /** A file that an earlier process wrote. `head`: as it was read. */
+  static adopt(path: string, number: number, head: SegmentHead, bytes: number): SegmentFile {
+    return new SegmentFile(path, number, head, openSync(path, constants.O_RDONLY), bytes);
+  }
+
+  /** All of it. Throws DataFolderError. */
+  static content(path: string): Buffer {
+    try {
+      const fd = openSync(path, constants.O_RDONLY);
+      try {
+        const bytes = Buffer.allocUnsafeSlow(fstatSync(fd).size);
+        let at = 0;
+        for (let got = -1; at < bytes.length && got !== 0; at += got) {
+          got = readSync(fd, bytes, at, Math.min(READ_BYTES, bytes.length - at), at);
+        }
+        return bytes.subarray(0, at);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      throw new DataFolderError(path, `cannot be read (${reason(error)})`, { cause: error });
+    }
+  }
+
+  /** Writes bytes[0, length) at `at`. Rejects with StoreError. */
+  async write(bytes: Buffer, length: number, at: number): Promise<void> {
+    for (let done = 0; done < length;) {
+      let written: number;
+      try {
+        written = await transfer(write, this.#fd, bytes, done, length - done, at + done);
+      } catch (error) {
+        throw storeError(error, this.path);
+      }
+      if (written === 0) throw new StoreError(`${this.path} could not be written: the device takes nothing`, true);
+      done += written;
+    }
+    this.bytes = at + length;
+  }
+
+  /** Fills `into` from `at` on; returns how much there was. Throws StoreError. */
+  readAt(into: Buffer, at: number): number {
+    try {
+      return readSync(this.#fd, into, 0, into.length, at);
+    } catch (error) {
+      throw this.#unreadable(error);
+    }
+  }
+
+  /** The same, without holding up this thread. */
+  async readSoon(into: Buffer, at: number): Promise<number> {
+    try {
+      return await transfer(read, this.#fd, into, 0, into.length, at);
+    } catch (error) {
+      throw this.#unreadable(error);
+    }
+  }
+
+  #unreadable(error: unknown): StoreError {
+    return new StoreError(`${this.path} could not be read: ${reason(error)}`, true, { cause: error });
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  /** What it holds is elsewhere. */
+  remove(): void {
+    this.close();
+    unlinkSync(this.path);
+  }
+}
+
+type Transfer = (
+  fd: number, bytes: Buffer, from: number, length: number, at: number, done: (error: Error | null, bytes: number) => void,
+) => void;
+
+function transfer(call: Transfer, fd: number, bytes: Buffer, from: number, length: number, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    call(fd, bytes, from, length, at, (error, moved) => (error === null ? resolve(moved) : reject(error)));
+  });
+}
+
+/** A new file's name is on stable storage only when its folder is. */
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * Sessions in files that are only appended to, found by their places in memory. What is written in one turn of the event loop, and while
+ * a write is under way, is one write. Everything is decided in memory, within one turn, so that whoever reads, decides and writes is alone.
+ */
+
+import { join } from 'node:path';
+import { StoreError } from '../../errors.js';
+import { decodeSession, readSessionHead, sessionBound, writeSession } from '../session-codec.js';
+import type { SessionRecord } from '../session-store.js';
+import { storeError } from '../store-failure.js';
+import { RECORD, SEGMENT, sealBatch, type Alive } from './format.js';
+import { Group, type Words } from './group.js';
+import { PLACE, SessionPlaces, type Place } from './places.js';
+import type { Recovered } from './recovery.js';
+import { SegmentFile } from './segment-file.js';
+
+/** Groups that were written last stay in memory: what is read of a session is mostly what was just written. */
+const RECENT = 8;
+const RECENT_BYTES = 1 << 20;
+const FIRST_READ = 512;
+
+export class SessionLog {
+  readonly places: SessionPlaces;
+  readonly segments: Map<number, SegmentFile>;
+  /** Leases that were prolonged, by the process that held them (its start). */
+  readonly alive: Map<number, Alive>;
+  readonly start: number;
+  /** A segment takes no further batch beyond this. */
+  readonly segmentBytes: number;
+  /** Called when a write is done. */
+  onWritten: () => void = () => undefined;
+  readonly #folder: string;
+  readonly #firstSegment: number;
+  #created: number;
+  #batch: number;
+  #newest: number;
+  #gathering: Group;
+  #committing: Group | null = null;
+  #recent: Group[] = [];
+  #aliveWritten = true;
+  #scheduled = false;
+  #closed = false;
+  #running: Promise<void> = Promise.resolve();
+  #scratch = Buffer.allocUnsafeSlow(FIRST_READ);
+  #liveBytes: number;
+
+  constructor(folder: string, recovered: Recovered, segmentBytes: number) {
+    this.#folder = folder;
+    this.segmentBytes = segmentBytes;
+    this.places = recovered.places;
+    this.segments = recovered.segments;
+    this.alive = recovered.alive;
+    this.start = recovered.start;
+    this.#created = recovered.created;
+    this.#batch = recovered.batch;
+    this.#newest = recovered.newest + 1;
+    this.#firstSegment = this.#newest;
+    this.#liveBytes = recovered.liveBytes;
+    this.#gathering = new Group(this.#newest, SEGMENT.BYTES, null);
+  }
+
+  /** Bytes of the sessions' latest records. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** Whether the session's latest record is not durable yet. */
+  isPending(place: Place): boolean {
+    const [segment, offset] = [this.places.segment(place), this.places.offset(place)];
+    return this.#gathering.holds(segment, offset) || this.#committing?.holds(segment, offset) === true;
+  }
+
+  /** Whether its owner is a process that has ended. */
+  isOrphan(place: Place): boolean {
+    return this.places.has(place, PLACE.owned) && ((this.places.segment(place) - this.#firstSegment) << 16) < 0;
+  }
+
+  /** The record of a place, with what its lease was prolonged to; null where it is another session's. Throws StoreError. */
+  read(place: Place, id: string, words: Words): SessionRecord | null {
+    const bytes = this.bytesOf(place);
+    for (let i = 0; i < 4; i += 1) if (bytes.readUInt32LE(RECORD.ID + i * 4) !== words[i]) return null;
+    return this.#prolonged(place, decodeSession(id, bytes.subarray(RECORD.BODY)));
+  }
+
+  /** What there is of a session that is not there. Throws StoreError when the store is closed. */
+  none(): null {
+    this.#check();
+    return null;
+  }
+
+  /** Good until the next call. Throws StoreError. */
+  bytesOf(place: Place): Buffer {
+    this.#check();
+    const [segment, offset] = [this.places.segment(place), this.places.offset(place)];
+    for (const group of [this.#gathering, this.#committing, ...this.#recent]) {
+      if (group?.holds(segment, offset) !== true) continue;
+      const at = offset - group.base;
+      return group.bytes.subarray(at, at + group.bytes.readUInt32LE(at + RECORD.LENGTH));
+    }
+    const file = this.segments.get(segment);
+    if (file === undefined) throw new StoreError(`a segment of the sessions in ${this.#folder} is missing`, false);
+    let got = file.readAt(this.#scratch, offset);
+    const length = got < RECORD.BODY ? RECORD.BODY : this.#scratch.readUInt32LE(RECORD.LENGTH);
+    if (length > this.#scratch.length) {
+      this.#scratch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(length)));
+      got = file.readAt(this.#scratch, offset);
+    }
+    if (got < length) throw new StoreError(`${file.path} ends within a session`, false);
+    return this.#scratch.subarray(0, length);
+  }
+
+  /** A new session. The promise is the same for all that becomes durable together. Throws StoreError. */
+  create(words: Words, high: number, low: number, record: SessionRecord, device: number | null, formerDevice: Place): Promise<void> {
+    this.#check();
+    const place = this.places.add(high, low);
+    this.#created += 1;
+    try {
+      this.#put(place, words, this.#created, record, 0, formerDevice);
+    } catch (error) {
+      this.places.remove(place);
+      throw error;
+    }
+    if (formerDevice >= 0) this.places.setDevice(formerDevice, null);
+    if (device !== null) this.places.setDevice(place, device);
+    return this.#gathering.settled;
+  }
+
+  /** Another record of the session. Resolves with true. Throws StoreError. */
+  replace(place: Place, words: Words, record: SessionRecord): Promise<true> {
+    const former = this.bytesOf(place);
+    this.#put(place, words, former.readDoubleLE(RECORD.CREATED), record, former.length, -1);
+    return this.#gathering.done;
+  }
+
+  /** The session is forgotten. What the log still has of it is found again at the next start, and forgotten again. */
+  forget(place: Place): void {
+    this.#liveBytes -= this.#liveBytes / this.places.count;
+    this.places.remove(place);
+  }
+
+  /** Leases of sessions of this process last longer now. */
+  prolong(alive: Alive): Promise<void> {
+    this.#check();
+    this.alive.set(this.start, alive);
+    return this.writeAlive();
+  }
+
+  /** Writes again what is known of the leases. */
+  writeAlive(): Promise<void> {
+    this.#aliveWritten = false;
+    this.#schedule();
+    return this.#gathering.settled;
+  }
+
+  /** Leases of processes that have no segment left are nobody's. */
+  forgetAlive(): void {
+    const starts = new Set([...this.segments.values()].map(({ head }) => head.start));
+    for (const start of this.alive.keys()) if (start !== this.start && !starts.has(start)) this.alive.delete(start);
+  }
+
+  /** Writes what there is and ends. */
+  async close(): Promise<void> {
+    if (this.#closed) return this.#running;
+    this.#closed = true;
+    if (this.#committing === null && this.#waiting) this.#running = this.#commitAll();
+    await this.#running;
+    for (const file of this.segments.values()) file.close();
+    this.segments.clear();
+  }
+
+  get #waiting(): boolean {
+    return this.#gathering.count > 0 || !this.#aliveWritten;
+  }
+
+  #check(): void {
+    if (this.#closed) throw new StoreError('the session store is closed', false);
+  }
+
+  /** `formerBytes`: length of the record that this one replaces, 0 for a new session. */
+  #put(place: Place, words: Words, created: number, record: SessionRecord, formerBytes: number, formerDevice: Place): void {
+    this.#check();
+    const group = this.#gathering;
+    const body = group.claim(sessionBound(record));
+    const end = writeSession(record, group.bytes, body);
+    group.remember(this.places, place, formerBytes === 0, formerDevice);
+    const offset = group.commit(words, created, end);
+    const growth = end - body + RECORD.BODY - formerBytes;
+    this.#liveBytes += growth;
+    group.growth += growth;
+    setPlace(this.places, place, group.segment, offset, group.bytes, body);
+    this.#schedule();
+  }
+
+  /** An owned session with the lease that it has by now. */
+  #prolonged(place: Place, record: SessionRecord): SessionRecord {
+    const leaseUntil = this.places.until(place) * 1000;
+    if (record.owner === null || leaseUntil <= record.leaseUntil) return record;
+    const owner = this.isOrphan(place) ? (this.segments.get(this.places.segment(place))?.head.start ?? 0) : this.start;
+    const alive = this.alive.get(owner);
+    if (alive === undefined) return record;
+    return { ...record, leaseUntil, expiresAt: leaseUntil + alive.expires, forgetAt: leaseUntil + alive.forget };
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#committing !== null) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#committing === null && this.#waiting && !this.#closed) this.#running = this.#commitAll();
+    });
+  }
+
+  /** Never rejects: writers are told through their groups. */
+  async #commitAll(): Promise<void> {
+    while (this.#waiting) {
+      const group = this.#gathering;
+      if (!this.#aliveWritten) for (const [start, alive] of this.alive) group.addAlive(start, alive);
+      this.#aliveWritten = true;
+      const isFull = group.next > this.segmentBytes;
+      const [segment, base] = isFull ? [group.segment + 1, SEGMENT.BYTES] : [group.segment, group.next];
+      this.#committing = group;
+      this.#gathering = new Group(segment, base, this.#memory());
+      try {
+        await this.#write(group);
+        this.#committing = null;
+        this.#recent.unshift(group);
+        group.resolve();
+      } catch (error) {
+        this.#fail(group, error);
+      }
+      this.onWritten();
+    }
+  }
+
+  async #write(group: Group): Promise<void> {
+    let file = this.segments.get(group.segment & 0xffff);
+    if (file === undefined) {
+      const path = join(this.#folder, segmentName(group.segment));
+      file = SegmentFile.create(path, group.segment, { start: this.start, firstBatch: this.#batch + 1 });
+      this.segments.set(group.segment & 0xffff, file);
+      this.#newest = group.segment;
+    }
+    sealBatch(group.bytes, group.end, this.#batch + 1, group.count);
+    await file.write(group.bytes, group.end, group.base);
+    this.#batch += 1;
+  }
+
+  /** What gathered meanwhile may build on what failed, so it fails too. */
+  #fail(group: Group, cause: unknown): void {
+    const error = storeError(cause, this.#folder);
+    const behind = this.#gathering;
+    behind.undo(this.places);
+    group.undo(this.places);
+    this.#liveBytes -= group.growth + behind.growth;
+    this.#committing = null;
+    this.#gathering = new Group(group.segment, group.base, null);
+    group.reject(error);
+    behind.reject(error);
+  }
+
+  /** Memory of a group that need not be kept any more. */
+  #memory(): Buffer | null {
+    const last = this.#recent.length >= RECENT ? this.#recent.pop() : undefined;
+    return last === undefined || last.bytes.length > RECENT_BYTES ? null : last.bytes;
+  }
+}
+
+export function segmentName(number: number): string {
+  return `sessions-${String(number).padStart(9, '0')}.log`;
+}
+
+/** The place's record is at `offset` of the segment; its body is at `body` of `bytes`. */
+export function setPlace(places: SessionPlaces, place: Place, segment: number, offset: number, bytes: Buffer, body: number): void {
+  const { owned, ended, generation, leaseUntil, forgetAt } = readSessionHead(bytes, body);
+  const flags = (owned ? PLACE.owned : 0) | (ended ? PLACE.ended : 0);
+  // Never after its lease's end, and never before it may be forgotten.
+  const until = owned ? Math.floor(leaseUntil / 1000) : Math.ceil(forgetAt / 1000);
+  places.set(place, segment, offset, generation, flags, Math.min(until, 0xffffffff));
+}

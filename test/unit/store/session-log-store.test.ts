@@ -1,0 +1,130 @@
+import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { SessionLogStore } from '../../../src/store/session-log-store.js';
+import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
+
+async function make(t: Test, segmentBytes?: number): Promise<SessionStoreUnderTest & { readonly folder: string }> {
+  const folder = t.testdir();
+  const options = segmentBytes === undefined ? {} : { segmentBytes };
+  let store = new SessionLogStore({ folder, ...options });
+  t.teardown(() => store.close());
+  return {
+    store,
+    folder,
+    async reopen() {
+      await store.close();
+      store = new SessionLogStore({ folder, ...options });
+      return store;
+    },
+  };
+}
+
+t.test('conformance', (t) => {
+  sessionStoreSuite(t, (t) => make(t));
+  t.end();
+});
+
+t.test('a folder that is in use or is none is refused', async (t) => {
+  const { folder } = await make(t);
+  t.throws(() => new SessionLogStore({ folder }), { name: 'DataFolderError', message: /is using this data folder/ });
+  t.throws(() => new SessionLogStore({ folder: join(folder, 'sluice.lock', 'x') }), { name: 'DataFolderError' });
+});
+
+t.test('what was asked for before the end is written', async (t) => {
+  const under = await make(t);
+  const records = Array.from({ length: 100 }, () => sessionRecord());
+  const writes = records.map((record) => under.store.create(record));
+  const store = await under.reopen();
+  await Promise.all(writes);
+  for (const record of records) t.same(await store.get(record.id), record);
+});
+
+/** Writes one session again and again, until about so many bytes were written. */
+async function overwrite(store: SessionLogStore, id: string, bytes: number): Promise<void> {
+  const upsert = Array.from({ length: 900 }, (_, i) => ({ channel: `${'c'.repeat(200)}${i}`, seq: 1, epoch: 'e', told: false }));
+  for (let written = 0; written < bytes; written += 190_000) await store.update(id, 1, { upsert, lastSeenMessageId: String(written + 1) });
+}
+
+function segments(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.endsWith('.log')).sort();
+}
+
+t.test('what was overwritten goes, what is live stays, over restarts', async (t) => {
+  const under = await make(t, 1 << 20);
+  const live = Array.from({ length: 200 }, (_, i) => sessionRecord({ device: `d${i}` }));
+  await Promise.all(live.map((record) => under.store.create(record)));
+  const busy = sessionRecord();
+  await under.store.create(busy);
+  const [first] = segments(under.folder);
+  await overwrite(under.store as SessionLogStore, busy.id, 10 << 20);
+  const left = segments(under.folder);
+  t.not(left[0], first, 'the oldest segment is gone');
+  t.ok(left.length <= 6, `${left.length} segments are left`);
+  const store = await under.reopen();
+  for (const record of live) t.same(await store.get(record.id), record);
+  t.equal((await store.findDevice('alice', 'd7'))?.id, live[7]?.id);
+  t.equal((await store.get(busy.id))?.cursors.length, 900);
+});
+
+t.test('of a write that a crash cut off nothing is there, and everything before it is', async (t) => {
+  const under = await make(t);
+  const [kept, cut] = [sessionRecord(), sessionRecord()];
+  await under.store.create(kept);
+  const [name = ''] = segments(under.folder);
+  const whole = statSync(join(under.folder, name)).size;
+  await under.store.create(cut);
+  await under.store.close();
+  for (const size of [statSync(join(under.folder, name)).size - 1, whole + 10, whole]) {
+    truncateSync(join(under.folder, name), size);
+    const store = new SessionLogStore({ folder: under.folder });
+    t.same(await store.get(kept.id), kept);
+    t.equal(await store.get(cut.id), null);
+    await store.close();
+  }
+});
+
+t.test('a hole in the log is refused with what to do about it', async (t) => {
+  const under = await make(t);
+  await under.store.create(sessionRecord());
+  await under.reopen();
+  await (await under.reopen()).create(sessionRecord());
+  const [first = ''] = segments(under.folder);
+  await (await under.reopen()).close();
+  const bytes = readFileSync(join(under.folder, first));
+  bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1;
+  writeFileSync(join(under.folder, first), bytes);
+  t.throws(() => new SessionLogStore({ folder: under.folder }), { name: 'DataFolderError', message: /should follow/ });
+  writeFileSync(join(under.folder, first), 'something else that is long enough to be looked at');
+  t.throws(() => new SessionLogStore({ folder: under.folder }), { name: 'DataFolderError', message: /is not a segment/ });
+});
+
+t.test('leases that were prolonged are so after a restart; those of an earlier process do not go on with the next one', async (t) => {
+  const under = await make(t);
+  const second = 1000;
+  const [old, recent] = [sessionRecord(), sessionRecord()];
+  const at = (ms: number) => ({ leaseUntil: old.leaseUntil + ms, expiresAt: old.expiresAt + ms, forgetAt: old.forgetAt + ms });
+  await under.store.create(old);
+  await under.store.renew([{ id: old.id, generation: 1 }], at(5 * second));
+  let store = await under.reopen();
+  t.same(await store.get(old.id), { ...old, ...at(5 * second) });
+  await store.create(recent);
+  t.same(await store.renew([{ id: recent.id, generation: 1 }], at(60 * second)), [true]);
+  store = await under.reopen();
+  t.same(await store.get(old.id), { ...old, ...at(5 * second) });
+  t.same(await store.get(recent.id), { ...recent, ...at(60 * second) });
+  const release = { leaseUntil: 0, expiresAt: old.expiresAt, forgetAt: old.forgetAt };
+  t.equal(await store.release(recent.id, 1, release, {}), true);
+  t.same(await store.get(recent.id), { ...recent, ...release, owner: null });
+});
+
+t.test('the device finds the session that was begun last, whichever was written last', async (t) => {
+  const under = await make(t);
+  const [first, second] = [sessionRecord({ device: 'd' }), sessionRecord({ device: 'd' })];
+  await under.store.create(first);
+  await under.store.create(second);
+  let store = await under.reopen();
+  await store.update(first.id, 1, { lastSeenMessageId: '5' });
+  store = await under.reopen();
+  t.equal((await store.findDevice('alice', 'd'))?.id, second.id);
+});

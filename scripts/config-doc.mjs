@@ -10,6 +10,8 @@ const sections = [
   ['Server', '', tables.SERVER_OPTIONS, 'At the top level of `sluice.json`.'],
   ['Limits', 'limits.', tables.LIMIT_OPTIONS, 'Every limit says what happens beyond it.'],
   ['Log', 'log.', tables.LOG_OPTIONS, 'The message log: hot in memory, then on disk.'],
+  ['Store', 'store.', tables.STORE_OPTIONS, 'What several nodes share; see [OPERATIONS.md](OPERATIONS.md).'],
+  ['Cluster', 'cluster.', tables.CLUSTER_OPTIONS, 'How the nodes of one `store.redis` treat their clients together.'],
   ['Sessions', 'session.', tables.SESSION_OPTIONS, 'Resuming and stopping.'],
   ['Drain', 'drain.', tables.DRAIN_OPTIONS, 'How clients are let go before a stop; see [OPERATIONS.md](OPERATIONS.md).'],
   ['Authentication', 'auth.', tables.AUTH_OPTIONS, 'What tokens must say. `auth.keys` is a list of keys (next section).'],

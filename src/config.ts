@@ -6,7 +6,8 @@ import { isLoopback, parseAddress, type ListenAddress } from './config/address.j
 import { deviceListen, networkOptions, type NetworkOptions } from './config/device.js';
 import type { ValueOf } from './config/kinds.js';
 import {
-  AUTH_OPTIONS, DRAIN_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS, type Option,
+  AUTH_OPTIONS, CLUSTER_OPTIONS, DRAIN_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS, STORE_OPTIONS,
+  type Option,
 } from './config/options.js';
 import { ConfigError, UsageError } from './errors.js';
 
@@ -18,6 +19,8 @@ type Values<S> = { readonly [K in keyof S]: S[K] extends { readonly kind: infer 
 
 export type Limits = Values<typeof LIMIT_OPTIONS>;
 export type LogConfig = Values<typeof LOG_OPTIONS>;
+export type StoreConfig = Values<typeof STORE_OPTIONS>;
+export type ClusterConfig = Values<typeof CLUSTER_OPTIONS>;
 export type SessionConfig = Values<typeof SESSION_OPTIONS>;
 export type DrainConfig = Values<typeof DRAIN_OPTIONS>;
 export type AuthKeyConfig = Values<typeof KEY_OPTIONS>;
@@ -27,6 +30,8 @@ export interface Config extends Omit<Values<typeof SERVER_OPTIONS>, 'node'> {
   readonly node: string;
   readonly limits: Limits;
   readonly log: LogConfig;
+  readonly store: StoreConfig;
+  readonly cluster: ClusterConfig;
   readonly session: SessionConfig;
   readonly drain: DrainConfig;
   readonly auth: AuthConfig;
@@ -41,15 +46,17 @@ export type RawConfig = Readonly<Record<string, unknown>>;
 
 /** The whole configuration from raw values. Throws ConfigError with the path of the first fault. */
 export function makeConfig(raw: RawConfig = {}): Config {
-  const { limits, log, session, drain, auth, ...given } = raw;
+  const { limits, log, store, cluster, session, drain, auth, ...given } = raw;
   const listen = given['driver'] === 'dpdk' && given['listen'] === undefined ? deviceListen(given['ip']) : null;
   const server = listen === null ? given : { ...given, listen };
-  const values = readSection(SERVER_OPTIONS, server, '', ['limits', 'log', 'session', 'drain', 'auth']);
+  const values = readSection(SERVER_OPTIONS, server, '', ['limits', 'log', 'store', 'cluster', 'session', 'drain', 'auth']);
   const config = {
     ...values,
     node: values.node ?? nodeName(),
     limits: readSection(LIMIT_OPTIONS, section(limits, 'limits'), 'limits.'),
     log: readSection(LOG_OPTIONS, section(log, 'log'), 'log.'),
+    store: readSection(STORE_OPTIONS, section(store, 'store'), 'store.'),
+    cluster: readSection(CLUSTER_OPTIONS, section(cluster, 'cluster'), 'cluster.'),
     session: readSection(SESSION_OPTIONS, section(session, 'session'), 'session.'),
     drain: readSection(DRAIN_OPTIONS, section(drain, 'drain'), 'drain.'),
     auth: readAuth(section(auth, 'auth')),
@@ -146,8 +153,17 @@ function readKey(raw: unknown, path: string): AuthKeyConfig {
   return key;
 }
 
-function checkTogether(config: Pick<Config, 'limits' | 'drain' | 'cores' | 'connections'>): void {
-  const { limits, drain } = config;
+function checkTogether(config: Pick<Config, 'limits' | 'log' | 'store' | 'cluster' | 'drain' | 'cores' | 'connections'>): void {
+  const { limits, log, store, cluster, drain } = config;
+  if (store.redis !== null && log.ephemeral.length > 0) {
+    throw new ConfigError('log.ephemeral', 'expected an empty list with store.redis: only what is stored has one order over several nodes');
+  }
+  if (store.redis === null && (cluster.url !== null || cluster.sticky)) {
+    throw new ConfigError('cluster', 'is of use with store.redis only: nodes find each other there');
+  }
+  if (cluster.sticky && cluster.url === null) {
+    throw new ConfigError('cluster.url', 'expected the URL of this node, because cluster.sticky is set');
+  }
   if (drain.rate > drain.rateMax) throw new ConfigError('drain.rate', 'expected at most drain.rateMax');
   if (limits.headerBytes > limits.messageBytes) throw new ConfigError('limits.headerBytes', 'expected at most limits.messageBytes');
   if (limits.catchUpChunkBytes > limits.catchUpTurnBytes) {

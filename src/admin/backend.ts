@@ -28,6 +28,8 @@ export interface AdminHistoryQuery {
 
 export interface GatewayStats {
   readonly node: string;
+  /** Nodes that are known to live, reads for news that did not come in order, channels that began a new epoch; null where it is alone. */
+  readonly cluster: { readonly nodes: number; readonly gaps: number; readonly renewals: number } | null;
   /** Name by which another process attaches to the shared-memory region. */
   readonly region_name: string;
   readonly driver: string;

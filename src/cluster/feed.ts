@@ -1,6 +1,6 @@
 /**
- * What a node has of one channel of a shared log: a pure state machine. News come as they are published, perhaps late, twice or never;
- * what is delivered is dense. A gap is filled from the log, so a lost message of pub/sub costs one read and nothing else.
+ * What a node has of one life of a channel of a shared log: a pure state machine. News come as they are published, perhaps late, twice or
+ * never; what is delivered is dense. A gap is filled from the log, so a lost message of pub/sub costs one read and nothing else.
  */
 
 import type { SharedHead, SharedNews } from '../store/shared-log.js';
@@ -19,16 +19,14 @@ export type FeedEffect =
   | { readonly kind: 'fetch'; readonly fromSeq: number; readonly toSeq: number }
   /** Messages `fromSeq` to `toSeq` cannot be had any more. */
   | { readonly kind: 'lost'; readonly fromSeq: number; readonly toSeq: number }
-  /** Ask the log for the head and give it to `onHead`: only that says which life of the sequence is the present one. */
-  | { readonly kind: 'check' }
-  /** The sequence began a new life: whoever follows the channel is told so and begins at its oldest message. */
-  | { readonly kind: 'epoch'; readonly epoch: string; readonly oldestSeq: number };
+  /** Ask the log for the head: only that says which life of the sequence is the present one. */
+  | { readonly kind: 'check' };
 
 /** News that came before their time are kept up to here; beyond it they are read from the log when their turn comes. */
 const AHEAD_BYTES_MAX = 1 << 20;
 
 export class ChannelFeed {
-  #epoch: string;
+  readonly epoch: string;
   #delivered: number;
   /** Highest seq that is known to exist. */
   #known: number;
@@ -38,16 +36,16 @@ export class ChannelFeed {
 
   /** Follows the channel from its head on. */
   constructor(head: SharedHead) {
-    this.#epoch = head.epoch;
+    this.epoch = head.epoch;
     this.#delivered = head.headSeq;
     this.#known = head.headSeq;
   }
 
-  get epoch(): string {
-    return this.#epoch;
+  /** Highest seq that is known to exist. */
+  get knownSeq(): number {
+    return this.#known;
   }
 
-  /** Everything up to here was handed to fan-out. */
   get deliveredSeq(): number {
     return this.#delivered;
   }
@@ -59,7 +57,7 @@ export class ChannelFeed {
 
   onNews(news: SharedNews): FeedEffect[] {
     // Of a former life and late, or of the next one: news alone cannot tell.
-    if (news.epoch !== this.#epoch) return [{ kind: 'check' }];
+    if (news.epoch !== this.epoch) return [{ kind: 'check' }];
     if (news.lastSeq <= this.#delivered) return [];
     this.#known = Math.max(this.#known, news.lastSeq);
     this.#keep(news);
@@ -68,7 +66,7 @@ export class ChannelFeed {
 
   /** A publish of this node's own got this number: its news are on their way. `overdue` asks for them if they do not come. */
   onPublished(epoch: string, seq: number): FeedEffect[] {
-    if (epoch !== this.#epoch) return [{ kind: 'check' }];
+    if (epoch !== this.epoch) return [{ kind: 'check' }];
     this.#known = Math.max(this.#known, seq);
     return [];
   }
@@ -78,11 +76,15 @@ export class ChannelFeed {
     return this.#advance();
   }
 
-  /** The channel's head as the log says it. */
-  onHead({ epoch, headSeq, oldestSeq }: SharedHead): FeedEffect[] {
-    const effects = this.#enter(epoch, headSeq, oldestSeq);
+  /** Messages up to `headSeq` are there, as the log says. */
+  onHead(headSeq: number): FeedEffect[] {
     this.#known = Math.max(this.#known, headSeq);
-    return [...effects, ...this.#advance()];
+    return this.#advance();
+  }
+
+  /** News that cannot be taken at the moment: `overdue` reads them. */
+  onSkipped({ epoch, lastSeq }: Pick<SharedNews, 'epoch' | 'lastSeq'>): FeedEffect[] {
+    return this.onPublished(epoch, lastSeq);
   }
 
   /** The answer to a fetch: what is there from its `fromSeq` on, or null where nothing is. */
@@ -105,17 +107,6 @@ export class ChannelFeed {
   /** The fetch failed: the next news, head or `overdue` tries again. */
   onFetchFailed(): void {
     this.#fetching = false;
-  }
-
-  #enter(epoch: string, headSeq: number, oldestSeq: number): FeedEffect[] {
-    if (epoch === this.#epoch) return [];
-    this.#epoch = epoch;
-    this.#ahead = [];
-    this.#aheadBytes = 0;
-    // The log goes on above what any node that publishes has seen. Everybody who follows gets all of it anew, up to here.
-    this.#delivered = Math.max(this.#delivered, headSeq);
-    this.#known = this.#delivered;
-    return [{ kind: 'epoch', epoch, oldestSeq }];
   }
 
   #keep(news: SharedNews): void {

@@ -96,6 +96,26 @@ export const LOG_OPTIONS = {
   ephemeral: option(list(PATTERN, 1000), [], 'Patterns of channels whose messages are not stored on disk.'),
 } as const;
 
+export const STORE_OPTIONS = {
+  redis: option(
+    orNull(text(2048)), null,
+    'Redis 7 that several nodes share: `redis://`, `redis+sentinel://` or `redis+cluster://`; null keeps all in the data folder.',
+  ),
+  prefix: option(text(63, /^[^{}\s]+$/, '1 to 63 characters without braces and spaces'), 'sluice:', 'Begins every key in Redis.'),
+  timeoutMs: option(duration(100, 10 * MINUTE), 5000, 'How long Redis may take, reconnecting included; then publishes are err 1013.'),
+  messages: option(count(1, 1_000_000_000), 100_000, 'Messages of one channel that Redis keeps, about.'),
+  keysMs: option(duration(1000, 30 * DAY), 10 * MINUTE, 'How long Redis remembers the key of a publish, at least.'),
+} as const;
+
+export const CLUSTER_OPTIONS = {
+  url: option(
+    orNull(text(2048, /^wss?:\/\/\S+$/, 'a ws: or wss: URL')), null,
+    'Where clients reach this very node: clients that leave another node are sent here. Null: they find their way by themselves.',
+  ),
+  sticky: option(flag(), false, 'New sessions are sent to the node that their user belongs to, of those of this region.'),
+  leaseMs: option(duration(1000, 10 * MINUTE), 10_000, 'A node that was not heard of for so long is taken for dead.'),
+} as const;
+
 export const SESSION_OPTIONS = {
   resumeTtlMs: option(duration(1000, 365 * DAY), DAY, 'Time to resume a session whose connection is gone; later is 4004.'),
   resumeGraceMs: option(duration(0, 10 * MINUTE), 30_000, 'The resume token before the last is good this long, if the last was not used.'),

@@ -68,6 +68,8 @@ export class AdminView implements AdminBackend {
     // For a while only: a node that is asked no more would never find out that its disk is well again.
     const recent = this.#parts.clock.monotonic() - this.#storeFailedAt < STORE_FAILURE_MS;
     if (recent) return 'the message log cannot be written';
+    const trouble = this.#parts.cluster?.trouble ?? null;
+    if (trouble !== null) return trouble;
     return this.#sessionStoreFailed ? 'sessions cannot be stored' : null;
   }
 
@@ -121,6 +123,7 @@ export class AdminView implements AdminBackend {
     const region = this.#host.stats();
     return {
       node: config.node,
+      cluster: this.#parts.cluster?.counts ?? null,
       region_name: this.#host.regionName,
       driver: this.#host.driver,
       driver_reason: this.#host.driverReason,
@@ -145,6 +148,7 @@ export class AdminView implements AdminBackend {
   async publish(channel: string, from: string, key: string, body: string | Uint8Array): Promise<AdminPublishResult> {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     this.#checkPublish(channel, from, key, bytes.length);
+    await this.#parts.ahead?.channel(channel, true);
     return new Promise((resolve, reject) => {
       const done: PublishRequest['done'] = (error, result, duplicate) => {
         if (result === null) return reject(asSluiceError(error));
@@ -167,16 +171,21 @@ export class AdminView implements AdminBackend {
   }
 
   async history(channel: string, query: AdminHistoryQuery): ReturnType<AdminBackend['history']> {
-    const { channels, log, config } = this.#parts;
+    const { channels, log, runs, config } = this.#parts;
     const max = config.limits.historyMessages;
     if (query.limit < 1 || query.limit > max) throw new LimitError(`limit must be from 1 to ${max}`);
+    if (isName(channel, CHANNEL_BYTES_MAX)) await this.#parts.ahead?.channel(channel, false);
     const open = isName(channel, CHANNEL_BYTES_MAX) ? channels.find(channel) : null;
     if (open === null) return { epoch: '', server_seq: 0, messages: [] };
     const range = historyRange(log, open, { before: seqPosition(query.before), after: seqPosition(query.after), limit: query.limit });
     const messages: AdminMessage[] = [];
     let bytes = 0;
     for (let seq = range.fromSeq; seq <= range.toSeq && messages.length < range.limit && bytes < HISTORY_BYTES_MAX; ) {
-      const found = log.read(open.id, seq, range.limit - messages.length, HISTORY_BYTES_MAX - bytes);
+      const found = runs.read(open.id, seq, range.limit - messages.length, HISTORY_BYTES_MAX - bytes);
+      if (found instanceof Promise) {
+        await found;
+        continue;
+      }
       const run = found === null ? null : cutRun(found, range.toSeq);
       if (run === null) break;
       messages.push(...messagesOf(run));

@@ -8,13 +8,15 @@ import { CLOSE, NotAuthorisedError, StoreError } from '../errors.js';
 import type { Identity } from '../session/auth.js';
 import type { Opened } from '../session/opener.js';
 import type { Refusal } from '../session/resume.js';
+import { compilePatterns } from '../session/patterns.js';
 import { SESSION } from '../session/table.js';
+import type { Ahead } from './ahead.js';
 import { Beginnings, type Begun } from './beginnings.js';
 import { Checks, type Kept } from './checking.js';
 import type { GatewayContext } from './context.js';
 import type { Header } from './header.js';
 import { readHello, type Hello } from './ops/hello.js';
-import type { DevicePositions } from './restore.js';
+import { wantedPositions, type DevicePositions } from './restore.js';
 import { giveBack, welcome } from './welcome.js';
 
 const NO_POSITIONS: DevicePositions = { named: new Map(), synced: new Map(), lastSeen: null };
@@ -106,6 +108,7 @@ export class Admission {
       const identity = hello.token === null ? (auth.anonymous as Identity) : await auth.verify(hello.token);
       if (!this.#checks.has(check)) return;
       const opened = await this.#open(identity, hello);
+      if (this.#context.ahead !== null && opened.do === 'open') await this.#fetch(this.#context.ahead, identity, hello, opened);
       if (!this.#checks.finish(check)) return opened.do === 'open' ? giveBack(this.#context, opened) : undefined;
       if (opened.do === 'refuse') return end(row, opened.code, opened.reason);
       this.#welcome(row, identity, hello, opened);
@@ -124,6 +127,20 @@ export class Admission {
     sessions.setState(row, SESSION.connected);
     welcome(this.#context, row, identity, hello.positions, opened);
     port.resume(row);
+  }
+
+  /** What the session's channels need of a shared log. Where it cannot be had the session is given back. Rejects with StoreError. */
+  async #fetch(ahead: Ahead, identity: Identity, { positions }: Hello, opened: Opened): Promise<void> {
+    const { config } = this.#context;
+    const readable = compilePatterns(identity.read);
+    const wanted = [...wantedPositions(opened.record.cursors, opened.resumed, positions)].filter(([name]) => readable.matches(name));
+    const some = wanted.slice(0, config.limits.channelsPerSession).map(([name, { position }]) => [name, position] as const);
+    try {
+      await ahead.positions(some);
+    } catch (error) {
+      giveBack(this.#context, opened);
+      throw error;
+    }
   }
 
   /** Rejects with StoreError, also when the store takes too long: the session that it may still open then is given back. */

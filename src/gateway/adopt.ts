@@ -73,10 +73,11 @@ function adoptSubscription(parts: GatewayParts, { published }: Snapshot, { row, 
 }
 
 /** Fans out what was durable already, but not yet handed to every core; cores ignore what they have. False when memory is short. */
-function publishRest({ port, log, hotLog, clock }: GatewayParts, channel: OpenChannel, publishedSeq: number): boolean {
+function publishRest({ port, runs, hotLog, clock }: GatewayParts, channel: OpenChannel, publishedSeq: number): boolean {
   if (channel.ephemeral) return true;
   for (let seq = publishedSeq + 1; seq <= channel.publishedSeq; ) {
-    const run = log.read(channel.id, seq, READ_MESSAGES, READ_BYTES);
+    const run = runs.read(channel.id, seq, READ_MESSAGES, READ_BYTES);
+    if (run instanceof Promise) return false;
     if (run === null || run.firstSeq > channel.publishedSeq) return true;
     let from = 0;
     for (let i = 0; i < run.ends.length; i++) {

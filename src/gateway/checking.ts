@@ -1,7 +1,7 @@
 /**
- * Rows whose `hello` is being answered. That is asynchronous, so what a client sends behind it is kept, in order and within a
- * bound, and handled when the answer is there. There is state only for rows that sent something meanwhile, or whose answer takes
- * more than a write of the store.
+ * Rows one of whose messages is being answered asynchronously: a `hello`, or what needs something of a shared store. What a client sends
+ * behind it is kept, in order and within a bound, and handled when the answer is there. There is state only for rows that sent something
+ * meanwhile, or whose answer takes more than a write of the store.
  */
 
 import type { Hold, Row } from '../engine/port.js';

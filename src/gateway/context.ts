@@ -12,8 +12,11 @@ import type { SessionTable } from '../session/table.js';
 import type { SessionWriter } from '../session/writer.js';
 import type { SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
+import type { RunReader } from '../sync/history.js';
 import type { Replays } from '../sync/replays.js';
 import type { ReplaySink, ReplaySource } from '../sync/types.js';
+import type { Ahead } from './ahead.js';
+import type { ClusterSide } from './cluster-side.js';
 import type { Header } from './header.js';
 import type { Holds } from './holds.js';
 import type { PublishRate } from './rate.js';
@@ -45,7 +48,14 @@ export interface GatewayContext {
   readonly keeper: SessionKeeper;
   readonly rate: PublishRate;
   readonly channels: ChannelRegistry;
-  readonly log: MessageLog;
+  /** Where places in channels are looked up. */
+  readonly log: Pick<MessageLog, 'seqAtTs' | 'seqAfterId'>;
+  /** Messages that are not in memory. */
+  readonly runs: RunReader;
+  /** What this node has in common with others; null where it is alone. */
+  readonly cluster: ClusterSide | null;
+  /** Fetches what operations need; null where all is at hand. */
+  readonly ahead: Ahead | null;
   readonly publisher: PublishSink;
   readonly replays: Replays;
   readonly source: ReplaySource;

@@ -16,6 +16,7 @@ import { sync } from './ops/sync.js';
 import { unsub } from './ops/unsub.js';
 import { failureReply } from './failure.js';
 import { refuse } from './refusal.js';
+import { Waits } from './waits.js';
 
 /** A Map, not an object: what a client names is never looked up along a prototype. */
 const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
@@ -46,18 +47,42 @@ export class Dispatcher {
   readonly #context: GatewayContext;
   readonly #hello: (row: Row, header: Header) => void;
   readonly #headerBytes: number;
+  readonly #waits: Waits;
   readonly #body: Body = { address: -1, length: 0, bytes: null, text: true, hold: -1 };
 
   constructor(context: GatewayContext, hello: (row: Row, header: Header) => void) {
     this.#context = context;
     this.#hello = hello;
     this.#headerBytes = context.config.limits.headerBytes;
+    this.#waits = new Waits({
+      port: context.port,
+      bytesMax: context.config.limits.pendingBytes,
+      needs: (row, { message, headerLength, text }) => this.#needs(row, parseHeader(message, 0, headerLength, text)),
+      handle: (row, kept) => this.#runKept(row, kept),
+      failed: (row, { message, headerLength, text }, error) => this.#failed(row, parseHeader(message, 0, headerLength, text), error),
+      end: context.end,
+    });
+  }
+
+  /** The row is gone. */
+  cancel(row: Row): void {
+    this.#waits.cancel(row);
   }
 
   /** A message in the region. */
   onMessage(row: Row, address: number, length: number, headerLength: number, text: boolean): void {
-    const header = this.#header(row, this.#context.port.memory, address, headerLength, text);
+    const { memory } = this.#context.port;
+    if (this.#waits.holds(row)) {
+      this.#waits.keep(row, memory.subarray(address, address + length), headerLength, text, -1);
+      return;
+    }
+    const header = this.#header(row, memory, address, headerLength, text);
     if (header === null) return;
+    const needs = this.#needs(row, header);
+    if (needs !== null) {
+      this.#waits.begin(row, needs, memory.subarray(address, address + length), headerLength, text, -1);
+      return;
+    }
     const body = this.#body;
     body.address = address + headerLength + 1;
     body.length = Math.max(0, length - headerLength - 1);
@@ -68,7 +93,19 @@ export class Dispatcher {
   }
 
   /** A message that was kept while its sender's token was checked. Returns the hold of its event if that is answered; else -1. */
-  onKept(row: Row, { message, headerLength, text, hold }: Kept): Hold {
+  onKept(row: Row, kept: Kept): Hold {
+    const { message, headerLength, text, hold } = kept;
+    if (this.#waits.holds(row)) {
+      this.#waits.keep(row, message, headerLength, text, hold);
+      return -1;
+    }
+    const needs = this.#needs(row, this.#context.ahead === null ? null : parseHeader(message, 0, headerLength, text));
+    if (needs === null) return this.#runKept(row, kept);
+    this.#waits.begin(row, needs, message, headerLength, text, hold);
+    return -1;
+  }
+
+  #runKept(row: Row, { message, headerLength, text, hold }: Kept): Hold {
     const header = this.#header(row, message, 0, headerLength, text);
     if (header === null) return hold;
     const body = this.#body;
@@ -118,9 +155,19 @@ export class Dispatcher {
     try {
       operation(this.#context, row, header, body);
     } catch (error) {
-      const { kind, message, retryAfterMs } = failureReply(error);
-      this.#context.replies.error(row, readId(header), kind, message, retryAfterMs);
+      this.#failed(row, header, error);
     }
+  }
+
+  /** What has to be fetched before the message can be handled; null for nothing. */
+  #needs(row: Row, header: Header | null): Promise<void> | null {
+    const { ahead, sessions } = this.#context;
+    return ahead === null || header === null || sessions.state(row) !== SESSION.open ? null : ahead.operation(row, header);
+  }
+
+  #failed(row: Row, header: Header | null, error: unknown): void {
+    const { kind, message, retryAfterMs } = failureReply(error);
+    if (header !== null) this.#context.replies.error(row, readId(header), kind, message, retryAfterMs);
   }
 
   #unknown(row: Row, header: Header, op: string): void {

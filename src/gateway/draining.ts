@@ -24,6 +24,8 @@ export interface DrainingHooks {
   readonly random: () => number;
   /** Of the fullest receiver, 0 to 1; null when nothing is known. */
   readonly load: () => number | null;
+  /** Where the client of this row goes unless the request names a target; null leaves it its URL. */
+  readonly target: (row: Row) => string | null;
   readonly begun: () => void;
 }
 
@@ -158,7 +160,8 @@ export class Draining {
     this.#due[row] = this.#elapsed + inMs;
     // Who has not said hello is not listening yet: it is closed when its time comes.
     if (sessions.state(row) !== SESSION.open || this.#request === null) return;
-    const { target, reason } = this.#request;
+    const { reason } = this.#request;
+    const target = this.#request.target ?? this.#hooks.target(row);
     const deadline = Math.round(this.#machine.left(this.#now));
     const fields = `"deadline_ms":${deadline},"reconnect_in_ms":${inMs},"target":${JSON.stringify(target)}`;
     replies.raw(row, `{"op":"drain","reason":${JSON.stringify(reason)},${fields}}`);

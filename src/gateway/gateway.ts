@@ -19,6 +19,7 @@ import type { Kept } from './checking.js';
 import { Dispatcher } from './dispatch.js';
 import { Draining, type DrainRequest } from './draining.js';
 import { failureReply } from './failure.js';
+import { clientKey } from './welcome.js';
 import { makeParts, type GatewayDeps, type GatewayParts } from './parts.js';
 import { closeReason } from './replies.js';
 import { Housekeeping } from './housekeeping.js';
@@ -74,7 +75,8 @@ export class Gateway implements EngineEvents {
     this.#draining = new Draining(parts, {
       after: (ms, run) => void setTimeout(run, ms),
       random: Math.random,
-      load: () => this.#receivers.load,
+      load: () => this.#receivers.load ?? parts.cluster?.othersLoad ?? null,
+      target: (row) => parts.cluster?.successor(clientKey(parts.sessions, row)) ?? null,
       begun: () => this.#refuse(),
     });
     this.#admin = new AdminView(parts, options.host, this.#drainControl());
@@ -87,6 +89,14 @@ export class Gateway implements EngineEvents {
   start(): void {
     this.#housekeeping.start();
     this.#load.start();
+  }
+
+  /** Where there are other nodes: tells them of this one, whose clients come to `url`. Rejects with StoreError. */
+  async join(url: string | null): Promise<void> {
+    await this.#parts.cluster?.start(url, () => {
+      const { connections, load } = this.#admin.stats();
+      return { state: this.#admin.health, connections, load };
+    });
   }
 
   // --- events of the engine
@@ -208,7 +218,7 @@ export class Gateway implements EngineEvents {
    * session.closeTimeoutMs has passed.
    */
   async stop(): Promise<void> {
-    const { config, publisher, sessions, writer } = this.#parts;
+    const { config, publisher, sessions, writer, cluster } = this.#parts;
     this.#refuse();
     await withinMs(publisher.close(), config.session.closeTimeoutMs);
     sessions.forEachConnection((row) => this.end(row, CLOSE.serviceRestart, 'the gateway is stopping'));
@@ -217,6 +227,7 @@ export class Gateway implements EngineEvents {
     this.#housekeeping.stop();
     this.#load.stop();
     await withinMs(writer.close(), config.session.closeTimeoutMs);
+    if (cluster !== null) await withinMs(cluster.stop(), config.session.closeTimeoutMs);
   }
 
   /**
@@ -247,6 +258,7 @@ export class Gateway implements EngineEvents {
   #refuse(): void {
     this.#admin.refuse();
     this.#parts.port.setHealth('draining', this.#parts.config.session.retryAfterS);
+    this.#parts.cluster?.announce();
   }
 
   #drainControl(): DrainControl {
@@ -264,6 +276,7 @@ export class Gateway implements EngineEvents {
   #clear(row: Row, release: boolean): void {
     const { sessions, subscriptions, replays, port, keeper, holds } = this.#parts;
     this.#admission.cancel(row);
+    this.#dispatcher.cancel(row);
     if (release && sessions.state(row) === SESSION.open) keeper.release(row);
     replays.cancelRow(row);
     holds.clear(row);

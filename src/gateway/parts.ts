@@ -2,8 +2,9 @@
 
 import type { Config } from '../config.js';
 import type { EnginePort, Row } from '../engine/port.js';
-import { CLOSE } from '../errors.js';
-import { ChannelRegistry } from '../sequence/channels.js';
+import { CLOSE, InternalError } from '../errors.js';
+import type { SharedChannels } from '../cluster/shared-channels.js';
+import { ChannelRegistry, type ChannelStore } from '../sequence/channels.js';
 import { LamportClock } from '../sequence/lamport.js';
 import { Publisher, type PublishResultHandler, type PublisherOptions } from '../sequence/publisher.js';
 import { Snowflake } from '../sequence/snowflake.js';
@@ -15,13 +16,16 @@ import { Subscriptions } from '../session/subscriptions.js';
 import { SessionTable } from '../session/table.js';
 import { SessionWriter } from '../session/writer.js';
 import { HotLog } from '../store/hot-log.js';
+import type { SharedStores } from '../store/redis/open.js';
 import type { SessionRef, SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
+import type { RunReader } from '../sync/history.js';
 import { Replays } from '../sync/replays.js';
 import { TieredSource } from '../sync/tiers.js';
 import type { ReplayChannel } from '../sync/types.js';
 import type { Clock, Drops, GatewayContext } from './context.js';
 import { channelNote } from './adopt.js';
+import { ClusterSide } from './cluster-side.js';
 import { Holds } from './holds.js';
 import { goLive } from './ops/sub.js';
 import { synced } from './ops/sync.js';
@@ -34,7 +38,9 @@ import { plainWelcomeTail } from './welcome.js';
 export interface GatewayDeps {
   readonly config: Config;
   readonly port: EnginePort;
-  readonly log: MessageLog;
+  /** Of this node alone; null where several nodes share one. */
+  readonly log: MessageLog | null;
+  readonly shared?: SharedStores | null;
   readonly store: SessionStore;
   /** Signs resume tokens. */
   readonly secret: Uint8Array;
@@ -53,17 +59,21 @@ export interface Hooks {
   readonly onSessionStore: (error: unknown) => void;
 }
 
+/** The part of either publisher that the gateway drives. */
+export type Publishing = Pick<Publisher, 'publish' | 'endTurn' | 'close' | 'inFlight'>;
+
 export interface GatewayParts extends GatewayContext {
-  readonly publisher: Publisher;
+  readonly publisher: Publishing;
   readonly hotLog: HotLog;
 }
 
 /** Throws ConfigError for keys that cannot be used, StoreError where the log fails. */
 export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<GatewayParts> {
-  const { config, port, log, store, clock } = deps;
+  const { config, port, store, clock, shared = null } = deps;
   const auth = deps.auth ?? (await Authenticator.create(config.auth, config.anonymous, () => clock.now()));
   const replies = new Replies(port);
-  const channels = makeChannels(deps);
+  const cluster = shared === null ? null : new ClusterSide({ config, port, clock, shared }, (id) => channels.byId(id)?.name ?? null);
+  const channels = makeChannels(deps, cluster?.channels ?? ownLog(deps), cluster?.channels ?? null);
   const maxPerChannel = 2 ** Math.ceil(Math.log2(config.log.hotMessages));
   const hotLog = new HotLog(port.arena, { maxAgeMs: config.log.hotAgeMs, maxPerChannel });
   const sink = new PortSink({
@@ -76,15 +86,18 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
   });
   const writer = makeWriter(deps, hooks, (ref) => parts.keeper.lost(ref));
   const replayLimits = { chunkBytes: config.limits.catchUpChunkBytes, turnBytes: config.limits.catchUpTurnBytes };
+  const runs: RunReader = cluster?.runs ?? ownLog(deps);
+  const source = new TieredSource(hotLog, runs);
+  const sessions = new SessionTable(port.rows);
   const parts: GatewayParts = {
-    config, port, log, store, clock, auth, replies, holds: new Holds(port), channels, hotLog, sink, writer,
-    opener: makeOpener(deps, writer),
-    sessions: new SessionTable(port.rows),
+    config, port, store, clock, auth, replies, holds: new Holds(port), channels, hotLog, sink, writer, runs, source, sessions, cluster,
+    log: cluster?.lookups ?? ownLog(deps),
+    ahead: cluster?.ahead({ source, sessions }) ?? null,
+    opener: makeOpener(deps, writer, cluster),
     subscriptions: new Subscriptions(port.rows),
     rate: new PublishRate(port.rows, config.limits),
-    source: new TieredSource(hotLog, log),
     replays: new Replays(replayLimits, sink, () => clock.monotonic(), hooks.onReplay),
-    publisher: makePublisher(deps, hotLog, channels, hooks),
+    publisher: cluster?.publisher(hooks) ?? makePublisher(deps, ownLog(deps), hotLog, channels, hooks),
     drops: noDrops(),
     welcomeTail: plainWelcomeTail(config),
     end: hooks.end,
@@ -93,7 +106,13 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     },
   };
   const keeper = new SessionKeeper(parts);
+  await cluster?.join(parts, channels, hotLog);
   return parts;
+}
+
+function ownLog({ log }: GatewayDeps): MessageLog {
+  if (log === null) throw new InternalError('a gateway has a log of its own, or a shared one');
+  return log;
 }
 
 function makeWriter({ config, store }: GatewayDeps, hooks: Hooks, lost: (ref: SessionRef) => void): SessionWriter {
@@ -104,7 +123,9 @@ function makeWriter({ config, store }: GatewayDeps, hooks: Hooks, lost: (ref: Se
   return new SessionWriter({ store, gatherMs: config.session.gatherMs, after, lost, onHealth: hooks.onSessionStore });
 }
 
-function makeOpener({ config, store, secret, clock }: GatewayDeps, writer: SessionWriter): SessionOpener {
+function makeOpener(
+  { config, store, secret, clock }: GatewayDeps, writer: SessionWriter, cluster: ClusterSide | null,
+): SessionOpener {
   return new SessionOpener({
     store,
     tokens: new ResumeTokens(secret),
@@ -112,21 +133,25 @@ function makeOpener({ config, store, secret, clock }: GatewayDeps, writer: Sessi
     node: config.node,
     now: () => clock.now(),
     push: (id) => writer.push(id),
+    ...(cluster === null ? {} : { taken: (owner, former) => cluster.taken(owner, former) }),
   });
 }
 
-function makeChannels({ config, port, log, clock }: GatewayDeps): ChannelRegistry {
+function makeChannels({ config, port, clock }: GatewayDeps, log: ChannelStore, shared: SharedChannels | null): ChannelRegistry {
   const ephemeral = compilePatterns(config.log.ephemeral);
   return new ChannelRegistry({
     log,
     now: () => clock.now(),
     idleMs: config.log.channelIdleMs,
     ephemeral: (name) => ephemeral.matches(name),
+    ...(shared === null ? {} : { onUse: (channel, used) => (used ? undefined : shared.forget(channel.name)) }),
     ...(port.detached ? { onUse: (channel, used) => port.noteChannel(channel.id, used ? channelNote(channel) : null) } : {}),
   });
 }
 
-function makePublisher({ config, port, log, clock }: GatewayDeps, hotLog: HotLog, channels: ChannelRegistry, hooks: Hooks): Publisher {
+function makePublisher(
+  { config, port, clock }: GatewayDeps, log: MessageLog, hotLog: HotLog, channels: ChannelRegistry, hooks: Hooks,
+): Publisher {
   return new Publisher({
     port, log, hotLog, channels,
     lamport: new LamportClock(log.maxLamport()),

@@ -25,13 +25,29 @@ export interface Restored {
 }
 
 const NOTHING: readonly Restored[] = [];
+interface Wanted {
+  readonly position: Position;
+  readonly told: boolean;
+}
 
 /** `stored`: the cursors of the session. Only a session that is `resumed` gets its channels without naming them. */
 export function restoredChannels(
   context: GatewayContext, row: Row, stored: readonly ChannelCursor[], resumed: boolean, device: DevicePositions,
 ): readonly Restored[] {
   if ((!resumed || stored.length === 0) && device.named.size === 0 && device.synced.size === 0) return NOTHING;
-  const positions = new Map<string, { readonly position: Position; readonly told: boolean }>();
+  const restored: Restored[] = [];
+  for (const [name, { position, told }] of wantedPositions(stored, resumed, device)) {
+    if (restored.length >= context.config.limits.channelsPerSession) break;
+    if (!context.sessions.canRead(row, name)) continue;
+    const channel = context.channels.open(name);
+    restored.push({ channel, told, start: resolveSince(context, channel, position) });
+  }
+  return restored;
+}
+
+/** By channel: where the device's delivery is to go on. */
+export function wantedPositions(stored: readonly ChannelCursor[], resumed: boolean, device: DevicePositions): Map<string, Wanted> {
+  const positions = new Map<string, Wanted>();
   for (const [channel, position] of device.synced) positions.set(channel, { position, told: true });
   for (const { channel, seq, epoch, subscribed, told } of resumed ? stored : []) {
     // A sync cursor may be older than the end of the subscription.
@@ -40,14 +56,7 @@ export function restoredChannels(
     else if (!positions.has(channel)) positions.set(channel, { position: { kind: 'seq', seq, epoch }, told });
   }
   for (const [channel, position] of device.named) positions.set(channel, { position, told: true });
-  const restored: Restored[] = [];
-  for (const [name, { position, told }] of positions) {
-    if (restored.length >= context.config.limits.channelsPerSession) break;
-    if (!context.sessions.canRead(row, name)) continue;
-    const channel = context.channels.open(name);
-    restored.push({ channel, told, start: resolveSince(context, channel, position) });
-  }
-  return restored;
+  return positions;
 }
 
 /** Subscribes the row to them, from where it stopped. */

@@ -7,13 +7,10 @@ import {
   attachEngine, startEngine, type AttachedEngine, type AttachmentEnd, type AttachOptions, type EngineHost, type EngineNotice,
   type EngineStartOptions,
 } from '../engine/index.js';
-import { AttachError, type StoreError } from '../errors.js';
-import { loadSessionSecret } from '../session/secret.js';
-import type { LmdbMessageLog } from '../store/lmdb-message-log.js';
-import type { SessionLogStore } from '../store/session-log-store.js';
+import { AttachError, ConfigError, type StoreError } from '../errors.js';
 import { Gateway } from './gateway.js';
 import { makeAdmin, rehearse } from './rehearsal.js';
-import { openLog, openSessions } from './stores.js';
+import { prepareStores, type Stores } from './stores.js';
 
 export interface ServerOptions {
   /** The engine of another process, instead of one of its own. */
@@ -68,29 +65,32 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 }
 
 async function start(config: Config, options: ServerOptions, undo: (() => Promise<void> | void)[]): Promise<Server> {
-  const secret = loadSessionSecret(config.data);
+  if (config.store.redis !== null && options.attach !== undefined) {
+    throw new ConfigError('store.redis', 'cannot be used with --attach: leave one of them out');
+  }
+  const openStores = prepareStores(config);
   // Once it is granted, a former control plane has let go of the data folder.
   const taken = options.attach === undefined ? null : await takeEngine(config, options.attach, options.onPrepared);
   const attached = taken?.engine ?? null;
   if (attached !== null) undo.push(() => attached.stop());
-  const log = openLog(config);
-  undo.push(() => log.close());
-  const store = openSessions(config);
-  undo.push(() => store.close());
+  const stores = await openStores();
+  undo.push(() => stores.close());
   const host = attached ?? (await openEngine(config));
   if (attached === null) undo.push(() => host.stop());
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const gateway = await Gateway.create({ config, port: host.port, log, store, secret, clock, host, ...options });
+  const gateway = await Gateway.create({ config, port: host.port, ...stores, clock, host, ...options });
   const url = gatewayUrl({ host: host.listening.address, port: host.listening.port });
   gateway.start();
   if (attached !== null) gateway.adopt(attached.snapshot, attached.pauseMs);
   host.start(gateway);
+  if (stores.shared !== null) undo.push(() => gateway.stop());
+  await gateway.join(config.cluster.url);
   if (attached !== null) await firstAnswers(gateway);
   const admin = await (taken?.admin ?? (await makeAdmin(config, url))).open(gateway.admin);
   undo.push(() => admin.close());
   const agent = await openAgent(config, gateway);
   undo.push(() => agent?.close());
-  const ends = { gateway, admin, agent, log, store };
+  const ends = { gateway, admin, agent, stores };
   const stop = attached === null ? () => stopAll(host, ends) : () => detach(attached, ends);
   let stopping: Promise<void> | null = null;
   const server: Server = {
@@ -151,24 +151,22 @@ interface Ends {
   readonly gateway: Gateway;
   readonly admin: AdminServer;
   readonly agent: AgentCheck | null;
-  readonly log: LmdbMessageLog;
-  readonly store: SessionLogStore;
+  readonly stores: Stores;
 }
 
-async function stopAll(host: EngineHost, { gateway, admin, agent, log, store }: Ends): Promise<void> {
+async function stopAll(host: EngineHost, { gateway, admin, agent, stores }: Ends): Promise<void> {
   await gateway.stop();
   await agent?.close();
   await admin.close();
   host.stop();
-  await store.close();
-  await log.close();
+  await stores.close();
 }
 
 /** Ends at a batch's boundary. The engine is let go of last: that is the sign for a successor that log and sessions are free. */
-async function detach(host: AttachedEngine, { gateway, admin, agent, log, store }: Ends): Promise<void> {
+async function detach(host: AttachedEngine, { gateway, admin, agent, stores }: Ends): Promise<void> {
   host.port.quiet();
   await gateway.release();
-  await Promise.all([store.close(), log.close()]);
+  await stores.close();
   host.stop();
   await Promise.all([agent?.close(), admin.close()]);
 }

@@ -30,6 +30,21 @@ export function welcome(context: GatewayContext, row: Row, identity: Identity, p
   replies.raw(row, welcomeText(context, opened, cursors, restored));
   restore(context, row, restored);
   keep(context, row, positions, former >= 0 ? cursors : [], restored);
+  if (!resumed) sendHome(context, row);
+}
+
+/** What places a client on a node: its user, or its session where it has no name. */
+export function clientKey(sessions: GatewayContext['sessions'], row: Row): string {
+  const user = sessions.userName(row);
+  return user === '' ? sessions.sessionId(row) : user;
+}
+
+/** A client whose place is on another node is asked to go there, once: a session that came from elsewhere stays where it is. */
+function sendHome({ cluster, sessions, replies }: GatewayContext, row: Row): void {
+  const target = cluster?.elsewhere(clientKey(sessions, row)) ?? null;
+  if (target === null) return;
+  const reason = 'another node is the one for this client';
+  replies.raw(row, JSON.stringify({ op: 'drain', reason, deadline_ms: 0, reconnect_in_ms: 0, target }));
 }
 
 /** The client is gone before it was welcomed, perhaps to come again: whoever had the session has lost it all the same. */

@@ -6,6 +6,9 @@ import { jsonText } from './frame.js';
 /** Sequence numbers that an ephemeral channel may give out in a millisecond, on average over its life, before lives could meet. */
 const EPHEMERAL_PER_MS = 16;
 
+/** What a registry needs of a log. */
+export type ChannelStore = Pick<MessageLog, 'openChannel' | 'adoptChannel' | 'findChannel'>;
+
 /** The one object per channel in use. */
 export class OpenChannel implements Channel {
   readonly id: number;
@@ -20,10 +23,10 @@ export class OpenChannel implements Channel {
   publishedSeq: number;
   /** Milliseconds since the Unix epoch. */
   usedAt: number;
-  readonly #log: MessageLog;
+  readonly #log: ChannelStore;
 
   /** `former`: its life in a control plane before this one, when it is ephemeral. */
-  constructor(head: ChannelHead, log: MessageLog, ephemeral: boolean, now: number, former: FormerLife | null = null) {
+  constructor(head: ChannelHead, log: ChannelStore, ephemeral: boolean, now: number, former: FormerLife | null = null) {
     const { json, ascii } = jsonText(head.name);
     this.id = head.id;
     this.name = head.name;
@@ -59,7 +62,7 @@ interface FormerLife {
 }
 
 export interface ChannelRegistryOptions {
-  readonly log: MessageLog;
+  readonly log: ChannelStore;
   /** Names that are not logged. */
   readonly ephemeral: (name: string) => boolean;
   /** Milliseconds since the Unix epoch. */
@@ -123,6 +126,12 @@ export class ChannelRegistry {
     return this.#byName.has(name) || this.#options.log.findChannel(name) !== null ? this.open(name) : null;
   }
 
+  /** The channel leaves memory at once; `open` makes it anew. */
+  forget(channel: OpenChannel): void {
+    this.#byId.delete(channel.id);
+    this.#byName.delete(channel.name);
+  }
+
   /** A channel in use. */
   byId(id: number): OpenChannel | undefined {
     return this.#byId.get(id);
@@ -144,8 +153,7 @@ export class ChannelRegistry {
       }
       const channel = value as OpenChannel;
       if (channel.usedAt > oldest || channel.sequencedSeq !== channel.publishedSeq || inUse(channel)) continue;
-      this.#byId.delete(channel.id);
-      this.#byName.delete(channel.name);
+      this.forget(channel);
       this.#options.onUse?.(channel, false);
       removed++;
     }

@@ -25,9 +25,14 @@ export class LamportClock {
     return Math.min(Number.MAX_SAFE_INTEGER, now * TICKS_PER_MS);
   }
 
+  /** A message of another node carried this value. */
+  receive(value: number, now: number): void {
+    if (value > this.#value && Number.isSafeInteger(value) && value <= LamportClock.ceiling(now)) this.#value = value;
+  }
+
   /** The stamp for a message that carried `received`; what is no safe integer or beyond the bound counts as not received. */
   stamp(received: number, now: number): number {
-    if (received > this.#value && Number.isSafeInteger(received) && received <= LamportClock.ceiling(now)) this.#value = received;
+    this.receive(received, now);
     return ++this.#value;
   }
 }

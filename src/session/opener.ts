@@ -1,7 +1,7 @@
 /** Begins sessions and resumes them, over the store: what `hello` asks for, without the connection. */
 
 import { CLOSE } from '../errors.js';
-import type { SessionRecord, SessionStore, SessionTimes } from '../store/session-store.js';
+import type { SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/session-store.js';
 import type { ResumeClaims, ResumeTokens } from './resume-token.js';
 import { judgeResume, type Refusal, type Resumer } from './resume.js';
 import { formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/session-id.js';
@@ -45,6 +45,8 @@ export interface OpenerParts {
   readonly now: () => number;
   /** Hands to the store what this node has of the session and has not written yet. */
   readonly push: (id: string) => void;
+  /** The session was another node's, which may still have its connection. */
+  readonly taken?: (owner: string, former: SessionRef) => void;
 }
 
 /** A claim that was lost to another is judged anew; more than a few in a row means that somebody is playing. */
@@ -134,14 +136,18 @@ export class SessionOpener {
     for (let tries = 0; tries < TRIES; tries += 1) {
       push(claims.session);
       const at = now();
-      const verdict = judgeResume(claims, await store.get(claims.session), request, at);
+      const former = await store.get(claims.session);
+      const verdict = judgeResume(claims, former, request, at);
       // A client whose network broke said hello again meanwhile: the connection of this one is dead, and must not end the other's.
       if (this.#attempts.get(claims.session) !== attempt) return { do: 'refuse', code: CLOSE.sessionTakenOver, reason: OVERTAKEN };
       if (verdict.do === 'refuse') return verdict;
       const { expected, previous } = verdict;
       const grace = { previous, previousUntil: at + terms.resumeGraceMs };
       const record = await store.claim(claims.session, expected, { ...grace, owner: node, ...SessionOpener.connected(terms, at) });
-      if (record !== null) return { do: 'open', record, words: parseSessionId(record.id) as SessionWords, resumed: true };
+      if (record === null) continue;
+      const owner = former?.owner ?? null;
+      if (owner !== null && owner !== node) this.#parts.taken?.(owner, { id: record.id, generation: expected });
+      return { do: 'open', record, words: parseSessionId(record.id) as SessionWords, resumed: true };
     }
     return { do: 'refuse', code: CLOSE.tryAgainLater, reason: 'the session is being taken over again and again' };
   }

@@ -37,3 +37,11 @@ export interface PresenceBoard {
   report(channel: string, share: PresenceShare): Promise<void>;
   list(channel: string, now: number): Promise<readonly PresenceShare[]>;
 }
+
+/** Short notes from node to node, told as they are sent; may be lost. */
+export interface NodeMail {
+  send(node: string, note: string): Promise<void>;
+  /** Resolves when it listens to what is sent to `node`, for good. */
+  receive(node: string, onNote: (note: string) => void): Promise<void>;
+  close(): Promise<void>;
+}

@@ -11,6 +11,8 @@ export interface SharedHead {
   readonly headSeq: number;
   /** Oldest server_seq that can be read; headSeq + 1 when none can. */
   readonly oldestSeq: number;
+  /** Snowflake of the newest message that can be read; empty when none can. */
+  readonly lastId: string;
 }
 
 /**
@@ -66,14 +68,24 @@ export interface SharedLog {
     entries: readonly SharedEntry[],
     seen: { readonly epoch: string; readonly seq: number } | null,
   ): Promise<SharedAppend>;
+  /**
+   * Begins a new life of the sequence, above `leastSeq`, unless one has begun already since `epoch`: for a node that sees that its
+   * numbers name other messages now.
+   */
+  renew(channel: string, epoch: string, leastSeq: number): Promise<void>;
   /** As MessageLog.read. */
   read(channel: string, fromSeq: number, maxCount: number): Promise<FrameRun | null>;
   /** First seq whose server_ts ≥ ts; head + 1 when there is none. */
   seqAtTs(channel: string, ts: number): Promise<number>;
-  /** Seq of the message with this id, or of the first that is not older; head + 1 when there is none. */
+  /**
+   * Seq of the message with this id, or the one behind the message with the id before it; where there is neither, of the first that is
+   * not older; head + 1 when there is none.
+   */
   seqAfterId(channel: string, msgId: string): Promise<number>;
-  /** Begins or ends to listen. Listening holds over reconnects; what was told meanwhile is not told again. */
-  listen(channel: string): void;
+  /** Snowflake of this very message; empty when it is not there. */
+  idAt(channel: string, seq: number): Promise<string>;
+  /** Resolves when it listens. That holds over reconnects; what was told meanwhile is not told again. Rejects when it cannot begin. */
+  listen(channel: string): Promise<void>;
   unlisten(channel: string): void;
   /** Removes messages older than `ts` from the channel, `limit` at most. Returns how many went. */
   trim(channel: string, ts: number, limit: number): Promise<number>;
@@ -82,6 +94,8 @@ export interface SharedLog {
 
 export interface SharedLogEvents {
   onNews(news: SharedNews): void;
-  /** Listening was interrupted: look at the heads of all channels. */
+  /** What is told is not heard any more, and the log may be another one when it is again. */
   onInterrupted(): void;
+  /** Heard again: look at the heads of all channels. */
+  onResumed(): void;
 }

@@ -35,6 +35,7 @@ export class FakeBackend implements AdminBackend {
 
   stats(): GatewayStats {
     return {
+      cluster: null,
       node: 'n1', region_name: 'sluice-1', driver: 'epoll', driver_reason: null,
       owner: { pid: 7, epoch: 3, engine_pid: 8, detached: true }, uptime_s: 5, load: this.load,
       drain: this.drain, connections: this.connections, sessions: 2,

@@ -31,7 +31,7 @@ const script = {
   session: ['engine', 'store'],
   sequence: ['engine', 'store'],
   sync: ['sequence', 'session'],
-  cluster: ['engine', 'store', 'session'],
+  cluster: ['sync'],
   drain: ['cluster'],
   // The admin side sees the gateway only through the interface that it declares itself (backend.ts); the composition root
   // implements it.

@@ -43,7 +43,7 @@ export function history(context: GatewayContext, row: Row, header: Header, body:
     return;
   }
   context.holds.take(row, id, body);
-  context.replays.add(row, new History(channel, id, historyRange(context.log, channel, query), context.log), false);
+  context.replays.add(row, new History(channel, id, historyRange(context.log, channel, query), context.runs), false);
 }
 
 function readQuery(header: Header, limitMax: number): HistoryQuery | HeaderFault {

@@ -1,6 +1,8 @@
 import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
+import { SESSION } from '../../session/table.js';
 import type { GatewayContext } from '../context.js';
+import { failureReply } from '../failure.js';
 import { readChannel } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
 import { refuse, requireId } from '../refusal.js';
@@ -21,14 +23,34 @@ export function presence(context: GatewayContext, row: Row, header: Header): voi
     context.replies.error(row, id, REPLY.notAuthorised, `the session may not read ${name}`);
     return;
   }
-  const { count, members } = presenceOf(context, name);
-  context.replies.ok(row, id, `,"members":${JSON.stringify(members)},"count":${count}`);
+  const present = presenceOf(context, name);
+  if (present instanceof Promise) void answerLater(context, row, id, present);
+  else answer(context, row, id, present);
 }
 
-export function presenceOf(context: GatewayContext, name: string): Presence {
-  const { channels, subscriptions, sessions, config } = context;
-  const channel = channels.find(name);
-  if (channel === null) return { count: 0, members: [] };
-  const rows = subscriptions.membersOf(channel.id, config.limits.presenceMembers);
-  return { count: subscriptions.countOfChannel(channel.id), members: rows.map((row) => sessions.userName(row)) };
+function answer({ replies }: GatewayContext, row: Row, id: number, { count, members }: Presence): void {
+  replies.ok(row, id, `,"members":${JSON.stringify(members)},"count":${count}`);
+}
+
+/** Never rejects. */
+async function answerLater(context: GatewayContext, row: Row, id: number, presence: Promise<Presence>): Promise<void> {
+  const { sessions, replies } = context;
+  const connection = sessions.generation(row);
+  const present = await presence.catch((error: unknown) => failureReply(error));
+  if (sessions.generation(row) !== connection || sessions.state(row) !== SESSION.open) return;
+  if ('count' in present) answer(context, row, id, present);
+  else replies.error(row, id, present.kind, present.message, present.retryAfterMs);
+}
+
+/** A promise where there are other nodes to be asked; it rejects with StoreError. */
+export function presenceOf(context: GatewayContext, name: string): Presence | Promise<Presence> {
+  if (context.cluster !== null) return context.cluster.presence(name);
+  const channel = context.channels.find(name);
+  return channel === null ? { count: 0, members: [] } : presenceHere(context, channel.id);
+}
+
+/** On this node. */
+export function presenceHere({ subscriptions, sessions, config }: GatewayContext, channelId: number): Presence {
+  const rows = subscriptions.membersOf(channelId, config.limits.presenceMembers);
+  return { count: subscriptions.countOfChannel(channelId), members: rows.map((row) => sessions.userName(row)) };
 }

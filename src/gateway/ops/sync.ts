@@ -41,6 +41,7 @@ async function start(context: GatewayContext, row: Row, id: number, cursor: Read
   let failure: unknown = null;
   try {
     record = await keeper.record(row);
+    if (record !== null) await context.ahead?.positions(devicePositions(context, row, record, cursor));
   } catch (error) {
     failure = error;
   }

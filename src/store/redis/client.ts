@@ -16,6 +16,7 @@ export interface RedisClientOptions {
 
 const RETRY_MS_MAX = 1000;
 
+type Command = 'get' | 'set' | 'hset' | 'hdel' | 'hgetall' | 'xrange' | 'info' | 'spublish';
 type Argument = string | number | Buffer;
 
 /** What the stores need of a connection: scripts by name, a few commands, sharded pub/sub. */
@@ -24,6 +25,9 @@ export class RedisClient {
   readonly what: string;
   readonly #options: RedisClientOptions;
   readonly #redis: Redis | Cluster;
+  /** Commands without an answer, and since when nothing has been answered while there were some. */
+  #unanswered = 0;
+  #silentSince = 0;
   #closed = false;
 
   /** Connects in the background; commands wait for it, at most `timeoutMs`. */
@@ -34,6 +38,8 @@ export class RedisClient {
     this.#redis = connect(options, false);
     // Failures are told to those whose commands fail; without a listener they would end the process.
     this.#redis.on('error', () => undefined);
+    // What waited is sent again.
+    this.#redis.on('ready', () => (this.#silentSince = performance.now()));
     for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) this.#redis.defineCommand(name, { numberOfKeys: keys, lua });
   }
 
@@ -54,7 +60,7 @@ export class RedisClient {
   }
 
   /** Runs a command; texts come back as Buffers. Rejects with StoreError. */
-  async command(name: 'get' | 'set' | 'hset' | 'hdel' | 'hgetall' | 'xrange' | 'info', ...args: readonly Argument[]): Promise<unknown> {
+  async command(name: Command, ...args: readonly Argument[]): Promise<unknown> {
     return this.#call(name, args);
   }
 
@@ -65,10 +71,16 @@ export class RedisClient {
 
   /** Rejects with StoreError when Redis cannot be reached, is older than 7 or would drop keys by itself. */
   async check(): Promise<void> {
-    const info = String(await this.command('info', 'server'));
+    const info = String(await this.command('info', 'everything'));
     const version = /redis_version:(\d+)/.exec(info)?.[1];
+    const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1];
     if (version === undefined || Number(version) < 7) {
       throw new StoreError(`${this.what} is version ${version ?? 'unknown'}; 7.0 or newer is needed (sharded pub/sub)`, false);
+    }
+    if (policy !== undefined && policy !== 'noeviction') {
+      throw new StoreError(`${this.what} has maxmemory-policy ${policy}: it would drop messages and sessions by itself`, false, {
+        remedy: 'Set maxmemory-policy noeviction; what is kept is bounded by the options of `store`.',
+      });
     }
   }
 
@@ -82,12 +94,29 @@ export class RedisClient {
     const methods = this.#redis as unknown as Record<string, (...words: readonly Argument[]) => Promise<unknown>>;
     const method = methods[`${name}Buffer`];
     if (method === undefined) throw new StoreError(`there is no command ${name}`, false);
-    return this.#bounded(name, () => method.apply(this.#redis, [...args]));
+    return this.bounded(name, () => this.#counted(method.apply(this.#redis, [...args])));
+  }
+
+  async #counted<T>(answer: Promise<T>): Promise<T> {
+    if (this.#unanswered === 0) this.#silentSince = performance.now();
+    this.#unanswered += 1;
+    try {
+      return await answer;
+    } finally {
+      this.#unanswered -= 1;
+      this.#silentSince = performance.now();
+    }
+  }
+
+  /** Commands wait for longer than they may: more of them would fill memory, and fail as well. Those that wait tell when it is over. */
+  get silent(): boolean {
+    return this.#unanswered > 0 && performance.now() - this.#silentSince > this.#options.timeoutMs;
   }
 
   /** ioredis repeats what was under way when a connection broke, so every script must bear being run twice. */
-  async #bounded(what: string, call: () => Promise<unknown>): Promise<unknown> {
+  async bounded<T>(what: string, call: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new StoreError('the store is closed', false);
+    if (this.silent) throw new StoreError(`${this.what}: ${what}: it does not answer`, true);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const seconds = this.#options.timeoutMs / 1000;
@@ -109,6 +138,8 @@ function connect({ address, timeoutMs }: RedisClientOptions, subscriber: boolean
     // Bounded above, over all repetitions.
     maxRetriesPerRequest: null,
     connectTimeout: Math.min(timeoutMs, 5000),
+    // A connection whose other end is gone without a word is made anew.
+    socketTimeout: timeoutMs * 2,
     retryStrategy: (times) => Math.min(RETRY_MS_MAX, 20 * 2 ** Math.min(times, 10)),
     // A replica that was promoted away from under us answers READONLY: the connection is made anew, to the new master.
     reconnectOnError: (error) => (/^(READONLY|MASTERDOWN)/.test(error.message) ? 2 : false),

@@ -100,7 +100,8 @@ return out
 
 /**
  * The channel's head; makes it where there is none.
- * KEYS 1 head · 2 stream. ARGV 1 epoch for a new channel, empty: do not make it. Returns {epoch, seq, oldest seq} or nil.
+ * KEYS 1 head · 2 stream. ARGV 1 epoch for a new channel, empty: do not make it. Returns {epoch, seq, oldest seq, id of the newest} or
+ * nil.
  */
 const OPEN = `
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
@@ -111,7 +112,17 @@ if not head[1] then
 end
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
 local first = oldest[1] and string.match(oldest[1][1], '^%d+') or string.format('%.0f', tonumber(head[2]) + 1)
-return {head[1], head[2], first}
+local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+return {head[1], head[2], first, newest[1] and newest[1][2][6] or ''}
+`;
+
+/** A new life of the sequence. KEYS 1 head. ARGV 1 the epoch that is over, 2 the next one, 3 least seq. */
+const RENEW = `
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
+if head[1] and head[1] ~= ARGV[1] then return 0 end
+local seq = math.max(tonumber(head[2] or '0'), tonumber(ARGV[3]))
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'seq', string.format('%.0f', seq))
+return 1
 `;
 
 /** Removes messages older than ARGV[1] (server_ts), ARGV[2] at most. KEYS 1 stream. Returns how many went. */
@@ -182,6 +193,7 @@ return 1
 export const SCRIPTS = {
   sluiceAppend: { keys: 4, lua: APPEND },
   sluiceOpen: { keys: 2, lua: OPEN },
+  sluiceRenew: { keys: 1, lua: RENEW },
   sluiceTrim: { keys: 1, lua: TRIM },
   sluiceSessionSwap: { keys: 1, lua: SESSION_SWAP },
   sluiceKeepIf: { keys: 1, lua: KEEP_IF },

@@ -22,6 +22,7 @@ export interface RedisSharedLogOptions {
 }
 
 const TICKS_PER_MS = 4_194_304n; // a Snowflake's bits below the millisecond
+const PULSE_MS = 2000;
 /** Messages looked through for an id behind the first of its millisecond. */
 const ID_SCAN = 4096;
 
@@ -36,6 +37,7 @@ export class RedisSharedLog implements SharedLog {
   readonly #subscriber: Redis | Cluster;
   readonly #keys = new Map<string, ChannelKeys>();
   readonly #listening = new Set<string>();
+  readonly #pulse: NodeJS.Timeout;
   #interrupted = false;
   #closed = false;
 
@@ -43,8 +45,10 @@ export class RedisSharedLog implements SharedLog {
     this.#options = options;
     this.#subscriber = options.redis.subscriber();
     this.#subscriber.on('error', () => undefined);
-    this.#subscriber.on('close', () => (this.#interrupted = true));
+    this.#subscriber.on('close', () => this.#onClose());
     this.#subscriber.on('ready', () => void this.#listenAgain());
+    // Who only listens does not notice that nobody speaks any more.
+    this.#pulse = setInterval(() => void this.#subscriber.ping().catch(() => undefined), PULSE_MS).unref();
     this.#subscriber.on('smessageBuffer', (key: Buffer, message: Buffer) => this.#onMessage(key.toString(), message));
   }
 
@@ -52,8 +56,12 @@ export class RedisSharedLog implements SharedLog {
     const keys = this.#keysOf(channel);
     const answer = await this.#options.redis.script('sluiceOpen', [keys.head, keys.stream], [make ? newEpoch() : '']);
     if (answer === null) return null;
-    const [epoch, seq, oldest] = answer as Buffer[];
-    return { epoch: String(epoch), headSeq: Number(seq), oldestSeq: Number(oldest) };
+    const [epoch, seq, oldest, lastId] = answer as Buffer[];
+    return { epoch: String(epoch), headSeq: Number(seq), oldestSeq: Number(oldest), lastId: String(lastId) };
+  }
+
+  async renew(channel: string, epoch: string, leastSeq: number): Promise<void> {
+    await this.#options.redis.script('sluiceRenew', [this.#keysOf(channel).head], [epoch, newEpoch(), leastSeq]);
   }
 
   async append(channel: string, entries: readonly SharedEntry[], seen: { epoch: string; seq: number } | null): Promise<SharedAppend> {
@@ -104,17 +112,25 @@ export class RedisSharedLog implements SharedLog {
   }
 
   async seqAfterId(channel: string, msgId: string): Promise<number> {
-    const ts = Number(BigInt(msgId) / TICKS_PER_MS) + EPOCH_MS;
+    // Ids of several nodes do not rise along a channel. The position behind a message is asked for by its id and one.
+    const before = String(BigInt(msgId) - 1n);
+    const ts = Number(BigInt(before) / TICKS_PER_MS) + EPOCH_MS;
     // A message's server_ts is not below its id's time, so it is found from there on.
     const start = await this.seqAtTs(channel, ts);
     const entries = await this.#range(channel, `${start}-0`, ID_SCAN);
-    const found = entries.find((entry) => String(entry[1][5]) === msgId);
-    return found === undefined ? start : seqOf(found);
+    const found = entries.find(({ 1: fields }) => String(fields[5]) === msgId || String(fields[5]) === before);
+    if (found === undefined) return this.seqAtTs(channel, Number(BigInt(msgId) / TICKS_PER_MS) + EPOCH_MS);
+    return String(found[1][5]) === before ? seqOf(found) + 1 : seqOf(found);
   }
 
-  listen(channel: string): void {
+  async idAt(channel: string, seq: number): Promise<string> {
+    const [entry] = await this.#range(channel, `${seq}-0`, 1);
+    return entry === undefined || seqOf(entry) !== seq ? '' : String(entry[1][5]);
+  }
+
+  async listen(channel: string): Promise<void> {
     this.#listening.add(channel);
-    this.#subscriber.ssubscribe(this.#keysOf(channel).news).catch(() => undefined);
+    await this.#options.redis.bounded('ssubscribe', () => this.#subscriber.ssubscribe(this.#keysOf(channel).news));
   }
 
   unlisten(channel: string): void {
@@ -130,7 +146,14 @@ export class RedisSharedLog implements SharedLog {
 
   async close(): Promise<void> {
     this.#closed = true;
+    clearInterval(this.#pulse);
     this.#subscriber.disconnect();
+  }
+
+  #onClose(): void {
+    if (this.#interrupted || this.#closed) return;
+    this.#interrupted = true;
+    this.#options.events.onInterrupted();
   }
 
   /** After an interruption: subscribes to everything, and then says that something may have been missed. */
@@ -138,13 +161,13 @@ export class RedisSharedLog implements SharedLog {
     if (!this.#interrupted || this.#closed) return;
     this.#interrupted = false;
     try {
-      for (const channel of this.#listening) await this.#subscriber.ssubscribe(this.#keysOf(channel).news);
+      await Promise.all([...this.#listening].map((channel) => this.#subscriber.ssubscribe(this.#keysOf(channel).news)));
     } catch {
       // Broken again: the next connection begins anew.
       this.#interrupted = true;
       return;
     }
-    if (!this.#closed) this.#options.events.onInterrupted();
+    if (!this.#closed && !this.#interrupted) this.#options.events.onResumed();
   }
 
   async #range(channel: string, from: string, count: number): Promise<readonly Entry[]> {

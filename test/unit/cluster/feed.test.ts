@@ -22,7 +22,7 @@ const brief = (effects: FeedEffect[]): string =>
   effects.map((effect) => ('fromSeq' in effect ? `${effect.kind} ${effect.fromSeq}-${effect.toSeq}` :
     'firstSeq' in effect ? `${effect.kind} ${effect.firstSeq}-${effect.lastSeq}` : effect.kind)).join(', ');
 
-const feedAt = (headSeq: number): ChannelFeed => new ChannelFeed({ epoch: 'e', headSeq, oldestSeq: 1 });
+const feedAt = (headSeq: number): ChannelFeed => new ChannelFeed({ epoch: 'e', headSeq, oldestSeq: 1, lastId: '' });
 
 t.test('news in order are delivered at once, doubles are not', async (t) => {
   const feed = feedAt(5);
@@ -49,9 +49,9 @@ t.test('what news brought while the gap was read is not delivered again', async 
 
 t.test('what is gone is said', async (t) => {
   const feed = feedAt(2);
-  t.equal(brief(feed.onHead({ epoch: 'e', headSeq: 9, oldestSeq: 6 })), 'fetch 3-9');
+  t.equal(brief(feed.onHead(9)), 'fetch 3-9');
   t.equal(brief(feed.onFetched(3, 9, run(6, 9))), 'lost 3-5, deliver 6-9');
-  t.equal(brief(feed.onHead({ epoch: 'e', headSeq: 10, oldestSeq: 11 })), 'fetch 10-10');
+  t.equal(brief(feed.onHead(10)), 'fetch 10-10');
   t.equal(brief(feed.onFetched(10, 10, null)), 'lost 10-10');
 });
 
@@ -70,12 +70,16 @@ t.test('own publishes wait for their news, and are read when these do not come',
 t.test('only the log says that a new life began', async (t) => {
   const feed = feedAt(5);
   t.equal(brief(feed.onNews(news(6, 6, 'f'))), 'check');
-  t.equal(brief(feed.onHead({ epoch: 'f', headSeq: 6, oldestSeq: 1 })), 'epoch');
-  t.equal(feed.epoch, 'f');
-  t.equal(feed.deliveredSeq, 6);
-  t.equal(brief(feed.onNews(news(6, 6, 'e'))), 'check', 'late news of the former life');
-  t.equal(brief(feed.onHead({ epoch: 'f', headSeq: 6, oldestSeq: 1 })), '');
-  t.equal(brief(feed.onNews(news(7, 7, 'f'))), 'deliver 7-7');
+  t.equal(brief(feed.onPublished('f', 7)), 'check');
+  t.equal(feed.deliveredSeq, 5);
+  t.notOk(feed.behind);
+});
+
+t.test('what cannot be taken now is read later', async (t) => {
+  const feed = feedAt(5);
+  t.equal(brief(feed.onSkipped(news(6, 9))), '');
+  t.ok(feed.behind);
+  t.equal(brief(feed.overdue()), 'fetch 6-9');
 });
 
 /** A log of one channel, news that are lost, doubled and late, reads that fail: what is delivered must be 1, 2, 3, … */
@@ -118,7 +122,7 @@ function simulate(seed: number, broken: (effect: FeedEffect) => FeedEffect | nul
     else if (inFlight.length > 0) apply(feed.onNews(inFlight.splice(below(Math.min(3, inFlight.length)), 1)[0] as SharedNews));
   }
   for (let round = 0; round < 400 && (feed.behind || feed.deliveredSeq < head); round++) {
-    apply(feed.onHead({ epoch: 'e', headSeq: head, oldestSeq: 1 }));
+    apply(feed.onHead(head));
     answer();
   }
   const expected = Array.from({ length: head }, (_, i) => i + 1);

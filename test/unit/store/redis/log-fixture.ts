@@ -23,7 +23,11 @@ export function openNode(t: Test, url: string, node: string, options: NodeOption
   const { timeoutMs = 5000, keysMs = 60_000, now = () => Date.now() } = options;
   const client = new RedisClient({ address: parseRedisAddress(url, 'store'), prefix: 't:', timeoutMs });
   const news: SharedNews[] = [];
-  const events = { onNews: (some: SharedNews) => void news.push(some), onInterrupted: () => void (opened.interrupted += 1) };
+  const events = {
+    onNews: (some: SharedNews) => void news.push(some),
+    onInterrupted: () => undefined,
+    onResumed: () => void (opened.interrupted += 1),
+  };
   const log = new RedisSharedLog({ redis: client, events, node, messagesMax: 100_000, keysMs, now });
   const opened: LogNode = { client, log, news, interrupted: 0 };
   t.teardown(async () => {

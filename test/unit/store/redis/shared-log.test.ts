@@ -44,7 +44,8 @@ t.test('messages get dense numbers and whole frames', { skip: noRedis }, async (
     const { id, serverTs, lamport } = results[i]!;
     t.match(header, { op: 'msg', channel: 'room', id, server_seq: i + 1, server_ts: serverTs, lamport, from: 's', client_ts: null });
   }
-  t.same(await log.head('room', true), { epoch, headSeq: 5, oldestSeq: 1 });
+  t.same(await log.head('room', true), { epoch, headSeq: 5, oldestSeq: 1, lastId: results[4]?.id });
+  t.same([await log.idAt('room', 2), await log.idAt('room', 9)], [results[1]?.id, '']);
   t.equal(await log.read('room', 6, 10), null);
 });
 
@@ -90,6 +91,8 @@ t.test('a message is found by its id', { skip: noRedis }, async (t) => {
     sharedEntry('ids', `k${i}`, 'x', { id: id(ms, worker), serverTs: epoch + ms }));
   await log.append('ids', entries, null);
   t.same(await Promise.all(entries.map((entry) => log.seqAfterId('ids', entry.id))), [1, 2, 3, 4]);
+  const behind = entries.map((entry) => String(BigInt(entry.id) + 1n));
+  t.same(await Promise.all(behind.map((each) => log.seqAfterId('ids', each))), [2, 3, 4, 5], 'and the place behind it');
   t.equal(await log.seqAfterId('ids', id(13, 0)), 5);
   t.equal(await log.seqAfterId('ids', id(1, 0)), 1);
 });
@@ -97,8 +100,7 @@ t.test('a message is found by its id', { skip: noRedis }, async (t) => {
 t.test('news reach every node that listens', { skip: noRedis }, async (t) => {
   const [a, b] = [openNode(t, url, 'a'), openNode(t, url, 'b')];
   const names = ['news', 'with {braces} and }ends', '}%7D', 'ünï'];
-  for (const name of names) b.log.listen(name);
-  await eventually('the subscription', () => cli('PUBSUB', 'SHARDCHANNELS').split('\n').length >= names.length);
+  await Promise.all(names.map((name) => b.log.listen(name)));
   for (const name of names) await a.log.append(name, [sharedEntry(name, 'k1', 'one'), sharedEntry(name, 'k2', 'two')], null);
   await eventually('the news', () => b.news.length === names.length);
   const told = b.news.map(({ channel, node, firstSeq, lastSeq }) => [channel, node, firstSeq, lastSeq]);
@@ -127,6 +129,17 @@ t.test('a sequence that was set back goes on above what was seen, in a new epoch
   t.equal(anew.results[0]?.seq, 7, 'also when all is lost');
 });
 
+t.test('a node that sees its numbers on other messages begins a new life, once', { skip: noRedis }, async (t) => {
+  const { log } = openNode(t, url, 'a');
+  const { epoch } = await log.append('again', [sharedEntry('again', 'k', 'x')], null);
+  await log.renew('again', epoch, 7);
+  const next = await log.head('again', false);
+  t.match(next, { headSeq: 7 });
+  t.not(next?.epoch, epoch);
+  await log.renew('again', epoch, 9);
+  t.match(await log.head('again', false), { epoch: next?.epoch, headSeq: 7 }, 'another node did it already');
+});
+
 t.test('messages go by age', { skip: noRedis }, async (t) => {
   const { log } = openNode(t, url, 'a');
   await log.append('old', Array.from({ length: 10 }, (_, i) => sharedEntry('old', `k${i}`, 'x', { serverTs: 1000 + i })), null);
@@ -144,7 +157,7 @@ t.test('trouble', { skip: noRedis }, async (t) => {
     t.teardown(() => server.remove());
     const node = openNode(t, server.url, 'a', { timeoutMs: 400 });
     const { epoch } = await node.log.append('c', [sharedEntry('c', 'k1', 'x')], null);
-    node.log.listen('c');
+    await node.log.listen('c');
     await server.stop();
     await t.rejects(node.log.append('c', [sharedEntry('c', 'k2', 'x')], null), { name: 'StoreError', retryable: true });
     await server.start();

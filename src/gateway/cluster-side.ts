@@ -1,0 +1,202 @@
+/** The parts of a gateway that is one of several nodes: what it has in common with the others, and what it tells them. */
+
+import { randomUUID } from 'node:crypto';
+import { FanOut } from '../cluster/fan-out.js';
+import { Lookups } from '../cluster/lookups.js';
+import { Membership } from '../cluster/membership.js';
+import { Presence } from '../cluster/presence.js';
+import { RemoteRuns } from '../cluster/remote-runs.js';
+import { SharedChannels } from '../cluster/shared-channels.js';
+import { SharedPublisher } from '../cluster/shared-publisher.js';
+import { WorkerNumber } from '../cluster/worker-number.js';
+import type { Config } from '../config.js';
+import type { EnginePort } from '../engine/port.js';
+import type { ChannelRegistry } from '../sequence/channels.js';
+import { LamportClock } from '../sequence/lamport.js';
+import type { NodeState } from '../store/cluster-store.js';
+import type { HotLog } from '../store/hot-log.js';
+import type { SharedStores } from '../store/redis/open.js';
+import type { SharedLog } from '../store/shared-log.js';
+import type { SessionRef } from '../store/session-store.js';
+import { Ahead } from './ahead.js';
+import type { Clock } from './context.js';
+import type { GatewayParts, Hooks } from './parts.js';
+import { moveSubscribers, tellLost } from './renewal.js';
+import { presenceHere } from './ops/presence.js';
+
+export interface ClusterDeps {
+  readonly config: Config;
+  readonly port: EnginePort;
+  readonly clock: Clock;
+  readonly shared: SharedStores;
+}
+
+export interface ClusterStatus {
+  readonly state: NodeState;
+  readonly connections: number;
+  readonly load: number;
+}
+
+const TICK_MS = 250;
+/** Ticks between two looks at who is in which channel. */
+const PRESENCE_TICKS = 2;
+const PRESENCE_LEASE_MS = 30_000;
+const WORKER_LEASE_MS = 60_000;
+
+export class ClusterSide {
+  readonly channels = new SharedChannels();
+  readonly lookups: Lookups;
+  readonly runs: RemoteRuns;
+  readonly #deps: ClusterDeps;
+  readonly #log: SharedLog;
+  readonly #worker: WorkerNumber;
+  readonly #lamport = new LamportClock(0);
+  #membership: Membership | null = null;
+  #presence: Presence | null = null;
+  #parts: GatewayParts | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #ticks = 0;
+
+  constructor(deps: ClusterDeps, nameOf: (channelId: number) => string | null) {
+    const { clock, config, shared } = deps;
+    const monotonic = (): number => clock.monotonic();
+    this.#deps = deps;
+    this.#log = shared.openLog(this.channels);
+    this.lookups = new Lookups(this.#log, monotonic);
+    this.runs = new RemoteRuns({ log: this.#log, nameOf, now: monotonic, after });
+    this.#worker = new WorkerNumber({
+      leases: shared.leases, owner: `${config.node} ${randomUUID()}`, leaseMs: WORKER_LEASE_MS, now: () => clock.now(),
+    });
+  }
+
+  publisher(hooks: Hooks): SharedPublisher {
+    const { config, port, clock } = this.#deps;
+    return new SharedPublisher({
+      port,
+      log: this.#log,
+      channels: this.channels,
+      lamport: this.#lamport,
+      snowflake: () => this.#worker.snowflake,
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      maxInFlight: config.log.publishesInFlight,
+      onResult: hooks.onResult,
+      onCommit: hooks.onCommit,
+    });
+  }
+
+  /** The parts are made; takes a worker number. Rejects with StoreError. */
+  async join(parts: GatewayParts, registry: ChannelRegistry, hotLog: HotLog): Promise<void> {
+    const { port, clock, config, shared } = this.#deps;
+    this.#parts = parts;
+    const fanOut = new FanOut({ port, hotLog, channels: registry, now: () => clock.now(), after, onRoom: () => this.#tick() });
+    this.channels.join({
+      log: this.#log, registry, fanOut, hotLog, memory: port.memory,
+      onLost: (channel, fromSeq, toSeq) => tellLost(parts, channel, fromSeq, toSeq),
+      onRenewed: (former, channel) => moveSubscribers(parts, former, channel),
+      onLamport: (value) => this.#lamport.receive(value, clock.now()),
+    });
+    this.#presence = new Presence({
+      board: shared.board, node: config.node, membersMax: config.limits.presenceMembers, leaseMs: PRESENCE_LEASE_MS,
+      now: () => clock.now(),
+      count: (channelId) => parts.subscriptions.countOfChannel(channelId),
+      local: (channelId) => presenceHere(parts, channelId),
+    });
+    await this.#worker.start();
+  }
+
+  ahead(parts: Pick<GatewayParts, 'source' | 'sessions'>): Ahead {
+    return new Ahead({ channels: this.channels, lookups: this.lookups, source: parts.source, sessions: parts.sessions });
+  }
+
+  /** Everybody who is in the channel, on all nodes. Rejects with StoreError. */
+  presence(name: string): ReturnType<Presence['of']> {
+    return (this.#presence as Presence).of(name, this.channels.findChannel(name)?.id ?? null);
+  }
+
+  /** From here on the others know of this node. Rejects with StoreError. */
+  async start(url: string | null, status: () => ClusterStatus): Promise<void> {
+    const { config, clock, shared } = this.#deps;
+    const { node, region, cluster } = config;
+    await shared.mail.receive(node, (note) => this.#onNote(note));
+    this.#membership = new Membership({
+      directory: shared.directory, node, region, url: url ?? '', leaseMs: cluster.leaseMs, now: () => clock.now(), status,
+    });
+    await this.#membership.start();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  /** State or load has changed. */
+  announce(): void {
+    void this.#membership?.refresh();
+  }
+
+  /** Why clients should not be sent here at the moment; null when nothing stands against it. */
+  get trouble(): string | null {
+    const { shared } = this.#deps;
+    if (!shared.reachable) return `${shared.what} does not answer`;
+    return this.#worker.snowflake === null ? 'this node has no worker number for message ids' : null;
+  }
+
+  get counts(): { readonly nodes: number; readonly gaps: number; readonly renewals: number } {
+    return { nodes: this.#membership?.nodes.length ?? 0, ...this.channels.counts };
+  }
+
+  /** Where the client of this session goes when this node drains; null leaves it its URL. */
+  successor(key: string): string | null {
+    return urlOf(this.#membership?.successor(key) ?? null);
+  }
+
+  /** The node where the client of this user or session belongs, if it is another one; else null. */
+  elsewhere(key: string): string | null {
+    const { config } = this.#deps;
+    const home = config.cluster.sticky ? (this.#membership?.home(key, config.region) ?? null) : null;
+    return home === null || home.node === config.node ? null : urlOf(home);
+  }
+
+  /** Of the fullest of the nodes that could take this one's clients; null when there is none. */
+  get othersLoad(): number | null {
+    const others = this.#membership?.nodes.filter(({ node, state }) => node !== this.#deps.config.node && state === 'serving') ?? [];
+    return others.length === 0 ? null : Math.max(...others.map(({ load }) => load));
+  }
+
+  /** A session that was connected to another node goes on here: that one closes its connection. */
+  taken(owner: string, { id, generation }: SessionRef): void {
+    this.#deps.shared.mail.send(owner, JSON.stringify({ taken: id, generation })).catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.channels.stop();
+    this.runs.stop();
+    await this.#presence?.stop();
+    await this.#membership?.stop();
+    await this.#worker.stop();
+    await this.#log.close();
+  }
+
+  #tick(): void {
+    const { subscriptions } = this.#parts as GatewayParts;
+    this.#ticks += 1;
+    this.channels.tick((channelId) => subscriptions.countOfChannel(channelId) > 0);
+    this.runs.tick();
+    if (this.#ticks % PRESENCE_TICKS === 0) void this.#presence?.tick(this.channels.all());
+  }
+
+  #onNote(note: string): void {
+    try {
+      const { taken, generation } = JSON.parse(note) as { readonly taken?: unknown; readonly generation?: unknown };
+      if (typeof taken === 'string' && typeof generation === 'number') this.#parts?.keeper.lost({ id: taken, generation });
+    } catch {
+      // Of a program that is not ours.
+    }
+  }
+}
+
+function urlOf(node: { readonly url: string } | null): string | null {
+  return node === null || node.url === '' ? null : node.url;
+}
+
+function after(ms: number, run: () => void): void {
+  setTimeout(run, ms);
+}

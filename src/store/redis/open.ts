@@ -1,0 +1,84 @@
+/** All that the nodes of a cluster share, over one Redis. */
+
+import { randomBytes } from 'node:crypto';
+import { StoreError } from '../../errors.js';
+import type { NodeDirectory, NodeMail, PresenceBoard } from '../cluster-store.js';
+import type { SessionStore, WorkerLeases } from '../session-store.js';
+import type { SharedLog, SharedLogEvents } from '../shared-log.js';
+import { parseRedisAddress } from './address.js';
+import { RedisClient } from './client.js';
+import { RedisNodeDirectory, RedisPresenceBoard } from './cluster-store.js';
+import { RedisNodeMail } from './node-mail.js';
+import { RedisSessionStore } from './session-store.js';
+import { RedisSharedLog } from './shared-log.js';
+import { RedisWorkerLeases } from './worker-leases.js';
+
+export interface RedisOptions {
+  readonly redis: string;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+  readonly messages: number;
+  readonly keysMs: number;
+}
+
+export interface SharedStores {
+  /** "Redis at 127.0.0.1:6379" */
+  readonly what: string;
+  readonly sessions: SessionStore;
+  readonly leases: WorkerLeases;
+  readonly directory: NodeDirectory;
+  readonly board: PresenceBoard;
+  readonly mail: NodeMail;
+  /** Signs the resume tokens of all nodes. */
+  readonly secret: Buffer;
+  openLog(events: SharedLogEvents): SharedLog;
+  /** Whether commands are answered at the moment. */
+  readonly reachable: boolean;
+  close(): Promise<void>;
+}
+
+const SECRET_BYTES = 32;
+
+/** Rejects with StoreError when Redis does not answer in `timeoutMs`, or is not fit; with ConfigError for an address that is none. */
+export async function openRedis(options: RedisOptions, node: string): Promise<SharedStores> {
+  const { redis: address, prefix, timeoutMs, messages, keysMs } = options;
+  const redis = new RedisClient({ address: parseRedisAddress(address, 'store.redis'), prefix, timeoutMs });
+  try {
+    await redis.check();
+    const secret = await sharedSecret(redis);
+    const mail = new RedisNodeMail(redis);
+    const logs: SharedLog[] = [];
+    return {
+      what: redis.what, secret, mail,
+      sessions: new RedisSessionStore(redis),
+      leases: new RedisWorkerLeases(redis),
+      directory: new RedisNodeDirectory(redis),
+      board: new RedisPresenceBoard(redis),
+      openLog: (events) => {
+        const log = new RedisSharedLog({ redis, events, node, messagesMax: messages, keysMs, now: () => Date.now() });
+        logs.push(log);
+        return log;
+      },
+      get reachable() {
+        return redis.ready && !redis.silent;
+      },
+      close: async () => {
+        await mail.close();
+        for (const log of logs) await log.close();
+        await redis.close();
+      },
+    };
+  } catch (error) {
+    await redis.close();
+    throw error;
+  }
+}
+
+/** The first node makes it. */
+async function sharedSecret(redis: RedisClient): Promise<Buffer> {
+  const key = `${redis.prefix}secret`;
+  await redis.command('set', key, randomBytes(SECRET_BYTES), 'NX');
+  const secret = (await redis.command('get', key)) as Buffer | null;
+  if (secret?.length !== SECRET_BYTES) throw new StoreError(`${redis.what}: ${key} is no secret of Sluice's`, false);
+  return secret;
+}

@@ -15,7 +15,8 @@ Napi::Value attach_region(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   std::string error;
-  auto region = queue::Region::attach(info[0].As<Napi::String>().Utf8Value(), false, error);
+  const bool writable = info.Length() > 1 && info[1].IsBoolean() && info[1].As<Napi::Boolean>().Value();
+  auto region = queue::Region::attach(info[0].As<Napi::String>().Utf8Value(), writable, error);
   if (!region) {
     Napi::Error::New(env, error).ThrowAsJavaScriptException();
     return env.Undefined();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/block_pool.hpp"
+#include "base/stream_info.hpp"
 
 // The byte-stream interface that stands between what carries connections (kernel sockets in `kernel`, our own stack in
 // `tcp`) and what speaks WebSocket on them (`core`). One driver serves one core; all calls come from that core's thread.
@@ -126,6 +127,8 @@ class StreamDriver {
 
   // False when the stream is gone.
   virtual bool peer_address(StreamId id, PeerAddress& out) const = 0;
+  // On an operator's request. False when the stream is gone or the driver knows nothing.
+  virtual bool inspect(StreamId, StreamInfo&) const { return false; }
 
   virtual const DriverCounters& counters() const noexcept = 0;
   // Bytes of process memory that the driver holds: fixed, and for each open stream.

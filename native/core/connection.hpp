@@ -47,7 +47,9 @@ struct ConnectionRow {
   uint16_t close_code;
   uint16_t reserved;
   uint32_t subscriptions;    // channels of this core's hub that the row is in
-  uint32_t reserved2;
+  uint32_t opened_ds;        // when it was accepted, in units of kOpenedUnitUs
+
+  static constexpr uint64_t kOpenedUnitUs = 100'000;
 
   bool has(ConnectionFlag flag) const noexcept { return (flags & flag) != 0; }
   void set(ConnectionFlag flag) noexcept { flags = static_cast<uint16_t>(flags | flag); }

@@ -11,7 +11,7 @@ using queue::Counter;
 
 Core::Core(queue::Region& region, uint32_t index, const CoreOptions& options)
     : parts_(region, index, options, *this), lifecycle_(parts_), inbox_(parts_, lifecycle_), heartbeat_(parts_, lifecycle_),
-      commands_(parts_, lifecycle_, *this) {
+      commands_(parts_, lifecycle_, *this), inspection_(parts_) {
   parts_.now_us = monotonic_us();
 }
 
@@ -44,6 +44,7 @@ void Core::take_care() {
   lifecycle_.expire();
   inbox_.expire_parked();
   heartbeat_.walk();
+  inspection_.serve();
   if (parts_.now_us >= count_due_us_) publish_counters();
 }
 

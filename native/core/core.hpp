@@ -8,6 +8,7 @@
 #include "core/device_side.hpp"
 #include "core/heartbeat.hpp"
 #include "core/inbox.hpp"
+#include "core/inspection.hpp"
 #include "core/lifecycle.hpp"
 #include "core/parts.hpp"
 
@@ -86,6 +87,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   Inbox inbox_;
   Heartbeat heartbeat_;
   CommandReader commands_;
+  Inspection inspection_;
   std::unique_ptr<StreamDriver> driver_;
   DeviceSide* device_ = nullptr;
   uint64_t care_due_us_ = 0;

@@ -15,6 +15,7 @@ StreamId Lifecycle::accept() {
   ConnectionRow& row = parts_.table[slot];
   row.state = ConnectionState::kHandshake;
   row.received_tick = row.sent_tick = parts_.tick();
+  row.opened_ds = static_cast<uint32_t>(parts_.now_us / ConnectionRow::kOpenedUnitUs);
   handshakes_.push_back({parts_.now_us + parts_.options.upgrade_timeout_ms * 1000ull, slot, row.generation});
   parts_.counters.add(Counter::connections_open);
   return slot;

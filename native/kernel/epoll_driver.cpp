@@ -11,6 +11,7 @@
 
 #include "base/assert.hpp"
 #include "kernel/socket.hpp"
+#include "kernel/socket_info.hpp"
 
 namespace sluice {
 
@@ -358,6 +359,11 @@ void EpollDriver::close(StreamId id, bool reset) { release(id, reset); }
 bool EpollDriver::peer_address(StreamId id, PeerAddress& out) const {
   const Stream& stream = streams_[id];
   return (stream.flags & kOpen) && peer_of(stream.fd, out);
+}
+
+bool EpollDriver::inspect(StreamId id, StreamInfo& out) const {
+  const Stream& stream = streams_[id];
+  return (stream.flags & kOpen) && inspect_socket(stream.fd, out);
 }
 
 }  // namespace sluice

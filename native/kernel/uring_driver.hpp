@@ -46,6 +46,7 @@ class UringDriver final : public KernelDriver {
   void shutdown_send(StreamId id) override;
   void close(StreamId id, bool reset) override;
   bool peer_address(StreamId id, PeerAddress& out) const override;
+  bool inspect(StreamId id, StreamInfo& out) const override;
   uint64_t memory_fixed() const noexcept override;
   uint64_t memory_per_stream() const noexcept override { return sizeof(Stream); }
 

@@ -7,6 +7,7 @@
 
 #include "base/assert.hpp"
 #include "kernel/socket.hpp"
+#include "kernel/socket_info.hpp"
 #include "kernel/uring_driver.hpp"
 
 // The streams of the io_uring driver.
@@ -339,6 +340,11 @@ void UringDriver::close(StreamId id, bool reset) { release(id, reset); }
 bool UringDriver::peer_address(StreamId id, PeerAddress& out) const {
   const Stream& stream = streams_[id];
   return (stream.flags & kOpen) && peer_of(stream.fd, out);
+}
+
+bool UringDriver::inspect(StreamId id, StreamInfo& out) const {
+  const Stream& stream = streams_[id];
+  return (stream.flags & kOpen) && inspect_socket(stream.fd, out);
 }
 
 }  // namespace sluice

@@ -47,6 +47,45 @@ void describe_header(std::vector<LayoutConstant>& out) {
       {"SECTION_KIND", "RECEIVE", kSectionReceive},
       {"SECTION_KIND", "ASSEMBLY", kSectionAssembly},
       {"SECTION_KIND", "ARENA", kSectionArena},
+      {"SECTION_KIND", "INSPECT", kSectionInspect},
+  });
+}
+
+void describe_inspection(std::vector<LayoutConstant>& out) {
+  out.insert(out.end(), {
+      {"INSPECT", "ASKER", offsetof(InspectMailbox, asker)},
+      {"INSPECT", "REQUEST", offsetof(InspectMailbox, request)},
+      {"INSPECT", "ANSWER", offsetof(InspectMailbox, answer)},
+      {"INSPECT", "FROM", offsetof(InspectMailbox, from)},
+      {"INSPECT", "NEXT", offsetof(InspectMailbox, next)},
+      {"INSPECT", "COUNT", offsetof(InspectMailbox, count)},
+      {"INSPECT", "FAMILY", offsetof(InspectMailbox, family)},
+      {"INSPECT", "PORT", offsetof(InspectMailbox, port)},
+      {"INSPECT", "IP", offsetof(InspectMailbox, ip)},
+      {"INSPECT", "RECORDS", offsetof(InspectMailbox, records)},
+      {"INSPECT", "RECORD_BYTES", sizeof(InspectRecord)},
+      {"INSPECT", "MAX_RECORDS", InspectMailbox::kRecords},
+      {"INSPECTED", "SLOT", offsetof(InspectRecord, slot)},
+      {"INSPECTED", "GENERATION", offsetof(InspectRecord, generation)},
+      {"INSPECTED", "STATE", offsetof(InspectRecord, state)},
+      {"INSPECTED", "AGE_MS", offsetof(InspectRecord, age_ms)},
+      {"INSPECTED", "QUEUED", offsetof(InspectRecord, queued)},
+      {"INSPECTED", "SUBSCRIPTIONS", offsetof(InspectRecord, subscriptions)},
+      {"INSPECTED", "PAUSED", offsetof(InspectRecord, paused)},
+      {"INSPECTED", "STREAM", offsetof(InspectRecord, stream)},
+      {"STREAM", "LOCAL_IP", offsetof(StreamInfo, local_ip)},
+      {"STREAM", "REMOTE_IP", offsetof(StreamInfo, remote_ip)},
+      {"STREAM", "LOCAL_PORT", offsetof(StreamInfo, local_port)},
+      {"STREAM", "REMOTE_PORT", offsetof(StreamInfo, remote_port)},
+      {"STREAM", "FAMILY", offsetof(StreamInfo, family)},
+      {"STREAM", "STATE", offsetof(StreamInfo, state)},
+      {"STREAM", "PHASE", offsetof(StreamInfo, phase)},
+      {"STREAM", "FLAGS", offsetof(StreamInfo, flags)},
+      {"STREAM", "SEND_SHIFT", offsetof(StreamInfo, send_shift)},
+      {"STREAM", "RECEIVE_SHIFT", offsetof(StreamInfo, receive_shift)},
+      {"STREAM", "BACKOFF", offsetof(StreamInfo, backoff)},
+      // From here on 32-bit words, in the order of the struct.
+      {"STREAM", "MSS", offsetof(StreamInfo, mss)},
   });
 }
 
@@ -99,6 +138,7 @@ void describe_rings(std::vector<LayoutConstant>& out) {
 std::vector<LayoutConstant> describe_layout() {
   std::vector<LayoutConstant> out;
   describe_header(out);
+  describe_inspection(out);
   describe_rings(out);
 #define SLUICE_COUNTER_DESCRIBE(name) out.push_back({"COUNTERS", #name, static_cast<uint64_t>(Counter::name)});
   SLUICE_COUNTERS(SLUICE_COUNTER_DESCRIBE)

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "queue/counters.hpp"
+#include "queue/inspect.hpp"
 #include "queue/records.hpp"
 #include "queue/ring.hpp"
 
@@ -26,6 +27,7 @@ enum SectionKind : uint32_t {
   kSectionReceive = 6,       // receive blocks
   kSectionAssembly = 7,      // messages that span receive blocks
   kSectionArena = 8,         // the control plane's frames: chunks
+  kSectionInspect = 9,       // an InspectMailbox for each core
 };
 
 struct Section {
@@ -78,7 +80,7 @@ constexpr uint32_t layout_hash() noexcept {
       offsetof(RegionHeader, listen_address), offsetof(RegionHeader, heartbeat_ms),
       sizeof(Section), sizeof(Record), offsetof(Record, generation), offsetof(Record, c), sizeof(RingHeader),
       offsetof(RingHeader, tail), offsetof(RingHeader, consumer_sleeping), kCounterCount, kCounterSlots, kEventNotice,
-      kCommandChannelNote, kSectionArena};
+      kCommandChannelNote, kSectionInspect, sizeof(InspectMailbox), sizeof(InspectRecord), sizeof(StreamInfo)};
   uint32_t hash = 2166136261u;
   for (const uint64_t part : parts) {
     for (unsigned shift = 0; shift < 64; shift += 8) hash = (hash ^ static_cast<uint8_t>(part >> shift)) * 16777619u;

@@ -61,6 +61,7 @@ uint64_t plan(const RegionOptions& options, RegionHeader& header) {
     planner.add(kSectionEventRing, core, sizeof(RingHeader), sizeof(Record), options.event_records);
     planner.add(kSectionCommandRing, core, sizeof(RingHeader), sizeof(Record), options.command_records);
   }
+  planner.add(kSectionInspect, kSharedCore, 0, sizeof(InspectMailbox), options.cores);
   for (uint32_t core = 0; core < options.cores; ++core) {
     planner.add(kSectionCommandData, core, 0, 1, options.command_data_bytes);
     planner.add(kSectionReceive, core, 0, options.receive_block_bytes, options.receive_blocks);
@@ -148,7 +149,7 @@ bool options_valid(const RegionOptions& options, std::string& error) {
   const bool powers = std::has_single_bit(options.event_records) && std::has_single_bit(options.command_records) &&
                       std::has_single_bit(options.receive_block_bytes) && std::has_single_bit(options.assembly_bytes) &&
                       std::has_single_bit(options.command_data_bytes);
-  if (!powers || options.cores == 0 || options.cores * 6 + 1 > kMaxSections) {
+  if (!powers || options.cores == 0 || options.cores * 6 + 2 > kMaxSections) {
     error = "ring, block, command-data and assembly sizes must be powers of two and there must be 1 to 16 cores";
     return false;
   }
@@ -172,7 +173,7 @@ bool complete(const RegionHeader& header) {
       if (!has(kind, core)) return false;
     }
   }
-  return has(kSectionArena, kSharedCore);
+  return has(kSectionArena, kSharedCore) && has(kSectionInspect, kSharedCore);
 }
 
 // An inspector or a successor must not be led outside of the mapping by what another process wrote.

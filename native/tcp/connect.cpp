@@ -19,7 +19,7 @@ namespace sluice::tcp {
 namespace {
 
 constexpr uint32_t kNoThreshold = 1u << 30;
-constexpr uint8_t kQuickAcks = 16;  // a peer in slow start needs each acknowledgement
+constexpr uint8_t kQuickAcks = 15;  // a peer in slow start needs each acknowledgement
 
 uint64_t flow_hash(const SipKey& key, const net::Flow& flow) noexcept {
   uint8_t bytes[36];
@@ -91,7 +91,7 @@ void set_up(Stack& stack, Tcb& row, const Negotiated& agreed, Seq iss, Seq irs, 
   const uint8_t own_shift = agreed.scaled ? shift_for(stack.options.receive_window_max) : 0;
   row.shifts = static_cast<uint8_t>((agreed.scaled ? agreed.send_shift : 0) << 4 | own_shift);
   row.ts_recent = agreed.ts_recent;
-  row.ts_recent_age = static_cast<uint16_t>(stack.now_ms() >> 20);
+  row.ts_recent_age = age_now(stack.now_ms());
   row.ts_offset = timestamp_offset(stack, stack.flow_of(row));
   row.peer_mss = agreed.peer_mss;
   // A segment is sent from one packet; what comes may lie in several, so the MSS that the peer is told is the interface's.
@@ -161,6 +161,7 @@ void syn_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
   if (transfer.backoff >= kAdviceRetries) stack.ip.doubt(row.remote);
   ++transfer.backoff;
   ++stack.counters.retransmits;
+  row.count_retransmit();
   // RFC 3168 §6.1.1.1: without the offer, lest a middlebox drops it for that.
   const bool answer = row.state == State::kSynReceived;
   send_syn(stack, row, static_cast<uint8_t>(wire::kSyn | (answer ? wire::kAck : 0)));

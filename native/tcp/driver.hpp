@@ -36,6 +36,7 @@ class Driver final : public TcpDriver {
   const TcpCounters& tcp_counters() const noexcept override { return stack_.counters; }
   TcpGauges gauges() const noexcept override;
   bool describe(StreamId id, ConnectionInfo& out) const override;
+  bool inspect(StreamId id, StreamInfo& out) const override;
   void audit() const override;
 
   void on_segments(const net::Segment* segments, uint32_t count) override;

@@ -68,8 +68,8 @@ bool passes_paws(Stack& stack, Tcb& row, const Arrival& arrival) noexcept {
   if (!arrival.options.has_timestamp) return false;  // §3.2
   if (!clock_before(arrival.options.timestamp, row.ts_recent)) return true;
   // §5.5: a connection that was idle for 24 days knows nothing of its peer's clock any more.
-  const auto age = static_cast<uint16_t>(static_cast<uint16_t>(stack.now_ms() >> 20) - row.ts_recent_age);
-  return age > 24u * 86'400'000u >> 20;
+  const auto age = static_cast<uint8_t>(age_now(stack.now_ms()) - row.ts_recent_age);
+  return age > 24u * 86'400'000u >> kAgeShift;
 }
 
 // §3.10.7.4, first. The window may be closed: then only what takes no room in it is acceptable, at rcv_nxt.
@@ -122,7 +122,7 @@ void update_ts_recent(Stack& stack, Tcb& row, const Arrival& arrival) noexcept {
     return;
   }
   row.ts_recent = arrival.options.timestamp;
-  row.ts_recent_age = static_cast<uint16_t>(stack.now_ms() >> 20);
+  row.ts_recent_age = age_now(stack.now_ms());
 }
 
 // The checks that come before anything of a segment is used. False: it is dealt with.

@@ -177,6 +177,7 @@ bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet
     stack.driver_counters.bytes_sent += info.bytes;
   } else {
     ++stack.counters.retransmits;
+    row.count_retransmit();
     info.set(kEverRetransmitted);
     if (info.has(kLost) && !info.has(kRetransmitInFlight)) {
       info.set(kRetransmitInFlight);

@@ -40,6 +40,10 @@ enum TcbFlag : uint32_t {
   kAwaitsFree = 1u << 25,      // in the list of rows to be freed
 };
 
+// Of Tcb::ts_recent_age: a byte goes around with the clock of milliseconds, every 49 days.
+inline constexpr uint32_t kAgeShift = 24;
+inline uint8_t age_now(uint32_t now_ms) noexcept { return static_cast<uint8_t>(now_ms >> kAgeShift); }
+
 inline constexpr uint32_t kListed = kInAckList | kInDelayQueue | kInReadList | kInWriteList;
 
 // One synchronized connection (and those on their way there by active or simultaneous open). Two cache lines: the first has what
@@ -52,7 +56,8 @@ struct Tcb {
   uint8_t local;              // index into the stack's own addresses
   State state;
   uint8_t shifts;             // window scales: sending << 4 | receiving
-  uint8_t quick_acks;         // segments still to be acknowledged at once
+  uint8_t quick_acks : 4;     // segments still to be acknowledged at once
+  uint8_t window_log : 4;     // the window is receive_window_initial << window_log
   StreamId stream;
   uint32_t transfer;
   Seq rcv_nxt;
@@ -78,9 +83,9 @@ struct Tcb {
   uint32_t last_send_ms;
   uint32_t w_max;             // CUBIC's, across recoveries
   Seq grow_at;                // when this is received the window grows
-  uint16_t ts_recent_age;     // when ts_recent was set, in units of 2^20 ms
+  uint16_t retransmits;       // segments, since it began; stays at its limit
   uint16_t peer_mss;          // as announced
-  uint8_t window_log;         // the window is receive_window_initial << window_log
+  uint8_t ts_recent_age;      // when ts_recent was set, in units of 2^24 ms
   uint8_t keepalive_sent;
   uint16_t challenge_ms16;    // when the last challenge was sent, in units of 16 ms
   uint32_t free_next;         // in use: the flow's hash
@@ -92,6 +97,9 @@ struct Tcb {
   uint32_t receive_shift() const noexcept { return shifts & 15; }
   uint32_t in_flight() const noexcept { return snd_nxt - snd_una; }
   uint32_t receive_window() const noexcept { return rcv_edge - rcv_nxt; }
+  void count_retransmit() noexcept {
+    if (retransmits != UINT16_MAX) ++retransmits;
+  }
 };
 static_assert(sizeof(Tcb) == 128);
 static_assert(offsetof(Tcb, snd_wl1) == 64, "what data in order needs is in the first cache line");

@@ -1,10 +1,13 @@
 import { RegionReader, type RegionCounters } from '../engine/index.js';
 import { AdminError } from '../errors.js';
 import { parseFlags, textFlag } from './args.js';
+import { statConnections } from './stat-connections.js';
 
 const FLAGS = {
   admin: { type: 'string', help: 'admin address of the gateway, 127.0.0.1:9090 by default' },
   name: { type: 'string', help: 'name of the region, to read it without the admin API' },
+  connections: { type: 'string', help: 'asks for the details of so many connections instead' },
+  peer: { type: 'string', help: 'of these only connections with this remote ADDRESS, :PORT or ADDRESS:PORT' },
   json: { type: 'boolean', help: 'prints JSON' },
 } as const;
 
@@ -14,7 +17,14 @@ export async function stat(argv: readonly string[]): Promise<number> {
   if (parsed === null) return 0;
   const named = parsed.values['name'];
   const stats = typeof named === 'string' ? null : await fetchStats(hostOf(textFlag(parsed.values, 'admin', '127.0.0.1:9090')));
-  const region = RegionReader.attach(typeof named === 'string' ? named : String(stats?.['region_name'])).read();
+  const name = typeof named === 'string' ? named : String(stats?.['region_name']);
+  if (parsed.values['connections'] !== undefined || parsed.values['peer'] !== undefined) {
+    const peer = textFlag(parsed.values, 'peer', '');
+    const count = textFlag(parsed.values, 'connections', '100');
+    process.stdout.write(await statConnections(name, count, peer === '' ? null : peer, parsed.values['json'] === true));
+    return 0;
+  }
+  const region = RegionReader.attach(name).read();
   const memory = memoryByPart(region, stats);
   if (parsed.values['json'] === true) {
     process.stdout.write(`${JSON.stringify({ ...region, memory, gateway: stats }, null, 2)}\n`);

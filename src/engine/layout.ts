@@ -2,7 +2,7 @@
 
 export const LAYOUT = {
   VERSION: 2,
-  HASH: 1525495905,
+  HASH: 4195173348,
   MAX_SECTIONS: 100,
 } as const;
 
@@ -49,6 +49,48 @@ export const SECTION_KIND = {
   RECEIVE: 6,
   ASSEMBLY: 7,
   ARENA: 8,
+  INSPECT: 9,
+} as const;
+
+export const INSPECT = {
+  ASKER: 0,
+  REQUEST: 4,
+  ANSWER: 8,
+  FROM: 12,
+  NEXT: 16,
+  COUNT: 20,
+  FAMILY: 24,
+  PORT: 26,
+  IP: 28,
+  RECORDS: 64,
+  RECORD_BYTES: 136,
+  MAX_RECORDS: 120,
+} as const;
+
+export const INSPECTED = {
+  SLOT: 0,
+  GENERATION: 4,
+  STATE: 8,
+  AGE_MS: 12,
+  QUEUED: 16,
+  SUBSCRIPTIONS: 20,
+  PAUSED: 24,
+  STREAM: 28,
+} as const;
+
+export const STREAM = {
+  LOCAL_IP: 0,
+  REMOTE_IP: 16,
+  LOCAL_PORT: 32,
+  REMOTE_PORT: 34,
+  FAMILY: 36,
+  STATE: 37,
+  PHASE: 38,
+  FLAGS: 39,
+  SEND_SHIFT: 40,
+  RECEIVE_SHIFT: 41,
+  BACKOFF: 42,
+  MSS: 44,
 } as const;
 
 export const RING = {

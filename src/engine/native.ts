@@ -111,7 +111,7 @@ export interface NativeAddon {
    * What it returns gives up waiting.
    */
   attach(name: string, how: AttachMode, answered: (reason: string | null, attachment: NativeAttachment | null) => void): () => void;
-  attachRegion(name: string): ArrayBuffer;
+  attachRegion(name: string, writable: boolean): ArrayBuffer;
   describeLayout(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   probe(): { readonly uring: UringProbe; readonly dpdk: DpdkProbe };
 }

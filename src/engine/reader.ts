@@ -36,7 +36,7 @@ export class RegionReader {
   /** Throws RegionError when there is no such region or this release cannot read it. */
   static attach(name: string): RegionReader {
     try {
-      return new RegionReader(new RegionView(loadNative().attachRegion(name)));
+      return new RegionReader(new RegionView(loadNative().attachRegion(name, false)));
     } catch (error) {
       throw new RegionError(error instanceof Error ? error.message : String(error));
     }

@@ -1,11 +1,11 @@
 import '../support/own-namespace.js';
 
 import { connect, type Socket } from 'node:net';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 
 import { DRIVERS, lacking, startOn } from '../support/drivers.js';
-import { runSluice, startSluice } from '../support/sluice-process.js';
+import { runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
 
 async function open(url: string): Promise<WebSocket> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
@@ -37,6 +37,33 @@ function rawExchange(url: string, bytes: string): Promise<string> {
   });
 }
 
+async function describesConnections(t: Test, server: SluiceProcess): Promise<void> {
+  const first = await open(server.url);
+  const second = await open(server.url);
+  await echoed(second, 'hello');
+  const ports = [first, second].map((socket) => (socket as unknown as { _socket: Socket })._socket.localPort!);
+  const ask = async (...args: readonly string[]): Promise<readonly Record<string, unknown>[]> => {
+    const { out } = await runSluice(['stat', '--name', `${server.child.pid}-0`, '--json', ...args]);
+    return JSON.parse(out) as Record<string, unknown>[];
+  };
+  const all = await ask('--connections', '100');
+  t.ok(ports.every((port) => all.some((each) => String(each['remote']).endsWith(`:${port}`))), 'both are there');
+  const [one, ...others] = await ask('--peer', `:${ports[1]}`);
+  t.equal(others.length, 0, 'one alone by its port');
+  t.match(one, { state: 'ESTABLISHED', websocket: 'open', core: 0, paused: false, lost: 0 });
+  t.equal(new URL(`ws://${String(one?.['local'])}`).port, new URL(server.url).port);
+  for (const field of ['mss', 'cwnd', 'rto_us', 'srtt_us', 'send_window', 'receive_window']) {
+    t.ok(Number(one?.[field]) > 0, `${field} ${String(one?.[field])}`);
+  }
+  t.same(await ask('--peer', '192.0.2.99'), []);
+  const lines = await runSluice(['stat', '--name', `${server.child.pid}-0`, '--connections', '1']);
+  t.match(lines.out, /ESTABLISHED[^]*retransmits:\d+[^]*1 connections/);
+  const wrong = await runSluice(['stat', '--name', `${server.child.pid}-0`, '--connections', 'all']);
+  t.match(wrong.err, /1 to 100000/);
+  first.terminate();
+  second.terminate();
+}
+
 for (const driver of DRIVERS) {
   t.test(`echo on ${driver}`, { skip: lacking(driver) }, async (t) => {
     const server = await startOn(driver, ['echo', '--max-message', '8MiB']);
@@ -55,6 +82,8 @@ for (const driver of DRIVERS) {
       const code = await new Promise((resolve) => socket.once('close', resolve));
       t.equal(code, 3000, 'the close code is answered');
     });
+
+    await t.test('stat describes connections on request', (t) => describesConnections(t, server));
 
     await t.test('a thousand pipelined messages keep their order', async (t) => {
       const socket = await open(server.url);

@@ -95,6 +95,15 @@ class FakeDriver final : public StreamDriver {
     return streams_.count(id) != 0;
   }
 
+  bool inspect(StreamId id, StreamInfo& out) const override {
+    if (streams_.count(id) == 0) return false;
+    out.remote_ip[0] = 192, out.remote_ip[2] = 2, out.remote_ip[3] = 7;
+    out.remote_port = static_cast<uint16_t>(1000 + id);
+    out.family = 4;
+    out.state = StreamState::kEstablished;
+    return true;
+  }
+
   const DriverCounters& counters() const noexcept override { return counters_; }
   uint64_t memory_fixed() const noexcept override { return 0; }
   uint64_t memory_per_stream() const noexcept override { return 0; }

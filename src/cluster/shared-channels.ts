@@ -285,8 +285,11 @@ export class SharedChannels implements SharedLogEvents {
   /** Whether the log still is in this life; where it is not, the channel begins the next one. Rejects with StoreError. */
   async #isSame(life: Life): Promise<boolean> {
     const { log } = this.#own;
+    // What the log must know when it is asked; more may be delivered before it has answered.
+    const { deliveredSeq } = life.feed;
+    const known = this.#newest(life);
     const head = await log.head(life.name, false);
-    if (head !== null && head.epoch === life.feed.epoch && (await this.#agrees(life, head))) {
+    if (head !== null && head.epoch === life.feed.epoch && (await this.#agrees(life, head, deliveredSeq, known))) {
       life.oldestSeq = head.oldestSeq;
       this.#do(life, life.feed.onHead(head.headSeq));
       return true;
@@ -298,9 +301,8 @@ export class SharedChannels implements SharedLogEvents {
   }
 
   /** A sequence that was set back gives out its numbers again: the message that this node knows must still have its own. */
-  async #agrees(life: Life, head: SharedHead): Promise<boolean> {
-    const known = this.#newest(life);
-    if (head.headSeq < life.feed.deliveredSeq) return false;
+  async #agrees(life: Life, head: SharedHead, deliveredSeq: number, known: Life['mark']): Promise<boolean> {
+    if (head.headSeq < deliveredSeq) return false;
     if (life.sure || known.id === '') return true;
     const id = head.headSeq === known.seq ? head.lastId : await this.#own.log.idAt(life.name, known.seq);
     return id === '' || id === known.id;

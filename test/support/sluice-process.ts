@@ -97,8 +97,10 @@ async function waitForReady(child: ChildProcess, out: () => string, err: () => s
 }
 
 /** Runs a command line to its end. */
-export async function runSluice(args: readonly string[], cwd?: string): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000, ...(cwd ? { cwd } : {}) });
+export async function runSluice(
+  args: readonly string[], cwd?: string, timeout = 30_000,
+): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout, ...(cwd ? { cwd } : {}) });
   let out = '';
   let err = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));

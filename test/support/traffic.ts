@@ -1,6 +1,8 @@
 /** Clients of the package that publish and listen all the time, and what they may say of it afterwards. */
 import { WebSocket } from 'ws';
-import { createClient, type Client, type ClientOptions, type Message, type WebSocketConstructor } from '../../src/client/index.js';
+import {
+  createClient, type Client, type ClientOptions, type Incomplete, type Message, type WebSocketConstructor,
+} from '../../src/client/index.js';
 
 export interface TrafficOptions {
   readonly url: (client: number) => string;
@@ -9,23 +11,37 @@ export interface TrafficOptions {
   /** Between two publishes of a client, ms. */
   readonly pauseMs: number;
   readonly client?: Partial<ClientOptions>;
+  /** Begins the names of channels and bodies, so that several of these can run side by side. */
+  readonly name?: string;
+  /** Messages may be lost, where that is told: then only what follows is judged. */
+  readonly lossy?: boolean;
 }
 
 interface Participant {
   readonly client: Client;
   readonly channel: string;
-  readonly heard: Message[];
+  /** In the order in which they came; a message's number is its place. */
+  heard: string[];
+  firstSeq: number;
   readonly acks: Map<string, number>;
   opens: number;
   resumes: number;
 }
 
 const FINISH_MS = 60_000;
+/** Of so many messages the delivery time of one is kept. */
+const SAMPLE = 10;
 
 export class Traffic {
   readonly errors: string[] = [];
   /** Milliseconds from publish to acknowledgement, of all. */
   readonly ackMs: number[] = [];
+  /** When connections were welcomed, ms since the Unix epoch. */
+  readonly openedAt: number[] = [];
+  /** Of some messages: when they came, and how long after they were published. */
+  readonly delivered: { readonly at: number; readonly ms: number }[] = [];
+  /** Messages that were told to be lost. */
+  losses = 0;
   readonly #options: TrafficOptions;
   readonly #participants: Participant[] = [];
   #running = true;
@@ -48,21 +64,23 @@ export class Traffic {
   }
 
   async start(): Promise<void> {
-    const { clients, channels, url } = this.#options;
+    const { clients, channels, url, name = 'room' } = this.#options;
     for (let i = 0; i < clients; i += 1) {
       const client = createClient({
         url: url(i), WebSocket: WebSocket as unknown as WebSocketConstructor, backoffBaseMs: 20, backoffCapMs: 500, ...this.#options.client,
       });
-      const participant: Participant = { client, channel: `room.${i % channels}`, heard: [], acks: new Map(), opens: 0, resumes: 0 };
+      const channel = `${name}.${i % channels}`;
+      const participant: Participant = { client, channel, heard: [], firstSeq: 0, acks: new Map(), opens: 0, resumes: 0 };
       this.#participants.push(participant);
       client.on('open', ({ resumed }) => {
         participant.opens += 1;
+        this.openedAt.push(Date.now());
         if (resumed) participant.resumes += 1;
       });
       client.on('error', (error) => (error.retryable ? undefined : this.errors.push(`client ${i}: ${error.message}`)));
       const subscription = client.subscribe(participant.channel);
-      subscription.on('message', (message) => participant.heard.push(message));
-      subscription.on('incomplete', (loss) => this.errors.push(`client ${i}: incomplete ${JSON.stringify(loss)}`));
+      subscription.on('message', (message) => this.#hear(participant, i, message));
+      subscription.on('incomplete', (loss) => this.#lost(participant, i, loss));
       void client.connect().catch(() => undefined);
     }
     await Promise.all(this.#participants.map(async ({ client, channel }) => (await client.connect(), client.presence(channel))));
@@ -72,16 +90,17 @@ export class Traffic {
   /** Stops publishing, waits until everybody has heard everything, and checks. */
   async finish(): Promise<string[]> {
     this.#running = false;
-    await Promise.all(this.#publishing);
+    await Promise.race([Promise.all(this.#publishing), pause(FINISH_MS)]);
     const deadline = Date.now() + FINISH_MS;
-    while (Date.now() < deadline && this.#participants.some((each) => this.#behind(each))) await pause(20);
+    const last = this.#last();
+    while (Date.now() < deadline && this.#participants.some((each) => this.#behind(each, last))) await pause(20);
     for (const { client } of this.#participants) client.close();
     return [...this.errors, ...this.#problems()].slice(0, 10);
   }
 
   async #publish({ client, channel, acks }: Participant, index: number): Promise<void> {
     for (let n = 0; this.#running; n += 1) {
-      const body = `${index}:${n}`;
+      const body = `${this.#options.name ?? ''}:${index}:${n}`;
       const began = performance.now();
       try {
         const { serverSeq } = await client.publish(channel, body);
@@ -95,29 +114,52 @@ export class Traffic {
     }
   }
 
-  #behind({ channel, heard }: Participant): boolean {
-    const last = Math.max(0, ...this.#participants.filter((other) => other.channel === channel).flatMap(({ acks }) => [...acks.values()]));
-    return (heard.at(-1)?.serverSeq ?? 0) < last;
+  #hear(participant: Participant, index: number, { serverSeq, body, clientTs }: Message): void {
+    const { heard, channel } = participant;
+    if (heard.length === 0) participant.firstSeq = serverSeq;
+    const expected = participant.firstSeq + heard.length;
+    if (serverSeq !== expected) this.errors.push(`client ${index}, ${channel} ${serverSeq} instead of ${expected}`);
+    heard.push(String(body));
+    if (clientTs === null || serverSeq % SAMPLE !== 0) return;
+    const at = Date.now();
+    this.delivered.push({ at, ms: at - clientTs });
+  }
+
+  #lost(participant: Participant, index: number, loss: Incomplete): void {
+    if (this.#options.lossy !== true) this.errors.push(`client ${index}: incomplete ${JSON.stringify(loss)}`);
+    this.losses += 1;
+    // What comes next is judged on its own.
+    participant.heard = [];
+  }
+
+  #behind({ channel, heard, firstSeq }: Participant, last: ReadonlyMap<string, number>): boolean {
+    return firstSeq + heard.length - 1 < (last.get(channel) ?? 0);
+  }
+
+  /** Highest acknowledged number of each channel. */
+  #last(): ReadonlyMap<string, number> {
+    const last = new Map<string, number>();
+    for (const { channel, acks } of this.#participants) {
+      for (const seq of acks.values()) if (seq > (last.get(channel) ?? 0)) last.set(channel, seq);
+    }
+    return last;
   }
 
   #problems(): string[] {
     const problems: string[] = [];
     const order = new Map<string, string>();
-    for (const [index, { channel, heard }] of this.#participants.entries()) {
-      heard.forEach((message, i) => {
-        const before = heard[i - 1];
-        const what = `client ${index}, ${channel} ${message.serverSeq}`;
-        if (before !== undefined && message.serverSeq !== before.serverSeq + 1) problems.push(`${what} after ${before.serverSeq}`);
-        const place = `${channel} ${message.serverSeq}`;
-        const known = order.get(place) ?? String(message.body);
-        if (known !== String(message.body)) problems.push(`${what} is ${String(message.body)} here and ${known} there`);
+    for (const [index, { channel, heard, firstSeq }] of this.#participants.entries()) {
+      heard.forEach((body, i) => {
+        const place = `${channel} ${firstSeq + i}`;
+        const known = order.get(place) ?? body;
+        if (known !== body) problems.push(`client ${index}: ${place} is ${body} here and ${known} there`);
         order.set(place, known);
       });
     }
     const times = new Map<string, number>();
     for (const body of order.values()) times.set(body, (times.get(body) ?? 0) + 1);
     for (const [body, count] of times) if (count !== 1) problems.push(`${body} is there ${count} times`);
-    for (const { channel, acks } of this.#participants) {
+    for (const { channel, acks } of this.#options.lossy === true ? [] : this.#participants) {
       for (const [body, seq] of acks) {
         if (order.get(`${channel} ${seq}`) !== body) problems.push(`acknowledged ${body} is not at ${channel} ${seq}`);
       }

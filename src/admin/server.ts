@@ -19,6 +19,8 @@ export interface AdminOptions {
   readonly port?: number;
   /** Where the gateway listens, "ws://127.0.0.1:9000/v1"; the page uses its port under the host name of its own address. */
   readonly gatewayUrl: string;
+  /** The gateway's address is none of this machine's: the page uses `gatewayUrl` as it is. Default false. */
+  readonly gatewayApart?: boolean;
   /** Bearer token of /api; null or absent takes the one in the data folder, making it when there is none. */
   readonly token?: string | null;
   readonly dataFolder: string;
@@ -107,7 +109,7 @@ export function buildAdmin(backend: AdminBackend, options: AdminOptions): Fastif
   const tokenFile = options.token === undefined || options.token === null ? tokenPath(options.dataFolder) : null;
   addNumbers(server, backend, { metrics, latency, tokenFile });
   addApi(server, backend, bearerCheck(options.token ?? storedToken(options.dataFolder)));
-  addPage(server, options.gatewayUrl, () => backend.stats().node);
+  addPage(server, { url: options.gatewayUrl, apart: options.gatewayApart ?? false }, () => backend.stats().node);
   return server;
 }
 

@@ -31,6 +31,11 @@ export function deviceListen(ips: unknown): string | null {
   return isIP(host) === 6 ? `[${host}]:${DEFAULT_PORT}` : `${host}:${DEFAULT_PORT}`;
 }
 
+/** The address at which clients reach our own stack that listens on `listen`, which may be all of its addresses. */
+export function deviceAddress(ips: readonly string[], listen: string): string {
+  return listen === '0.0.0.0' || listen === '::' ? hostOf(ips[0] ?? listen) : listen;
+}
+
 /** What the engine is given for `driver`; null for drivers on kernel sockets. Throws ConfigError for what does not fit together. */
 export function networkOptions(driver: string, device: DeviceConfig, listen: string): NetworkOptions | null {
   if (driver !== 'dpdk') {

@@ -26,5 +26,6 @@ export async function rehearse(config: Config, url: string, over: () => boolean)
 export async function makeAdmin(config: Config, gatewayUrl: string): Promise<PreparedAdmin> {
   const { host, port } = listenAddress(config.admin);
   const { prepareAdmin } = await import('../admin/index.js');
-  return prepareAdmin({ host, port, gatewayUrl, token: config.adminToken, dataFolder: config.data });
+  const gatewayApart = config.network !== null;
+  return prepareAdmin({ host, port, gatewayUrl, gatewayApart, token: config.adminToken, dataFolder: config.data });
 }

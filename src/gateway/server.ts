@@ -2,6 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 import type { AdminServer, AgentCheck, PreparedAdmin } from '../admin/index.js';
+import { deviceAddress } from '../config/device.js';
 import { formatAddress, listenAddress, type Config, type ListenAddress } from '../config.js';
 import {
   attachEngine, startEngine, type AttachedEngine, type AttachmentEnd, type AttachOptions, type EngineHost, type EngineNotice,
@@ -79,7 +80,8 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   if (attached === null) undo.push(() => host.stop());
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const gateway = await Gateway.create({ config, port: host.port, ...stores, clock, host, ...options });
-  const url = gatewayUrl({ host: host.listening.address, port: host.listening.port });
+  const { address: listening, port } = host.listening;
+  const url = gatewayUrl({ host: config.network === null ? listening : deviceAddress(config.network.ips, listening), port });
   gateway.start();
   if (attached !== null) gateway.adopt(attached.snapshot, attached.pauseMs);
   host.start(gateway);

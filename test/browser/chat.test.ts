@@ -1,8 +1,14 @@
-/** Two pages of the real gateway in a real browser: one order for both, over a gateway that is killed and comes back. */
+/**
+ * Two pages of the real gateway in a real browser: one order for both, over a gateway that is killed and comes back. The first of it
+ * also on our own stack: SLUICE_DRIVERS names the drivers, `all` for every one.
+ */
+import '../support/own-namespace.js';
+
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { addressesSettled, lacking, selectedDrivers, startOn, type Driver } from '../support/drivers.js';
 import { CLI, startSluice } from '../support/sluice-process.js';
 import { Browser, browserMissing, until } from '../support/webdriver.js';
 import type { SluiceProcess } from '../support/sluice-process.js';
@@ -73,9 +79,12 @@ class Page {
   }
 }
 
-interface Rig {
+interface Pages {
   readonly pages: readonly [Page, Page];
   readonly browser: Browser;
+}
+
+interface Rig extends Pages {
   kill(): Promise<void>;
   restart(): Promise<void>;
 }
@@ -88,7 +97,15 @@ async function rig(t: { teardown(callback: () => unknown): void }): Promise<Rig>
   let sluice: SluiceProcess = await serve('127.0.0.1:0', '127.0.0.1:0');
   t.teardown(() => sluice.stop('SIGKILL'));
   const addresses = [new URL(sluice.url).host, new URL(sluice.admin).host] as const;
-  const { admin } = sluice;
+  return {
+    ...(await twoPages(t, sluice.admin)),
+    kill: async () => void (await sluice.stop('SIGKILL')),
+    restart: async () => void (sluice = await serve(...addresses)),
+  };
+}
+
+/** Both connected. */
+async function twoPages(t: { teardown(callback: () => unknown): void }, admin: string): Promise<Pages> {
   const browser = await Browser.start();
   t.teardown(() => browser.close());
   const open = async (name: string, handle: string): Promise<Page> => {
@@ -97,24 +114,23 @@ async function rig(t: { teardown(callback: () => unknown): void }): Promise<Rig>
   };
   const ada = await open('Ada', await browser.window());
   const grace = await open('Grace', await browser.newWindow());
-  const result: Rig = {
-    pages: [ada, grace],
-    browser,
-    kill: async () => void (await sluice.stop('SIGKILL')),
-    restart: async () => void (sluice = await serve(...addresses)),
-  };
+  const result: Pages = { pages: [ada, grace], browser };
   await bothAre(result, (state) => state === 'Connected');
   return result;
 }
 
-function bothAre({ pages }: Rig, condition: (state: string) => boolean): Promise<void> {
-  return until(async () => {
-    for (const page of pages) if (!condition(await page.state())) return false;
-    return true;
-  }, WAIT_MS, 'both pages to change their state');
+async function bothAre({ pages }: Pages, condition: (state: string) => boolean): Promise<void> {
+  try {
+    await until(async () => {
+      for (const page of pages) if (!condition(await page.state())) return false;
+      return true;
+    }, WAIT_MS, 'both pages to change their state');
+  } catch (error) {
+    throw new Error(`${(error as Error).message}: ${await pages[0].state()}; ${await pages[1].state()}`);
+  }
 }
 
-async function bothShow({ pages }: Rig, count: number): Promise<readonly [Row[], Row[]]> {
+async function bothShow({ pages }: Pages, count: number): Promise<readonly [Row[], Row[]]> {
   try {
     await until(async () => {
       for (const page of pages) if ((await page.rows()).length < count || (await page.pending()) > 0) return false;
@@ -149,8 +165,18 @@ function check(t: Pick<typeof import('tap').default, 'same'>, [one, two]: readon
   }
 }
 
-t.test('two pages that send at once show one order', { ...skip, timeout: 150_000 }, async (t) => {
-  const r = await rig(t);
+for (const driver of selectedDrivers(['epoll', 'dpdk on af_xdp'])) {
+  const name = `two pages that send at once show one order (${driver})`;
+  t.test(name, { skip: missing ?? lacking(driver), timeout: 150_000 }, async (t) => sendAtOnce(t, driver));
+}
+
+async function sendAtOnce(t: Test, driver: Driver): Promise<void> {
+  const data = mkdtempSync(join(tmpdir(), 'sluice-browser-test-'));
+  t.teardown(() => rmSync(data, { recursive: true, force: true }));
+  const sluice = await startOn(driver, ['serve', '--admin', '127.0.0.1:0', '--data', data]);
+  t.teardown(() => sluice.stop('SIGKILL'));
+  if (sluice.link !== null) await addressesSettled();
+  const r = await twoPages(t, sluice.admin);
   const at = Date.now() + 1000;
   await r.pages[0].sendMany('ada', EACH, at);
   await r.pages[1].sendMany('grace', EACH, at);
@@ -163,7 +189,7 @@ t.test('two pages that send at once show one order', { ...skip, timeout: 150_000
 
   await r.browser.open((await r.pages[1].run<string>('return location.href')));
   t.same((await bothShow(r, 50))[1].map(({ seq }) => seq).at(-1), 2 * EACH, 'a page that is loaded again has the history');
-});
+}
 
 t.test('a gateway that is killed and restarted loses, doubles and reorders nothing', { ...skip, timeout: 200_000 }, async (t) => {
   const r = await rig(t);

@@ -13,7 +13,9 @@ import { WebSocket as UndiciSocket } from 'undici';
 import { WebSocket } from 'ws';
 
 import { createClient, type WebSocketConstructor } from '../../src/client/index.js';
-import { connectLink, DPDK_DRIVERS, lacking, linkArgs, makeLink, startOn, type DpdkDriver, type Link } from '../support/drivers.js';
+import {
+  connectLink, DPDK_DRIVERS, lacking, linkArgs, makeLink, selectedDrivers, startOn, type DpdkDriver, type Link,
+} from '../support/drivers.js';
 import { FREED_IS_OVERWRITTEN, runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
 
 t.setTimeout(300_000);
@@ -28,7 +30,7 @@ async function output(program: string, args: readonly string[]): Promise<string>
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => (out += String(chunk)));
   child.stderr.on('data', (chunk: Buffer) => (err += String(chunk)));
-  const status = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
   if (status !== 0) throw new Error(`${program} ended with ${status}: ${out}${err}`);
   return out;
 }
@@ -53,7 +55,7 @@ async function stat(server: SluiceProcess): Promise<Record<string, number>> {
   return (JSON.parse(out) as { counters: Record<string, number> }).counters;
 }
 
-for (const driver of DPDK_DRIVERS) {
+for (const driver of selectedDrivers(DPDK_DRIVERS, DPDK_DRIVERS)) {
   t.test(driver, { skip: lacking(driver) }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-dpdk-'));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -63,7 +65,9 @@ for (const driver of DPDK_DRIVERS) {
 }
 
 async function echoTests(t: Test, driver: DpdkDriver, pcap: string): Promise<void> {
-  const link = makeLink(driver);
+  const link = await makeLink(driver);
+  t.teardown(() => link.stop());
+  const plainMs = await plainStartMs();
   const begin = Date.now();
   const server = await startSluice(['echo', ...linkArgs(link, 9000), '--pcap', pcap]);
   t.teardown(() => server.stop('SIGKILL'));
@@ -72,7 +76,7 @@ async function echoTests(t: Test, driver: DpdkDriver, pcap: string): Promise<voi
   const url = `ws://${link.own}:9000/`;
 
   await t.test('it is ready soon and says on what', async (t) => {
-    t.ok(readyMs < READY_WITHIN_MS, `${readyMs} ms`);
+    t.ok(readyMs < READY_WITHIN_MS + 3 * plainMs, `${readyMs} ms (on kernel sockets ${plainMs} ms)`);
     t.match(server.ready, / driver dpdk /);
   });
 
@@ -100,6 +104,15 @@ async function echoTests(t: Test, driver: DpdkDriver, pcap: string): Promise<voi
     t.equal(readFileSync(pcap).readUInt32LE(0), 0xa1b23c4d, 'a capture with nanoseconds');
     t.ok(statSync(pcap).size > BULK_MB * 2e6);
   });
+}
+
+/** What a start takes on this machine, as busy as it is. */
+async function plainStartMs(): Promise<number> {
+  const begin = Date.now();
+  const server = await startSluice(['echo', '--driver', 'epoll', '--listen', '127.0.0.1:0']);
+  const took = Date.now() - begin;
+  await server.stop('SIGKILL');
+  return took;
 }
 
 /** Programs of others, over IPv4 and IPv6. */

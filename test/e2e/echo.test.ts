@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 
-import { DRIVERS, lacking, startOn } from '../support/drivers.js';
+import { lacking, selectedDrivers, startOn } from '../support/drivers.js';
 import { runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
 
 async function open(url: string): Promise<WebSocket> {
@@ -64,7 +64,7 @@ async function describesConnections(t: Test, server: SluiceProcess): Promise<voi
   second.terminate();
 }
 
-for (const driver of DRIVERS) {
+for (const driver of selectedDrivers(['epoll', 'uring', 'dpdk on tap', 'dpdk on virtio-user'])) {
   t.test(`echo on ${driver}`, { skip: lacking(driver) }, async (t) => {
     const server = await startOn(driver, ['echo', '--max-message', '8MiB']);
     t.teardown(() => server.stop('SIGKILL'));

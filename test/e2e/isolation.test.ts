@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { DRIVERS, lacking, startOn, type Driver } from '../support/drivers.js';
+import { lacking, selectedDrivers, startOn, type Driver } from '../support/drivers.js';
 
 const CONNECTIONS = 16;
 
@@ -37,7 +37,7 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-for (const driver of DRIVERS) {
+for (const driver of selectedDrivers(['epoll', 'uring', 'dpdk on af_packet'])) {
   for (const how of ['close', 'terminate'] as const) check(driver, how);
 }
 

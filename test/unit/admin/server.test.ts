@@ -233,6 +233,14 @@ t.test('the page is told the gateway under the name that it was reached by', asy
   }
 });
 
+t.test('the page is told the gateway as it is where its address is not one of this machine', async (t) => {
+  const { server } = setup(t, { gatewayUrl: 'ws://10.9.0.1:9000/v1', gatewayApart: true });
+  const headers = { host: '127.0.0.1:9090' };
+  t.same((await server.inject({ url: '/page-config.json', headers })).json(), { gateway_url: 'ws://10.9.0.1:9000/v1', node: 'n1' });
+  const page = await server.inject({ url: '/', headers });
+  t.match(String(page.headers['content-security-policy']), /connect-src 'self' ws:\/\/10\.9\.0\.1:9000/);
+});
+
 t.test('unknown paths', async (t) => {
   const { server } = setup(t);
   const response = await server.inject('/nothing?token=secret');

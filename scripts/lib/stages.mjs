@@ -91,7 +91,7 @@ export const stages = {
     onRequest: true,
     needs: ['build'],
     lacking: lackingBuild,
-    run: (r) => tapStage(r, 'vm', { width: 1, seconds: 1800 }),
+    run: (r) => tapStage(r, 'vm', { width: 1, seconds: 3000 }),
   },
   bench: { title: 'benchmarks in smoke mode', needs: ['build'], lacking: lackingBuild, run: bench },
 };

@@ -6,12 +6,12 @@ import { WebSocket } from 'ws';
 
 import { createClient, type WebSocketConstructor } from '../../src/client/index.js';
 
-const DEADLINE_MS = 240_000;
+const DEADLINE_MS = 600_000;
 const [url = '', clients = '4', messages = '10000'] = process.argv.slice(2);
 const each = Number(messages) / Number(clients);
 
 async function chat(index: number, got: Map<number, string>): Promise<() => void> {
-  const client = createClient({ url, WebSocket: WebSocket as unknown as WebSocketConstructor });
+  const client = createClient({ url, outboxMessages: each, WebSocket: WebSocket as unknown as WebSocketConstructor });
   await client.connect();
   const room = client.subscribe('room');
   room.on('message', ({ serverSeq, body }) => void got.set(serverSeq, String(body)));

@@ -3,7 +3,7 @@
  * it. Only with `scripts/test --vm`: the disk takes minutes to build.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,9 @@ const NICS = [
   { name: 'vmxnet3 on vfio-pci', device: '0000:00:12.0', driver: 'vfio-pci' },
 ] as const;
 const MESSAGES = 10_000;
-const QEMU = join(projectRoot(), 'vagrant', 'qemu');
+/** The compiled tests stand among links to the project's files, which lead nowhere from within the VM. */
+const ROOT = dirname(realpathSync(join(projectRoot(), 'binding.gyp')));
+const QEMU = join(ROOT, 'vagrant', 'qemu');
 const CHAT = join(dirname(fileURLToPath(import.meta.url)), 'chat-client.js');
 
 const lacking = ['qemu-system-x86_64', 'debootstrap', 'mke2fs', 'ip'].filter((program) => !installed(program));
@@ -78,19 +80,19 @@ t.test('vagrant validates the Vagrantfile', { skip: installed('vagrant') ? false
   const plugin = existsSync('/usr/share/rubygems-integration/all/specifications') &&
     execFileSync('vagrant', ['plugin', 'list'], { encoding: 'utf8' }).includes('vagrant-libvirt');
   const out = execFileSync('vagrant', ['validate', ...(plugin ? [] : ['--ignore-provider'])], {
-    cwd: join(projectRoot(), 'vagrant'), encoding: 'utf8', env: { ...process.env, VAGRANT_DOTFILE_PATH: home },
+    cwd: join(ROOT, 'vagrant'), encoding: 'utf8', env: { ...process.env, VAGRANT_DOTFILE_PATH: home },
   });
   t.match(out, /validated successfully/);
 });
 
-t.test('clients outside the VM chat through each NIC', { skip, timeout: 1_200_000 }, async (t) => {
+t.test('clients outside the VM chat through each NIC', { skip, timeout: 2_700_000 }, async (t) => {
   execFileSync(QEMU, ['build'], { stdio: ['ignore', 'inherit', 'inherit'] });
   const control = mkdtempSync(join(tmpdir(), 'sluice-vm-'));
   const namespace = new Namespace();
   writeFileSync(join(control, 'nics'), NICS.map(({ device, driver }, index) => `${device} ${driver} 10.9.${index + 1}.2/24\n`).join(''));
   writeFileSync(join(control, 'sluice.json'), JSON.stringify({ limits: { publishRate: 0 } }));
-  const env = { SLUICE_VM_CONTROL: control, SLUICE_VM_SECONDS: '1000' };
-  const vm = namespace.spawn(QEMU, ['run', join(projectRoot(), 'vagrant', 'guest', 'serve'), ...namespace.taps], env);
+  const env = { SLUICE_VM_CONTROL: control, SLUICE_VM_SECONDS: '2600' };
+  const vm = namespace.spawn(QEMU, ['run', join(ROOT, 'vagrant', 'guest', 'serve'), ...namespace.taps], env);
   const ended = finished(vm);
   let running = true;
   void ended.then(() => (running = false));
@@ -104,10 +106,10 @@ t.test('clients outside the VM chat through each NIC', { skip, timeout: 1_200_00
 
   for (const [index, { name }] of NICS.entries()) {
     const served = (): boolean => existsSync(join(control, `ready-${index}`)) || existsSync(join(control, `ended-${index}`));
-    await until(`the gateway on ${name}`, () => served() || !running, 180);
+    await until(`the gateway on ${name}`, () => served() || !running, 600);
     const file = join(control, `serve-${index}.log`);
     const log = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
-    if (!t.ok(existsSync(join(control, `ready-${index}`)), `${name}: the gateway is ready`)) t.comment(log());
+    if (!existsSync(join(control, `ready-${index}`))) throw new Error(`${name}: no gateway: ${log()}${running ? '' : (await ended).err}`);
     const chat = await finished(namespace.spawn(process.execPath, [CHAT, `ws://10.9.${index + 1}.2:9000/v1`, '4', String(MESSAGES)]));
     t.equal(chat.code, 0, `${name}: the chat ends well`, { stderr: chat.err, gateway: log() });
     const result = JSON.parse(chat.out || '{}') as { received?: number[]; distinct?: number; highest?: number; sameOrder?: boolean };

@@ -14,6 +14,8 @@ import { textReport } from './report/table.js';
 import { compareCases, connectCase, echoCase, fanoutCase } from './scenarios/cases.js';
 import { idleCase } from './scenarios/idle.js';
 import { runPublish } from './scenarios/publish.js';
+import { bridgeLacking } from './wire/bridge.js';
+import { runGoodput } from './wire/goodput.js';
 import { linkLacking } from './wire/link.js';
 import { runToJson as wireJson } from './wire/results.js';
 import { runWire } from './wire/run.js';
@@ -28,6 +30,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   publish     --connections 64 --depth 64 --channels 16 --subscribers 16 [--rate R]
   c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S]   all of it on one virtio-user link
   echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
+  goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
   compare     the cases above that have a bar, against uWebSockets.js and ws
 
   --rounds N     measurements of each server, 5 by default
@@ -63,6 +66,7 @@ const OPTIONS = {
   quiet: { type: 'boolean' },
   driver: { type: 'string' },
   hold: { type: 'string' },
+  path: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -173,6 +177,21 @@ async function playWire(wire: WireScenario, name: string, argv: readonly string[
   return values.strict === true && result.checks.some((one) => !one.met) ? 1 : 0;
 }
 
+async function playGoodput(values: Values, settings: Settings): Promise<number> {
+  const lacking = bridgeLacking();
+  if (lacking !== null) {
+    if (!settings.smoke) throw new Error(lacking);
+    process.stdout.write(`SKIPPED: bench goodput: ${lacking}\n`);
+    return 0;
+  }
+  const { smoke, quiet, warmupS } = settings;
+  const rounds = numberOf(values, 'rounds', smoke ? 1 : 3);
+  const seconds = numberOf(values, 'duration', smoke ? 0.5 : 4);
+  const filter = typeof values.path === 'string' ? values.path : smoke ? '1% loss sends' : '';
+  process.stdout.write(`${await runGoodput({ rounds, seconds, warmupS, quiet }, filter)}\n`);
+  return 0;
+}
+
 async function run(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   const scenario = positionals[0];
@@ -181,6 +200,7 @@ async function run(argv: readonly string[]): Promise<number> {
     return values.help === true ? 0 : 2;
   }
   const settings = settingsOf(values);
+  if (scenario === 'goodput') return playGoodput(values, settings);
   const wire = wireOf(scenario, values, settings);
   if (wire !== null) return playWire(wire, scenario, argv, values, settings);
   const machine = describeMachine();

@@ -2,7 +2,9 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -131,6 +133,35 @@ int play(nic::Nic& nic, Scenario& scenario, const Options& options) {
   return failure.empty() ? 0 : 1;
 }
 
+// Joins two TAP devices until it is interrupted.
+int bridge(const Options& options) {
+  std::string error;
+  const std::unique_ptr<TapNic> a = TapNic::open(options.bridge_a, error);
+  const std::unique_ptr<TapNic> b = a == nullptr ? nullptr : TapNic::open(options.bridge_b, error);
+  if (b == nullptr) {
+    std::fprintf(stderr, "sluice-wiregen: %s\n", error.c_str());
+    return 1;
+  }
+  // Waits are shorter than the kernel's default slack of 50 µs.
+  prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+  const MonotonicClock clock;
+  Bridge bridge(*a, *b, clock, options.bridge);
+  std::printf("ready %s %s\n", options.bridge_a.c_str(), options.bridge_b.c_str());
+  std::fflush(stdout);
+  pollfd files[2] = {{a->wait_fd(), POLLIN, 0}, {b->wait_fd(), POLLIN, 0}};
+  while (interrupted == 0) {
+    const uint64_t now_ns = clock_ns();
+    if (bridge.turn(now_ns) != 0) continue;
+    const uint64_t due_ns = bridge.due_ns();
+    if (due_ns <= now_ns) continue;
+    const uint64_t left_ns = std::min<uint64_t>(due_ns - now_ns, 100'000'000);
+    const timespec most{0, static_cast<long>(left_ns)};
+    ppoll(files, 2, &most, nullptr);
+  }
+  std::printf("%s\n", bridge.report().c_str());
+  return 0;
+}
+
 // What the clients are played on, and what keeps it open.
 struct Device {
   std::unique_ptr<TapNic> tap;
@@ -159,6 +190,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "sluice-wiregen: %s\n%s", error.c_str(), usage());
     return 2;
   }
+  std::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
+  if (!options.bridge_a.empty()) return bridge(options);
   std::string text;
   if (!read_text(options.scenario, text)) {
     std::fprintf(stderr, "sluice-wiregen: cannot read %s: %s\n", options.scenario.c_str(), std::strerror(errno));
@@ -172,8 +206,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (options.check) return 0;
-  std::signal(SIGPIPE, SIG_IGN);
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
   Device device;
   if (!open_device(options, device, error)) {
     std::fprintf(stderr, "sluice-wiregen: %s\n", error.c_str());

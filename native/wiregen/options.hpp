@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "wiregen/bridge.hpp"
+
 namespace sluice::wiregen {
 
 struct Options {
@@ -12,6 +14,9 @@ struct Options {
   std::string eal;                 // arguments of DPDK's EAL, one string
   std::string port;                // of those that EAL has; empty: the first
   uint32_t packets = 65'536;       // reserved for the DPDK port
+  std::string bridge_a;            // names of the TAP devices that --bridge joins; empty: it plays a scenario
+  std::string bridge_b;
+  BridgeOptions bridge;
   std::vector<int> server_pids;
   double deadline_s = 0;           // 0: none
   uint64_t seed = 0;               // 0: by the clock
@@ -19,6 +24,7 @@ struct Options {
   bool json = false;
   bool quiet = false;
   bool check = false;              // only look whether the scenario can be read
+  std::string mistake;             // in a value that says better itself what is wrong with it
 };
 
 // Returns the mistake, or nothing.

@@ -1,0 +1,119 @@
+/** Two network namespaces with a link between them that has a rate, a delay and faults (sluice-wiregen --bridge). */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
+
+import { ROOT, SLUICE_CLI } from '../lib/paths.js';
+
+const WIREGEN = `${ROOT}build/Release/sluice-wiregen`;
+const READY_WITHIN_MS = 20_000;
+const NETWORK = '10.77.0.0/24';
+const CLIENT_ADDRESS = '10.77.0.1';
+const SERVER_ADDRESS = '10.77.0.2';
+
+export const STACKS = ['linux', 'sluice'] as const;
+export type Stack = (typeof STACKS)[number];
+
+/** Why there can be none here; null where it can. */
+export function bridgeLacking(): string | null {
+  if (process.getuid?.() !== 0) return 'network namespaces take root';
+  const require = createRequire(import.meta.url);
+  const { dpdk } = (require(`${ROOT}build/Release/sluice.node`) as { probe(): { dpdk: { usable: boolean; reason: string } } }).probe();
+  return dpdk.usable ? null : dpdk.reason;
+}
+
+function ip(...args: string[]): void {
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** CUBIC, as our own stack has it, whatever the machine's default is. */
+function linuxAddress(namespace: string, address: string, device: string): void {
+  ip('-n', namespace, 'address', 'add', `${address}/24`, 'dev', device, 'noprefixroute');
+  ip('-n', namespace, 'route', 'add', NETWORK, 'dev', device, 'src', address, 'congctl', 'cubic');
+}
+
+/** Resolves with the line that matches; rejects with what was printed where the program ends before. */
+async function line(child: ChildProcess, pattern: RegExp): Promise<string> {
+  let out = '';
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => fail('took too long'), READY_WITHIN_MS);
+    const fail = (why: string): void => {
+      clearTimeout(timer);
+      reject(new Error(`${child.spawnargs.join(' ')}: ${why}\n${out.slice(-2000)}`));
+    };
+    const onData = (data: Buffer): void => {
+      out += String(data);
+      const found = pattern.exec(out);
+      if (found === null) return;
+      clearTimeout(timer);
+      resolve(found[0]);
+    };
+    child.stdout?.on('data', onData);
+    child.stderr?.on('data', onData);
+    child.once('exit', (code, signal) => fail(`ended with ${signal ?? code}`));
+  });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 3000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** The client's namespace and the server's. In the latter Linux has an address, or our own stack has it and Linux has none. */
+export class BridgedPair {
+  readonly #names = [`sluice-a-${process.pid}`, `sluice-b-${process.pid}`] as const;
+  readonly #made: string[] = [];
+  readonly #children: ChildProcess[] = [];
+
+  /** However the process ends, nothing of this stays. */
+  readonly #onExit = (): void => {
+    for (const child of this.#children) child.kill('SIGKILL');
+    for (const name of this.#made.splice(0)) ip('netns', 'delete', name);
+  };
+
+  async open(faults: string, rate: string, queueBytes: number): Promise<void> {
+    process.once('exit', this.#onExit);
+    for (const name of this.#names) {
+      ip('netns', 'add', name);
+      this.#made.push(name);
+    }
+    const [a, b] = this.#names;
+    const args = ['--bridge', 'wan-a,wan-b', '--rate', rate, '--queue', String(queueBytes), ...(faults === '' ? [] : ['--faults', faults])];
+    await line(this.#spawn(a, WIREGEN, args), /^ready .*$/m);
+    ip('-n', a, 'link', 'set', 'wan-b', 'netns', b);
+    ip('-n', b, 'link', 'set', 'wan-b', 'addrgenmode', 'none');
+    for (const [name, device] of [[a, 'wan-a'], [b, 'wan-b']] as const) ip('-n', name, 'link', 'set', device, 'up');
+    linuxAddress(a, CLIENT_ADDRESS, 'wan-a');
+  }
+
+  /** The echo server; resolves with its URL. */
+  async serve(stack: Stack): Promise<string> {
+    const b = this.#names[1];
+    const own = ['--listen', `${SERVER_ADDRESS}:9000`, '--max-message', '1MiB'];
+    const eal = '--no-huge -m 256 --vdev=net_af_packet0,iface=wan-b';
+    const driver = stack === 'linux' ? ['--driver', 'epoll'] : ['--driver', 'dpdk', '--eal', eal, '--ip', `${SERVER_ADDRESS}/24`];
+    if (stack === 'linux') linuxAddress(b, SERVER_ADDRESS, 'wan-b');
+    const ready = await line(this.#spawn(b, process.execPath, [SLUICE_CLI, 'echo', ...driver, ...own]), /^ready .*$/m);
+    return /ws:\S+/.exec(ready)?.[0] ?? '';
+  }
+
+  /** Runs a program beside the client and resolves with what it prints. */
+  async run(args: readonly string[]): Promise<string> {
+    return line(this.#spawn(this.#names[0], process.execPath, args), /^\{.*\}$/m);
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children.reverse()) await end(child);
+    process.removeListener('exit', this.#onExit);
+    this.#onExit();
+  }
+
+  #spawn(name: string, program: string, args: readonly string[]): ChildProcess {
+    const child = spawn('ip', ['netns', 'exec', name, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#children.push(child);
+    return child;
+  }
+}

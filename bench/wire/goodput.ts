@@ -1,0 +1,90 @@
+/** Goodput through a bad path: our own stack with Linux as its peer, beside Linux with itself on the same path in the same run. */
+import { fileURLToPath } from 'node:url';
+
+import { median } from '../lib/statistics.js';
+import { BridgedPair, STACKS, type Stack } from './bridge.js';
+
+/** What befalls the frames of one direction, or of both. RTT 2 ms unless it says more. */
+const PATHS = [
+  { name: 'no loss', faults: '' },
+  { name: '0.1% loss', faults: 'loss=0.1%' },
+  { name: '1% loss', faults: 'loss=1%' },
+  { name: '3% loss', faults: 'loss=3%' },
+  { name: '3% reordered by 2 ms', faults: 'reorder=3%,reorder_by=2ms' },
+  { name: 'RTT 50 ms', faults: '', delay: '25ms' },
+  { name: 'RTT 50 ms, 0.1% loss', faults: 'loss=0.1%', delay: '25ms' },
+] as const;
+
+/** Of the server's data, then of the client's, which is Linux always: the stack under test as the sender, and as the receiver. */
+const DIRECTIONS = [{ name: 'sends', prefix: 'tx.' }, { name: 'receives', prefix: 'rx.' }] as const;
+
+const CLIENT = fileURLToPath(new URL('./goodput-client.js', import.meta.url));
+const DELAY = '1ms';
+const RATE = '200M';
+const QUEUE_BYTES = 512_000;
+
+export interface GoodputOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmupS: number;
+  readonly quiet: boolean;
+}
+
+interface Row {
+  readonly path: string;
+  readonly direction: string;
+  readonly bits: Readonly<Record<Stack, readonly number[]>>;
+}
+
+type Path = (typeof PATHS)[number];
+type Direction = (typeof DIRECTIONS)[number];
+
+function faultsOf(path: Path, { prefix }: Direction, seed: number): string {
+  const one = path.faults === '' ? [] : path.faults.split(',').map((fault) => prefix + fault);
+  const delay = 'delay' in path ? path.delay : DELAY;
+  return [...one, `delay=${delay}`, `seed=${seed}`].join(',');
+}
+
+async function measure(stack: Stack, faults: string, { seconds, warmupS }: GoodputOptions): Promise<number> {
+  const pair = new BridgedPair();
+  try {
+    await pair.open(faults, RATE, QUEUE_BYTES);
+    const url = await pair.serve(stack);
+    return (JSON.parse(await pair.run([CLIENT, url, String(warmupS), String(seconds)])) as { bits: number }).bits;
+  } finally {
+    await pair.close();
+  }
+}
+
+/** The rounds of the two stacks take turns, each pair with the same seed. Only paths and directions whose name holds `filter`. */
+export async function runGoodput(options: GoodputOptions, filter: string): Promise<string> {
+  const rows: Row[] = [];
+  for (const path of PATHS) {
+    for (const direction of DIRECTIONS) {
+      if (path.faults === '' && direction.name === 'receives') continue;
+      if (!`${path.name} ${direction.name}`.includes(filter)) continue;
+      const bits = { linux: [] as number[], sluice: [] as number[] };
+      for (let round = 1; round <= options.rounds; round++) {
+        for (const stack of round % 2 === 1 ? STACKS : [...STACKS].reverse()) {
+          bits[stack].push(await measure(stack, faultsOf(path, direction, round), options));
+        }
+      }
+      const row = { path: path.name, direction: path.faults === '' ? 'both' : direction.name, bits };
+      if (!options.quiet) process.stderr.write(`${line(row)}\n`);
+      rows.push(row);
+    }
+  }
+  return table(rows);
+}
+
+function line({ path, direction, bits }: Row): string {
+  const [linux, sluice] = [median(bits.linux), median(bits.sluice)];
+  const spread = STACKS.map((stack) => bits[stack].map((value) => (value / 1e6).toFixed(0)).join(' '));
+  const cells = [(linux / 1e6).toFixed(1), (sluice / 1e6).toFixed(1), (sluice / linux).toFixed(2), spread.join(' / ')];
+  return `| ${path} | ${direction} | ${cells.join(' | ')} |`;
+}
+
+function table(rows: readonly Row[]): string {
+  const head = '| path | the stack | Linux, Mbit/s | Sluice, Mbit/s | ratio | rounds, Linux / Sluice |\n|---|---|---|---|---|---|';
+  return `${head}\n${rows.map(line).join('\n')}`;
+}

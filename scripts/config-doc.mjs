@@ -10,6 +10,7 @@ const sections = [
   ['Server', '', tables.SERVER_OPTIONS, 'At the top level of `sluice.json`.'],
   ['Limits', 'limits.', tables.LIMIT_OPTIONS, 'Every limit says what happens beyond it.'],
   ['Log', 'log.', tables.LOG_OPTIONS, 'The message log: hot in memory, then on disk.'],
+  ['History', 'history.', tables.HISTORY_OPTIONS, 'The cold tier, for what leaves the log; see [OPERATIONS.md](OPERATIONS.md).'],
   ['Store', 'store.', tables.STORE_OPTIONS, 'What several nodes share; see [OPERATIONS.md](OPERATIONS.md).'],
   ['Cluster', 'cluster.', tables.CLUSTER_OPTIONS, 'How the nodes of one `store.redis` treat their clients together.'],
   ['Sessions', 'session.', tables.SESSION_OPTIONS, 'Resuming and stopping.'],

@@ -6,8 +6,8 @@ import { isLoopback, parseAddress, type ListenAddress } from './config/address.j
 import { deviceListen, networkOptions, type NetworkOptions } from './config/device.js';
 import type { ValueOf } from './config/kinds.js';
 import {
-  AUTH_OPTIONS, CLUSTER_OPTIONS, DRAIN_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS, STORE_OPTIONS,
-  type Option,
+  AUTH_OPTIONS, CLUSTER_OPTIONS, DRAIN_OPTIONS, HISTORY_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS,
+  STORE_OPTIONS, type Option,
 } from './config/options.js';
 import { ConfigError, UsageError } from './errors.js';
 
@@ -21,6 +21,7 @@ export type Limits = Values<typeof LIMIT_OPTIONS>;
 export type LogConfig = Values<typeof LOG_OPTIONS>;
 export type StoreConfig = Values<typeof STORE_OPTIONS>;
 export type ClusterConfig = Values<typeof CLUSTER_OPTIONS>;
+export type HistoryConfig = Values<typeof HISTORY_OPTIONS>;
 export type SessionConfig = Values<typeof SESSION_OPTIONS>;
 export type DrainConfig = Values<typeof DRAIN_OPTIONS>;
 export type AuthKeyConfig = Values<typeof KEY_OPTIONS>;
@@ -32,6 +33,7 @@ export interface Config extends Omit<Values<typeof SERVER_OPTIONS>, 'node'> {
   readonly log: LogConfig;
   readonly store: StoreConfig;
   readonly cluster: ClusterConfig;
+  readonly history: HistoryConfig;
   readonly session: SessionConfig;
   readonly drain: DrainConfig;
   readonly auth: AuthConfig;
@@ -46,15 +48,16 @@ export type RawConfig = Readonly<Record<string, unknown>>;
 
 /** The whole configuration from raw values. Throws ConfigError with the path of the first fault. */
 export function makeConfig(raw: RawConfig = {}): Config {
-  const { limits, log, store, cluster, session, drain, auth, ...given } = raw;
+  const { limits, log, history, store, cluster, session, drain, auth, ...given } = raw;
   const listen = given['driver'] === 'dpdk' && given['listen'] === undefined ? deviceListen(given['ip']) : null;
   const server = listen === null ? given : { ...given, listen };
-  const values = readSection(SERVER_OPTIONS, server, '', ['limits', 'log', 'store', 'cluster', 'session', 'drain', 'auth']);
+  const values = readSection(SERVER_OPTIONS, server, '', ['limits', 'log', 'history', 'store', 'cluster', 'session', 'drain', 'auth']);
   const config = {
     ...values,
     node: values.node ?? nodeName(),
     limits: readSection(LIMIT_OPTIONS, section(limits, 'limits'), 'limits.'),
     log: readSection(LOG_OPTIONS, section(log, 'log'), 'log.'),
+    history: readHistory(section(history, 'history')),
     store: readSection(STORE_OPTIONS, section(store, 'store'), 'store.'),
     cluster: readSection(CLUSTER_OPTIONS, section(cluster, 'cluster'), 'cluster.'),
     session: readSection(SESSION_OPTIONS, section(session, 'session'), 'session.'),
@@ -133,6 +136,15 @@ function readSection<const S extends Section>(options: S, raw: RawConfig, prefix
   return values as Values<S>;
 }
 
+function readHistory(raw: RawConfig): HistoryConfig {
+  const history = readSection(HISTORY_OPTIONS, raw, 'history.');
+  const { store, url, folder } = history;
+  if (store === 'postgres' && url === null) throw new ConfigError('history.url', 'expected the URL of the database, as store is postgres');
+  if (store !== 'postgres' && url !== null) throw new ConfigError('history.url', `is of use only with store postgres, not ${store}`);
+  if (store !== 'lmdb' && folder !== null) throw new ConfigError('history.folder', `is of use only with store lmdb, not ${store}`);
+  return history;
+}
+
 function readAuth(raw: RawConfig): AuthConfig {
   const { keys = [], ...rest } = raw;
   const values = readSection(AUTH_OPTIONS, rest, 'auth.', ['keys']);
@@ -199,7 +211,7 @@ function isObject(value: unknown): value is RawConfig {
 
 /** A value for a message: short, and not what the option keeps secret. */
 function show(value: unknown, name = ''): string {
-  if (/secret|token/i.test(name)) return `another ${typeof value}`;
+  if (/secret|token|url/i.test(name)) return `another ${typeof value}`;
   const shown = JSON.stringify(value) ?? String(value);
   return shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
 }

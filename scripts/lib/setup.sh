@@ -3,7 +3,7 @@
 
 build_packages=(g++ make python3 util-linux)
 test_packages=(clang libclang-rt-14-dev llvm cmake ninja-build ccache catch2 libbenchmark-dev chromium chromium-driver git haproxy
-  libdpdk-dev dpdk-dev pkg-config iproute2 iputils-ping ethtool nftables curl python3-websockets redis-server)
+  libdpdk-dev dpdk-dev pkg-config iproute2 iputils-ping ethtool nftables curl python3-websockets redis-server postgresql)
 vm_packages=(debootstrap e2fsprogs iproute2 qemu-system-x86 vagrant vagrant-libvirt)
 node_least="20.18"
 

@@ -55,8 +55,27 @@ export interface GatewayStats {
   /** Publishes refused or dropped, by reason. */
   readonly drops: Readonly<Record<string, number>>;
   readonly hot_log: { readonly bytes: number; readonly messages: number };
+  /** The cold tier; null where there is none. */
+  readonly history: HistoryStats | null;
   /** Memory by owner: bytes in all and bytes for each connection. */
   readonly memory: readonly { readonly part: string; readonly bytes: number; readonly per_connection: number }[];
+}
+
+export interface HistoryStats {
+  /** Messages moved on to the cold tier. */
+  readonly archived: number;
+  /** Attempts that failed, and whether the last one did. */
+  readonly failures: number;
+  readonly failing: boolean;
+  /** Messages that the cold tier's own retention removed. */
+  readonly removed: number;
+  /** Messages that left the log without having reached the cold tier, because the backlog was full. */
+  readonly dropped: number;
+  readonly backlog_bytes: number;
+  /** Age of the oldest messages that wait. */
+  readonly lag_s: number;
+  /** Reads of clients that the cold tier did not answer. */
+  readonly read_failures: number;
 }
 
 export interface DrainStatus {

@@ -18,6 +18,11 @@ const TOTALS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_drain_released_total', help: 'Clients that a drain let go before their time', of: (s) => s.drain.released },
   { name: 'sluice_drain_forced_total', help: 'Clients that a drain had to close', of: (s) => s.drain.forced },
   { name: 'sluice_takeovers_total', help: 'Times that a control plane took the engine over', of: (s) => counter(s, 'takeovers') },
+  { name: 'sluice_history_archived_total', help: 'Messages moved on to the cold tier', of: (s) => s.history?.archived ?? 0 },
+  { name: 'sluice_history_failures_total', help: 'Attempts to move messages on that failed', of: (s) => s.history?.failures ?? 0 },
+  { name: 'sluice_history_dropped_total', help: 'Messages that never reached the cold tier', of: (s) => s.history?.dropped ?? 0 },
+  { name: 'sluice_history_removed_total', help: 'Messages that its retention removed', of: (s) => s.history?.removed ?? 0 },
+  { name: 'sluice_history_read_failures_total', help: 'Reads that the cold tier did not answer', of: (s) => s.history?.read_failures ?? 0 },
   { name: 'sluice_commits_total', help: 'Group commits of the log', of: (s) => s.commits },
 ];
 
@@ -32,6 +37,8 @@ const LEVELS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_drain_deadline_seconds', help: 'Time until a drain closes who is left', of: (s) => s.drain.deadline_ms / 1000 },
   { name: 'sluice_owner_epoch', help: 'Epoch of the control plane that has the engine', of: (s) => s.owner.epoch },
   { name: 'sluice_uptime_seconds', help: 'Time since the start', of: (s) => s.uptime_s },
+  { name: 'sluice_history_backlog_bytes', help: 'Bytes of the log that wait for the cold tier', of: (s) => s.history?.backlog_bytes ?? 0 },
+  { name: 'sluice_history_lag_seconds', help: 'Age of the oldest messages that wait for it', of: (s) => s.history?.lag_s ?? 0 },
   { name: 'sluice_hot_log_bytes', help: 'Memory held by recent messages', of: (s) => s.hot_log.bytes },
   { name: 'sluice_hot_log_messages', help: 'Recent messages in memory', of: (s) => s.hot_log.messages },
 ];

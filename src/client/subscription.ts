@@ -159,8 +159,9 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
   receiveIncomplete(header: Fields): void {
     if (this.#phase === 'closed' || this.#phase === 'paused') return;
     const loss = { fromSeq: numberOr(header['from_seq'], 0), toSeq: numberOr(header['to_seq'], 0) };
-    if (stringOr(header['reason'], '') !== 'epoch_changed') {
-      if (this.#tracker.expired(loss.toSeq)) this.#report({ ...loss, reason: 'expired' });
+    const reason = stringOr(header['reason'], '');
+    if (reason !== 'epoch_changed') {
+      if (this.#tracker.expired(loss.toSeq)) this.#report({ ...loss, reason: reason === 'unavailable' ? reason : 'expired' });
       return;
     }
     if (!this.#tracker.epochChanged()) return;

@@ -67,8 +67,11 @@ export interface Incomplete {
   readonly channel: string;
   readonly fromSeq: number;
   readonly toSeq: number;
-  /** `unfilled`: the gateway left a gap although it was asked for it repeatedly. */
-  readonly reason: 'expired' | 'epoch_changed' | 'unfilled';
+  /**
+   * `unavailable`: the gateway keeps them, but cannot read them at the moment: history() may have them later. `unfilled`: the gateway left
+   * a gap although it was asked for it repeatedly.
+   */
+  readonly reason: 'expired' | 'epoch_changed' | 'unavailable' | 'unfilled';
 }
 
 export interface DrainNotice {

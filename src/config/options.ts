@@ -96,6 +96,26 @@ export const LOG_OPTIONS = {
   ephemeral: option(list(PATTERN, 1000), [], 'Patterns of channels whose messages are not stored on disk.'),
 } as const;
 
+export const HISTORY_OPTIONS = {
+  store: option(oneOf('none', 'lmdb', 'postgres'), 'none', 'Where messages go before they leave the log: the cold tier.'),
+  folder: option(orNull(text(4096)), null, 'lmdb: its folder; null takes `history` in the data folder.'),
+  mapBytes: option(size(16 * MiB, 16_384 * GiB), 256 * GiB, 'lmdb: largest size on disk.'),
+  url: option(
+    orNull(text(4096, /^postgres(ql)?:\/\/\S+$/, 'a URL "postgres://user@host/database"')), null, 'postgres: the database.',
+  ),
+  table: option(
+    text(63, /^[a-z_][a-z0-9_]*$/, '1 to 63 lower-case letters, digits and underscores'), 'sluice_messages',
+    'postgres: the table, made when it is missing.',
+  ),
+  pool: option(count(1, 64), 4, 'postgres: connections at most.'),
+  timeoutMs: option(duration(100, 10 * MINUTE), 5000, 'How long a read waits for the cold tier; then clients are told `unavailable`.'),
+  retentionMs: option(duration(0, 36_500 * DAY), 0, 'Age after which messages of the cold tier may be dropped; 0 keeps them all.'),
+  retentionMessages: option(count(0, 1_000_000_000), 0, 'Messages of a channel in the cold tier above which the oldest go; 0 keeps all.'),
+  backlogBytes: option(
+    size(0, 16_384 * GiB), 16 * GiB, 'Bytes that the log keeps beyond its own retention while the cold tier does not take them.',
+  ),
+} as const;
+
 export const STORE_OPTIONS = {
   redis: option(
     orNull(text(2048)), null,

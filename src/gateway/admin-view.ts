@@ -1,18 +1,17 @@
 /** The gateway as the admin API sees it. */
 
 import type {
-  AdminBackend, AdminHistoryQuery, AdminMessage, AdminPublishResult, DrainStatus, GatewayStats,
+  AdminBackend, AdminHistoryQuery, AdminPublishResult, DrainStatus, GatewayStats,
 } from '../admin/backend.js';
 import type { RegionCounters } from '../engine/reader.js';
 import { InvalidError, LimitError, TooBigError, type CloseCode } from '../errors.js';
 import type { PublishRequest } from '../sequence/types.js';
 import { STRING_BYTES_MAX } from '../session/strings.js';
 import { isName } from '../session/text.js';
-import { cutRun } from '../sync/history.js';
 import type { DrainRequest } from './draining.js';
 import { failureReply, asSluiceError } from './failure.js';
 import { CHANNEL_BYTES_MAX, readKey, type Position } from './fields.js';
-import { messagesOf } from './frames.js';
+import { readRange } from './frames.js';
 import { HeaderFault } from './header.js';
 import { memoryParts } from './memory.js';
 import { historyRange } from './ops/history.js';
@@ -141,6 +140,7 @@ export class AdminView implements AdminBackend {
       commits: this.#commits,
       drops: { ...drops },
       hot_log: { bytes: hotLog.bytes, messages: hotLog.messages },
+      history: historyStats(this.#parts),
       memory: memoryParts(this.#parts, region.counters),
     };
   }
@@ -171,27 +171,14 @@ export class AdminView implements AdminBackend {
   }
 
   async history(channel: string, query: AdminHistoryQuery): ReturnType<AdminBackend['history']> {
-    const { channels, log, runs, config } = this.#parts;
+    const { channels, config } = this.#parts;
     const max = config.limits.historyMessages;
     if (query.limit < 1 || query.limit > max) throw new LimitError(`limit must be from 1 to ${max}`);
     if (isName(channel, CHANNEL_BYTES_MAX)) await this.#parts.ahead?.channel(channel, false);
     const open = isName(channel, CHANNEL_BYTES_MAX) ? channels.find(channel) : null;
     if (open === null) return { epoch: '', server_seq: 0, messages: [] };
-    const range = historyRange(log, open, { before: seqPosition(query.before), after: seqPosition(query.after), limit: query.limit });
-    const messages: AdminMessage[] = [];
-    let bytes = 0;
-    for (let seq = range.fromSeq; seq <= range.toSeq && messages.length < range.limit && bytes < HISTORY_BYTES_MAX; ) {
-      const found = runs.read(open.id, seq, range.limit - messages.length, HISTORY_BYTES_MAX - bytes);
-      if (found instanceof Promise) {
-        await found;
-        continue;
-      }
-      const run = found === null ? null : cutRun(found, range.toSeq);
-      if (run === null) break;
-      messages.push(...messagesOf(run));
-      bytes += run.frames.length;
-      seq = run.lastSeq + 1;
-    }
+    const asked = { before: seqPosition(query.before), after: seqPosition(query.after), limit: query.limit };
+    const messages = await readRange(this.#parts, open, await historyRange(this.#parts, open, asked), HISTORY_BYTES_MAX);
     return { epoch: open.epoch, server_seq: open.publishedSeq, messages };
   }
 
@@ -205,6 +192,14 @@ export class AdminView implements AdminBackend {
     for (const row of rows) this.#parts.end(row, code as CloseCode, reason);
     return rows.length;
   }
+}
+
+function historyStats({ archiver, cold, clock }: GatewayParts): GatewayStats['history'] {
+  if (archiver === null) return null;
+  const { archived, failures, failing, removed, backlog } = archiver.stats;
+  const { bytes, since, dropped } = backlog;
+  const lag = since === null ? 0 : Math.max(0, clock.now() - since) / 1000;
+  return { archived, failures, failing, removed, dropped, backlog_bytes: bytes, lag_s: lag, read_failures: cold?.failures ?? 0 };
 }
 
 function checkName(field: string, text: string, maxBytes: number): void {

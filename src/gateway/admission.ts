@@ -16,10 +16,11 @@ import { Checks, type Kept } from './checking.js';
 import type { GatewayContext } from './context.js';
 import type { Header } from './header.js';
 import { readHello, type Hello } from './ops/hello.js';
-import { wantedPositions, type DevicePositions } from './restore.js';
+import { settle, wantedPositions, type DevicePositions, type Settled } from './restore.js';
 import { giveBack, welcome } from './welcome.js';
 
 const NO_POSITIONS: DevicePositions = { named: new Map(), synced: new Map(), lastSeen: null };
+const NOTHING_SETTLED: Settled = new Map();
 
 type OnKept = (row: Row, kept: Kept) => void;
 
@@ -80,7 +81,7 @@ export class Admission {
       const waits = this.#checks.waits(row);
       const kept = this.#checks.take(row);
       sessions.setState(row, SESSION.connected);
-      welcome(this.#context, row, identity, NO_POSITIONS, opened);
+      welcome(this.#context, row, identity, NO_POSITIONS, opened, NOTHING_SETTLED);
       if (waits) port.resume(row);
       for (const message of kept) this.#onKept(row, message);
     }
@@ -109,9 +110,11 @@ export class Admission {
       if (!this.#checks.has(check)) return;
       const opened = await this.#open(identity, hello);
       if (this.#context.ahead !== null && opened.do === 'open') await this.#fetch(this.#context.ahead, identity, hello, opened);
+      const settling = this.#settle(hello, opened);
+      const settled = settling instanceof Promise ? await settling : settling;
       if (!this.#checks.finish(check)) return opened.do === 'open' ? giveBack(this.#context, opened) : undefined;
       if (opened.do === 'refuse') return end(row, opened.code, opened.reason);
-      this.#welcome(row, identity, hello, opened);
+      this.#welcome(row, identity, hello, opened, settled);
       for (const kept of check.kept.splice(0)) this.#onKept(row, kept);
     } catch (error) {
       if (this.#checks.finish(check)) this.#refuse(row, error);
@@ -122,10 +125,10 @@ export class Admission {
     }
   }
 
-  #welcome(row: Row, identity: Identity, hello: Hello, opened: Opened): void {
+  #welcome(row: Row, identity: Identity, hello: Hello, opened: Opened, settled: Settled): void {
     const { sessions, port } = this.#context;
     sessions.setState(row, SESSION.connected);
-    welcome(this.#context, row, identity, hello.positions, opened);
+    welcome(this.#context, row, identity, hello.positions, opened, settled);
     port.resume(row);
   }
 
@@ -141,6 +144,12 @@ export class Admission {
       giveBack(this.#context, opened);
       throw error;
     }
+  }
+
+  /** Without a cold tier there is nothing to wait for, not even a turn. */
+  #settle(hello: Hello, opened: Opened | Refusal): Promise<Settled> | Settled {
+    if (opened.do === 'refuse' || this.#context.cold === null) return NOTHING_SETTLED;
+    return settle(this.#context, opened.record.cursors, opened.resumed, hello.positions);
   }
 
   /** Rejects with StoreError, also when the store takes too long: the session that it may still open then is given back. */

@@ -8,8 +8,8 @@ import type { Snapshot, SubscriptionState } from '../engine/snapshot.js';
 import { AttachError, CLOSE } from '../errors.js';
 import type { OpenChannel } from '../sequence/channels.js';
 import { SessionNoteReader } from '../session/session-note.js';
-import { CatchUp } from '../sync/catch-up.js';
 import type { GatewayParts } from './parts.js';
+import { catchUpOf } from './positions.js';
 
 /** Bytes read from the log at once. */
 const READ_BYTES = 1 << 20;
@@ -62,13 +62,13 @@ function adoptRows(parts: GatewayParts, { rows }: Snapshot): void {
 }
 
 function adoptSubscription(parts: GatewayParts, { published }: Snapshot, { row, channelId, nextSeq }: SubscriptionState): boolean {
-  const { channels, subscriptions, replays, source } = parts;
+  const { channels, subscriptions, replays } = parts;
   const channel = channels.byId(channelId);
   if (channel === undefined) return false;
   if (subscriptions.find(row, channelId) >= 0) return true;
   const subscription = subscriptions.add(row, channelId);
   if (nextSeq < 0) subscriptions.setLiveFrom(subscription, (published.get(channelId) ?? 0) + 1);
-  else replays.add(row, new CatchUp(channel, nextSeq, source), true);
+  else replays.add(row, catchUpOf(parts, channel, nextSeq), true);
   return true;
 }
 

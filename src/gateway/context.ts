@@ -14,7 +14,7 @@ import type { SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
 import type { RunReader } from '../sync/history.js';
 import type { Replays } from '../sync/replays.js';
-import type { ReplaySink, ReplaySource } from '../sync/types.js';
+import type { ColdSource, ReplaySink, ReplaySource } from '../sync/types.js';
 import type { Ahead } from './ahead.js';
 import type { ClusterSide } from './cluster-side.js';
 import type { Header } from './header.js';
@@ -59,6 +59,8 @@ export interface GatewayContext {
   readonly publisher: PublishSink;
   readonly replays: Replays;
   readonly source: ReplaySource;
+  /** Null where there is no cold tier. */
+  readonly cold: ColdSource | null;
   readonly sink: ReplaySink;
   readonly replies: Replies;
   readonly holds: Holds;

@@ -10,7 +10,6 @@ import { CLOSE, type CloseCode, StoreError } from '../errors.js';
 import type { FirstResult } from '../store/types.js';
 import type { PublishRequest } from '../sequence/types.js';
 import { SESSION } from '../session/table.js';
-import { CatchUp } from '../sync/catch-up.js';
 import { catchingUp } from '../sync/delivery.js';
 import { AdminView, type DrainControl, type HostInfo } from './admin-view.js';
 import { Admission } from './admission.js';
@@ -21,6 +20,7 @@ import { Draining, type DrainRequest } from './draining.js';
 import { failureReply } from './failure.js';
 import { clientKey } from './welcome.js';
 import { makeParts, type GatewayDeps, type GatewayParts } from './parts.js';
+import { catchUpOf } from './positions.js';
 import { closeReason } from './replies.js';
 import { Housekeeping } from './housekeeping.js';
 import { LoadMeter } from './load.js';
@@ -134,7 +134,7 @@ export class Gateway implements EngineEvents {
   }
 
   onLagging(row: Row, channelId: number, nextSeq: number): void {
-    const { subscriptions, channels, replays, source } = this.#parts;
+    const { subscriptions, channels, replays } = this.#parts;
     const subscription = subscriptions.find(row, channelId);
     const channel = channels.byId(channelId);
     if (subscription < 0 || channel === undefined) return;
@@ -142,7 +142,7 @@ export class Gateway implements EngineEvents {
     // below it is over. The difference of low words, because that is what the column holds.
     if (((nextSeq >>> 0) - subscriptions.liveFrom(subscription) | 0) < 0) return;
     if (catchingUp(replays, row, channelId) !== undefined) return;
-    replays.add(row, new CatchUp(channel, nextSeq, source), true);
+    replays.add(row, catchUpOf(this.#parts, channel, nextSeq), true);
     this.#admin.countLagging();
   }
 

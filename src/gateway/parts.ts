@@ -15,10 +15,13 @@ import { ResumeTokens } from '../session/resume-token.js';
 import { Subscriptions } from '../session/subscriptions.js';
 import { SessionTable } from '../session/table.js';
 import { SessionWriter } from '../session/writer.js';
+import type { Archiver } from '../store/archiver.js';
+import type { HistoryStore } from '../store/history-store.js';
 import { HotLog } from '../store/hot-log.js';
 import type { SharedStores } from '../store/redis/open.js';
 import type { SessionRef, SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
+import { ColdReader } from '../sync/cold.js';
 import type { RunReader } from '../sync/history.js';
 import { Replays } from '../sync/replays.js';
 import { TieredSource } from '../sync/tiers.js';
@@ -26,6 +29,7 @@ import type { ReplayChannel } from '../sync/types.js';
 import type { Clock, Drops, GatewayContext } from './context.js';
 import { channelNote } from './adopt.js';
 import { ClusterSide } from './cluster-side.js';
+import { failureReply } from './failure.js';
 import { Holds } from './holds.js';
 import { goLive } from './ops/sub.js';
 import { synced } from './ops/sync.js';
@@ -42,6 +46,10 @@ export interface GatewayDeps {
   readonly log: MessageLog | null;
   readonly shared?: SharedStores | null;
   readonly store: SessionStore;
+  /** The cold tier; null where there is none. */
+  readonly history?: HistoryStore | null;
+  /** What moves messages there. */
+  readonly archiver?: Pick<Archiver, 'stats'> | null;
   /** Signs resume tokens. */
   readonly secret: Uint8Array;
   readonly clock: Clock;
@@ -65,6 +73,7 @@ export type Publishing = Pick<Publisher, 'publish' | 'endTurn' | 'close' | 'inFl
 export interface GatewayParts extends GatewayContext {
   readonly publisher: Publishing;
   readonly hotLog: HotLog;
+  readonly archiver: Pick<Archiver, 'stats'> | null;
 }
 
 /** Throws ConfigError for keys that cannot be used, StoreError where the log fails. */
@@ -81,7 +90,8 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     replies,
     goLive: (row, channel) => goLive(parts, row, channel),
     failed: (row) => hooks.end(row, CLOSE.tryAgainLater, 'messages cannot be read'),
-    historyDone: (row, opId, channel, count) => historyDone(parts, row, opId, channel, count),
+    historyDone: (...of) => historyDone(parts, ...of),
+    historyFailed: (...of) => historyFailed(parts, ...of),
     synced: (row, opId, reached) => synced(parts, row, opId, reached),
   });
   const writer = makeWriter(deps, hooks, (ref) => parts.keeper.lost(ref));
@@ -96,6 +106,8 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     opener: makeOpener(deps, writer, cluster),
     subscriptions: new Subscriptions(port.rows),
     rate: new PublishRate(port.rows, config.limits),
+    cold: makeCold(deps),
+    archiver: deps.archiver ?? null,
     replays: new Replays(replayLimits, sink, () => clock.monotonic(), hooks.onReplay),
     publisher: cluster?.publisher(hooks) ?? makePublisher(deps, ownLog(deps), hotLog, channels, hooks),
     drops: noDrops(),
@@ -113,6 +125,11 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
 function ownLog({ log }: GatewayDeps): MessageLog {
   if (log === null) throw new InternalError('a gateway has a log of its own, or a shared one');
   return log;
+}
+
+function makeCold({ history = null, config, clock }: GatewayDeps): ColdReader | null {
+  if (history === null) return null;
+  return new ColdReader({ store: history, timeoutMs: config.history.timeoutMs, now: () => clock.monotonic() });
 }
 
 function makeWriter({ config, store }: GatewayDeps, hooks: Hooks, lost: (ref: SessionRef) => void): SessionWriter {
@@ -165,11 +182,20 @@ function makePublisher(
   });
 }
 
-function historyDone(parts: GatewayContext, row: Row, opId: number, channel: ReplayChannel, count: number): void {
+function historyDone(
+  parts: GatewayContext, row: Row, opId: number, channel: ReplayChannel, count: number, coldOldest: number | null,
+): void {
   const open = parts.channels.open(channel.name);
   const epoch = JSON.stringify(open.epoch);
+  const oldest = Math.min(open.oldestSeq, coldOldest ?? Infinity);
   parts.holds.settle(row, opId);
-  parts.replies.ok(row, opId, `,"count":${count},"server_seq":${open.publishedSeq},"epoch":${epoch},"oldest_seq":${open.oldestSeq}`);
+  parts.replies.ok(row, opId, `,"count":${count},"server_seq":${open.publishedSeq},"epoch":${epoch},"oldest_seq":${oldest}`);
+}
+
+function historyFailed(parts: GatewayContext, row: Row, opId: number, error: unknown): void {
+  const { kind, retryAfterMs } = failureReply(error);
+  parts.holds.settle(row, opId);
+  parts.replies.error(row, opId, kind, 'the history cannot be read at the moment', retryAfterMs);
 }
 
 function noDrops(): Drops {

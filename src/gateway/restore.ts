@@ -3,10 +3,9 @@
 import type { Row } from '../engine/port.js';
 import type { OpenChannel } from '../sequence/channels.js';
 import type { ChannelCursor } from '../store/session-store.js';
-import { CatchUp } from '../sync/catch-up.js';
 import type { GatewayContext } from './context.js';
 import type { Position } from './fields.js';
-import { resolveSince, type Start } from './positions.js';
+import { catchUpOf, resolveSince, type Start } from './positions.js';
 
 /** What `hello` says of how far the device is. */
 export interface DevicePositions {
@@ -24,28 +23,17 @@ export interface Restored {
   readonly told: boolean;
 }
 
+/** By channel. */
+export type Settled = ReadonlyMap<string, { readonly position: Position; readonly start: Start }>;
+
 const NOTHING: readonly Restored[] = [];
+
 interface Wanted {
   readonly position: Position;
   readonly told: boolean;
 }
 
-/** `stored`: the cursors of the session. Only a session that is `resumed` gets its channels without naming them. */
-export function restoredChannels(
-  context: GatewayContext, row: Row, stored: readonly ChannelCursor[], resumed: boolean, device: DevicePositions,
-): readonly Restored[] {
-  if ((!resumed || stored.length === 0) && device.named.size === 0 && device.synced.size === 0) return NOTHING;
-  const restored: Restored[] = [];
-  for (const [name, { position, told }] of wantedPositions(stored, resumed, device)) {
-    if (restored.length >= context.config.limits.channelsPerSession) break;
-    if (!context.sessions.canRead(row, name)) continue;
-    const channel = context.channels.open(name);
-    restored.push({ channel, told, start: resolveSince(context, channel, position) });
-  }
-  return restored;
-}
-
-/** By channel: where the device's delivery is to go on. */
+/** By channel: where the device's delivery is to go on. `stored`: the cursors of the session, which count only where it is `resumed`. */
 export function wantedPositions(stored: readonly ChannelCursor[], resumed: boolean, device: DevicePositions): Map<string, Wanted> {
   const positions = new Map<string, Wanted>();
   for (const [channel, position] of device.synced) positions.set(channel, { position, told: true });
@@ -59,15 +47,52 @@ export function wantedPositions(stored: readonly ChannelCursor[], resumed: boole
   return positions;
 }
 
+/** Positions among messages that have left the log, looked up before the `welcome` that tells where each channel goes on. Never rejects. */
+export async function settle(
+  context: GatewayContext, stored: readonly ChannelCursor[], resumed: boolean, device: DevicePositions,
+): Promise<Settled> {
+  const settled = new Map<string, { position: Position; start: Start }>();
+  if (context.cold === null) return settled;
+  for (const [name, { position }] of wantedPositions(stored, resumed, device)) {
+    if (settled.size >= context.config.limits.channelsPerSession) break;
+    const channel = context.channels.find(name);
+    if (channel === null) continue;
+    const { locate } = resolveSince(context, channel, position);
+    if (locate !== null) settled.set(name, { position, start: { ...(await locate()), locate: null } });
+  }
+  return settled;
+}
+
+export function restoredChannels(
+  context: GatewayContext, row: Row, stored: readonly ChannelCursor[], resumed: boolean, device: DevicePositions, settled: Settled,
+): readonly Restored[] {
+  if ((!resumed || stored.length === 0) && device.named.size === 0 && device.synced.size === 0) return NOTHING;
+  const restored: Restored[] = [];
+  for (const [name, { position, told }] of wantedPositions(stored, resumed, device)) {
+    if (restored.length >= context.config.limits.channelsPerSession) break;
+    if (!context.sessions.canRead(row, name)) continue;
+    const channel = context.channels.open(name);
+    const found = settled.get(name);
+    const start = found !== undefined && samePosition(found.position, position) ? found.start : resolveSince(context, channel, position);
+    restored.push({ channel, told, start });
+  }
+  return restored;
+}
+
+function samePosition(a: Position, b: Position): boolean {
+  if (a.kind === 'seq') return b.kind === 'seq' && a.seq === b.seq && a.epoch === b.epoch;
+  return a.kind === 'ts' ? b.kind === 'ts' && a.ts === b.ts : b.kind === 'id' && a.id === b.id;
+}
+
 /** Subscribes the row to them, from where it stopped. */
 export function restore(context: GatewayContext, row: Row, restored: readonly Restored[]): void {
-  const { port, subscriptions, replays, sink, source } = context;
+  const { port, subscriptions, replays, sink } = context;
   for (const { channel, start, told } of restored) {
     const node = subscriptions.add(row, channel.id);
     subscriptions.setRestoredFrom(node, start.seq);
     if (told) subscriptions.setTold(node);
     if (start.lost !== null) sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
     port.behind(row, channel.id, start.seq);
-    replays.add(row, new CatchUp(channel, start.seq, source), false);
+    replays.add(row, catchUpOf(context, channel, start), false);
   }
 }

@@ -24,6 +24,8 @@ export interface ServerOptions {
   readonly onNotice?: (kind: EngineNotice, core: number, value: number) => void;
   /** The log cannot be written; null: it can again. */
   readonly onStore?: (error: StoreError | null) => void;
+  /** The cold tier does not take messages; null: it does again. */
+  readonly onHistory?: (error: Error | null) => void;
 }
 
 export interface Server {
@@ -69,7 +71,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   if (config.store.redis !== null && options.attach !== undefined) {
     throw new ConfigError('store.redis', 'cannot be used with --attach: leave one of them out');
   }
-  const openStores = prepareStores(config);
+  const openStores = prepareStores(config, options.onHistory);
   // Once it is granted, a former control plane has let go of the data folder.
   const taken = options.attach === undefined ? null : await takeEngine(config, options.attach, options.onPrepared);
   const attached = taken?.engine ?? null;
@@ -83,6 +85,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   const { address: listening, port } = host.listening;
   const url = gatewayUrl({ host: config.network === null ? listening : deviceAddress(config.network.ips, listening), port });
   gateway.start();
+  stores.archiver?.start();
   if (attached !== null) gateway.adopt(attached.snapshot, attached.pauseMs);
   host.start(gateway);
   if (stores.shared !== null) undo.push(() => gateway.stop());

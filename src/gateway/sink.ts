@@ -9,7 +9,8 @@ export interface SinkParts {
   readonly replies: Replies;
   readonly goLive: (row: Row, channel: ReplayChannel) => void;
   readonly failed: (row: Row, error: unknown) => void;
-  readonly historyDone: (row: Row, opId: number, channel: ReplayChannel, count: number) => void;
+  readonly historyDone: ReplaySink['historyDone'];
+  readonly historyFailed: ReplaySink['historyFailed'];
   readonly synced: ReplaySink['synced'];
 }
 
@@ -30,8 +31,12 @@ export class PortSink implements ReplaySink {
     this.#parts.port.sendFramedCopy(row, frames);
   }
 
-  historyDone(row: Row, opId: number, channel: ReplayChannel, count: number): void {
-    this.#parts.historyDone(row, opId, channel, count);
+  historyDone(...of: Parameters<ReplaySink['historyDone']>): void {
+    this.#parts.historyDone(...of);
+  }
+
+  historyFailed(...of: Parameters<ReplaySink['historyFailed']>): void {
+    this.#parts.historyFailed(...of);
   }
 
   synced(...of: Parameters<ReplaySink['synced']>): void {

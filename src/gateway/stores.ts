@@ -1,54 +1,87 @@
-/** Where the messages and the sessions of a server are kept: in its data folder, or with other nodes in Redis. */
+/** Where the messages and the sessions of a server are kept: in its data folder and the cold tier, or with other nodes in Redis. */
 
 import { join } from 'node:path';
 import type { Config } from '../config.js';
+import { Archiver } from '../store/archiver.js';
+import type { HistoryStore } from '../store/history-store.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../store/lmdb-message-log.js';
+import { openHistory } from '../store/open-history.js';
 import { loadSessionSecret } from '../session/secret.js';
 import { SessionLogStore } from '../store/session-log-store.js';
 import type { SharedStores } from '../store/redis/open.js';
 import type { SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
 
-export function logOptions({ data, log }: Config): LmdbMessageLogOptions {
+export function logOptions({ data, log, history }: Config): LmdbMessageLogOptions {
   return {
     folder: join(data, 'log'),
     mapBytes: log.mapBytes,
     maxAgeMs: log.retentionMs === 0 ? null : log.retentionMs,
     maxBytes: log.retentionBytes === 0 ? null : log.retentionBytes,
+    backlogBytes: history.store === 'none' ? null : history.backlogBytes,
   };
 }
+
+/** The cold tier does not take messages; null: it does again. */
+type OnHistory = (error: Error | null) => void;
 
 export interface Stores {
   readonly log: MessageLog | null;
   readonly shared: SharedStores | null;
   readonly store: SessionStore;
+  /** The cold tier, and what fills it; null where there is none. */
+  readonly history: HistoryStore | null;
+  readonly archiver: Archiver | null;
   /** Signs resume tokens. */
   readonly secret: Buffer;
   close(): Promise<void>;
 }
 
 /** What can be found out before an engine is taken is: throws DataFolderError. The function returned rejects with StoreError. */
-export function prepareStores(config: Config): () => Promise<Stores> {
+export function prepareStores(config: Config, onHistory?: OnHistory): () => Promise<Stores> {
   const { redis } = config.store;
   if (redis !== null) return () => openShared(config, redis);
   const secret = loadSessionSecret(config.data);
-  return () => openOwn(config, secret);
+  return () => openOwn(config, secret, onHistory);
 }
 
 async function openShared(config: Config, redis: string): Promise<Stores> {
   // Loaded here: who is alone does without.
   const { openRedis } = await import('../store/redis/open.js');
   const shared = await openRedis({ ...config.store, redis }, config.node);
-  return { log: null, shared, store: shared.sessions, secret: shared.secret, close: () => shared.close() };
+  const { sessions: store, secret } = shared;
+  return { log: null, shared, store, history: null, archiver: null, secret, close: () => shared.close() };
 }
 
-async function openOwn(config: Config, secret: Buffer): Promise<Stores> {
+async function openOwn(config: Config, secret: Buffer, onHistory?: OnHistory): Promise<Stores> {
   const log = new LmdbMessageLog(logOptions(config));
+  let store: SessionLogStore | null = null;
   try {
-    const store = new SessionLogStore({ folder: join(config.data, 'sessions'), expected: config.connections });
-    return { log, shared: null, store, secret, close: async () => void (await Promise.all([store.close(), log.close()])) };
+    store = new SessionLogStore({ folder: join(config.data, 'sessions'), expected: config.connections });
+    const history = openHistory(config);
+    const archiver = history === null ? null : makeArchiver(config, log, history, onHistory);
+    const close = async (): Promise<void> => {
+      // What the cold tier was given last, it is given again after the next start.
+      await archiver?.close();
+      await history?.close();
+      await Promise.all([store?.close(), log.close()]);
+    };
+    return { log, shared: null, store, history, archiver, secret, close };
   } catch (error) {
+    await store?.close();
     await log.close();
     throw error;
   }
+}
+
+function makeArchiver({ history }: Config, log: LmdbMessageLog, store: HistoryStore, onHealth?: OnHistory): Archiver {
+  const { retentionMs, retentionMessages } = history;
+  return new Archiver({
+    log, store,
+    maxAgeMs: retentionMs === 0 ? null : retentionMs,
+    maxMessages: retentionMessages === 0 ? null : retentionMessages,
+    now: () => Date.now(),
+    after: (ms, run) => void setTimeout(run, ms).unref(),
+    ...(onHealth === undefined ? {} : { onHealth }),
+  });
 }

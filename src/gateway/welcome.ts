@@ -12,11 +12,13 @@ import { mergeCursor, type ChannelCursor, type SessionRecord } from '../store/se
 import { encodeSyncCursor, type ChannelPosition } from '../sync/sync-cursor.js';
 import type { GatewayContext } from './context.js';
 import type { Start } from './positions.js';
-import { restore, restoredChannels, type DevicePositions, type Restored } from './restore.js';
+import { restore, restoredChannels, type DevicePositions, type Restored, type Settled } from './restore.js';
 
 const TAKEN_OVER = 'the session goes on over another connection';
 
-export function welcome(context: GatewayContext, row: Row, identity: Identity, positions: DevicePositions, opened: Opened): void {
+export function welcome(
+  context: GatewayContext, row: Row, identity: Identity, positions: DevicePositions, opened: Opened, settled: Settled,
+): void {
   const { sessions, replies, port } = context;
   const { record, words, resumed } = opened;
   const former = resumed ? sessions.findSession(words) : -1;
@@ -26,7 +28,7 @@ export function welcome(context: GatewayContext, row: Row, identity: Identity, p
   const cursors = former < 0 ? record.cursors : takeOver(context, former, record.cursors);
   openRow(context, row, identity, words, record);
   port.admit(row);
-  const restored = restoredChannels(context, row, cursors, resumed, positions);
+  const restored = restoredChannels(context, row, cursors, resumed, positions, settled);
   replies.raw(row, welcomeText(context, opened, cursors, restored));
   restore(context, row, restored);
   keep(context, row, positions, former >= 0 ? cursors : [], restored);

@@ -8,6 +8,8 @@ export interface Channel {
   /** JSON.stringify(name), made once. */
   readonly nameJson: string;
   readonly epoch: string;
+  /** Not in the log: fan-out only, best effort. */
+  readonly ephemeral: boolean;
   /** Highest server_seq given out. */
   sequencedSeq: number;
   /** Highest server_seq that is durable and was handed to fan-out. */

@@ -6,39 +6,45 @@ import { DataFolderError, StoreError } from '../errors.js';
 
 export type Table = Database<Buffer, Buffer>;
 
-export interface LmdbEnvOptions {
+export interface LmdbEnvOptions<Name extends string> {
   readonly folder: string;
+  readonly file: string;
+  /** Of its tables. */
+  readonly names: readonly Name[];
+  /** "message log": for messages to the operator. */
+  readonly what: string;
   /** Address space reserved for the file; lmdb-js remaps when it outgrows this. The file itself grows as it is written. */
   readonly mapBytes: number;
   /** Another process may write it meanwhile. */
   readonly readOnly?: boolean;
 }
 
-const FILE = 'log.mdb';
 /** Of LMDB's meta page, after the page header. */
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
-const TABLE_NAMES: ReadonlySet<string> = new Set(['chunks', 'segments', 'keys', 'filters', 'channels', 'meta']);
 /** LMDB maps files into memory: a page for which there is no block any more would end the process without a word. */
 const MIN_FREE_BYTES = 1 << 18;
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 
+/** What one environment holds. */
+type TablesOf<Name extends string> = Readonly<Record<Name, Table>>;
+
 /**
- * The database file: its tables, and commits that are on stable storage when they resolve (docs/decisions/0003).
+ * A database file: its tables, and commits that are on stable storage when they resolve (docs/decisions/0003).
  * After a failed commit the environment is opened anew before the next one: LMDB stops for good when the failure was in
  * writing its meta page, and lmdb-js then never settles a commit.
  */
-export class LmdbEnv {
+export class LmdbEnv<Name extends string = LogTable> {
   readonly path: string;
-  readonly #options: LmdbEnvOptions;
+  readonly #options: LmdbEnvOptions<Name>;
   #root: RootDatabase<Buffer, Buffer> | null = null;
   #failed = false;
   #closed = false;
-  #tables: Tables | null = null;
+  #tables: TablesOf<Name> | null = null;
 
-  constructor(options: LmdbEnvOptions) {
+  constructor(options: LmdbEnvOptions<Name>) {
     this.#options = options;
-    this.path = join(options.folder, FILE);
+    this.path = join(options.folder, options.file);
     checkMagic(this.path);
     this.#open();
   }
@@ -49,10 +55,10 @@ export class LmdbEnv {
   }
 
   /** Throws StoreError (retryable) while the file cannot be opened again after a failure. */
-  get tables(): Tables {
-    if (this.#tables === null)
-      throw new StoreError(this.#closed ? 'the log is closed' : `${this.path} cannot be opened at the moment`, !this.#closed);
-    return this.#tables;
+  get tables(): TablesOf<Name> {
+    if (this.#tables !== null) return this.#tables;
+    if (this.#closed) throw new StoreError(`the ${this.#options.what} is closed`, false);
+    throw new StoreError(`${this.path} cannot be opened at the moment`, true);
   }
 
   #open(): void {
@@ -70,7 +76,7 @@ export class LmdbEnv {
         ...({ noReadAhead: true } as object),
       });
     } catch (error) {
-      throw new DataFolderError(this.path, `cannot be opened as a message log (${reason(error)})`, { cause: error });
+      throw new DataFolderError(this.path, `cannot be opened as a ${this.#options.what} (${reason(error)})`, { cause: error });
     }
     this.#root = root;
     try {
@@ -78,30 +84,26 @@ export class LmdbEnv {
     } catch (error) {
       void root.close();
       if (error instanceof DataFolderError) throw error;
-      throw new DataFolderError(this.path, `cannot be opened as a message log (${reason(error)})`, { cause: error });
+      throw new DataFolderError(this.path, `cannot be opened as a ${this.#options.what} (${reason(error)})`, { cause: error });
     }
   }
 
-  #openTables(root: RootDatabase<Buffer, Buffer>): Tables {
+  #openTables(root: RootDatabase<Buffer, Buffer>): TablesOf<Name> {
+    const { names } = this.#options;
     // lmdb-js ends the names of tables with a NUL.
-    const foreign = [...root.getKeys()].map((key) => key.toString('latin1').replace('\0', '')).filter((name) => !TABLE_NAMES.has(name));
-    if (foreign.length > 0) throw new DataFolderError(this.path, `belongs to something else: it has a table "${foreign[0]}"`);
-    return {
-      chunks: root.openDB({ name: 'chunks', ...BINARY }) as Table,
-      segments: root.openDB({ name: 'segments', ...BINARY }) as Table,
-      keys: root.openDB({ name: 'keys', ...BINARY }) as Table,
-      filters: root.openDB({ name: 'filters', ...BINARY }) as Table,
-      channels: root.openDB({ name: 'channels', ...BINARY }) as Table,
-      meta: root.openDB({ name: 'meta', ...BINARY }) as Table,
-    };
+    const found = [...root.getKeys()].map((key) => key.toString('latin1').replace('\0', ''));
+    const foreign = found.find((name) => !names.includes(name as Name));
+    if (foreign !== undefined) throw new DataFolderError(this.path, `belongs to something else: it has a table "${foreign}"`);
+    const tables = names.map((name) => [name, root.openDB({ name, ...BINARY }) as Table]);
+    return Object.fromEntries(tables) as TablesOf<Name>;
   }
 
   /**
    * One transaction of everything `write` puts and removes; resolves when it is on stable storage, and rejects with
    * StoreError when nothing of it is. One at a time: the caller awaits it before the next.
    */
-  async commit(write: (tables: Tables) => void): Promise<void> {
-    if (this.#closed) throw new StoreError('the log is closed', false);
+  async commit(write: (tables: TablesOf<Name>) => void): Promise<void> {
+    if (this.#closed) throw new StoreError(`the ${this.#options.what} is closed`, false);
     if (this.#failed) await this.#reopen();
     const tables = this.tables;
     try {
@@ -113,7 +115,7 @@ export class LmdbEnv {
   }
 
   /** Runs on this thread and blocks it until stable: for what must not wait for a turn. */
-  commitSync(write: (tables: Tables) => void): void {
+  commitSync(write: (tables: TablesOf<Name>) => void): void {
     const tables = this.tables;
     if (this.#failed) throw new StoreError(`${this.path} could not be written a moment ago`, true);
     try {
@@ -147,19 +149,18 @@ export class LmdbEnv {
   }
 }
 
-export interface Tables {
-  /** Chunk number -> chunk (log-chunk.ts). */
-  readonly chunks: Table;
-  /** (channel, first seq) -> where the segment is. */
-  readonly segments: Table;
-  /** (run, bucket) -> hashes of duplicate keys and their seqs (key-run.ts). */
-  readonly keys: Table;
-  /** (run, first bucket of a group) -> filters over them. */
-  readonly filters: Table;
-  /** Name -> channel record. */
-  readonly channels: Table;
-  readonly meta: Table;
-}
+/**
+ * Tables of the message log:
+ * - chunks: chunk number -> chunk (log-chunk.ts);
+ * - segments: (channel, first seq) -> where the segment is;
+ * - keys: (run, bucket) -> hashes of duplicate keys and their seqs (key-run.ts);
+ * - filters: (run, first bucket of a group) -> filters over them;
+ * - channels: name -> channel record;
+ * - meta.
+ */
+export const LOG_TABLES = ['chunks', 'segments', 'keys', 'filters', 'channels', 'meta'] as const;
+type LogTable = (typeof LOG_TABLES)[number];
+export type Tables = TablesOf<LogTable>;
 
 /** Not mkdir's own `recursive`: Node 20 tries for ever where a file system that refuses says ENOENT, as /proc does. */
 function makeFolder(folder: string): void {

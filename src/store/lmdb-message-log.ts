@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ArchiveBacklog, ArchiveBatch, ArchiveSource } from './archive-source.js';
 import type { ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from './types.js';
 import { ChannelTable, type ChannelRecord } from './log-channels.js';
 import { FolderLock } from './folder-lock.js';
@@ -8,7 +9,7 @@ import { Journal } from './journal.js';
 import { KeyHash } from './key-hash.js';
 import { KeyRuns } from './key-runs.js';
 import { LogIndex } from './log-index.js';
-import { LmdbEnv } from './lmdb-env.js';
+import { LmdbEnv, LOG_TABLES } from './lmdb-env.js';
 import { idHigh, idLow } from './message-id.js';
 import type { MessageView } from './log-segment.js';
 import { readRun } from './log-read.js';
@@ -22,6 +23,10 @@ export interface LmdbMessageLogOptions {
   readonly maxAgeMs?: number | null;
   /** Bytes of messages; null: no bound. */
   readonly maxBytes?: number | null;
+  /**
+   * Messages are archived (ArchiveSource): what was not yet stays, up to this many bytes beyond the other limits. Null: they are not.
+   */
+  readonly backlogBytes?: number | null;
   /** Messages that are gathered in the journal before they move to the tables: memory while running, and what an opening reads again. */
   readonly tailMessages?: number;
   readonly mapBytes?: number;
@@ -37,18 +42,21 @@ const MAINTENANCE_MS = 1_000;
 const PATIENCE = 2;
 /** Share of maxAgeMs that messages wait in the journal at most before they move to the tables, from where retention removes them. */
 const AGE_SHARE = 1 / 8;
+/** The same in milliseconds, where they are archived from the tables. */
+const ARCHIVE_WAIT_MS = 5_000;
 
 function journalFiles(folder: string): [string, string] {
   return [join(folder, 'journal-0'), join(folder, 'journal-1')];
 }
 
 /** The embedded message log: a journal that makes a commit durable, and tables (one LMDB file) to which its messages move in bulk. */
-export class LmdbMessageLog implements MessageLog {
+export class LmdbMessageLog implements MessageLog, ArchiveSource {
   readonly #lock: FolderLock;
   readonly #env: LmdbEnv;
   readonly #now: () => number;
   readonly #tailMessages: number;
-  readonly #maxAgeMs: number | null;
+  /** Milliseconds after which messages move to the tables. */
+  readonly #tailAgeMs: number;
   readonly #journal: Journal;
   readonly #index: LogIndex;
   readonly #channels: ChannelTable;
@@ -63,20 +71,23 @@ export class LmdbMessageLog implements MessageLog {
   constructor(options: LmdbMessageLogOptions) {
     this.#now = options.now ?? Date.now;
     this.#tailMessages = options.tailMessages ?? 20_000;
-    this.#maxAgeMs = options.maxAgeMs ?? null;
+    const { maxAgeMs = null, backlogBytes = null } = options;
+    this.#tailAgeMs = Math.min((maxAgeMs ?? Infinity) * AGE_SHARE, backlogBytes === null ? Infinity : ARCHIVE_WAIT_MS);
     LmdbEnv.prepare(options.folder);
     this.#lock = new FolderLock(options.folder);
     try {
-      this.#env = new LmdbEnv({ folder: options.folder, mapBytes: options.mapBytes ?? MAP_BYTES });
+      this.#env = new LmdbEnv({
+        folder: options.folder, file: 'log.mdb', names: LOG_TABLES, what: 'message log', mapBytes: options.mapBytes ?? MAP_BYTES,
+      });
       const state = TableWriter.readState(this.#env);
       this.#journal = new Journal(journalFiles(options.folder), state, state.seed);
       const keys = new KeyRuns(this.#env);
       this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);
-      const limits = { maxAgeMs: this.#maxAgeMs, maxBytes: options.maxBytes ?? null };
+      const limits = { maxAgeMs, maxBytes: options.maxBytes ?? null };
       this.#tables = new TableWriter({
-        env: this.#env, journal: this.#journal, index: this.#index, keys, channels: this.#channels, limits, now: this.#now, state,
-        pressed: () => this.#isFull(1 / 2),
+        env: this.#env, journal: this.#journal, index: this.#index, keys, channels: this.#channels, limits, backlogBytes, state,
+        now: this.#now, pressed: () => this.#isFull(1 / 2),
       });
     } catch (error) {
       this.#lock.release();
@@ -84,7 +95,7 @@ export class LmdbMessageLog implements MessageLog {
     }
     // Of what an earlier process left half moved.
     this.#tables.drainSoon();
-    this.#timer = this.#tables.retains ? setInterval(() => this.#maintain(), MAINTENANCE_MS).unref() : null;
+    this.#timer = this.#tables.retains || backlogBytes !== null ? setInterval(() => this.#maintain(), MAINTENANCE_MS).unref() : null;
   }
 
   /**
@@ -191,7 +202,7 @@ export class LmdbMessageLog implements MessageLog {
   #maintain(): void {
     if (this.#closed) return;
     const { tail } = this.#journal;
-    const oldest = this.#now() - (this.#maxAgeMs ?? Infinity) * AGE_SHARE;
+    const oldest = this.#now() - this.#tailAgeMs;
     const { firstWritten }: Generation = tail.filling;
     if (tail.draining === null && firstWritten > 0 && firstWritten < oldest) {
       this.#last = this.#last.then(() => {
@@ -199,6 +210,21 @@ export class LmdbMessageLog implements MessageLog {
       });
     }
     this.#tables.maintain().catch(() => undefined);
+  }
+
+  // --- archive
+
+  nextForArchive(maxBytes: number): ArchiveBatch | null {
+    this.#assertOpen();
+    return this.#tables.nextForArchive(maxBytes);
+  }
+
+  archived(batch: ArchiveBatch): Promise<void> {
+    return this.#closed ? Promise.reject(new StoreError('the log is closed', false)) : this.#tables.archived(batch);
+  }
+
+  get backlog(): ArchiveBacklog {
+    return this.#tables.backlog;
   }
 
   // --- reading

@@ -1,6 +1,7 @@
 import { chunkKey, segmentKey } from './log-keys.js';
 import { readChunkHeader, segmentsOf, type ChunkHeader } from './log-segment.js';
 import type { ChannelTable } from './log-channels.js';
+import type { LogArchive } from './log-archive.js';
 import type { LogIndex } from './log-index.js';
 import type { LmdbEnv, Tables } from './lmdb-env.js';
 
@@ -17,16 +18,23 @@ export class Retention {
   readonly #options: RetentionOptions;
   readonly #index: LogIndex;
   readonly #channels: ChannelTable;
+  /** What it has not taken yet stays, up to its bound; null: nothing is archived. */
+  readonly #archive: LogArchive | null;
   /** Oldest chunk there is. */
   #first: number;
   #removing = 0;
+  /** Messages that are removed and were not archived. */
+  #dropping = 0;
   #oldest: ChunkHeader | null = null;
 
-  constructor(env: LmdbEnv, options: RetentionOptions, index: LogIndex, channels: ChannelTable, first: number) {
+  constructor(
+    env: LmdbEnv, options: RetentionOptions, index: LogIndex, channels: ChannelTable, archive: LogArchive | null, first: number,
+  ) {
     this.#env = env;
     this.#options = options;
     this.#index = index;
     this.#channels = channels;
+    this.#archive = archive;
     this.#first = first;
   }
 
@@ -44,8 +52,9 @@ export class Retention {
     return bytes === undefined ? null : readChunkHeader(bytes, bytes.length);
   }
 
-  #expired(header: ChunkHeader, end: number, now: number): boolean {
+  #expired(chunk: number, header: ChunkHeader, end: number, now: number): boolean {
     const { maxAgeMs, maxBytes } = this.#options;
+    if (this.#archive !== null && chunk >= this.#archive.next && end - header.position <= this.#archive.backlogBytes) return false;
     return (maxAgeMs !== null && header.written < now - maxAgeMs) || (maxBytes !== null && end - header.position > maxBytes);
   }
 
@@ -53,27 +62,30 @@ export class Retention {
   due(next: number, end: number, now: number): boolean {
     if (!this.enabled || this.#first >= next - 1) return false;
     this.#oldest ??= this.#header(this.#first);
-    return this.#oldest !== null && this.#expired(this.#oldest, end, now);
+    return this.#oldest !== null && this.#expired(this.#first, this.#oldest, end, now);
   }
 
   /** Part of a commit: removes expired chunks below `limit`, at most `most`, which bounds what it adds to the commit's time. */
   write(tables: Tables, limit: number, end: number, now: number, most: number): void {
     this.#removing = 0;
+    this.#dropping = 0;
     if (!this.due(limit + 1, end, now)) return;
     for (let chunk = this.#first; chunk < limit && this.#removing < most; chunk++) {
       const bytes = this.#env.tables.chunks.getBinary(chunkKey(chunk));
       if (bytes !== undefined) {
-        if (!this.#expired(readChunkHeader(bytes, bytes.length), end, now)) return;
-        this.#remove(tables, bytes);
+        if (!this.#expired(chunk, readChunkHeader(bytes, bytes.length), end, now)) return;
+        this.#remove(tables, chunk, bytes);
       }
       void tables.chunks.remove(chunkKey(chunk));
       this.#removing++;
     }
   }
 
-  #remove(tables: Tables, bytes: Buffer): void {
+  #remove(tables: Tables, chunk: number, bytes: Buffer): void {
+    const dropped = this.#archive !== null && chunk >= this.#archive.next;
     for (const segment of segmentsOf(bytes, bytes.length)) {
       const { channelId } = segment;
+      if (dropped) this.#dropping += segment.count;
       void tables.segments.remove(segmentKey(channelId, segment.firstSeq));
       // The sequence goes on from here even when no message of the channel is left to tell where it stood.
       if (this.#index.lastSeq(channelId) === segment.lastSeq) this.#channels.writeRemovedHead(tables, channelId, segment.lastSeq);
@@ -84,6 +96,7 @@ export class Retention {
   written(): void {
     if (this.#removing === 0) return;
     this.#first += this.#removing;
+    this.#archive?.removed(this.#first, this.#dropping);
     this.#removing = 0;
     this.#oldest = null;
   }

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { ArchiveBacklog, ArchiveBatch } from './archive-source.js';
+import { LogArchive } from './log-archive.js';
 import type { ChannelTable } from './log-channels.js';
 import { ChunkWriter } from './log-chunk.js';
 import { IndexDrain, type DrainPosition } from './index-drain.js';
@@ -24,6 +26,8 @@ export interface TableWriterOptions {
   readonly keys: KeyRuns;
   readonly channels: ChannelTable;
   readonly limits: RetentionOptions;
+  /** What waits to be archived stays up to this many bytes beyond the limits; null: nothing is archived. */
+  readonly backlogBytes: number | null;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly state: TableState;
@@ -49,6 +53,7 @@ const REMOVED_CHUNKS = 8;
 export class TableWriter {
   readonly #options: TableWriterOptions;
   readonly #retention: Retention;
+  readonly #archive: LogArchive | null;
   readonly #chunks = new ChunkWriter();
   #state: TableState;
   /** First chunk number behind all that an earlier process may have written of a generation that it did not finish. */
@@ -63,12 +68,14 @@ export class TableWriter {
   #closing = false;
 
   constructor(options: TableWriterOptions) {
-    const { env, limits, index, channels, state } = options;
+    const { env, limits, index, channels, state, backlogBytes } = options;
     this.#options = options;
     this.#state = state;
     const [first, end] = chunkRange(env);
     this.#staleEnd = Math.max(end, state.nextChunk);
-    this.#retention = new Retention(env, limits, index, channels, Math.min(first, state.nextChunk));
+    const oldest = Math.min(first, state.nextChunk);
+    this.#archive = backlogBytes === null ? null : new LogArchive(env, channels, backlogBytes, oldest);
+    this.#retention = new Retention(env, limits, index, channels, this.#archive, oldest);
   }
 
   /** Throws DataFolderError for a format of another release. Makes a new log's tables. */
@@ -94,6 +101,21 @@ export class TableWriter {
 
   get retains(): boolean {
     return this.#retention.enabled;
+  }
+
+  // --- archive
+
+  nextForArchive(maxBytes: number): ArchiveBatch | null {
+    return this.#archive?.read(maxBytes, this.#state.nextChunk) ?? null;
+  }
+
+  async archived(batch: ArchiveBatch): Promise<void> {
+    await this.#commit((tables) => this.#archive?.write(tables, batch));
+    this.#archive?.written(batch);
+  }
+
+  get backlog(): ArchiveBacklog {
+    return this.#archive?.backlog(this.#state.nextChunk, this.#state.position) ?? { bytes: 0, since: null, dropped: 0 };
   }
 
   /** Runs `write` in a transaction when the one before it has settled. */

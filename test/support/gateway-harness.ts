@@ -4,6 +4,7 @@ import { makeConfig, type RawConfig } from '../../src/config.js';
 import type { Row } from '../../src/engine/port.js';
 import type { HostInfo } from '../../src/gateway/admin-view.js';
 import { Gateway } from '../../src/gateway/gateway.js';
+import type { HistoryStore } from '../../src/store/history-store.js';
 import type { FakeClient } from './fake-client.js';
 import { FakePort, type FakePortOptions } from './fake-port.js';
 import { MemoryLog } from './memory-log.js';
@@ -39,14 +40,16 @@ export interface Peer {
 export const SECRET = Buffer.alloc(32, 7);
 export const START = 1_800_000_000_000;
 
-export async function makeHarness(raw: RawConfig = {}, portOptions: FakePortOptions = {}): Promise<Harness> {
+export async function makeHarness(
+  raw: RawConfig = {}, portOptions: FakePortOptions = {}, history: HistoryStore | null = null,
+): Promise<Harness> {
   const port = new FakePort(portOptions);
   const log = new MemoryLog();
   const store = new MemorySessions();
   const time = { now: START, monotonic: 1000 };
   const gateway = await Gateway.create({
     config: makeConfig({ node: 'n1', ...raw }),
-    port, log, store,
+    port, log, store, history,
     secret: SECRET,
     clock: { now: () => time.now, monotonic: () => time.monotonic },
     host: { regionName: 'fake', driver: 'fake', driverReason: null, stats: noStats },

@@ -1,5 +1,6 @@
 /** A MessageLog in memory whose commits finish when the test says so. */
 
+import type { HistorySegment } from '../../src/store/history-store.js';
 import type { ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from '../../src/store/types.js';
 
 interface Stored {
@@ -111,6 +112,21 @@ export class MemoryLog implements MessageLog {
   }
 
   async close(): Promise<void> {}
+
+  /** What an archiver would take of the channel: the messages below `seq`. */
+  segmentBelow(name: string, seq: number): HistorySegment {
+    const { epoch, messages } = this.#byName.get(name) as StoredChannel;
+    const older = messages.filter((message) => message.seq < seq);
+    let end = 0;
+    return {
+      channel: name, epoch,
+      firstSeq: older[0]?.seq ?? 1,
+      ids: older.map(({ id }) => String(id)),
+      serverTs: older.map(({ serverTs }) => serverTs),
+      frames: Buffer.concat(older.map(({ frame }) => frame)),
+      ends: Uint32Array.from(older, ({ frame }) => (end += frame.length)),
+    };
+  }
 
   /** Drops the messages below `seq`. */
   expire(name: string, seq: number): void {

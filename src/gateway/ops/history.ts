@@ -2,10 +2,11 @@ import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
 import type { Channel } from '../../sequence/types.js';
 import { History, type HistoryRange } from '../../sync/history.js';
+import type { ColdPosition } from '../../sync/types.js';
 import type { Body, GatewayContext } from '../context.js';
 import { readChannel, readPosition, type Position } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
-import { firstAfter, lastBefore } from '../positions.js';
+import { firstAfter, lastBefore, seqInAll } from '../positions.js';
 import { refuse, requireId } from '../refusal.js';
 
 interface HistoryQuery {
@@ -43,7 +44,8 @@ export function history(context: GatewayContext, row: Row, header: Header, body:
     return;
   }
   context.holds.take(row, id, body);
-  context.replays.add(row, new History(channel, id, historyRange(context.log, channel, query), context.runs), false);
+  const cold = channel.ephemeral ? null : context.cold;
+  context.replays.add(row, new History(channel, id, historyRange(context, channel, query), context.runs, cold), false);
 }
 
 function readQuery(header: Header, limitMax: number): HistoryQuery | HeaderFault {
@@ -70,13 +72,30 @@ function isOtherEpoch({ before, after }: HistoryQuery, channel: Channel): boolea
   return position?.kind === 'seq' && position.epoch !== null && position.epoch !== channel.epoch;
 }
 
-/** The messages meant: published ones only, the first `limit` after or the last `limit` before the position. */
+/**
+ * The messages meant: published ones only, the first `limit` after or the last `limit` before the position. A promise where only the cold
+ * tier knows where that is; it may reject with StoreError.
+ */
 export function historyRange(
-  log: GatewayContext['log'], channel: Channel, { before, after, limit }: Omit<HistoryQuery, 'name'>,
-): HistoryRange {
-  const oldest = channel.oldestSeq;
+  { log, cold }: Pick<GatewayContext, 'log' | 'cold'>, channel: Channel, query: Omit<HistoryQuery, 'name'>,
+): HistoryRange | Promise<HistoryRange> {
+  const { before, after, limit } = query;
+  const logged = channel.oldestSeq;
+  const oldest = cold === null || channel.ephemeral ? logged : 1;
   const head = channel.publishedSeq;
-  if (after !== null) return { fromSeq: Math.max(oldest, firstAfter(log, channel.id, after)), toSeq: head, limit };
-  const last = before === null ? head : Math.min(head, lastBefore(log, channel.id, before));
-  return { fromSeq: Math.max(oldest, last - limit + 1), toSeq: last, limit };
+  const following = (seq: number): HistoryRange => ({ fromSeq: Math.max(oldest, seq), toSeq: head, limit });
+  const leading = (seq: number): HistoryRange => {
+    const last = Math.min(head, seq);
+    return { fromSeq: Math.max(oldest, last - limit + 1), toSeq: last, limit };
+  };
+  const position = after ?? before;
+  if (position === null) return leading(head);
+  const first = after === null ? lastBefore(log, channel.id, position) + 1 : firstAfter(log, channel.id, position);
+  const range = (seq: number): HistoryRange => (after === null ? leading(seq - 1) : following(seq));
+  if (position.kind === 'seq' || oldest === logged || first > logged) return range(first);
+  return seqInAll({ log, cold }, channel, after === null ? position : behind(position)).then(range);
+}
+
+function behind(position: ColdPosition): ColdPosition {
+  return position.kind === 'ts' ? { kind: 'ts', ts: position.ts + 1 } : { kind: 'id', id: position.id + 1n };
 }

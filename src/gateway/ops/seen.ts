@@ -1,10 +1,12 @@
 import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
+import { SESSION } from '../../session/table.js';
+import type { ColdPosition } from '../../sync/types.js';
 import type { GatewayContext } from '../context.js';
 import { readChannel, readPosition, type Position } from '../fields.js';
 import { HeaderFault, readId, type Header } from '../header.js';
-import { firstAfter } from '../positions.js';
+import { firstAfter, seqInAll } from '../positions.js';
 import { refuse } from '../refusal.js';
 
 /** `seen`: moves the device's cursor of the channel and its last seen message, never back. Not answered, unless it is refused. */
@@ -21,15 +23,36 @@ export function seen(context: GatewayContext, row: Row, header: Header): void {
   const channel = context.channels.find(name);
   if (channel === null) return;
   const seq = seenSeq(context, channel, position);
-  // A position of another life of the channel says nothing about this one; a channel that is not stored has no ids to look up.
+  if (seq instanceof Promise) void later(context, row, channel, seq);
+  else keep(context, row, channel, seq);
+}
+
+/** A position of another life of the channel says nothing about this one; a channel that is not stored has no ids to look up. */
+function keep(context: GatewayContext, row: Row, channel: OpenChannel, seq: number | null): void {
   if (seq !== null) context.keeper.seen(row, channel, seq, seq > 0 ? messageId(context, channel, seq) : null);
 }
 
-function seenSeq({ log }: GatewayContext, channel: OpenChannel, position: Position): number | null {
-  if (position.kind !== 'seq') return channel.ephemeral ? null : Math.min(firstAfter(log, channel.id, position) - 1, channel.publishedSeq);
+/** What cannot be looked up at the moment is told again with the next message that is seen. Never rejects. */
+async function later(context: GatewayContext, row: Row, channel: OpenChannel, seq: Promise<number>): Promise<void> {
+  const { sessions } = context;
+  const connection = sessions.generation(row);
+  const found = await seq.catch(() => null);
+  if (sessions.generation(row) === connection && sessions.state(row) === SESSION.open) keep(context, row, channel, found);
+}
+
+function seenSeq(context: GatewayContext, channel: OpenChannel, position: Position): number | Promise<number> | null {
+  if (position.kind !== 'seq') return channel.ephemeral ? null : lastSeen(context, channel, position);
   if (position.epoch !== null && position.epoch !== channel.epoch) return null;
   // What a client cannot have seen yet would keep from it what comes.
   return Math.min(position.seq, channel.publishedSeq);
+}
+
+function lastSeen(context: GatewayContext, channel: OpenChannel, position: ColdPosition): number | Promise<number> {
+  const after: ColdPosition = position.kind === 'ts' ? { kind: 'ts', ts: position.ts + 1 } : { kind: 'id', id: position.id + 1n };
+  const seq = firstAfter(context.log, channel.id, position);
+  const atMost = (first: number): number => Math.min(first - 1, channel.publishedSeq);
+  if (context.cold === null || seq > channel.oldestSeq) return atMost(seq);
+  return seqInAll(context, channel, after).then(atMost);
 }
 
 /** Every delivery begins with its channel and its id (sequence/frame.ts); the channel's name has no quote that is not escaped. */

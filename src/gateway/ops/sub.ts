@@ -1,12 +1,11 @@
 import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
-import { CatchUp } from '../../sync/catch-up.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
 import { readChannel, readPosition, type Position } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
-import { resolveSince, type Start } from '../positions.js';
+import { catchUpOf, resolveSince, type Start } from '../positions.js';
 import { refuse, requireId } from '../refusal.js';
 
 /** `sub`: answers the head, then the messages after `since`, then live ones. */
@@ -62,7 +61,7 @@ function catchUpFrom(context: GatewayContext, row: Row, channel: OpenChannel, si
   if (again) stopDelivery(context, row, channel.id);
   if (start.lost !== null) context.sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
   context.port.behind(row, channel.id, start.seq);
-  context.replays.add(row, new CatchUp(channel, start.seq, context.source), false);
+  context.replays.add(row, catchUpOf(context, channel, start), false);
   context.keeper.subscribed(row, channel, start.seq - 1);
 }
 
@@ -74,7 +73,7 @@ function isRestored({ subscriptions }: GatewayContext, row: Row, channel: OpenCh
   const node = subscriptions.find(row, channel.id);
   const from = subscriptions.restoredFrom(node);
   subscriptions.setRestoredFrom(node, 0);
-  return from !== 0 && start.lost === null && ((start.seq >>> 0) - from | 0) >= 0;
+  return from !== 0 && start.lost === null && start.locate === null && ((start.seq >>> 0) - from | 0) >= 0;
 }
 
 /** Nothing more of the channel is sent to the row, whatever was on its way. */

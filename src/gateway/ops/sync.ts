@@ -2,7 +2,7 @@ import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
 import { SESSION } from '../../session/table.js';
 import type { SessionRecord } from '../../store/session-store.js';
-import { CatchUp } from '../../sync/catch-up.js';
+import type { CatchUp } from '../../sync/catch-up.js';
 import { DeviceSync } from '../../sync/device-sync.js';
 import { History } from '../../sync/history.js';
 import { encodeSyncCursor } from '../../sync/sync-cursor.js';
@@ -11,7 +11,7 @@ import type { Body, GatewayContext } from '../context.js';
 import { failureReply } from '../failure.js';
 import type { Position } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
-import { resolveSince } from '../positions.js';
+import { catchUpOf, resolveSince } from '../positions.js';
 import { refuse, requireId } from '../refusal.js';
 import { readSyncCursor } from './hello.js';
 import { stopDelivery } from './sub.js';
@@ -58,14 +58,15 @@ async function start(context: GatewayContext, row: Row, id: number, cursor: Read
 }
 
 function catchUp(context: GatewayContext, row: Row, id: number, positions: readonly [string, Position][]): void {
-  const { channels, port, replays, subscriptions, sink, source } = context;
+  const { channels, port, replays, subscriptions, sink } = context;
   const parts: CatchUp[] = [];
   const reached: Reached[] = [];
   for (const [name, position] of positions) {
     const channel = channels.open(name);
-    const { seq, lost } = resolveSince(context, channel, position);
+    const start = resolveSince(context, channel, position);
+    const { seq, lost, locate } = start;
     const subscribed = subscriptions.find(row, channel.id) >= 0;
-    if (lost === null && seq > channel.publishedSeq) {
+    if (lost === null && locate === null && seq > channel.publishedSeq) {
       // Live delivery is left alone where it lacks nothing: it may have fallen behind without our knowing yet.
       reached.push({ channel, seq: channel.publishedSeq });
       continue;
@@ -76,7 +77,7 @@ function catchUp(context: GatewayContext, row: Row, id: number, positions: reado
       port.behind(row, channel.id, seq);
     }
     if (lost !== null) sink.incomplete(row, channel, lost.fromSeq, lost.toSeq, lost.reason);
-    parts.push(new CatchUp(channel, seq, source));
+    parts.push(catchUpOf(context, channel, start));
   }
   replays.add(row, new DeviceSync(id, parts, reached), false);
 }

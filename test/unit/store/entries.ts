@@ -1,3 +1,4 @@
+import { headerLine, writeDelivery } from '../../../src/sequence/frame.js';
 import type { LogEntry } from '../../../src/store/types.js';
 
 type Overrides = Partial<LogEntry> & { readonly frame?: Buffer };
@@ -25,4 +26,17 @@ export const frameOf = (channelId: number, seq: number): Buffer => Buffer.from(`
 
 export function entries(channelId: number, from: number, to: number, more: Overrides = {}): LogEntry[] {
   return Array.from({ length: to - from + 1 }, (_, i) => entry(channelId, from + i, more));
+}
+
+/** Entries whose frames are deliveries as the publisher makes them. */
+export function deliveries(channelId: number, channel: string, from: number, to: number, serverTs: number): LogEntry[] {
+  return entries(channelId, from, to).map((made) => {
+    const { id, seq, lamport, sender } = made;
+    const names = { channelJson: JSON.stringify(channel), senderJson: JSON.stringify(sender) };
+    const line = headerLine({ ...names, id, seq, clientTs: null, serverTs, lamport });
+    const lineBytes = Buffer.byteLength(line);
+    const memory = Buffer.alloc(lineBytes + 120);
+    const body = writeDelivery(memory, 0, line, lineBytes, 100, true);
+    return { ...made, serverTs, memory, length: body + 100 };
+  });
 }

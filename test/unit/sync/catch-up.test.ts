@@ -2,7 +2,7 @@ import t from 'tap';
 import { CatchUp } from '../../../src/sync/catch-up.js';
 import { Replays } from '../../../src/sync/replays.js';
 import { TieredSource } from '../../../src/sync/tiers.js';
-import type { ReplayJob, ReplayRun, ReplaySink, ReplaySource } from '../../../src/sync/types.js';
+import type { ReplayChannel, ReplayJob, ReplayRun, ReplaySink, ReplaySource } from '../../../src/sync/types.js';
 import type { FrameRun } from '../../../src/store/types.js';
 
 /** Messages of ten bytes each, retained from `oldest` on. */
@@ -27,6 +27,7 @@ class Recorder implements ReplaySink {
   }
   framesCopy(): void {}
   historyDone(): void {}
+  historyFailed(): void {}
   synced(): void {}
   incomplete(row: number, _channel: unknown, fromSeq: number, toSeq: number, reason: string): void {
     this.seen.push(`${row}: ${reason} ${fromSeq}-${toSeq}`);
@@ -45,7 +46,7 @@ class Recorder implements ReplaySink {
   }
 }
 
-const channel = (publishedSeq: number): { id: number; name: string; publishedSeq: number } => ({ id: 1, name: 'room', publishedSeq });
+const channel = (publishedSeq: number): ReplayChannel => ({ id: 1, name: 'room', epoch: 'e', publishedSeq });
 
 t.test('the last chunk and live come in one step', async (t) => {
   const sink = new Recorder();

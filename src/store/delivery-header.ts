@@ -1,0 +1,18 @@
+import { StoreError } from '../errors.js';
+
+const NEWLINE = 10;
+
+/** The channel that a stored delivery frame names in its header line. */
+export function channelOfFrame(frame: Buffer): string {
+  // RFC 6455 §5.2: the payload begins behind 2, 4 or 10 bytes of an unmasked frame.
+  const length = frame[1] ?? 0;
+  const start = length < 126 ? 2 : length === 126 ? 4 : 10;
+  const end = frame.indexOf(NEWLINE, start);
+  try {
+    const { channel } = JSON.parse(frame.toString('utf8', start, end)) as { channel?: unknown };
+    if (typeof channel === 'string') return channel;
+  } catch (cause) {
+    throw new StoreError('the log holds a message without a header line', false, { cause });
+  }
+  throw new StoreError('the log holds a message that names no channel', false);
+}

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
-import { LmdbEnv } from '../../../src/store/lmdb-env.js';
+import { LmdbEnv, LOG_TABLES } from '../../../src/store/lmdb-env.js';
 import { KeyHash } from '../../../src/store/key-hash.js';
 import { addToFilter, bucketOf, filterHas, FILTER_BYTES } from '../../../src/store/key-run.js';
 import { entry } from './entries.js';
@@ -68,7 +68,7 @@ t.test('runs do not heap up where a generation moves in one commit', { timeout: 
     await log.append(Array.from({ length: 16 }, (_, i) => entry(id, seq + i, { key: `k${seq + i}` })));
   }
   await log.close();
-  const env = new LmdbEnv({ folder, mapBytes: 2 ** 30 });
+  const env = new LmdbEnv({ folder, file: 'log.mdb', names: LOG_TABLES, what: 'message log', mapBytes: 2 ** 30 });
   const { runs } = JSON.parse(env.tables.meta.getBinary(Buffer.from('runs'))!.toString()) as { runs: { level: number }[] };
   await env.close();
   // Of each of three levels eight, those that a merge is at, and what comes meanwhile.

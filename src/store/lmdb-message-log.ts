@@ -44,6 +44,7 @@ const PATIENCE = 2;
 const AGE_SHARE = 1 / 8;
 /** The same in milliseconds, where they are archived from the tables. */
 const ARCHIVE_WAIT_MS = 5_000;
+const LOG_FILE = { file: 'log.mdb', names: LOG_TABLES, what: 'message log' } as const;
 
 function journalFiles(folder: string): [string, string] {
   return [join(folder, 'journal-0'), join(folder, 'journal-1')];
@@ -76,9 +77,7 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     LmdbEnv.prepare(options.folder);
     this.#lock = new FolderLock(options.folder);
     try {
-      this.#env = new LmdbEnv({
-        folder: options.folder, file: 'log.mdb', names: LOG_TABLES, what: 'message log', mapBytes: options.mapBytes ?? MAP_BYTES,
-      });
+      this.#env = new LmdbEnv({ ...LOG_FILE, folder: options.folder, mapBytes: options.mapBytes ?? MAP_BYTES });
       const state = TableWriter.readState(this.#env);
       this.#journal = new Journal(journalFiles(options.folder), state, state.seed);
       const keys = new KeyRuns(this.#env);
@@ -107,7 +106,7 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     if (!files.every((file) => existsSync(file))) return;
     let env: LmdbEnv | null = null;
     try {
-      env = new LmdbEnv({ folder, mapBytes, readOnly: true });
+      env = new LmdbEnv({ ...LOG_FILE, folder, mapBytes, readOnly: true });
       const state = TableWriter.readState(env);
       new Journal(files, state, state.seed).close();
       new KeyRuns(env).seqsOf(new KeyHash(state.seed).of(0, '', ''));

@@ -51,7 +51,8 @@ void InlineLoop::visit() {
       nanosleep(&wait, nullptr);
     }
   }
-  if (core_.polls_device() && !closing_) keep_polling(!quiet || !core_.prepare_wait());
+  // What is left may be of the core's own making, such as an event that the last round's commands led to: no file would wake the loop.
+  if (!closing_) keep_polling(!quiet || (core_.polls_device() && !core_.prepare_wait()));
   visiting_ = false;
 }
 

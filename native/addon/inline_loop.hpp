@@ -10,8 +10,8 @@
 namespace sluice::addon {
 
 // Hosts one core on Node's own event loop: no wake-up lies between a receive and its handler. A visit is bounded in rounds and in
-// time, so that Node's timers and I/O keep their share. While the core polls a device the loop does not block, and each of its turns
-// is a visit; once the device is quiet the loop sleeps until the driver's file is readable.
+// time, so that Node's timers and I/O keep their share; while one ends before its work does, and while the core polls a device, the loop
+// does not block, and each of its turns is a visit. Once there is nothing to do it sleeps until the driver's file is readable.
 class InlineLoop {
  public:
   // `turn` lets the control plane handle the events that are visible; it is called on the loop's thread.

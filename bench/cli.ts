@@ -14,6 +14,7 @@ import { textReport } from './report/table.js';
 import { compareCases, connectCase, echoCase, fanoutCase } from './scenarios/cases.js';
 import { idleCase } from './scenarios/idle.js';
 import { runPublish } from './scenarios/publish.js';
+import { runResume } from './scenarios/resume.js';
 import { bridgeLacking } from './wire/bridge.js';
 import { runGoodput } from './wire/goodput.js';
 import { linkLacking } from './wire/link.js';
@@ -28,6 +29,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   idle        --from 2000 --connections 12000
   connect     --connections 64
   publish     --connections 64 --depth 64 --channels 16 --subscribers 16 [--rate R]
+  resume      --messages 1000000     a client that lacks so many of a channel; what the others notice
   c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S]   all of it on one virtio-user link
   echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
   goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
@@ -54,6 +56,7 @@ const OPTIONS = {
   rate: { type: 'string' },
   channels: { type: 'string' },
   subscribers: { type: 'string' },
+  messages: { type: 'string' },
   rounds: { type: 'string' },
   duration: { type: 'string' },
   warmup: { type: 'string' },
@@ -212,6 +215,9 @@ async function run(argv: readonly string[]): Promise<number> {
   } else if (scenario === 'publish') {
     const { cases: published, outcome } = await runPublish(number, settings);
     result = { ...runOf(scenario, argv, settings, published, outcome), machine };
+  } else if (scenario === 'resume') {
+    const { cases: resumed, outcome } = await runResume(number('messages', settings.smoke ? 5000 : 1_000_000), settings);
+    result = { ...runOf(scenario, argv, settings, resumed, outcome), machine };
   } else {
     throw new ArgumentError(`no scenario '${scenario}'`);
   }

@@ -13,7 +13,9 @@ export type Unit =
   | 'openings per server CPU-second'
   | 'publishes per second'
   | 'bytes per connection'
-  | 'ms, p99';
+  | 'messages per second'
+  | 'ms, p99'
+  | 'times, p99';
 
 /** What is expected of Sluice: of its ratio to the base, or of its value. */
 export interface Bar {

@@ -129,7 +129,8 @@ export async function runResume(messages: number, settings: Settings): Promise<{
     restarted.add(arm.name);
     return filled;
   };
-  const resumeCase = (id: string, title: string, unit: Unit, bar: Bar, value: (arm: Arm) => Promise<number>): BenchCase => ({
+  type Value = (arm: Arm) => Promise<number>;
+  const resumeCase = (id: string, title: string, unit: Unit, bar: Bar, value: Value): BenchCase => ({
     id, title, unit, bar, role: 'serve',
     measure: async (arm, round): Promise<Round> => ({ case: id, arm: arm.name, round, value: await value(arm), flags: [] }),
   });
@@ -137,11 +138,12 @@ export async function runResume(messages: number, settings: Settings): Promise<{
   const atMost: Bar = { bar: 2, goal: null, of: 'at-most' };
   const rate: Unit = 'messages per second';
   const others: Unit = 'times, p99';
+  const besides = async (filled: Promise<Filled>): Promise<number> => othersRatio(await filled, messages, settings);
   const cases = [
     resumeCase('resume-hot', 'catch-up from memory', rate, atLeast(500_000), async (arm) => catchUp((await filledFor(arm)).url, messages)),
-    resumeCase('resume-hot-others', 'others meanwhile', others, atMost, async (arm) => othersRatio(await filledFor(arm), messages, settings)),
+    resumeCase('resume-hot-others', 'others meanwhile', others, atMost, (arm) => besides(filledFor(arm))),
     resumeCase('resume-log', 'catch-up from LMDB', rate, atLeast(200_000), async (arm) => catchUp((await fromLog(arm)).url, messages)),
-    resumeCase('resume-log-others', 'others meanwhile', others, atMost, async (arm) => othersRatio(await fromLog(arm), messages, settings)),
+    resumeCase('resume-log-others', 'others meanwhile', others, atMost, (arm) => besides(fromLog(arm))),
   ];
   try {
     return { cases, outcome: await runCases(cases, { ...settings, twin: false }) };

@@ -24,7 +24,8 @@ function fail(why) {
 /** RFC 6455 §5.3: a client masks; a mask of zeros leaves the text as it is. */
 function text(header) {
   const payload = Buffer.from(JSON.stringify(header));
-  const head = payload.length < 126 ? Buffer.from([0x81, 0x80 | payload.length]) : Buffer.from([0x81, 0xfe, payload.length >> 8, payload.length]);
+  const { length } = payload;
+  const head = length < 126 ? Buffer.from([0x81, 0x80 | length]) : Buffer.from([0x81, 0xfe, length >> 8, length]);
   return Buffer.concat([head, Buffer.alloc(4), payload]);
 }
 
@@ -36,9 +37,8 @@ let started = 0;
 
 /** The delivery's number; -1 for another message. */
 function seqOf(data, at, end) {
-  if (end - at < OPENING.length + SEQ || data[at + 7] !== OPENING[7] || data.compare(OPENING, 0, OPENING.length, at, at + OPENING.length) !== 0) {
-    return -1;
-  }
+  if (end - at < OPENING.length + SEQ) return -1;
+  if (data.compare(OPENING, 0, OPENING.length, at, at + OPENING.length) !== 0) return -1;
   let i = at + OPENING.length;
   while (data[i] !== QUOTE) i += 1;
   i += SEQ;

@@ -15,8 +15,9 @@ import { compareCases, connectCase, echoCase, fanoutCase } from './scenarios/cas
 import { idleCase } from './scenarios/idle.js';
 import { runPublish } from './scenarios/publish.js';
 import { runResume } from './scenarios/resume.js';
-import { bridgeLacking } from './wire/bridge.js';
 import { runGoodput } from './wire/goodput.js';
+import { pairLacking } from './wire/pair.js';
+import { runPingPong } from './wire/pingpong.js';
 import { linkLacking } from './wire/link.js';
 import { runToJson as wireJson } from './wire/results.js';
 import { runWire } from './wire/run.js';
@@ -33,6 +34,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S]   all of it on one virtio-user link
   echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
   goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
+  pingpong    --rounds 3 --duration 2      one connection and one message: our own stack and the kernel's on the same veth
   compare     the cases above that have a bar, against uWebSockets.js and ws
 
   --rounds N     measurements of each server, 5 by default
@@ -180,18 +182,21 @@ async function playWire(wire: WireScenario, name: string, argv: readonly string[
   return values.strict === true && result.checks.some((one) => !one.met) ? 1 : 0;
 }
 
-async function playGoodput(values: Values, settings: Settings): Promise<number> {
-  const lacking = bridgeLacking();
+/** What takes two network namespaces. Null where the scenario is another one. */
+async function playPair(scenario: string, values: Values, settings: Settings): Promise<number | null> {
+  if (scenario !== 'goodput' && scenario !== 'pingpong') return null;
+  const lacking = pairLacking();
   if (lacking !== null) {
     if (!settings.smoke) throw new Error(lacking);
-    process.stdout.write(`SKIPPED: bench goodput: ${lacking}\n`);
+    process.stdout.write(`SKIPPED: bench ${scenario}: ${lacking}\n`);
     return 0;
   }
   const { smoke, quiet, warmupS } = settings;
   const rounds = numberOf(values, 'rounds', smoke ? 1 : 3);
-  const seconds = numberOf(values, 'duration', smoke ? 0.5 : 4);
+  const seconds = numberOf(values, 'duration', smoke ? 0.5 : scenario === 'goodput' ? 4 : 2);
   const filter = typeof values.path === 'string' ? values.path : smoke ? '1% loss sends' : '';
-  process.stdout.write(`${await runGoodput({ rounds, seconds, warmupS, quiet }, filter)}\n`);
+  const goodput = (): Promise<string> => runGoodput({ rounds, seconds, warmupS, quiet }, filter);
+  process.stdout.write(`${await (scenario === 'goodput' ? goodput() : runPingPong({ rounds, seconds, warmupS }))}\n`);
   return 0;
 }
 
@@ -203,7 +208,8 @@ async function run(argv: readonly string[]): Promise<number> {
     return values.help === true ? 0 : 2;
   }
   const settings = settingsOf(values);
-  if (scenario === 'goodput') return playGoodput(values, settings);
+  const paired = await playPair(scenario, values, settings);
+  if (paired !== null) return paired;
   const wire = wireOf(scenario, values, settings);
   if (wire !== null) return playWire(wire, scenario, argv, values, settings);
   const machine = describeMachine();

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 
 import { median } from '../lib/statistics.js';
-import { BridgedPair, STACKS, type Stack } from './bridge.js';
+import { Pair, STACKS, type Stack } from './pair.js';
 
 /** What befalls the frames of one direction, or of both. RTT 2 ms unless it says more. */
 const PATHS = [
@@ -46,11 +46,11 @@ function faultsOf(path: Path, { prefix }: Direction, seed: number): string {
 }
 
 async function measure(stack: Stack, faults: string, { seconds, warmupS }: GoodputOptions): Promise<number> {
-  const pair = new BridgedPair();
+  const pair = new Pair();
   try {
-    await pair.open(faults, RATE, QUEUE_BYTES);
+    await pair.open({ faults, rate: RATE, queueBytes: QUEUE_BYTES });
     const url = await pair.serve(stack);
-    return (JSON.parse(await pair.run([CLIENT, url, String(warmupS), String(seconds)])) as { bits: number }).bits;
+    return (JSON.parse(await pair.run([process.execPath, CLIENT, url, String(warmupS), String(seconds)])) as { bits: number }).bits;
   } finally {
     await pair.close();
   }

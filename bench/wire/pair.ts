@@ -1,4 +1,6 @@
-/** Two network namespaces with a link between them that has a rate, a delay and faults (sluice-wiregen --bridge). */
+/**
+ * Two network namespaces with a link between them: one with a rate, a delay and faults (sluice-wiregen --bridge), or a veth as it is.
+ */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
 
@@ -10,15 +12,27 @@ const NETWORK = '10.77.0.0/24';
 const CLIENT_ADDRESS = '10.77.0.1';
 const SERVER_ADDRESS = '10.77.0.2';
 
+const [CLIENT_END, SERVER_END] = ['wan-a', 'wan-b'] as const;
+
 export const STACKS = ['linux', 'sluice'] as const;
 export type Stack = (typeof STACKS)[number];
 
 /** Why there can be none here; null where it can. */
-export function bridgeLacking(): string | null {
+export function pairLacking(): string | null {
   if (process.getuid?.() !== 0) return 'network namespaces take root';
   const require = createRequire(import.meta.url);
   const { dpdk } = (require(`${ROOT}build/Release/sluice.node`) as { probe(): { dpdk: { usable: boolean; reason: string } } }).probe();
   return dpdk.usable ? null : dpdk.reason;
+}
+
+export interface Impairment {
+  readonly faults: string;
+  readonly rate: string;
+  readonly queueBytes: number;
+}
+
+function onCpu(cpu: number | null): readonly string[] {
+  return cpu === null ? [] : ['taskset', '-c', String(cpu)];
 }
 
 function ip(...args: string[]): void {
@@ -63,7 +77,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** The client's namespace and the server's. In the latter Linux has an address, or our own stack has it and Linux has none. */
-export class BridgedPair {
+export class Pair {
   readonly #names = [`sluice-a-${process.pid}`, `sluice-b-${process.pid}`] as const;
   readonly #made: string[] = [];
   readonly #children: ChildProcess[] = [];
@@ -74,35 +88,44 @@ export class BridgedPair {
     for (const name of this.#made.splice(0)) ip('netns', 'delete', name);
   };
 
-  async open(faults: string, rate: string, queueBytes: number): Promise<void> {
+  async open(link: Impairment | 'veth'): Promise<void> {
     process.once('exit', this.#onExit);
     for (const name of this.#names) {
       ip('netns', 'add', name);
       this.#made.push(name);
     }
     const [a, b] = this.#names;
-    const args = ['--bridge', 'wan-a,wan-b', '--rate', rate, '--queue', String(queueBytes), ...(faults === '' ? [] : ['--faults', faults])];
-    await line(this.#spawn(a, WIREGEN, args), /^ready .*$/m);
-    ip('-n', a, 'link', 'set', 'wan-b', 'netns', b);
-    ip('-n', b, 'link', 'set', 'wan-b', 'addrgenmode', 'none');
-    for (const [name, device] of [[a, 'wan-a'], [b, 'wan-b']] as const) ip('-n', name, 'link', 'set', device, 'up');
-    linuxAddress(a, CLIENT_ADDRESS, 'wan-a');
+    if (link === 'veth') {
+      ip('link', 'add', CLIENT_END, 'netns', a, 'type', 'veth', 'peer', 'name', SERVER_END, 'netns', b);
+      // A veth leaves checksums out and segments whole, which only another kernel understands.
+      const off = ['tx', 'off', 'gso', 'off', 'tso', 'off', 'gro', 'off'];
+      execFileSync('ip', ['netns', 'exec', a, 'ethtool', '-K', CLIENT_END, ...off], { stdio: 'ignore' });
+    } else {
+      const { faults, rate, queueBytes } = link;
+      const args = ['--bridge', `${CLIENT_END},${SERVER_END}`, '--rate', rate, '--queue', String(queueBytes)];
+      await line(this.#spawn(a, [WIREGEN, ...args, ...(faults === '' ? [] : ['--faults', faults])]), /^ready .*$/m);
+      ip('-n', a, 'link', 'set', SERVER_END, 'netns', b);
+    }
+    ip('-n', b, 'link', 'set', SERVER_END, 'addrgenmode', 'none');
+    for (const [name, device] of [[a, CLIENT_END], [b, SERVER_END]] as const) ip('-n', name, 'link', 'set', device, 'up');
+    linuxAddress(a, CLIENT_ADDRESS, CLIENT_END);
   }
 
   /** The echo server; resolves with its URL. */
-  async serve(stack: Stack): Promise<string> {
+  async serve(stack: Stack, device: 'net_af_packet' | 'net_af_xdp' = 'net_af_packet', cpu: number | null = null): Promise<string> {
     const b = this.#names[1];
     const own = ['--listen', `${SERVER_ADDRESS}:9000`, '--max-message', '1MiB'];
-    const eal = '--no-huge -m 256 --vdev=net_af_packet0,iface=wan-b';
+    const eal = `--no-huge -m 256 --vdev=${device}0,iface=${SERVER_END}`;
     const driver = stack === 'linux' ? ['--driver', 'epoll'] : ['--driver', 'dpdk', '--eal', eal, '--ip', `${SERVER_ADDRESS}/24`];
-    if (stack === 'linux') linuxAddress(b, SERVER_ADDRESS, 'wan-b');
-    const ready = await line(this.#spawn(b, process.execPath, [SLUICE_CLI, 'echo', ...driver, ...own]), /^ready .*$/m);
+    if (stack === 'linux') linuxAddress(b, SERVER_ADDRESS, SERVER_END);
+    const command = [...onCpu(cpu), process.execPath, SLUICE_CLI, 'echo', ...driver, ...own];
+    const ready = await line(this.#spawn(b, command), /^ready .*$/m);
     return /ws:\S+/.exec(ready)?.[0] ?? '';
   }
 
-  /** Runs a program beside the client and resolves with what it prints. */
-  async run(args: readonly string[]): Promise<string> {
-    return line(this.#spawn(this.#names[0], process.execPath, args), /^\{.*\}$/m);
+  /** Runs a client's program and resolves with the JSON that it prints. */
+  async run(command: readonly string[], cpu: number | null = null): Promise<string> {
+    return line(this.#spawn(this.#names[0], [...onCpu(cpu), ...command]), /^\{.*\}$/m);
   }
 
   async close(): Promise<void> {
@@ -111,8 +134,8 @@ export class BridgedPair {
     this.#onExit();
   }
 
-  #spawn(name: string, program: string, args: readonly string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', name, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  #spawn(name: string, command: readonly string[]): ChildProcess {
+    const child = spawn('ip', ['netns', 'exec', name, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#children.push(child);
     return child;
   }

@@ -73,6 +73,7 @@ void CommandReader::for_row(const Record& command) {
   if (command.type == queue::kCommandRelease) return lifecycle_.release(slot);
   if (command.type == queue::kCommandUnsubscribe) {
     parts_.handover.forget_behind(slot, command.a);
+    parts_.handover.mark(slot, command.a, 0);
     if (parts_.hub.unsubscribe(command.a, slot, sink_)) --row.subscriptions;
     return;
   }
@@ -122,6 +123,10 @@ bool CommandReader::for_subscription(const Record& command) {
   if (command.type == queue::kCommandSubscribe) {
     parts_.handover.forget_behind(slot, command.a);
     if (parts_.hub.subscribe(command.a, slot, sink_, seq)) ++parts_.table[slot].subscriptions;
+    return true;
+  }
+  if (command.type == queue::kCommandMark) {
+    parts_.handover.mark(slot, command.a, seq);
     return true;
   }
   if (command.type != queue::kCommandBehind) return false;

@@ -54,14 +54,24 @@ void Handover::forget(uint32_t slot) {
     note_bytes_ -= row_note(slot).size();
     rows_[slot].reset();
   }
-  if (behind_.empty()) return;
-  behind_.erase(behind_.lower_bound({slot, 0}), behind_.upper_bound({slot, UINT32_MAX}));
+  for (auto* states : {&behind_, &marks_}) {
+    if (!states->empty()) states->erase(states->lower_bound({slot, 0}), states->upper_bound({slot, UINT32_MAX}));
+  }
+}
+
+void Handover::mark(uint32_t slot, uint32_t channel, uint64_t mark) {
+  if (mark != 0) {
+    marks_[{slot, channel}] = mark;
+  } else if (!marks_.empty()) {
+    marks_.erase({slot, channel});
+  }
 }
 
 uint64_t Handover::memory() const noexcept {
   // What malloc adds to a block, and a node of a map.
   constexpr uint64_t kBlock = 16, kNode = 80;
-  return note_bytes_ + rows_.capacity() * (sizeof(void*) + kBlock) + channels_.size() * (kNode + 64) + behind_.size() * kNode;
+  return note_bytes_ + rows_.capacity() * (sizeof(void*) + kBlock) + channels_.size() * (kNode + 64) +
+         (behind_.size() + marks_.size()) * kNode;
 }
 
 }  // namespace sluice::core

@@ -28,9 +28,12 @@ class Handover {
   // The row was sent everything below a sequence number with this low word.
   void advance(uint32_t slot, uint32_t channel, uint32_t next_low) noexcept;
   void forget_behind(uint32_t slot, uint32_t channel);
+  // What the control plane wants its successor to know of a subscription; 0 nothing.
+  void mark(uint32_t slot, uint32_t channel, uint64_t mark);
   void forget(uint32_t slot);
 
   const std::map<std::pair<uint32_t, uint32_t>, uint64_t>& all_behind() const noexcept { return behind_; }
+  const std::map<std::pair<uint32_t, uint32_t>, uint64_t>& all_marks() const noexcept { return marks_; }
   template <typename Fn>
   void for_each_channel(Fn&& fn) const {
     for (const auto& [channel, note] : channels_) fn(channel, std::string_view(note));
@@ -43,6 +46,7 @@ class Handover {
   std::vector<std::unique_ptr<uint8_t[]>> rows_;
   std::unordered_map<uint32_t, std::string> channels_;
   std::map<std::pair<uint32_t, uint32_t>, uint64_t> behind_;
+  std::map<std::pair<uint32_t, uint32_t>, uint64_t> marks_;
   uint64_t note_bytes_ = 0;
 };
 

@@ -1,7 +1,9 @@
 #include "core/snapshot.hpp"
 
 #include <cstring>
+#include <map>
 #include <string_view>
+#include <utility>
 
 namespace sluice::core {
 
@@ -53,6 +55,15 @@ uint32_t write_rows(Parts& parts, SnapshotWriter& out) {
   return count;
 }
 
+uint32_t write_states(const std::map<std::pair<uint32_t, uint32_t>, uint64_t>& states, SnapshotWriter& out) {
+  for (const auto& [key, value] : states) {
+    out.word(key.first);
+    out.word(key.second);
+    out.seq(value);
+  }
+  return static_cast<uint32_t>(states.size());
+}
+
 }  // namespace
 
 void write_snapshot(Parts& parts, std::vector<uint8_t>& bytes) {
@@ -61,7 +72,7 @@ void write_snapshot(Parts& parts, std::vector<uint8_t>& bytes) {
   out.word(parts.core);
   out.word(parts.events.oldest());
   out.word(parts.events.position());
-  uint32_t counts[6] = {};
+  uint32_t counts[7] = {};
   for (size_t i = 0; i < std::size(counts) + 1; ++i) out.word(0);
   for (uint32_t at = parts.events.oldest(); at != parts.events.position(); ++at) {
     if (!parts.events.is_done(at)) continue;
@@ -76,21 +87,17 @@ void write_snapshot(Parts& parts, std::vector<uint8_t>& bytes) {
       ++counts[2];
     });
   });
-  for (const auto& [key, next_seq] : parts.handover.all_behind()) {
-    out.word(key.first);
-    out.word(key.second);
-    out.seq(next_seq);
-    ++counts[3];
-  }
+  counts[3] = write_states(parts.handover.all_behind(), out);
+  counts[4] = write_states(parts.handover.all_marks(), out);
   parts.hub.for_each([&](uint32_t channel, uint64_t last_seq, const hub::SubscriberSet&) {
     out.word(channel);
     out.seq(last_seq);
-    ++counts[4];
+    ++counts[5];
   });
   parts.handover.for_each_channel([&](uint32_t channel, std::string_view note) {
     out.word(channel);
     out.note(note);
-    ++counts[5];
+    ++counts[6];
   });
   for (size_t i = 0; i < std::size(counts); ++i) out[kCounts + i] = counts[i];
   out[kCounts + std::size(counts)] = out.note_bytes();

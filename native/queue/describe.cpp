@@ -10,6 +10,7 @@ void describe_header(std::vector<LayoutConstant>& out) {
   out.insert(out.end(), {
       {"LAYOUT", "VERSION", kLayoutVersion},
       {"LAYOUT", "HASH", layout_hash()},
+      {"LAYOUT", "MAX_CORES", kMaxCores},
       {"LAYOUT", "MAX_SECTIONS", kMaxSections},
       {"HEADER", "SIZE", offsetof(RegionHeader, size)},
       {"HEADER", "CORES", offsetof(RegionHeader, cores)},
@@ -122,6 +123,7 @@ void describe_rings(std::vector<LayoutConstant>& out) {
       {"COMMAND", "BEHIND", kCommandBehind},
       {"COMMAND", "NOTE", kCommandNote},
       {"COMMAND", "CHANNEL_NOTE", kCommandChannelNote},
+      {"COMMAND", "MARK", kCommandMark},
       {"FLAG", "TEXT", kFlagText},
       {"FLAG", "DATA", kFlagData},
       {"NOTICE", "FILE_LIMIT", kNoticeFileLimit},

@@ -15,7 +15,7 @@
 namespace sluice::queue {
 
 inline constexpr uint64_t kMagic = 0x0001'4543'4955'4c53;  // "SLUICE" and a format byte, little-endian
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 // Grows when what a control plane leaves in notes for its successor changes its meaning.
 inline constexpr uint32_t kNoteVersion = 1;
 
@@ -40,7 +40,9 @@ struct Section {
 };
 static_assert(sizeof(Section) == 32);
 
-inline constexpr uint32_t kMaxSections = 100;
+inline constexpr uint32_t kMaxCores = 64;
+// Six of each core; arena and mailbox.
+inline constexpr uint32_t kMaxSections = kMaxCores * 6 + 2;
 inline constexpr uint32_t kSharedCore = UINT32_MAX;
 
 struct RegionHeader {
@@ -68,10 +70,10 @@ struct RegionHeader {
   Section sections[kMaxSections];
 };
 static_assert(offsetof(RegionHeader, sections) == 456);
-static_assert(sizeof(RegionHeader) <= 4096);
 
-inline constexpr uint32_t kHeaderBytes = 4096;
+inline constexpr uint32_t kHeaderBytes = 16384;
 inline constexpr uint32_t kPageBytes = 4096;
+static_assert(sizeof(RegionHeader) <= kHeaderBytes && kHeaderBytes % kPageBytes == 0);
 
 // FNV-1a over everything that both sides must agree on. Two builds with the same hash can share a region.
 constexpr uint32_t layout_hash() noexcept {
@@ -80,7 +82,7 @@ constexpr uint32_t layout_hash() noexcept {
       offsetof(RegionHeader, listen_address), offsetof(RegionHeader, heartbeat_ms),
       sizeof(Section), sizeof(Record), offsetof(Record, generation), offsetof(Record, c), sizeof(RingHeader),
       offsetof(RingHeader, tail), offsetof(RingHeader, consumer_sleeping), kCounterCount, kCounterSlots, kEventNotice,
-      kCommandChannelNote, kSectionInspect, sizeof(InspectMailbox), sizeof(InspectRecord), sizeof(StreamInfo)};
+      kCommandMark, kSectionInspect, sizeof(InspectMailbox), sizeof(InspectRecord), sizeof(StreamInfo)};
   uint32_t hash = 2166136261u;
   for (const uint64_t part : parts) {
     for (unsigned shift = 0; shift < 64; shift += 8) hash = (hash ^ static_cast<uint8_t>(part >> shift)) * 16777619u;

@@ -49,6 +49,7 @@ enum CommandType : uint8_t {
   kCommandBehind = 15,      // a: channel; b, c: sequence number from which the row still has to get it (low, high)
   kCommandNote = 16,        // address, length: what a successor has to know of the row
   kCommandChannelNote = 17, // a: channel; address, length: what a successor has to know of it; length 0: nothing
+  kCommandMark = 18,        // a: channel; b, c: what a successor has to know of the row's subscription; both 0: nothing
 };
 
 enum RecordFlag : uint8_t {

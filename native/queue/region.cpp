@@ -12,6 +12,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "base/assert.hpp"
 
@@ -19,11 +20,13 @@ namespace sluice::queue {
 namespace {
 
 constexpr char kFolder[] = "/dev/shm/";
+// A detached engine's socket lies beside its region.
+constexpr char kSocketSuffix[] = ".sock";
 
 std::string path_of(const std::string& name) { return std::string(kFolder) + "sluice-" + name; }
 
 bool name_valid(const std::string& name) {
-  if (name.empty() || name.size() > 48 || name[0] == '.') return false;
+  if (name.empty() || name.size() > 48 || name[0] == '.' || name.ends_with(kSocketSuffix)) return false;
   for (const char c : name) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     if (!plain) return false;
@@ -94,17 +97,30 @@ uint32_t live_owner(const std::string& path) {
   return alive ? header.engine_pid : 0;
 }
 
-// Regions of processes that were killed stay behind in memory: whoever starts next removes them.
+// A socket whose region is gone: an engine makes its region before its socket, and removes it after.
+bool orphaned(const std::string& path) {
+  struct stat file;
+  if (!path.ends_with(kSocketSuffix) || lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
+  const std::string region = path.substr(0, path.size() - std::strlen(kSocketSuffix));
+  return access(region.c_str(), F_OK) != 0 && errno == ENOENT;
+}
+
+// Regions and sockets of processes that were killed stay behind in memory: whoever starts next removes them.
 void remove_stale() {
   DIR* folder = opendir(kFolder);
   if (folder == nullptr) return;
   constexpr char kPrefix[] = "sluice-";
+  std::vector<std::string> paths;
   while (const dirent* entry = readdir(folder)) {
-    if (std::strncmp(entry->d_name, kPrefix, sizeof kPrefix - 1) != 0) continue;
-    const std::string path = std::string(kFolder) + entry->d_name;
-    if (stale(path)) unlink(path.c_str());
+    if (std::strncmp(entry->d_name, kPrefix, sizeof kPrefix - 1) == 0) paths.push_back(std::string(kFolder) + entry->d_name);
   }
   closedir(folder);
+  for (const std::string& path : paths) {
+    if (stale(path)) unlink(path.c_str());
+  }
+  for (const std::string& path : paths) {
+    if (orphaned(path)) unlink(path.c_str());
+  }
 }
 
 int open_new(const std::string& path, std::string& error) {
@@ -143,14 +159,14 @@ bool room_for(const std::string& path, int fd, uint64_t size, std::string& error
 
 bool options_valid(const RegionOptions& options, std::string& error) {
   if (!name_valid(options.name)) {
-    error = "region name '" + options.name + "' is not usable: letters, digits, '-', '_' and '.', at most 48";
+    error = "region name '" + options.name + "' is not usable: letters, digits, '-', '_' and '.', at most 48, and not with '.sock' at the end";
     return false;
   }
   const bool powers = std::has_single_bit(options.event_records) && std::has_single_bit(options.command_records) &&
                       std::has_single_bit(options.receive_block_bytes) && std::has_single_bit(options.assembly_bytes) &&
                       std::has_single_bit(options.command_data_bytes);
-  if (!powers || options.cores == 0 || options.cores * 6 + 2 > kMaxSections) {
-    error = "ring, block, command-data and assembly sizes must be powers of two and there must be 1 to 16 cores";
+  if (!powers || options.cores == 0 || options.cores > kMaxCores) {
+    error = "ring, block, command-data and assembly sizes must be powers of two and there must be 1 to " + std::to_string(kMaxCores) + " cores";
     return false;
   }
   return true;
@@ -167,7 +183,7 @@ bool complete(const RegionHeader& header) {
     }
     return false;
   };
-  if (header.cores == 0 || header.cores > kMaxSections) return false;
+  if (header.cores == 0 || header.cores > kMaxCores) return false;
   for (uint32_t core = 0; core < header.cores; ++core) {
     for (const SectionKind kind : {kSectionCounters, kSectionEventRing, kSectionCommandRing, kSectionCommandData}) {
       if (!has(kind, core)) return false;

@@ -133,6 +133,10 @@ export class RegionPort implements EnginePort {
     if (this.detached) this.#command(row, COMMAND.BEHIND, 0, 0, 0, channelId, nextSeq);
   }
 
+  mark(row: Row, channelId: number, mark: number): void {
+    if (this.detached) this.#command(row, COMMAND.MARK, 0, 0, 0, channelId, mark);
+  }
+
   send(row: Row, address: Address, length: number, text: boolean): void {
     this.#command(row, COMMAND.SEND, text ? FLAG.TEXT : 0, address, length, 0);
   }

@@ -1,9 +1,10 @@
 // Made by scripts/layout.mjs from native/queue: do not edit.
 
 export const LAYOUT = {
-  VERSION: 2,
-  HASH: 4195173348,
-  MAX_SECTIONS: 100,
+  VERSION: 3,
+  HASH: 2761903462,
+  MAX_CORES: 64,
+  MAX_SECTIONS: 386,
 } as const;
 
 export const HEADER = {
@@ -131,6 +132,7 @@ export const COMMAND = {
   BEHIND: 15,
   NOTE: 16,
   CHANNEL_NOTE: 17,
+  MARK: 18,
 } as const;
 
 export const FLAG = {

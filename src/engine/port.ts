@@ -88,6 +88,12 @@ export interface EnginePort {
   /** The row is subscribed, but not live: it still has to get everything from `nextSeq` on. Over with subscribe or unsubscribe. */
   behind(row: Row, channelId: number, nextSeq: number): void;
 
+  /**
+   * Leaves with the engine what a successor has to know of the row's subscription, a number of up to 53 bits; 0 takes it back. Over with
+   * unsubscribe.
+   */
+  mark(row: Row, channelId: number, mark: number): void;
+
   /** Sends the `length` bytes at `address` (of a message being delivered, or of the arena), without a copy in JavaScript. */
   send(row: Row, address: Address, length: number, text: boolean): void;
   /** Sends a copy of `data`. A string is sent as a text message. */

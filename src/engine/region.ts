@@ -1,5 +1,5 @@
 /** Finds the parts of a mapped region. */
-import { HEADER, LAYOUT, SECTION, type SECTION_KIND } from './layout.js';
+import { HEADER, LAYOUT, RING, SECTION, SECTION_KIND } from './layout.js';
 import { RegionError } from '../errors.js';
 
 export interface SectionView {
@@ -13,20 +13,38 @@ export type SectionKind = (typeof SECTION_KIND)[keyof typeof SECTION_KIND];
 
 export const SHARED_CORE = 0xffffffff;
 
+/** Read once: whoever else writes to the region changes nothing of where this side looks for things. */
 export class RegionView {
   readonly buffer: ArrayBuffer;
+  readonly cores: number;
+  readonly connectionsPerCore: number;
   readonly #view: DataView;
+  readonly #sections = new Map<string, SectionView>();
 
+  /** Throws RegionError for a section that lies outside. */
   constructor(buffer: ArrayBuffer) {
     this.buffer = buffer;
     this.#view = new DataView(buffer);
+    this.cores = Math.min(this.#view.getUint32(HEADER.CORES, true), LAYOUT.MAX_CORES);
+    this.connectionsPerCore = this.#view.getUint32(HEADER.CONNECTIONS_PER_CORE, true);
+    const count = Math.min(this.#view.getUint32(HEADER.SECTION_COUNT, true), LAYOUT.MAX_SECTIONS);
+    for (let i = 0; i < count; i++) this.#readSection(HEADER.SECTIONS + i * SECTION.BYTES);
   }
 
-  get cores(): number {
-    return this.#view.getUint32(HEADER.CORES, true);
-  }
-  get connectionsPerCore(): number {
-    return this.#view.getUint32(HEADER.CONNECTIONS_PER_CORE, true);
+  #readSection(at: number): void {
+    const kind = this.#view.getUint32(at + SECTION.KIND, true);
+    const section = {
+      offset: Number(this.#view.getBigUint64(at + SECTION.OFFSET, true)),
+      size: Number(this.#view.getBigUint64(at + SECTION.SIZE, true)),
+      elementSize: this.#view.getUint32(at + SECTION.ELEMENT_SIZE, true),
+      elementCount: this.#view.getUint32(at + SECTION.ELEMENT_COUNT, true),
+    };
+    const ring = kind === SECTION_KIND.EVENT_RING || kind === SECTION_KIND.COMMAND_RING ? RING.RECORDS : 0;
+    const { offset, size, elementSize, elementCount } = section;
+    if (offset % 4096 !== 0 || offset + size > this.buffer.byteLength || ring + elementSize * elementCount > size) {
+      throw new RegionError(`section ${kind} of the region lies outside of it`);
+    }
+    this.#sections.set(`${kind}/${this.#view.getUint32(at + SECTION.CORE, true)}`, section);
   }
   get enginePid(): number {
     return this.#view.getUint32(HEADER.ENGINE_PID, true);
@@ -71,18 +89,8 @@ export class RegionView {
 
   /** Throws RegionError when the region has no such section. */
   section(kind: SectionKind, core: number): SectionView {
-    const count = Math.min(this.#view.getUint32(HEADER.SECTION_COUNT, true), LAYOUT.MAX_SECTIONS);
-    for (let i = 0; i < count; i++) {
-      const at = HEADER.SECTIONS + i * SECTION.BYTES;
-      if (this.#view.getUint32(at + SECTION.KIND, true) !== kind) continue;
-      if (this.#view.getUint32(at + SECTION.CORE, true) !== core) continue;
-      return {
-        offset: Number(this.#view.getBigUint64(at + SECTION.OFFSET, true)),
-        size: Number(this.#view.getBigUint64(at + SECTION.SIZE, true)),
-        elementSize: this.#view.getUint32(at + SECTION.ELEMENT_SIZE, true),
-        elementCount: this.#view.getUint32(at + SECTION.ELEMENT_COUNT, true),
-      };
-    }
+    const section = this.#sections.get(`${kind}/${core}`);
+    if (section !== undefined) return section;
     throw new RegionError(`the region has no section ${kind} for core ${core}`);
   }
 

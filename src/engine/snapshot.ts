@@ -16,6 +16,13 @@ export interface SubscriptionState {
   readonly nextSeq: number;
 }
 
+/** What the former control plane left about a subscription. */
+export interface SubscriptionMark {
+  readonly row: number;
+  readonly channelId: number;
+  readonly mark: number;
+}
+
 export interface ChannelNote {
   readonly channelId: number;
   readonly note: Buffer;
@@ -34,15 +41,16 @@ export interface Snapshot {
   readonly events: readonly EventState[];
   readonly rows: readonly RowState[];
   readonly subscriptions: readonly SubscriptionState[];
+  readonly marks: readonly SubscriptionMark[];
   readonly channelNotes: readonly ChannelNote[];
   /** Lowest server_seq that each channel which is listened to was published up to, over the cores. */
   readonly published: ReadonlyMap<number, number>;
 }
 
-const MAGIC = 0x31504e53;
-const HEADER_WORDS = 11;
+const MAGIC = 0x32504e53;
+const HEADER_WORDS = 12;
 const ROW_WORDS = 5;
-const BEHIND_WORDS = 4;
+const STATE_WORDS = 4;
 const THREE_WORDS = 3;
 
 class Reader {
@@ -86,6 +94,7 @@ interface Parts {
   readonly events: EventState[];
   readonly rows: RowState[];
   readonly subscriptions: SubscriptionState[];
+  readonly marks: SubscriptionMark[];
   readonly channelNotes: ChannelNote[];
   readonly published: Map<number, number>;
 }
@@ -93,7 +102,7 @@ interface Parts {
 /** Throws RegionError for what no engine of this layout writes. */
 export function parseSnapshot(bytes: Buffer, cores: number, connectionsPerCore: number): Snapshot {
   const reader = new Reader(bytes);
-  const parts: Parts = { events: [], rows: [], subscriptions: [], channelNotes: [], published: new Map() };
+  const parts: Parts = { events: [], rows: [], subscriptions: [], marks: [], channelNotes: [], published: new Map() };
   for (let core = 0; core < cores; core++) readCore(reader, core, connectionsPerCore, parts);
   if (!reader.ended) throw new RegionError("the engine's account of its connections is longer than it says");
   return parts;
@@ -104,8 +113,8 @@ function readCore(reader: Reader, core: number, connectionsPerCore: number, part
   if (reader.word() !== MAGIC || reader.word() !== core) throw new RegionError("the engine's account of its connections is damaged");
   const oldest = reader.word();
   const end = reader.word();
-  const [done, rows, live, behind, published, notes, noteBytes] = Array.from({ length: 7 }, () => reader.word()) as [
-    number, number, number, number, number, number, number,
+  const [done, rows, live, behind, marks, published, notes, noteBytes] = Array.from({ length: 8 }, () => reader.word()) as [
+    number, number, number, number, number, number, number, number,
   ];
   const rowOf = (slot: number): number => {
     if (slot >= connectionsPerCore) throw new RegionError(`the engine names a connection ${slot} that cannot be`);
@@ -121,7 +130,9 @@ function readCore(reader: Reader, core: number, connectionsPerCore: number, part
   for (const each of list(reader, live, 2, () => ({ row: rowOf(reader.word()), channelId: reader.word(), nextSeq: -1 })))
     parts.subscriptions.push(each);
   const late = (): SubscriptionState => ({ row: rowOf(reader.word()), channelId: reader.word(), nextSeq: reader.seq() });
-  for (const each of list(reader, behind, BEHIND_WORDS, late)) parts.subscriptions.push(each);
+  for (const each of list(reader, behind, STATE_WORDS, late)) parts.subscriptions.push(each);
+  const mark = (): SubscriptionMark => ({ row: rowOf(reader.word()), channelId: reader.word(), mark: reader.seq() });
+  for (const each of list(reader, marks, STATE_WORDS, mark)) parts.marks.push(each);
   for (const [id, seq] of list(reader, published, THREE_WORDS, () => [reader.word(), reader.seq()] as const))
     parts.published.set(id, Math.min(seq, parts.published.get(id) ?? Infinity));
   const channels = list(reader, notes, THREE_WORDS, () => ({ channelId: reader.word(), offset: reader.word(), length: reader.word() }));

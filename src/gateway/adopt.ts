@@ -8,6 +8,7 @@ import type { Snapshot, SubscriptionState } from '../engine/snapshot.js';
 import { AttachError, CLOSE } from '../errors.js';
 import type { OpenChannel } from '../sequence/channels.js';
 import { SessionNoteReader } from '../session/session-note.js';
+import { adoptMark } from './marks.js';
 import type { GatewayParts } from './parts.js';
 import { catchUpOf } from './positions.js';
 
@@ -23,6 +24,7 @@ export function adopt(parts: GatewayParts, snapshot: Snapshot): void {
   for (const subscription of snapshot.subscriptions) {
     if (!adoptSubscription(parts, snapshot, subscription)) strangers.add(subscription.row);
   }
+  for (const mark of snapshot.marks) adoptMark(parts, mark);
   for (const [channelId, publishedSeq] of snapshot.published) {
     const channel = parts.channels.byId(channelId);
     if (channel !== undefined && !publishRest(parts, channel, publishedSeq)) {

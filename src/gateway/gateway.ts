@@ -18,6 +18,7 @@ import type { Kept } from './checking.js';
 import { Dispatcher } from './dispatch.js';
 import { Draining, type DrainRequest } from './draining.js';
 import { failureReply } from './failure.js';
+import { reconcile } from './reconcile.js';
 import { clientKey } from './welcome.js';
 import { makeParts, type GatewayDeps, type GatewayParts } from './parts.js';
 import { catchUpOf } from './positions.js';
@@ -47,6 +48,8 @@ export class Gateway implements EngineEvents {
   readonly #onNotice: NonNullable<GatewayOptions['onNotice']>;
   readonly #onStore: NonNullable<GatewayOptions['onStore']>;
   #storeFails = false;
+  #adopted = false;
+  #released = false;
   #committed = false;
   #pumpQueued = false;
   /** Resolves stop(). */
@@ -219,6 +222,7 @@ export class Gateway implements EngineEvents {
    */
   async stop(): Promise<void> {
     const { config, publisher, sessions, writer, cluster } = this.#parts;
+    this.#released = true;
     this.#refuse();
     await withinMs(publisher.close(), config.session.closeTimeoutMs);
     sessions.forEachConnection((row) => this.end(row, CLOSE.serviceRestart, 'the gateway is stopping'));
@@ -238,6 +242,7 @@ export class Gateway implements EngineEvents {
     const { rate, clock } = this.#parts;
     rate.forgive(pauseMs, clock.monotonic());
     adopt(this.#parts, snapshot);
+    this.#adopted = true;
   }
 
   /** Publishes are under way, and none was answered yet. */
@@ -245,9 +250,15 @@ export class Gateway implements EngineEvents {
     return !this.#committed && this.#parts.publisher.inFlight > 0;
   }
 
+  /** What can be put in order after a takeover when clients are being served. */
+  async settle(): Promise<void> {
+    if (this.#adopted) await reconcile(this.#parts, () => this.#released);
+  }
+
   /** Ends this control plane, not the connections: what is under way is finished for a successor. Events must not come any more. */
   async release(): Promise<void> {
     const { config, publisher, writer } = this.#parts;
+    this.#released = true;
     this.#draining.stop();
     this.#housekeeping.stop();
     this.#load.stop();

@@ -5,6 +5,7 @@ import type { OpenChannel } from '../sequence/channels.js';
 import type { ChannelCursor } from '../store/session-store.js';
 import type { GatewayContext } from './context.js';
 import type { Position } from './fields.js';
+import { leaveMark } from './marks.js';
 import { catchUpOf, resolveSince, type Start } from './positions.js';
 
 /** What `hello` says of how far the device is. */
@@ -93,6 +94,7 @@ export function restore(context: GatewayContext, row: Row, restored: readonly Re
     if (told) subscriptions.setTold(node);
     if (start.lost !== null) sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
     port.behind(row, channel.id, start.seq);
+    leaveMark(context, row, channel.id);
     replays.add(row, catchUpOf(context, channel, start), false);
   }
 }

@@ -113,6 +113,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
       await (stopping ??= stop());
     },
   };
+  void gateway.settle();
   if (attached !== null) attached.onEnd = (end) => void server.stop().finally(() => options.onEnd?.(endError(attached.regionName, end)));
   return server;
 }

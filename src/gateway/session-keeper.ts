@@ -12,6 +12,7 @@ import { SESSION } from '../session/table.js';
 import type { ChannelCursor, SessionRecord, SessionRef } from '../store/session-store.js';
 import { catchingUp } from '../sync/delivery.js';
 import type { GatewayContext } from './context.js';
+import { leaveMark } from './marks.js';
 
 /** Leases renewed by one call of the store, and sessions that one sweep of it looks at. */
 const RENEWALS = 500;
@@ -54,7 +55,10 @@ export class SessionKeeper {
   seen(row: Row, channel: OpenChannel | null, seq: number, messageId: string | null): void {
     const { subscriptions, writer } = this.#context;
     const node = channel === null ? -1 : subscriptions.find(row, channel.id);
-    if (node >= 0) subscriptions.setTold(node);
+    if (node >= 0 && channel !== null && !subscriptions.isTold(node)) {
+      subscriptions.setTold(node);
+      leaveMark(this.#context, row, channel.id);
+    }
     const upsert = channel === null ? [] : [{ channel: channel.name, seq, epoch: channel.epoch, told: true }];
     writer.change(this.ref(row), { upsert, ...(messageId === null ? {} : { lastSeenMessageId: messageId }) }, false);
   }
@@ -73,10 +77,15 @@ export class SessionKeeper {
 
   /** How far the row's channels were sent, but for those whose device tells by itself how far it has them. */
   cursors(row: Row): ChannelCursor[] {
+    return this.positions(row).filter(({ told }) => !told);
+  }
+
+  /** All channels of the row; where the device tells by itself how far it has one, with position 0. */
+  positions(row: Row): ChannelCursor[] {
     const cursors: ChannelCursor[] = [];
     this.#context.subscriptions.channelsOf(row, (channelId) => {
       const cursor = this.#cursor(row, channelId);
-      if (cursor !== null && !cursor.told) cursors.push(cursor);
+      if (cursor !== null) cursors.push(cursor);
     });
     return cursors;
   }

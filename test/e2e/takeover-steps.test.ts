@@ -4,90 +4,10 @@
  */
 import t from 'tap';
 
-import { makeConfig } from '../../src/config.js';
-import { attachEngine, startDetachedEngine, type AttachedEngine, type DetachedEngine } from '../../src/engine/index.js';
-import { Gateway } from '../../src/gateway/gateway.js';
-import { MemoryLog } from '../support/memory-log.js';
-import { MemorySessions } from '../support/memory-sessions.js';
-import { Life } from '../support/mortal.js';
 import { RawClient } from '../support/raw-client.js';
+import { TakeoverWorld as World, until } from '../support/takeover-world.js';
 
-const PORT_STEPS = [
-  'confirm', 'letGo', 'note', 'noteChannel', 'behind', 'sendCopy', 'sendFramed', 'sendFramedCopy', 'close', 'release', 'admit',
-  'notifyWritable', 'pause', 'resume', 'subscribe', 'unsubscribe', 'publish',
-];
-const STORE_STEPS = ['create', 'claim', 'get', 'update', 'release', 'end', 'renew'];
 const STEPS_MAX = 2000;
-
-async function until(what: string, done: () => boolean, ms = 10_000): Promise<void> {
-  for (const end = Date.now() + ms; !done(); await new Promise((resolve) => setTimeout(resolve, 1)))
-    if (Date.now() > end) throw new Error(`not in time: ${what}`);
-}
-
-/** What survives a control plane in this test. */
-class World {
-  readonly name = `steps-${process.pid}-${Math.floor(Math.random() * 1e9)}`;
-  readonly engine: DetachedEngine = startDetachedEngine({
-    name: this.name, connections: 64, arenaBytes: 1 << 24, protocol: 'sluice.v1', paths: ['/v1'], subprotocols: ['sluice.v1'],
-  });
-  readonly log = new MemoryLog();
-  readonly sessions = new MemorySessions();
-  life = new Life(Infinity, () => undefined);
-  readonly #hosts: AttachedEngine[] = [];
-
-  constructor() {
-    // Channels are numbered from 1 in a real log.
-    this.log.openChannel('first');
-  }
-
-  get url(): string {
-    return `ws://127.0.0.1:${this.engine.listening.port}/v1`;
-  }
-
-  /** A control plane that dies at step `dieAt`. */
-  async attach(dieAt: number): Promise<void> {
-    const host = await this.#connect();
-    this.#hosts.push(host);
-    const life = new Life(dieAt, () => host.port.abandon());
-    this.life = life;
-    const gateway = await Gateway.create({
-      config: makeConfig({ node: 'n1' }),
-      port: life.wrap(host.port, PORT_STEPS),
-      log: life.wrap(this.log, [], ['append']),
-      store: life.wrap(this.sessions, [], STORE_STEPS),
-      secret: Buffer.alloc(32, 7),
-      clock: { now: () => Date.now(), monotonic: () => performance.now() },
-      host,
-    });
-    gateway.adopt(host.snapshot, host.pauseMs);
-    if (!life.dead) host.start(gateway);
-  }
-
-  /** The former one's end takes the engine a moment to notice. */
-  async #connect(): Promise<AttachedEngine> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await attachEngine({ name: this.name, mode: 'first' });
-      } catch (error) {
-        if (tries === 100) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    }
-  }
-
-  /** The process of the one that died is gone, and with it its end of the socket. */
-  bury(): void {
-    this.#hosts.at(-1)?.stop();
-  }
-
-  async end(): Promise<void> {
-    for (const host of this.#hosts) {
-      host.port.abandon();
-      host.stop();
-    }
-    await this.engine.stop(0);
-  }
-}
 
 type Scenario = (world: World, watch: (client: RawClient) => void) => Promise<() => string[]>;
 

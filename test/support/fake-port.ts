@@ -177,6 +177,10 @@ export class FakePort implements EnginePort {
     this.log.push('behind');
   }
 
+  mark(): void {
+    this.log.push('mark');
+  }
+
   send(row: Row, address: Address, length: number, text: boolean): void {
     this.sendCopy(row, this.memory.subarray(address, address + length), text);
   }

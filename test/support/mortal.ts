@@ -13,6 +13,13 @@ export class Life {
     this.#onDeath = onDeath;
   }
 
+  /** Dies now, between two steps. */
+  end(): void {
+    if (this.dead) return;
+    this.dead = true;
+    this.#onDeath();
+  }
+
   /** False when the step is not taken. */
   step(): boolean {
     if (!this.dead && this.steps++ === this.#dieAt) {

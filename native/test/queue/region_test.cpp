@@ -1,7 +1,9 @@
 #include "queue/region.hpp"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,7 +130,7 @@ TEST_CASE("region: names and sizes that cannot be are refused", "[queue]") {
   CHECK(refused([](RegionOptions& options) { options.command_records = 0; }));
   CHECK(refused([](RegionOptions& options) { options.assembly_bytes = 8191; }));
   CHECK(refused([](RegionOptions& options) { options.cores = 0; }));
-  CHECK(refused([](RegionOptions& options) { options.cores = 17; }));
+  CHECK(refused([](RegionOptions& options) { options.cores = kMaxCores + 1; }));
   CHECK(refused([](RegionOptions& options) { options.arena_chunks = 1u << 20; }));
 }
 
@@ -194,6 +196,40 @@ TEST_CASE("region: a dead owner's file is replaced, and removed whatever its nam
   const auto third = Region::create(other, error);
   REQUIRE(third);
   CHECK_FALSE(exists(path_of(options)));
+}
+
+void bind_socket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  const int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+  REQUIRE(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  close(fd);
+}
+
+TEST_CASE("region: the socket of an engine that was killed is removed, a living one's is not", "[queue]") {
+  std::string error;
+  const auto living = Region::create(small("with-socket"), error);
+  REQUIRE(living);
+  const std::string kept = path_of(small("with-socket")) + ".sock";
+  const std::string orphan = path_of(small("killed")) + ".sock";
+  bind_socket(kept);
+  bind_socket(orphan);
+  REQUIRE(Region::create(small("next"), error));
+  CHECK(exists(kept));
+  CHECK_FALSE(exists(orphan));
+  unlink(kept.c_str());
+}
+
+TEST_CASE("region: as many cores as may be asked for have room", "[queue]") {
+  RegionOptions options = small("cores");
+  options.cores = kMaxCores;
+  std::string error;
+  CHECK(Region::create(options, error));
+  INFO(error);
+  options.cores = kMaxCores + 1;
+  CHECK_FALSE(Region::create(options, error));
+  CHECK(error.find("1 to 64 cores") != std::string::npos);
 }
 
 TEST_CASE("region: a file that is no region is left alone under other names", "[queue]") {

@@ -18,7 +18,7 @@ const native = {
   wiregen: ['nic', 'wire', 'ws', 'bench'],
   sim: ['core'],
   test: ['addon', 'sim', 'bench', 'wiregen'],
-  fuzz: ['addon', 'sim', 'bench', 'wiregen'],
+  fuzz: ['test'],
   tools: ['core'],
 };
 

@@ -3,6 +3,7 @@ import { REPLY } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
+import { leaveMark } from '../marks.js';
 import { readChannel, readPosition, type Position } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
 import { catchUpOf, resolveSince, type Start } from '../positions.js';
@@ -58,7 +59,10 @@ export function goLive(context: GatewayContext, row: Row, channel: { readonly id
 function catchUpFrom(context: GatewayContext, row: Row, channel: OpenChannel, since: Position, again: boolean): void {
   const start = resolveSince(context, channel, since);
   if (again && isRestored(context, row, channel, start)) return;
-  if (again) stopDelivery(context, row, channel.id);
+  if (again) {
+    stopDelivery(context, row, channel.id);
+    leaveMark(context, row, channel.id);
+  }
   if (start.lost !== null) context.sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
   context.port.behind(row, channel.id, start.seq);
   context.replays.add(row, catchUpOf(context, channel, start), false);
@@ -69,11 +73,14 @@ function catchUpFrom(context: GatewayContext, row: Row, channel: OpenChannel, si
  * A client that subscribes again to what its resumed session brought, as clients do that know of no sessions: what it asks for is
  * on its way to it already, and must not come twice. Only the first time, because later it means what it says.
  */
-function isRestored({ subscriptions }: GatewayContext, row: Row, channel: OpenChannel, start: Start): boolean {
+function isRestored(context: GatewayContext, row: Row, channel: OpenChannel, start: Start): boolean {
+  const { subscriptions } = context;
   const node = subscriptions.find(row, channel.id);
   const from = subscriptions.restoredFrom(node);
+  if (from === 0) return false;
   subscriptions.setRestoredFrom(node, 0);
-  return from !== 0 && start.lost === null && start.locate === null && ((start.seq >>> 0) - from | 0) >= 0;
+  leaveMark(context, row, channel.id);
+  return start.lost === null && start.locate === null && ((start.seq >>> 0) - from | 0) >= 0;
 }
 
 /** Nothing more of the channel is sent to the row, whatever was on its way. */

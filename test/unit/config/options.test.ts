@@ -1,4 +1,5 @@
 import t from 'tap';
+import { LAYOUT } from '../../../src/engine/layout.js';
 import * as options from '../../../src/config/options.js';
 
 const SECTIONS: readonly (readonly [string, Readonly<Record<string, options.Option<unknown>>>])[] = [
@@ -10,4 +11,10 @@ t.test('every default is a value that its option may have', async (t) => {
   for (const [prefix, section] of SECTIONS) {
     for (const [name, { kind, fallback }] of Object.entries(section)) t.same(kind.read(fallback), fallback, prefix + name);
   }
+});
+
+t.test('the region has room for as many cores as may be asked for', async (t) => {
+  const { kind } = options.SERVER_OPTIONS.cores;
+  t.equal(kind.read(LAYOUT.MAX_CORES), LAYOUT.MAX_CORES);
+  t.equal(kind.read(LAYOUT.MAX_CORES + 1), undefined);
 });

@@ -1,0 +1,84 @@
+/** What is neither a message nor an answer, and has to outlive a control plane all the same. */
+import t, { type Test } from 'tap';
+
+import { RawClient } from '../support/raw-client.js';
+import { TakeoverWorld, until } from '../support/takeover-world.js';
+import type { SessionRecord } from '../../src/store/session-store.js';
+
+async function start(t: Test): Promise<TakeoverWorld> {
+  const world = new TakeoverWorld();
+  t.teardown(() => world.end());
+  await world.attach(Infinity);
+  return world;
+}
+
+async function connect(t: Test, world: TakeoverWorld, hello: Record<string, unknown> = {}): Promise<RawClient> {
+  const client = await RawClient.connect(world.url, hello);
+  t.teardown(() => client.close());
+  await until('welcome', () => client.others.length > 0);
+  return client;
+}
+
+async function publish(client: RawClient, ids: readonly number[]): Promise<void> {
+  for (const id of ids) client.send({ op: 'pub', id, channel: 'c', key: `k${id}` }, 'x');
+  await until('acknowledgements', () => ids.every((id) => client.answers.some((answer) => answer.id === id)));
+}
+
+function record(world: TakeoverWorld, client: RawClient): SessionRecord {
+  return world.sessions.records.get(String(client.others[0]?.['session'])) as SessionRecord;
+}
+
+t.setTimeout(120_000);
+
+t.test('a device that tells how far it has a channel gets the rest after a takeover', async (t) => {
+  const world = await start(t);
+  const client = await connect(t, world, { device: 'd' });
+  client.send({ op: 'sub', id: 1, channel: 'c' });
+  await publish(client, [2, 3, 4]);
+  client.send({ op: 'seen', channel: 'c', seq: 1 });
+  await until('what was told is stored', () => record(world, client).cursors.some(({ told }) => told));
+  await world.takeOver();
+  await publish(client, [5]);
+  client.close();
+  await until('the lease is given up', () => record(world, client).owner === null);
+  t.equal(record(world, client).cursors[0]?.seq, 1, 'not what it was sent');
+  const again = await connect(t, world, { resume: client.others[0]?.['resume'] });
+  await until('the rest', () => again.delivered.length >= 3);
+  t.same(again.delivered.map(({ seq }) => seq), [2, 3, 4]);
+});
+
+t.test('a client that subscribes to what its session brought before the takeover gets nothing twice', async (t) => {
+  const world = await start(t);
+  const writer = await connect(t, world);
+  const first = await connect(t, world);
+  first.send({ op: 'sub', id: 1, channel: 'c' });
+  await until('sub', () => first.answers.length === 1);
+  await publish(writer, [2]);
+  await until('live', () => first.delivered.length === 1);
+  first.close();
+  await until('the lease is given up', () => record(world, first).owner === null);
+  await publish(writer, [3, 4]);
+  const resumed = await connect(t, world, { resume: first.others[0]?.['resume'] });
+  await until('the delta', () => resumed.delivered.length === 2);
+  await world.takeOver();
+  resumed.send({ op: 'sub', id: 1, channel: 'c', since: { seq: 1 } });
+  await until('sub', () => resumed.answers.length === 1);
+  await publish(writer, [5]);
+  await until('live again', () => resumed.delivered.some(({ seq }) => seq === 4));
+  t.same(resumed.delivered.map(({ seq }) => seq), [2, 3, 4]);
+});
+
+t.test('the store learns what the engine knows of subscriptions', async (t) => {
+  const world = await start(t);
+  const client = await connect(t, world);
+  client.send({ op: 'sub', id: 1, channel: 'c' });
+  await until('stored', () => record(world, client).cursors.length === 1);
+  const { id, cursors } = record(world, client);
+  const [cursor] = cursors;
+  // As if the former control plane had died before it told the store of a `sub` to one channel and of an `unsub` from another.
+  world.sessions.records.set(id, { ...record(world, client), cursors: [{ ...cursor!, channel: 'left' }] });
+  await world.takeOver();
+  const subscribed = (): string[] => record(world, client).cursors.flatMap((each) => (each.subscribed ? [each.channel] : []));
+  await until('the store is in line', () => subscribed().join() === 'c');
+  t.same(subscribed(), ['c']);
+});

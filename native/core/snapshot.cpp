@@ -21,13 +21,13 @@ class SnapshotWriter {
     word(static_cast<uint32_t>(notes_.size()));
     word(static_cast<uint32_t>(note.size()));
     notes_.insert(notes_.end(), note.begin(), note.end());
+    notes_.resize((notes_.size() + sizeof(uint32_t) - 1) / sizeof(uint32_t) * sizeof(uint32_t));
   }
   size_t size() const { return words_.size(); }
   uint32_t& operator[](size_t at) { return words_[at]; }
   uint32_t note_bytes() const { return static_cast<uint32_t>(notes_.size()); }
 
   void append_to(std::vector<uint8_t>& out) {
-    while (notes_.size() % sizeof(uint32_t) != 0) notes_.push_back(0);
     const size_t begin = out.size();
     out.resize(begin + words_.size() * sizeof(uint32_t) + notes_.size());
     std::memcpy(out.data() + begin, words_.data(), words_.size() * sizeof(uint32_t));

@@ -7,7 +7,8 @@
 
 namespace sluice::core {
 
-// What a core tells a control plane that attaches, as words of 32 bits followed by the bytes of the notes (src/engine/snapshot.ts):
+// What a core tells a control plane that attaches, as words of 32 bits followed by the bytes of the notes, each of which
+// begins at a whole word (src/engine/snapshot.ts):
 //   kSnapshotMagic, core, position of the oldest event that is not done with, position behind the newest,
 //   counts of done events, rows, live subscriptions, behind subscriptions, marks, channels, channel notes; bytes of notes
 //   done events: position

@@ -10,9 +10,9 @@
 #include "core/core.hpp"
 #include "test/support/fake_driver.hpp"
 
-// A control plane that writes anything anywhere in the region it shares with a core. The input is a list of steps: commands that nearly fit,
-// raw bytes in the rings, their data and the header, what clients send meanwhile, and takeovers. The core may notice or not; it must not
-// crash, touch what is outside of the region, or break its contract with the driver, and the next control plane must be served.
+// A control plane that writes anything anywhere in the region it shares with a core. The input is a list of steps: commands that nearly
+// fit, raw bytes in the rings, their data and the header, what clients send meanwhile, and takeovers. The core may notice or not; it must
+// not crash, touch what is outside of the region, or break its contract with the driver, and the next control plane must be served.
 
 namespace {
 

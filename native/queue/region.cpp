@@ -159,14 +159,15 @@ bool room_for(const std::string& path, int fd, uint64_t size, std::string& error
 
 bool options_valid(const RegionOptions& options, std::string& error) {
   if (!name_valid(options.name)) {
-    error = "region name '" + options.name + "' is not usable: letters, digits, '-', '_' and '.', at most 48, and not with '.sock' at the end";
+    error = "region name '" + options.name + "' is not usable: at most 48 letters, digits, '-', '_' and '.', not with '.sock' at the end";
     return false;
   }
   const bool powers = std::has_single_bit(options.event_records) && std::has_single_bit(options.command_records) &&
                       std::has_single_bit(options.receive_block_bytes) && std::has_single_bit(options.assembly_bytes) &&
                       std::has_single_bit(options.command_data_bytes);
   if (!powers || options.cores == 0 || options.cores > kMaxCores) {
-    error = "ring, block, command-data and assembly sizes must be powers of two and there must be 1 to " + std::to_string(kMaxCores) + " cores";
+    const std::string cores = "there must be 1 to " + std::to_string(kMaxCores) + " cores";
+    error = "ring, block, command-data and assembly sizes must be powers of two and " + cores;
     return false;
   }
   return true;

@@ -74,7 +74,9 @@ export class RegionPort implements EnginePort {
       this.#readers.push(new EventReader(region, this.memory, core, this.#generations, snapshot?.events[core] ?? null));
       this.#writers.push(new CommandWriter(region, this.memory, core, inline ? () => link.pump(core) : null));
     }
-    for (const { row, generation } of snapshot?.rows ?? []) this.#generations[row] = generation;
+    for (const rows of snapshot?.rows ?? []) {
+      for (let i = 0; i < rows.count; i++) this.#generations[rows.row(i)] = rows.generation(i);
+    }
     this.arena = new RegionArena(region, () => this.#settle());
   }
 

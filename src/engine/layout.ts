@@ -2,7 +2,7 @@
 
 export const LAYOUT = {
   VERSION: 3,
-  HASH: 2761903462,
+  HASH: 3982431441,
   MAX_CORES: 64,
   MAX_SECTIONS: 386,
 } as const;

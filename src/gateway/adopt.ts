@@ -4,7 +4,7 @@
  */
 
 import type { Row } from '../engine/port.js';
-import type { Snapshot, SubscriptionState } from '../engine/snapshot.js';
+import type { LiveSubscriptions, RowStates, Snapshot, SubscriptionState } from '../engine/snapshot.js';
 import { AttachError, CLOSE } from '../errors.js';
 import type { OpenChannel } from '../sequence/channels.js';
 import { SessionNoteReader } from '../session/session-note.js';
@@ -16,13 +16,14 @@ import { catchUpOf } from './positions.js';
 const READ_BYTES = 1 << 20;
 const READ_MESSAGES = 4096;
 
+/** Where most of what an engine tells goes. */
+export type Tables = Pick<GatewayParts, 'sessions' | 'subscriptions' | 'channels' | 'end'>;
+
 /** Throws AttachError where the log is not the one that the engine's channels are in, StoreError where it cannot be read. */
 export function adopt(parts: GatewayParts, snapshot: Snapshot): void {
-  adoptChannels(parts, snapshot);
-  adoptRows(parts, snapshot);
-  const strangers = new Set<Row>();
-  for (const subscription of snapshot.subscriptions) {
-    if (!adoptSubscription(parts, snapshot, subscription)) strangers.add(subscription.row);
+  const strangers = fillTables(parts, snapshot);
+  for (const subscription of snapshot.behind) {
+    if (!adoptBehind(parts, subscription)) strangers.add(subscription.row);
   }
   for (const mark of snapshot.marks) adoptMark(parts, mark);
   for (const [channelId, publishedSeq] of snapshot.published) {
@@ -35,7 +36,16 @@ export function adopt(parts: GatewayParts, snapshot: Snapshot): void {
   for (const row of strangers) parts.end(row, CLOSE.serviceRestart, 'the connection could not be taken over');
 }
 
-function adoptChannels({ channels }: GatewayParts, { channelNotes, published }: Snapshot): void {
+/** Channels, sessions and live subscriptions; returns rows with a subscription to a channel that is not known. */
+export function fillTables(tables: Tables, snapshot: Snapshot): Set<Row> {
+  const strangers = new Set<Row>();
+  adoptChannels(tables, snapshot);
+  for (const rows of snapshot.rows) adoptRows(tables, rows);
+  for (const live of snapshot.live) adoptLive(tables, snapshot, live, strangers);
+  return strangers;
+}
+
+function adoptChannels({ channels }: Tables, { channelNotes, published }: Snapshot): void {
   for (const { channelId, note } of channelNotes) {
     const read = readChannelNote(note);
     if (read === null) throw new AttachError(`the engine's note of channel ${channelId} cannot be read`);
@@ -47,12 +57,12 @@ function adoptChannels({ channels }: GatewayParts, { channelNotes, published }: 
   }
 }
 
-function adoptRows(parts: GatewayParts, { rows }: Snapshot): void {
-  const { sessions, end } = parts;
-  const reader = new SessionNoteReader();
-  for (const { row, note } of rows) {
+function adoptRows({ sessions, end }: Tables, rows: RowStates): void {
+  const reader = new SessionNoteReader(rows.bytes, rows.words);
+  for (let i = 0; i < rows.count; i += 1) {
+    const row = rows.row(i);
     sessions.connect(row);
-    const session = note.length === 0 ? null : reader.decode(note);
+    const session = reader.decode(rows.noteAt(i), rows.noteLength(i));
     if (session === null) continue;
     const other = sessions.findSession(session.id);
     // It died when the session had just gone on over another connection, before it closed the former one.
@@ -63,14 +73,30 @@ function adoptRows(parts: GatewayParts, { rows }: Snapshot): void {
   }
 }
 
-function adoptSubscription(parts: GatewayParts, { published }: Snapshot, { row, channelId, nextSeq }: SubscriptionState): boolean {
+function adoptLive(
+  { channels, subscriptions }: Tables, { published }: Snapshot, live: LiveSubscriptions, strangers: Set<Row>,
+): void {
+  let channelId = -1;
+  let known = false;
+  let liveFrom = 0;
+  for (let i = 0; i < live.count; i += 1) {
+    if (live.channelId(i) !== channelId) {
+      channelId = live.channelId(i);
+      known = channels.byId(channelId) !== undefined;
+      liveFrom = (published.get(channelId) ?? 0) + 1;
+    }
+    if (known) subscriptions.setLiveFrom(subscriptions.add(live.row(i), channelId), liveFrom);
+    else strangers.add(live.row(i));
+  }
+}
+
+function adoptBehind(parts: GatewayParts, { row, channelId, nextSeq }: SubscriptionState): boolean {
   const { channels, subscriptions, replays } = parts;
   const channel = channels.byId(channelId);
   if (channel === undefined) return false;
   if (subscriptions.find(row, channelId) >= 0) return true;
-  const subscription = subscriptions.add(row, channelId);
-  if (nextSeq < 0) subscriptions.setLiveFrom(subscription, (published.get(channelId) ?? 0) + 1);
-  else replays.add(row, catchUpOf(parts, channel, nextSeq), true);
+  subscriptions.add(row, channelId);
+  replays.add(row, catchUpOf(parts, channel, nextSeq), true);
   return true;
 }
 
@@ -96,7 +122,7 @@ function publishRest({ port, runs, hotLog, clock }: GatewayParts, channel: OpenC
   return true;
 }
 
-export function channelNote({ name, epoch }: OpenChannel): Buffer {
+export function channelNote({ name, epoch }: Pick<OpenChannel, 'name' | 'epoch'>): Buffer {
   return Buffer.from(JSON.stringify([name, epoch]));
 }
 

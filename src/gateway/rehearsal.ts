@@ -6,6 +6,7 @@
 import type { PreparedAdmin } from '../admin/index.js';
 import { listenAddress, type Config } from '../config.js';
 import { LmdbMessageLog } from '../store/lmdb-message-log.js';
+import { Stage } from './rehearsal-stage.js';
 import { logOptions } from './stores.js';
 
 /** A function is compiled when it has run often enough, which is told by what it costs. */
@@ -15,8 +16,10 @@ const ROUNDS = 5;
 export async function rehearse(config: Config, url: string, over: () => boolean): Promise<PreparedAdmin> {
   const admin = await makeAdmin(config, url);
   await import('jose');
+  const stage = new Stage();
   for (let round = 0; round < ROUNDS && !over(); round++) {
     await LmdbMessageLog.rehearse(logOptions(config));
+    stage.takeOver();
     await new Promise((resolve) => setImmediate(resolve));
   }
   return admin;

@@ -3,12 +3,16 @@
  * standing by, replaced as planned. For the full run: SLUICE_TAKEOVERS (of each kind, 2 by default) 100, SLUICE_CONNECTIONS (clients that
  * publish and subscribe, 200 by default) 15000, SLUICE_PUBLISH_EVERY_MS (each, 500 by default) 15000, SLUICE_TAKEOVER_KINDS.
  */
+import { cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 
 import { RegionReader } from '../../src/engine/index.js';
-import { DetachedSetup, sleep } from '../support/detached.js';
+import { DetachedSetup, sleep, until } from '../support/detached.js';
+import { RawClient } from '../support/raw-client.js';
+import { projectRoot } from '../support/sluice-process.js';
 import { TakeoverLoad } from '../support/takeover-load.js';
-import { percentile } from '../support/traffic.js';
+import { pause, percentile, Traffic } from '../support/traffic.js';
 
 const TAKEOVERS = Number(process.env['SLUICE_TAKEOVERS'] ?? 2);
 const CONNECTIONS = Number(process.env['SLUICE_CONNECTIONS'] ?? 200);
@@ -78,4 +82,61 @@ t.test('control planes are killed and replaced: no client notices', async (t) =>
   for (const kind of KINDS) {
     t.comment(`${kind}: as clients see it ${distribution(seen.get(kind)!)}; as the engine counts it ${distribution(counted.get(kind)!)}`);
   }
+});
+
+/** This release with another word in its welcome; returns its command line. */
+function nextRelease(folder: string): string {
+  const root = join(folder, 'next');
+  const dist = realpathSync(join(projectRoot(), 'dist'));
+  mkdirSync(root);
+  cpSync(dist, join(root, 'dist'), { recursive: true });
+  for (const name of ['build', 'node_modules', 'package.json']) symlinkSync(join(dist, '..', name), join(root, name));
+  const welcome = join(root, 'dist', 'gateway', 'welcome.js');
+  const text = readFileSync(welcome, 'utf8');
+  const changed = text.replaceAll('"op":"welcome",', '"op":"welcome","release":"next",');
+  if (changed === text) throw new Error('the welcome is not where it was');
+  writeFileSync(welcome, changed);
+  return join(root, 'dist', 'cli.js');
+}
+
+t.test('a new release takes over under load', async (t) => {
+  const setup = new DetachedSetup();
+  const load = new TakeoverLoad({ connections: 40, perChannel: 10, publishEveryMs: 200 });
+  t.teardown(async () => {
+    load.end();
+    await setup.end();
+  });
+  await setup.start();
+  await load.start(setup.control.url);
+  const welcome = async (): Promise<unknown> => {
+    const client = await RawClient.connect(setup.control.url);
+    await until('welcome', () => client.others.length > 0);
+    client.close();
+    return client.others[0]?.['release'];
+  };
+  t.equal(await welcome(), undefined);
+  const release = nextRelease(setup.folder);
+  await load.pause(() => setup.upgrade(release));
+  t.equal(await welcome(), 'next');
+  await load.finish();
+  t.same(load.check(), []);
+});
+
+t.test('the engine is killed under load: clients resume on the next one, nothing is lost, doubled or out of order', async (t) => {
+  const setup = new DetachedSetup();
+  t.teardown(() => setup.end());
+  await setup.start();
+  const { url } = setup.control;
+  const traffic = new Traffic({ url: () => url, clients: 20, channels: 4, pauseMs: 20 });
+  await traffic.start();
+  for (let round = 0; round < 2; round++) {
+    const { acknowledged, resumes } = traffic;
+    await until('traffic', () => traffic.acknowledged > acknowledged + 100);
+    await setup.engine.stop('SIGKILL');
+    await setup.control.stop('SIGCONT');
+    await setup.start('--listen', new URL(url).host);
+    await until('the sessions go on', () => traffic.resumes >= resumes + 20);
+  }
+  await pause(100);
+  t.same(await traffic.finish(), []);
 });

@@ -29,6 +29,13 @@ export class DetachedSetup {
     return startSluice(this.#arguments(more));
   }
 
+  /** Replaces the control plane by that of another release. */
+  async upgrade(cli: string): Promise<void> {
+    const former = this.control;
+    this.control = await startSluice(this.#arguments(['--replace']), { cli });
+    await former.stop('SIGCONT');
+  }
+
   /** Resolves when it has got ready to take over. */
   async standBy(): Promise<Launched> {
     const standby = launchSluice(this.#arguments(['--standby']));

@@ -36,6 +36,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** A program that runs it, with its arguments. */
   readonly under?: readonly string[];
+  /** Another release's. */
+  readonly cli?: string;
 }
 
 /** Rejects with what the process printed when it does not become ready. */
@@ -49,8 +51,8 @@ export type Launched = Pick<SluiceProcess, 'child' | 'stderr' | 'stop'> & {
 };
 
 /** The same without waiting: what stands by becomes ready one day. */
-export function launchSluice(args: readonly string[], { under = [], ...options }: StartOptions = {}): Launched {
-  const [program = process.execPath, ...rest] = [...under, process.execPath, CLI, ...args];
+export function launchSluice(args: readonly string[], { under = [], cli = CLI, ...options }: StartOptions = {}): Launched {
+  const [program = process.execPath, ...rest] = [...under, process.execPath, cli, ...args];
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
   const onExit = (): void => void child.kill('SIGKILL');

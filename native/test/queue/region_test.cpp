@@ -77,7 +77,7 @@ TEST_CASE("region: sections do not overlap and have the sizes asked for", "[queu
   const auto region = Region::create(options, error);
   REQUIRE(region);
   const RegionHeader& header = region->header();
-  REQUIRE(header.section_count == 2 * 6 + 1);
+  REQUIRE(header.section_count == 2 * 6 + 2);
   uint64_t end = kHeaderBytes;
   for (uint32_t i = 0; i < header.section_count; ++i) {
     const Section& section = header.sections[i];

@@ -1,0 +1,58 @@
+/** A takeover in a rehearsal: what an engine would tell of many clients, adopted by tables that nobody uses. */
+
+import { parseSnapshot, SNAPSHOT_MAGIC } from '../engine/snapshot.js';
+import { ChannelRegistry } from '../sequence/channels.js';
+import { encodeSessionNote } from '../session/session-note.js';
+import { Subscriptions } from '../session/subscriptions.js';
+import { SessionTable } from '../session/table.js';
+import { channelNote, fillTables } from './adopt.js';
+
+const ROWS = 5000;
+const PER_CHANNEL = 20;
+const CHANNELS = ROWS / PER_CHANNEL;
+
+const name = (channelId: number): string => `rehearsal-${channelId}`;
+
+export class Stage {
+  readonly #snapshot = makeSnapshot();
+
+  takeOver(): void {
+    const log = {
+      openChannel: (channel: string) => ({ id: Number(channel.split('-')[1]), name: channel, epoch: 'e', headSeq: 0, oldestSeq: 1 }),
+      adoptChannel: () => null,
+      findChannel: () => null,
+    };
+    const channels = new ChannelRegistry({ log, ephemeral: () => true, now: () => 0, idleMs: 0 });
+    const tables = { channels, sessions: new SessionTable(ROWS), subscriptions: new Subscriptions(ROWS), end: () => undefined };
+    fillTables(tables, parseSnapshot(this.#snapshot, 1, ROWS));
+  }
+}
+
+/** native/core/snapshot.hpp names the format. */
+function makeSnapshot(): Buffer {
+  const notes: Buffer[] = [];
+  let noteBytes = 0;
+  const keep = (note: Buffer): [offset: number, length: number] => {
+    const offset = noteBytes;
+    notes.push(note, Buffer.alloc(-note.length & 3));
+    noteBytes += note.length + (-note.length & 3);
+    return [offset, note.length];
+  };
+  const rows: number[] = [];
+  const live: number[] = [];
+  const published: number[] = [];
+  const channels: number[] = [];
+  for (let slot = 0; slot < ROWS; slot += 1) {
+    rows.push(slot, 1, 0, ...keep(encodeSessionNote({
+      id: Uint32Array.of(slot * 0x9e3779b1, slot, 0, 1), user: slot % 2 === 0 ? null : `user-${slot}`, read: ['*'], write: ['*'],
+      expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false,
+    })));
+    live.push(slot, 1 + Math.floor(slot / PER_CHANNEL));
+  }
+  for (let id = 1; id <= CHANNELS; id += 1) {
+    published.push(id, 1, 0);
+    channels.push(id, ...keep(channelNote({ name: name(id), epoch: 'e' })));
+  }
+  const head = [SNAPSHOT_MAGIC, 0, 0, 0, 0, ROWS, ROWS, 0, 0, CHANNELS, CHANNELS, noteBytes];
+  return Buffer.concat([Buffer.from(Uint32Array.from([...head, ...rows, ...live, ...published, ...channels]).buffer), ...notes]);
+}

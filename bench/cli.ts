@@ -16,6 +16,7 @@ import { idleCase } from './scenarios/idle.js';
 import { runPublish } from './scenarios/publish.js';
 import { runResume } from './scenarios/resume.js';
 import { runGoodput } from './wire/goodput.js';
+import { nativeEchoLacking, runNativeEcho } from './wire/native-echo.js';
 import { pairLacking } from './wire/pair.js';
 import { runPingPong } from './wire/pingpong.js';
 import { linkLacking } from './wire/link.js';
@@ -35,6 +36,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
   goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
   pingpong    --rounds 3 --duration 2      one connection and one message: our own stack and the kernel's on the same veth
+  native-echo --connections 1000 --depth 1 --size 64   the data plane alone on virtio-user, and testpmd's packet rate there
   compare     the cases above that have a bar, against uWebSockets.js and ws
 
   --rounds N     measurements of each server, 5 by default
@@ -182,6 +184,15 @@ async function playWire(wire: WireScenario, name: string, argv: readonly string[
   return values.strict === true && result.checks.some((one) => !one.met) ? 1 : 0;
 }
 
+async function playNativeEcho(values: Values, { durationS, warmupS }: Settings): Promise<number> {
+  const lacking = nativeEchoLacking();
+  if (lacking !== null) throw new Error(lacking);
+  const [connections, depth] = [numberOf(values, 'connections', 1000), numberOf(values, 'depth', 1)];
+  const line = await runNativeEcho({ connections, depth, size: numberOf(values, 'size', 64), seconds: durationS, warmupS });
+  process.stdout.write(`${line}\n`);
+  return 0;
+}
+
 /** What takes two network namespaces. Null where the scenario is another one. */
 async function playPair(scenario: string, values: Values, settings: Settings): Promise<number | null> {
   if (scenario !== 'goodput' && scenario !== 'pingpong') return null;
@@ -208,6 +219,7 @@ async function run(argv: readonly string[]): Promise<number> {
     return values.help === true ? 0 : 2;
   }
   const settings = settingsOf(values);
+  if (scenario === 'native-echo') return playNativeEcho(values, settings);
   const paired = await playPair(scenario, values, settings);
   if (paired !== null) return paired;
   const wire = wireOf(scenario, values, settings);

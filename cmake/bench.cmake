@@ -16,3 +16,8 @@ endif()
 sluice_sources(wiregen_program wiregen_files)
 add_executable(sluice-wiregen ${wiregen_files})
 target_link_libraries(sluice-wiregen PRIVATE sluice_wiregen Threads::Threads)
+
+# The data plane with an echo in C++ in the control plane's place (sluice bench native-echo).
+sluice_sources(native_echo native_echo_files)
+add_executable(sluice-native-echo ${native_echo_files})
+target_link_libraries(sluice-native-echo PRIVATE sluice_all Threads::Threads)

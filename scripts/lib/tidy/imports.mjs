@@ -14,7 +14,7 @@ const native = {
   hub: ['ws', 'queue'],
   core: ['hub', 'kernel', 'tcp'],
   addon: ['core'],
-  bench: ['ws', 'tcp'],
+  bench: ['core'],
   wiregen: ['nic', 'wire', 'ws', 'bench'],
   sim: ['core'],
   test: ['addon', 'sim', 'bench', 'wiregen'],

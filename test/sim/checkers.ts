@@ -118,6 +118,14 @@ export class ApplicationChecker {
     own.bodies.set(seq, body);
   }
 
+  /** The gateway says that it cannot give these at the moment. */
+  missing(channel: string, from: number, to: number): void {
+    let own = this.#heard.get(channel);
+    if (own === undefined) this.#heard.set(channel, (own = { last: from - 1, bodies: new Map() }));
+    if (from > own.last + 1) this.#problems.add(`${this.name}: ${channel} ${from} to ${to} are said to be missing after ${own.last}`);
+    own.last = Math.max(own.last, to);
+  }
+
   acknowledged(channel: string, body: string, seq: number): void {
     this.#published.set(`${channel} ${body}`, seq);
   }

@@ -44,7 +44,9 @@ export async function runSeed(seed: number, plant: (world: World) => void = () =
         time.plan(null, time.random.below(400), () => publish(n + 1));
       };
       time.plan(null, time.random.below(500), () => publish(0));
-      void client.connect().catch(() => undefined);
+      // Who comes late has everything before still to get.
+      const late = time.random.chance(0.3) ? time.random.below(STORM_MS) : 0;
+      time.plan(null, late, () => void client.connect().catch(() => undefined));
     }
     await time.run(STORM_MS, world.afterStep);
     isStorm = false;
@@ -59,7 +61,7 @@ export async function runSeed(seed: number, plant: (world: World) => void = () =
   });
 }
 
-const CALM: Faults = { slowMs: 0, failing: 0, crashing: 0, lifeMs: 0, drainMs: 0 };
+const CALM: Partial<Faults> = { slowMs: 0, failing: 0, crashing: 0, lifeMs: 0, drainMs: 0 };
 
 /** Some runs are without some kinds of faults: what hides a bug in one lets it out in another. */
 function swarm({ random }: VirtualTime): Faults {
@@ -69,5 +71,6 @@ function swarm({ random }: VirtualTime): Faults {
     crashing: random.chance(0.5) ? random.pick([0.002, 0.01]) : 0,
     lifeMs: random.chance(0.7) ? random.pick([200, 1000, 5000]) : 0,
     drainMs: random.chance(0.3) ? random.pick([3000, 8000]) : 0,
+    cold: random.chance(0.5),
   };
 }

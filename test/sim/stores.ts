@@ -1,8 +1,11 @@
 /** The stores that survive every crash, seen by one life of the gateway: slow, failing, and dead when that life is over. */
 
 import { StoreError } from '../../src/errors.js';
+import type { ArchiveSource } from '../../src/store/archive-source.js';
+import type { HistoryStore } from '../../src/store/history-store.js';
 import type { SessionStore } from '../../src/store/session-store.js';
 import type { LogEntry, MessageLog } from '../../src/store/types.js';
+import { MemoryHistory } from '../support/memory-history.js';
 import { MemoryLog } from '../support/memory-log.js';
 import { MemorySessions } from '../support/memory-sessions.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -92,6 +95,46 @@ export function logOf(shared: MemoryLog, time: VirtualTime, faults: StoreFaults,
     seqAfterId: (channel, id) => shared.seqAfterId(channel, id),
     maxLamport: () => shared.maxLamport(),
     maxTimestamp: () => shared.maxTimestamp(),
+    close: async () => undefined,
+  };
+}
+
+/** Messages that an archiver is given at once, at most. */
+const BATCH = 20;
+
+/** The log as an archiver sees it. `cursors`: how far each channel was archived, stored with the log. */
+export function archiveOf(
+  shared: MemoryLog, cursors: Map<string, number>, time: VirtualTime, faults: StoreFaults, life: Life,
+): ArchiveSource {
+  return {
+    backlog: { bytes: 0, since: null, dropped: 0 },
+    nextForArchive: () => {
+      for (const name of shared.names) {
+        const from = cursors.get(name) ?? 1;
+        const segment = shared.segmentBelow(name, from + 1 + time.random.below(BATCH), from);
+        const { length } = segment.ids;
+        if (length > 0) return { segments: [segment], messages: length, bytes: segment.frames.length, end: from + length };
+      }
+      return null;
+    },
+    archived: ({ segments, end }) => step(time, faults, life, false, async () => {
+      const name = segments[0]?.channel ?? '';
+      cursors.set(name, Math.max(cursors.get(name) ?? 1, end));
+    }),
+  };
+}
+
+/** A write that fails may have been done. */
+export function historyOf(shared: MemoryHistory, time: VirtualTime, faults: StoreFaults, life: Life): HistoryStore {
+  const run = <T>(effect: () => Promise<T>): Promise<T> => step(time, faults, life, false, effect);
+  return {
+    write: (segments) => run(() => shared.write(segments)),
+    read: (...of) => run(() => shared.read(...of)),
+    readBack: (...of) => run(() => shared.readBack(...of)),
+    bounds: (place) => run(() => shared.bounds(place)),
+    seqAtTs: (...of) => run(() => shared.seqAtTs(...of)),
+    seqAfterId: (...of) => run(() => shared.seqAfterId(...of)),
+    retain: async () => 0,
     close: async () => undefined,
   };
 }

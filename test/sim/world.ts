@@ -10,15 +10,20 @@ import type { Row } from '../../src/engine/port.js';
 import { Gateway } from '../../src/gateway/gateway.js';
 import type { FakeClient } from '../support/fake-client.js';
 import { FakePort } from '../support/fake-port.js';
+import { Archiver } from '../../src/store/archiver.js';
+import { MemoryHistory } from '../support/memory-history.js';
 import { MemoryLog } from '../support/memory-log.js';
+import type { HistoryStore } from '../../src/store/history-store.js';
 import { MemorySessions } from '../support/memory-sessions.js';
 import { ApplicationChecker, CheckedRecords, checkLog, OwnerChecker, Problems, WireChecker } from './checkers.js';
-import { Life, logOf, sessionsOf, type StoreFaults } from './stores.js';
+import { archiveOf, historyOf, Life, logOf, sessionsOf, type StoreFaults } from './stores.js';
 import type { VirtualTime } from './virtual-time.js';
 
 export interface Faults extends StoreFaults {
   /** Mean life of a connection, ms; 0 for ever. */
   lifeMs: number;
+  /** Whether the log keeps its end only, and a cold tier the rest. */
+  cold: boolean;
   /** Mean time between drains with a restart behind them, ms; 0 none. */
   drainMs: number;
 }
@@ -47,21 +52,27 @@ interface Server {
 const IDENTITY = { read: ['**'], write: ['**'], expiresAt: 0 };
 const LATENCY_MS = 20;
 const RESTART_MS = 500;
+const RETENTION_MS = 300;
+/** Messages of a channel that the log keeps at most, of those that were archived. */
+const LOGGED = 4;
 const CONFIG = {
-  node: 'n1', limits: { publishRate: 0 }, session: { leaseMs: 10_000, resumeGraceMs: 60_000, storeTimeoutMs: 4000 },
+  node: 'n1', limits: { publishRate: 0 }, log: { hotMessages: 1 },
+  session: { leaseMs: 10_000, resumeGraceMs: 60_000, storeTimeoutMs: 4000 },
   drain: { deadlineMs: 4000, rate: 20, graceMs: 500 },
 };
 
 export class World {
   readonly problems = new Problems();
   readonly log = new MemoryLog();
+  readonly history = new MemoryHistory();
   readonly sessions: MemorySessions;
   readonly faults: Faults;
   /** Deaths, drains, cut connections. */
-  readonly counts = { deaths: 0, drains: 0, cuts: 0, resumed: 0 };
+  readonly counts = { deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0 };
   readonly #time: VirtualTime;
   readonly #owners = new OwnerChecker(this.problems);
   readonly #connections = new Set<Connection>();
+  readonly #archived = new Map<string, number>();
   #server: Server | null = null;
   #dialled = 0;
 
@@ -76,7 +87,9 @@ export class World {
     const time = this.#time;
     const life: Life = new Life(() => this.#died(life));
     const port = new FakePort({ rows: 32, chunkSize: 64 * 1024, chunks: 4 });
+    const history = this.faults.cold ? historyOf(this.history, time, this.faults, life) : null;
     const gateway = await Gateway.create({
+      history,
       config: makeConfig(CONFIG), port,
       log: logOf(this.log, time, this.faults, life),
       store: sessionsOf(this.sessions, time, this.faults, life),
@@ -89,8 +102,22 @@ export class World {
     const server: Server = { port, gateway, life, isDraining: false };
     port.start(gateway);
     time.plan(life, 0, () => gateway.start());
+    if (history !== null) time.plan(life, 0, () => this.#archive(history, life));
     this.#server = server;
     if (this.faults.drainMs > 0) time.plan(life, this.faults.drainMs * (0.5 + this.#chance()), () => void this.#drain(server));
+  }
+
+  /** The archiver of one life, and the log's retention behind it. */
+  #archive(store: HistoryStore, life: Life): void {
+    const time = this.#time;
+    const log = archiveOf(this.log, this.#archived, time, this.faults, life);
+    const after = (ms: number, run: () => void): void => void time.plan(life, ms, run);
+    new Archiver({ log, store, maxAgeMs: null, maxMessages: null, now: time.now, after }).start();
+    const retain = (): void => {
+      for (const [name, next] of this.#archived) this.log.expire(name, next - time.random.below(LOGGED));
+      time.plan(life, RETENTION_MS, retain);
+    };
+    time.plan(life, RETENTION_MS, retain);
   }
 
   /** After each step: what the gateway has to do is done, what it sent is on its way. */
@@ -115,24 +142,32 @@ export class World {
     });
     client.on('open', ({ resumed }) => (this.counts.resumed += resumed ? 1 : 0));
     client.on('error', (error) => (error.retryable ? undefined : this.problems.add(`${name}: ${error.message}`)));
-    client.on('incomplete', (loss) => this.problems.add(`${name}: incomplete ${JSON.stringify(loss)}`));
-    return { client, checker: new ApplicationChecker(this.problems, name) };
+    const checker = new ApplicationChecker(this.problems, name);
+    client.on('incomplete', (loss) => {
+      if (loss.reason === 'unavailable' && this.faults.cold) checker.missing(loss.channel, loss.fromSeq, loss.toSeq);
+      else this.problems.add(`${name}: incomplete ${JSON.stringify(loss)}`);
+    });
+    return { client, checker };
   }
 
-  /** What is stored, by channel. */
+  /** What is stored, by channel, in whatever tier. */
   stored(): ReadonlyMap<string, readonly string[]> {
     const bodies = new Map<string, string[]>();
-    for (let id = 0; id < this.log.channels; id += 1) {
+    this.log.names.forEach((channel, id) => {
+      const place = { channel, epoch: this.log.openChannel(channel).epoch };
+      const messages = new Map<number, string>();
+      const add = (seq: number, frame: Uint8Array): void => {
+        const text = Buffer.from(frame).toString('latin1');
+        messages.set(seq, text.slice(text.indexOf('\n') + 1));
+      };
+      for (const [seq, frame] of this.history.all(place)) add(seq, frame);
       const run = this.log.read(id, 1, Infinity, Infinity);
       let from = 0;
-      for (const end of run?.ends ?? []) {
-        const frame = Buffer.from(run?.frames.subarray(from, end) ?? []).toString('latin1');
-        const channel = /"channel":"([^"]+)"/.exec(frame)?.[1] ?? '';
-        if (!bodies.has(channel)) bodies.set(channel, []);
-        bodies.get(channel)?.push(frame.slice(frame.indexOf('\n') + 1));
-        from = end;
-      }
-    }
+      run?.ends.forEach((end, i) => add(run.firstSeq + i, run.frames.subarray(from, (from = end))));
+      const last = Math.max(0, ...messages.keys());
+      if (last > 0) bodies.set(channel, Array.from({ length: last }, (_, i) => messages.get(i + 1) ?? `${i + 1} is nowhere`));
+    });
+    this.counts.coldReads = this.history.reads;
     return bodies;
   }
 

@@ -43,6 +43,11 @@ export class MemoryHistory implements HistoryStore {
     return [...this.#places.values()].reduce((sum, messages) => sum + messages.size, 0);
   }
 
+  /** Everything of the place, by number. */
+  all(place: HistoryPlace): (readonly [seq: number, frame: Buffer])[] {
+    return this.#seqs(place).map((seq) => [seq, (this.#at(place).get(seq) as Stored).frame]);
+  }
+
   async write(segments: readonly HistorySegment[]): Promise<void> {
     await this.#enter();
     for (const segment of segments) {

@@ -113,10 +113,14 @@ export class MemoryLog implements MessageLog {
 
   async close(): Promise<void> {}
 
-  /** What an archiver would take of the channel: the messages below `seq`. */
-  segmentBelow(name: string, seq: number): HistorySegment {
+  get names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+
+  /** What an archiver would take of the channel: the messages from `from` to below `seq`. */
+  segmentBelow(name: string, seq: number, from = 0): HistorySegment {
     const { epoch, messages } = this.#byName.get(name) as StoredChannel;
-    const older = messages.filter((message) => message.seq < seq);
+    const older = messages.filter((message) => message.seq >= from && message.seq < seq);
     let end = 0;
     return {
       channel: name, epoch,

@@ -5,6 +5,7 @@
 import t from 'tap';
 import { PortSink } from '../../../src/gateway/sink.js';
 import { FakePort } from '../../support/fake-port.js';
+import { MemoryHistory } from '../../support/memory-history.js';
 import { MemoryLog } from '../../support/memory-log.js';
 import { MemorySessions } from '../../support/memory-sessions.js';
 import { runSeed } from '../../sim/run.js';
@@ -17,16 +18,17 @@ const HUNT = 100;
 t.setTimeout(SEEDS * 1000 + 300_000);
 
 t.test(`${SEEDS} seeds`, { timeout: SEEDS * 1000 + 60_000 }, async (t) => {
-  const total = { published: 0, deaths: 0, drains: 0, cuts: 0, resumed: 0 };
+  const total = { published: 0, deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0 };
   for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
     const { problems, published, counts } = await runSeed(seed);
     if (problems.length > 0) t.fail(`seed ${seed}: ${problems.slice(0, 5).join('; ')}`);
     total.published += published;
-    for (const name of ['deaths', 'drains', 'cuts', 'resumed'] as const) total[name] += counts[name];
+    for (const name of ['deaths', 'drains', 'cuts', 'resumed', 'coldReads'] as const) total[name] += counts[name];
   }
   t.comment(JSON.stringify(total));
   if (SEEDS < 50) return;
   t.ok(total.deaths > 0 && total.drains > 0 && total.cuts > SEEDS && total.resumed > SEEDS, 'the faults were there');
+  t.ok(total.coldReads > SEEDS, 'and the cold tier was read');
 });
 
 t.test('a seed repeats its run', async (t) => {
@@ -68,6 +70,11 @@ t.test('planted bugs are found', { timeout: 240_000 }, async (t) => {
     this.records.set(id, claimed);
     return claimed;
   }), /own session|generation|took over/, 'a lost lease');
+
+  const { write } = MemoryHistory.prototype;
+  t.match(await hunt(MemoryHistory.prototype, 'write', async function forget(this: MemoryHistory, segments) {
+    await write.call(this, segments.filter(({ firstSeq }) => firstSeq % 5 !== 0));
+  }), /expired|nowhere/, 'messages lost on the way to the cold tier');
 
   t.match(await hunt(MemoryLog.prototype, 'findByKey', () => null), /stored twice/, 'a forgotten key');
 });

@@ -1,4 +1,4 @@
-/** Memory by owner. Control-plane columns are reserved at start, so their share of a connection is that of a row, used or not. */
+/** Memory by owner: what is in use. Columns are reserved at start, and take memory where a connection was. */
 
 import type { GatewayStats } from '../admin/backend.js';
 import type { GatewayParts } from './parts.js';
@@ -13,20 +13,25 @@ const NATIVE: readonly (readonly [counter: string, part: string])[] = [
 ];
 
 export function memoryParts(parts: GatewayParts, counters: Readonly<Record<string, number>>): GatewayStats['memory'] {
-  const { sessions, subscriptions, rate, hotLog } = parts;
-  const rows = sessions.rows;
+  const { sessions, subscriptions, rate, hotLog, store } = parts;
   const open = Math.max(1, sessions.connections);
   const { columns, index, users } = sessions.memory;
   const native = NATIVE.filter(([counter]) => counters[counter] !== undefined).map(([counter, part]) => ({
     part, bytes: counters[counter] ?? 0, per_connection: (counters[counter] ?? 0) / open,
   }));
+  const own: readonly (readonly [part: string, bytes: number])[] = [
+    ['session rows', columns],
+    ['session index', index],
+    ['publish rate', rate.memoryBytes],
+    ['user names', users],
+    ['subscriptions', subscriptions.memoryBytes],
+    ['session store', store.memoryBytes ?? 0],
+    // Not for each connection, but the share that it has: garbage of requests, code, what does not grow.
+    ['JavaScript heap', process.memoryUsage().heapTotal],
+  ];
   return [
     ...native,
-    { part: 'session rows', bytes: columns, per_connection: columns / rows },
-    { part: 'session index', bytes: index, per_connection: index / rows },
-    { part: 'publish rate', bytes: rate.memoryBytes, per_connection: rate.memoryBytes / rows },
-    { part: 'user names', bytes: users, per_connection: users / open },
-    { part: 'subscriptions', bytes: subscriptions.memoryBytes, per_connection: subscriptions.memoryBytes / open },
+    ...own.map(([part, bytes]) => ({ part, bytes, per_connection: bytes / open })),
     { part: 'hot log', bytes: hotLog.bytes, per_connection: 0 },
   ];
 }

@@ -22,6 +22,7 @@ export class PublishRate {
   readonly #refusalsMax: number;
   readonly #fullAt: Float64Array;
   readonly #refusals: Uint16Array;
+  #rowsUsed = 0;
   /** Microseconds by which a bucket may be fuller than full, and until when. */
   #forgiven = 0;
   #forgivenUntil = 0;
@@ -34,13 +35,15 @@ export class PublishRate {
     this.#refusals = new Uint16Array(rows);
   }
 
+  /** Of rows up to the last that has published: the others' columns are untouched. */
   get memoryBytes(): number {
-    return this.#fullAt.byteLength + this.#refusals.byteLength;
+    return this.#rowsUsed * (8 + 2);
   }
 
   /** Takes one publish: 0 when it may go, else the milliseconds until one may. `now`: milliseconds, monotonic. */
   take(row: Row, now: number): number {
     if (this.#interval === 0) return 0;
+    if (row >= this.#rowsUsed) this.#rowsUsed = row + 1;
     const time = Math.floor(now * 1000);
     const fullAt = Math.max(this.#fullAt[row] as number, time < this.#forgivenUntil ? time - this.#forgiven : time);
     const early = fullAt - time - this.#tolerance;
@@ -66,7 +69,8 @@ export class PublishRate {
   }
 
   clear(row: Row): void {
-    this.#fullAt[row] = 0;
-    this.#refusals[row] = 0;
+    // Of rows that never publish nothing is ever written, and so nothing takes memory.
+    if (this.#fullAt[row] !== 0) this.#fullAt[row] = 0;
+    if (this.#refusals[row] !== 0) this.#refusals[row] = 0;
   }
 }

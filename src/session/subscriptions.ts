@@ -1,6 +1,7 @@
 /**
  * Who is subscribed to what, in columns of typed arrays: a node for each subscription, in a list of its row and in one of its
- * channel, found by (row, channel) through a hash index. Every operation is O(1); nodes are reused through a free list.
+ * channel. The few of most rows are looked through; those of rows with many are found through a hash index. Links hold node + 1, and what
+ * is zero already is not written: a page that only held zeros is none.
  */
 
 import type { Row } from '../engine/port.js';
@@ -11,39 +12,57 @@ export type Subscription = number;
 
 const NONE = -1;
 const INITIAL = 256;
+/** Rows with more subscriptions have theirs in the index. */
+const FEW = 8;
 
 export class Subscriptions {
-  /** Node + 1, so that rows without a subscription leave their pages untouched. */
   readonly #firstOfRow: Int32Array;
   readonly #countOfRow: Uint16Array;
-  #firstOfChannel = new Int32Array(INITIAL).fill(NONE);
+  #firstOfChannel: Int32Array = new Int32Array(INITIAL);
   #countOfChannel = new Uint32Array(INITIAL);
-  #row = new Int32Array(INITIAL);
-  #channel = new Int32Array(INITIAL);
-  #nextInRow = new Int32Array(INITIAL);
-  #prevInRow = new Int32Array(INITIAL);
-  #nextInChannel = new Int32Array(INITIAL);
-  #prevInChannel = new Int32Array(INITIAL);
-  #liveFrom = new Uint32Array(INITIAL);
-  #restoredFrom = new Uint32Array(INITIAL);
-  #told = new Uint8Array(INITIAL);
-  #free = NONE;
+  #row: Int32Array;
+  #channel: Int32Array;
+  #nextInRow: Int32Array;
+  #prevInRow: Int32Array;
+  #nextInChannel: Int32Array;
+  #prevInChannel: Int32Array;
+  #liveFrom: Uint32Array;
+  #restoredFrom: Uint32Array;
+  #told: Uint8Array;
+  /** Node + 1. */
+  #free = 0;
   #used = 0;
+  #count = 0;
+  /** Rows that were used. */
+  #rowsUsed = 0;
   readonly #index: HashIndex;
 
+  /** Reserved are as many nodes as rows: growing them by copying would hold up everybody where there are millions. */
   constructor(rows: number) {
     this.#firstOfRow = new Int32Array(rows);
     this.#countOfRow = new Uint16Array(rows);
+    const nodes = Math.max(rows, INITIAL);
+    this.#row = new Int32Array(nodes);
+    this.#channel = new Int32Array(nodes);
+    this.#nextInRow = new Int32Array(nodes);
+    this.#prevInRow = new Int32Array(nodes);
+    this.#nextInChannel = new Int32Array(nodes);
+    this.#prevInChannel = new Int32Array(nodes);
+    this.#liveFrom = new Uint32Array(nodes);
+    this.#restoredFrom = new Uint32Array(nodes);
+    this.#told = new Uint8Array(nodes);
     this.#index = new HashIndex((node) => hashOf(this.#row[node] as number, this.#channel[node] as number), INITIAL);
   }
 
   get count(): number {
-    return this.#index.count;
+    return this.#count;
   }
 
+  /** Bytes in use; reserved ones that nothing has touched take no memory. */
   get memoryBytes(): number {
-    const nodes = this.#row.length * (8 * 4 + 1);
-    return nodes + this.#firstOfRow.length * 6 + this.#firstOfChannel.length * 8 + this.#index.bytes;
+    // Of nodes that are their row's only one neither the links within the row nor the rest is ever written.
+    const others = Math.max(0, this.#used - this.#rowsUsed);
+    return this.#used * 20 + others * 13 + this.#rowsUsed * 6 + this.#firstOfChannel.length * 8 + this.#index.bytes;
   }
 
   countOfRow(row: Row): number {
@@ -55,6 +74,11 @@ export class Subscriptions {
   }
 
   find(row: Row, channel: number): Subscription {
+    if ((this.#countOfRow[row] as number) <= FEW) {
+      let node = this.#first(row);
+      while (node !== NONE && this.#channel[node] !== channel) node = this.#next(node);
+      return node;
+    }
     const index = this.#index;
     for (let at = index.first(hashOf(row, channel)), node; (node = index.value(at)) >= 0; at = index.next(at)) {
       if (this.#row[node] === row && this.#channel[node] === channel) return node;
@@ -66,36 +90,55 @@ export class Subscriptions {
   add(row: Row, channel: number): Subscription {
     const node = this.#take();
     this.#growChannels(channel);
-    const inRow = this.#first(row);
+    const inRow = this.#firstOfRow[row] as number;
     const inChannel = this.#firstOfChannel[channel] as number;
+    if (row >= this.#rowsUsed) this.#rowsUsed = row + 1;
     this.#row[node] = row;
     this.#channel[node] = channel;
-    this.#liveFrom[node] = 0;
-    this.#restoredFrom[node] = 0;
-    this.#told[node] = 0;
-    this.#nextInRow[node] = inRow;
-    this.#prevInRow[node] = NONE;
-    this.#nextInChannel[node] = inChannel;
-    this.#prevInChannel[node] = NONE;
-    if (inRow !== NONE) this.#prevInRow[inRow] = node;
-    if (inChannel !== NONE) this.#prevInChannel[inChannel] = node;
+    put(this.#liveFrom, node, 0);
+    put(this.#restoredFrom, node, 0);
+    put(this.#told, node, 0);
+    put(this.#nextInRow, node, inRow);
+    put(this.#prevInRow, node, 0);
+    put(this.#nextInChannel, node, inChannel);
+    put(this.#prevInChannel, node, 0);
+    if (inRow !== 0) this.#prevInRow[inRow - 1] = node + 1;
+    if (inChannel !== 0) this.#prevInChannel[inChannel - 1] = node + 1;
     this.#firstOfRow[row] = node + 1;
-    this.#firstOfChannel[channel] = node;
-    this.#countOfRow[row] = (this.#countOfRow[row] as number) + 1;
+    this.#firstOfChannel[channel] = node + 1;
+    const count = (this.#countOfRow[row] as number) + 1;
+    this.#countOfRow[row] = count;
     this.#countOfChannel[channel] = (this.#countOfChannel[channel] as number) + 1;
-    this.#index.insert(hashOf(row, channel), node);
+    this.#count += 1;
+    if (count === FEW + 1) this.#enter(row);
+    else if (count > FEW) this.#index.insert(hashOf(row, channel), node);
     return node;
   }
 
   remove(node: Subscription): void {
     const row = this.#row[node] as number;
     const channel = this.#channel[node] as number;
-    this.#index.remove(hashOf(row, channel), node);
+    const count = this.#countOfRow[row] as number;
+    if (count > FEW) this.#index.remove(hashOf(row, channel), node);
     this.#unlink(node, row, channel);
-    this.#countOfRow[row] = (this.#countOfRow[row] as number) - 1;
+    this.#countOfRow[row] = count - 1;
     this.#countOfChannel[channel] = (this.#countOfChannel[channel] as number) - 1;
-    this.#nextInRow[node] = this.#free;
-    this.#free = node;
+    this.#count -= 1;
+    if (count === FEW + 1) this.#leave(row);
+    put(this.#nextInRow, node, this.#free);
+    this.#free = node + 1;
+  }
+
+  #enter(row: Row): void {
+    for (let node = this.#first(row); node !== NONE; node = this.#next(node)) {
+      this.#index.insert(hashOf(row, this.#channel[node] as number), node);
+    }
+  }
+
+  #leave(row: Row): void {
+    for (let node = this.#first(row); node !== NONE; node = this.#next(node)) {
+      this.#index.remove(hashOf(row, this.#channel[node] as number), node);
+    }
   }
 
   /** Removes all subscriptions of a row. */
@@ -109,7 +152,7 @@ export class Subscriptions {
   }
 
   setLiveFrom(node: Subscription, seq: number): void {
-    this.#liveFrom[node] = seq >>> 0;
+    put(this.#liveFrom, node, seq >>> 0);
   }
 
   /** First server_seq (its low 32 bits) that the row gets because its session was resumed; 0 when it subscribed by itself. */
@@ -118,7 +161,7 @@ export class Subscriptions {
   }
 
   setRestoredFrom(node: Subscription, seq: number): void {
-    this.#restoredFrom[node] = seq >>> 0;
+    put(this.#restoredFrom, node, seq >>> 0);
   }
 
   /** Whether the device tells by itself how far it has the channel. */
@@ -131,7 +174,7 @@ export class Subscriptions {
   }
 
   channelsOf(row: Row, visit: (channel: number) => void): void {
-    for (let node = this.#first(row); node !== NONE; node = this.#nextInRow[node] as number) {
+    for (let node = this.#first(row); node !== NONE; node = this.#next(node)) {
       visit(this.#channel[node] as number);
     }
   }
@@ -140,9 +183,13 @@ export class Subscriptions {
   membersOf(channel: number, limit: number): Row[] {
     const rows: Row[] = [];
     if (channel >= this.#firstOfChannel.length) return rows;
-    let node = this.#firstOfChannel[channel] as number;
-    for (; node !== NONE && rows.length < limit; node = this.#nextInChannel[node] as number) rows.push(this.#row[node] as number);
+    let link = this.#firstOfChannel[channel] as number;
+    for (; link !== 0 && rows.length < limit; link = this.#nextInChannel[link - 1] as number) rows.push(this.#row[link - 1] as number);
     return rows;
+  }
+
+  #next(node: Subscription): Subscription {
+    return (this.#nextInRow[node] as number) - 1;
   }
 
   #first(row: Row): Subscription {
@@ -152,19 +199,19 @@ export class Subscriptions {
   #unlink(node: Subscription, row: Row, channel: number): void {
     const nextInRow = this.#nextInRow[node] as number;
     const prevInRow = this.#prevInRow[node] as number;
-    if (prevInRow === NONE) this.#firstOfRow[row] = nextInRow + 1;
-    else this.#nextInRow[prevInRow] = nextInRow;
-    if (nextInRow !== NONE) this.#prevInRow[nextInRow] = prevInRow;
+    if (prevInRow === 0) this.#firstOfRow[row] = nextInRow;
+    else this.#nextInRow[prevInRow - 1] = nextInRow;
+    if (nextInRow !== 0) this.#prevInRow[nextInRow - 1] = prevInRow;
     const nextInChannel = this.#nextInChannel[node] as number;
     const prevInChannel = this.#prevInChannel[node] as number;
-    if (prevInChannel === NONE) this.#firstOfChannel[channel] = nextInChannel;
-    else this.#nextInChannel[prevInChannel] = nextInChannel;
-    if (nextInChannel !== NONE) this.#prevInChannel[nextInChannel] = prevInChannel;
+    if (prevInChannel === 0) this.#firstOfChannel[channel] = nextInChannel;
+    else this.#nextInChannel[prevInChannel - 1] = nextInChannel;
+    if (nextInChannel !== 0) this.#prevInChannel[nextInChannel - 1] = prevInChannel;
   }
 
   #take(): Subscription {
-    if (this.#free !== NONE) {
-      const node = this.#free;
+    if (this.#free !== 0) {
+      const node = this.#free - 1;
       this.#free = this.#nextInRow[node] as number;
       return node;
     }
@@ -190,9 +237,13 @@ export class Subscriptions {
     if (channel < this.#firstOfChannel.length) return;
     const old = this.#firstOfChannel.length;
     const size = Math.max(old * 2, channel + 1);
-    this.#firstOfChannel = grown(this.#firstOfChannel, size).fill(NONE, old);
+    this.#firstOfChannel = grown(this.#firstOfChannel, size);
     this.#countOfChannel = widened(this.#countOfChannel, new Uint32Array(size));
   }
+}
+
+function put(column: Int32Array | Uint32Array | Uint8Array, at: number, value: number): void {
+  if (column[at] !== value) column[at] = value;
 }
 
 function widened<T extends Uint32Array | Uint8Array>(old: T, larger: T): T {
@@ -200,7 +251,7 @@ function widened<T extends Uint32Array | Uint8Array>(old: T, larger: T): T {
   return larger;
 }
 
-function grown(old: Int32Array<ArrayBuffer>, size: number): Int32Array<ArrayBuffer> {
+function grown(old: Int32Array, size: number): Int32Array {
   const larger = new Int32Array(size);
   larger.set(old);
   return larger;

@@ -1,6 +1,6 @@
 /**
  * The session table: one row for each connection, in columns of typed arrays indexed by the engine's row. Columns are as long
- * as there can be rows; pages that no connection touched take no memory.
+ * as there can be rows; pages that no connection touched, and those of columns that hold only zeros, take no memory.
  */
 
 import type { Row } from '../engine/port.js';
@@ -54,11 +54,13 @@ export class SessionTable {
   readonly #user: Uint32Array;
   readonly #permission: Uint32Array;
   readonly #expiresAt: Uint32Array;
-  readonly #sessionGeneration: Uint32Array;
+  /** Of the session, before this one: most have none. */
+  readonly #formerGenerations: Uint32Array;
   /** Seconds since the Unix epoch. */
   readonly #leaseUntil: Uint32Array;
   readonly #unconfirmed: Uint8Array;
   readonly #byId: HashIndex;
+  #rowsUsed = 0;
   readonly #nameRow = new Int32Array(NAMES).fill(-1);
   readonly #nameGeneration = new Uint32Array(NAMES);
   readonly #names: string[] = new Array<string>(NAMES).fill('');
@@ -73,7 +75,7 @@ export class SessionTable {
     this.#user = new Uint32Array(rows);
     this.#permission = new Uint32Array(rows);
     this.#expiresAt = new Uint32Array(rows);
-    this.#sessionGeneration = new Uint32Array(rows);
+    this.#formerGenerations = new Uint32Array(rows);
     this.#leaseUntil = new Uint32Array(rows);
     this.#unconfirmed = new Uint8Array(rows);
     this.#byId = new HashIndex((row) => this.#id[row * 4] as number, rows);
@@ -94,10 +96,10 @@ export class SessionTable {
     return this.#expiring;
   }
 
-  /** Bytes reserved, and bytes of them for each row. */
+  /** Bytes in use: columns that hold only zeros (no token's end, the first generation, …) take none, and are counted as if they did not. */
   get memory(): { readonly columns: number; readonly index: number; readonly users: number } {
-    const perRow = 1 + 4 + 16 + 4 + 4 + 4 + 4 + 4 + 1;
-    return { columns: this.rows * perRow, index: this.#byId.bytes, users: this.users.memoryBytes };
+    const perRow = 1 + 4 + 16 + 4 + (this.users.count > 0 ? 4 : 0) + (this.#expiring > 0 ? 4 : 0);
+    return { columns: this.#rowsUsed * perRow, index: this.#byId.bytes, users: this.users.memoryBytes };
   }
 
   state(row: Row): SessionState {
@@ -114,6 +116,7 @@ export class SessionTable {
   }
 
   connect(row: Row): void {
+    if (row >= this.#rowsUsed) this.#rowsUsed = row + 1;
     this.#state[row] = SESSION.connected;
     this.#generation[row] = (this.#generation[row] as number) + 1;
     this.#connections += 1;
@@ -122,13 +125,13 @@ export class SessionTable {
   open(row: Row, start: SessionStart): void {
     this.#state[row] = SESSION.open;
     this.#id.set(start.id, row * 4);
-    this.#user[row] = start.user === null ? 0 : this.users.intern(start.user);
-    this.#permission[row] = this.permissions.intern(start.read, start.write);
-    this.#expiresAt[row] = start.expiresAt;
+    put(this.#user, row, start.user === null ? 0 : this.users.intern(start.user));
+    put(this.#permission, row, this.permissions.intern(start.read, start.write));
+    put(this.#expiresAt, row, start.expiresAt);
     if (start.expiresAt !== 0) this.#expiring += 1;
-    this.#sessionGeneration[row] = start.sessionGeneration;
+    put(this.#formerGenerations, row, start.sessionGeneration - 1);
     this.setLease(row, start.leaseUntil);
-    this.#unconfirmed[row] = start.unconfirmed ? 1 : 0;
+    put(this.#unconfirmed, row, start.unconfirmed ? 1 : 0);
     this.#byId.insert(start.id[0] as number, row);
   }
 
@@ -148,9 +151,9 @@ export class SessionTable {
   disconnect(row: Row): void {
     this.#state[row] = SESSION.free;
     this.#id.fill(0, row * 4, row * 4 + 4);
-    this.#user[row] = 0;
-    this.#permission[row] = 0;
-    this.#expiresAt[row] = 0;
+    put(this.#user, row, 0);
+    put(this.#permission, row, 0);
+    put(this.#expiresAt, row, 0);
     this.#connections -= 1;
   }
 
@@ -165,7 +168,7 @@ export class SessionTable {
   }
 
   sessionGeneration(row: Row): number {
-    return this.#sessionGeneration[row] as number;
+    return (this.#formerGenerations[row] as number) + 1;
   }
 
   setLease(row: Row, until: number): void {
@@ -177,7 +180,7 @@ export class SessionTable {
   }
 
   confirm(row: Row): void {
-    this.#unconfirmed[row] = 0;
+    put(this.#unconfirmed, row, 0);
   }
 
   sessionId(row: Row): string {
@@ -236,4 +239,8 @@ export class SessionTable {
       if (index !== 0 ? this.#user[row] === index : this.#user[row] === 0 && this.userName(row) === user) visit(row);
     }
   }
+}
+
+function put(column: Uint32Array | Uint8Array, row: Row, value: number): void {
+  if (column[row] !== value) column[row] = value;
 }

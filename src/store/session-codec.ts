@@ -17,11 +17,12 @@ const ENDED = 8;
 const SUBSCRIBED = 1;
 const TOLD = 2;
 const FORGET_AT = 28;
+const COUNT = 42;
 const FIXED = 44;
 const TEXT_MAX = 255;
 const TIME_MAX = 2 ** 48 - 1;
 /** Two texts, a double and a flag. */
-const CURSOR_MAX = 2 * (TEXT_MAX + 1) + 9;
+export const CURSOR_MAX = 2 * (TEXT_MAX + 1) + 9;
 
 /** No session takes more bytes. */
 export function sessionBound({ cursors }: SessionRecord): number {
@@ -41,18 +42,30 @@ export function writeSession(record: SessionRecord, bytes: Buffer, start: number
   bytes.writeUIntLE(time(record.forgetAt), start + FORGET_AT, 6);
   if (lastSeenMessageId === null) bytes.fill(0, start + 34, start + 42);
   else bytes.writeBigUInt64LE(BigInt(lastSeenMessageId), start + 34);
-  bytes.writeUInt16LE(cursors.length, start + 42);
+  bytes.writeUInt16LE(cursors.length, start + COUNT);
   let at = start + FIXED;
   if (user !== null) at = writeText(bytes, at, user);
   if (device !== null) at = writeText(bytes, at, device);
   if (owner !== null) at = writeText(bytes, at, owner);
-  for (const { channel, epoch, seq, subscribed, told } of cursors) {
-    at = writeText(bytes, writeText(bytes, at, channel), epoch);
-    at = bytes.writeDoubleLE(seq, at);
-    bytes[at] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
-    at += 1;
-  }
+  for (const cursor of cursors) at = writeCursor(cursor, bytes, at);
   return at;
+}
+
+function writeCursor({ channel, epoch, seq, subscribed, told }: ChannelCursor, bytes: Buffer, start: number): number {
+  const at = bytes.writeDoubleLE(seq, writeText(bytes, writeText(bytes, start, channel), epoch));
+  bytes[at] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
+  return at + 1;
+}
+
+/**
+ * Writes the session of `from` once more to `bytes` at `start`, where there must be room for it and CURSOR_MAX, with its first cursor;
+ * returns where it ends, or -1 where it has some already. Most sessions subscribe right after they began.
+ */
+export function writeFirstCursor(from: Buffer, cursor: ChannelCursor, bytes: Buffer, start: number): number {
+  if (from.readUInt16LE(COUNT) !== 0) return -1;
+  from.copy(bytes, start);
+  bytes.writeUInt16LE(1, start + COUNT);
+  return writeCursor(cursor, bytes, start + from.length);
 }
 
 let scratch = Buffer.allocUnsafe(4096);
@@ -107,7 +120,7 @@ export function decodeSession(id: string, bytes: Buffer): SessionRecord {
   const reader = new Reader(bytes);
   const flags = bytes[1] as number;
   const seen = bytes.readBigUInt64LE(34);
-  const count = bytes.readUInt16LE(42);
+  const count = bytes.readUInt16LE(COUNT);
   const user = (flags & USER) === 0 ? null : reader.text();
   const device = (flags & DEVICE) === 0 ? null : reader.text();
   const owner = (flags & OWNER) === 0 ? null : reader.text();

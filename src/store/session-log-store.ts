@@ -9,7 +9,7 @@ import { PLACE, type Place } from './session-log/places.js';
 import { recover } from './session-log/recovery.js';
 import { SessionLog } from './session-log/session-log.js';
 import {
-  applyPatch, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
+  applyPatch, type ChannelCursor, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
 } from './session-store.js';
 import { reason } from './store-failure.js';
 
@@ -85,19 +85,34 @@ export class SessionLogStore implements SessionStore {
   }
 
   async claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null> {
-    const record = this.#current(id, expected) ? this.#read(id) : null;
-    if (record === null) return null;
-    const claimed = { ...record, ...claim, generation: expected + 1 };
-    await this.#write(claimed);
-    return claimed;
+    let claimed: SessionRecord | null = null;
+    const done = await this.#change(id, expected, (record) => (claimed = { ...record, ...claim, generation: expected + 1 }));
+    return done ? claimed : null;
   }
 
   update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {
+    const { upsert: [first, ...others] = [], remove, lastSeenMessageId, confirmed } = patch;
+    const isOneCursor = first !== undefined && others.length === 0 && remove === undefined && lastSeenMessageId === undefined;
+    if (isOneCursor && confirmed !== true) {
+      const done = this.#addFirstCursor(id, generation, { ...first, subscribed: first.subscribed ?? false });
+      if (done !== null) return done;
+    }
     return this.#change(id, generation, (record) => applyPatch(record, patch));
   }
 
   release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean> {
     return this.#change(id, generation, (record) => ({ ...applyPatch(record, patch), ...times, owner: null }));
+  }
+
+  #addFirstCursor(id: string, generation: number, cursor: ChannelCursor): Promise<boolean> | null {
+    const words = readId(id);
+    const place = words === null ? NONE : this.#log.places.find(...fingerprint(words));
+    if (words === null || place === NONE || !this.#isCurrent(place, generation)) return null;
+    try {
+      return this.#log.addFirstCursor(place, words, cursor);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   /** In memory, and in one record for all of them: whoever reads the log knows that the process was there. */
@@ -172,20 +187,12 @@ export class SessionLogStore implements SessionStore {
     return places.generation(place) === generation && !places.has(place, PLACE.ended);
   }
 
-  #current(id: string, generation: number): boolean {
-    const place = this.#place(id);
-    return place !== NONE && this.#isCurrent(place, generation);
-  }
-
-  #write(record: SessionRecord): Promise<true> {
-    const words = requireId(record.id);
-    return this.#log.replace(this.#log.places.find(...fingerprint(words)), words, record);
-  }
-
   #change(id: string, generation: number, change: (record: SessionRecord) => SessionRecord): Promise<boolean> {
     try {
-      const record = this.#current(id, generation) ? this.#read(id) : this.#log.none();
-      return record === null ? NOT_DONE : this.#write(change(record));
+      const words = readId(id);
+      const place = words === null ? NONE : this.#log.places.find(...fingerprint(words));
+      if (words === null || place === NONE || !this.#isCurrent(place, generation)) return this.#log.none() ?? NOT_DONE;
+      return this.#log.change(place, id, words, change) ?? NOT_DONE;
     } catch (error) {
       return Promise.reject(error as Error);
     }

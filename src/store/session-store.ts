@@ -80,6 +80,8 @@ export interface SessionRef {
  * All reject with StoreError, and then it is not known whether the change was made: read before trying again.
  */
 export interface SessionStore {
+  /** Bytes of this process's memory in which it finds sessions, where it keeps any. */
+  readonly memoryBytes?: number;
   /** A new session. The id must not exist. */
   create(record: SessionRecord): Promise<void>;
   get(id: string): Promise<SessionRecord | null>;

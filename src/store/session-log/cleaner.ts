@@ -94,10 +94,8 @@ export class Cleaner {
     const { places } = this.#log;
     const place = places.find(...fingerprint(words));
     if (place < 0 || !places.isAt(place, file.number, record)) return null;
-    const orphan = this.#log.isOrphan(place);
-    const found = this.#log.read(place, idOf(words), words);
-    if (found === null) return null;
     // Of a process that has ended nobody will say any more that the lease goes on.
-    return this.#log.replace(place, words, orphan ? { ...found, owner: null, leaseUntil: 0 } : found);
+    const isOrphan = this.#log.isOrphan(place);
+    return this.#log.change(place, idOf(words), words, (found) => (isOrphan ? { ...found, owner: null, leaseUntil: 0 } : found));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Where each session's latest record is, in columns of typed arrays: about 30 bytes for a session and no object. A session is known by
+ * Where each session's latest record is, in columns of typed arrays: under 30 bytes for a session and no object. A session is known by
  * 64 bits of its id, which are random; whoever reads a record compares the whole id.
  */
 
@@ -18,7 +18,8 @@ export class SessionPlaces {
   /** The low 16 bits of the segment's number. */
   #segment: Uint16Array;
   #offset: Uint32Array;
-  #generation: Uint32Array;
+  /** Generations before the present one: most sessions have none, and pages of zeros take no memory. */
+  #former: Uint32Array;
   #flags: Uint8Array;
   #until: Uint32Array;
   #device: Int32Array;
@@ -33,7 +34,7 @@ export class SessionPlaces {
     this.#low = new Uint32Array(expected);
     this.#segment = new Uint16Array(expected);
     this.#offset = new Uint32Array(expected);
-    this.#generation = new Uint32Array(expected);
+    this.#former = new Uint32Array(expected);
     this.#flags = new Uint8Array(expected);
     this.#until = new Uint32Array(expected);
     this.#device = new Int32Array(expected);
@@ -53,7 +54,7 @@ export class SessionPlaces {
   /** Bytes of memory in use: reserved columns that nothing has touched take none. */
   get memoryBytes(): number {
     const devices = this.#byDevice.count === 0 ? 0 : this.#byDevice.bytes + this.#used * 4;
-    return this.#used * (4 * 5 + 2 + 1) + this.#byId.bytes + devices;
+    return this.#used * (4 * 4 + 2 + 1) + this.#byId.bytes + devices;
   }
 
   find(high: number, low: number): Place {
@@ -85,7 +86,7 @@ export class SessionPlaces {
   set(place: Place, segment: number, offset: number, generation: number, flags: number, until: number): void {
     this.#segment[place] = segment;
     this.#offset[place] = offset;
-    this.#generation[place] = generation;
+    if (this.#former[place] !== generation - 1) this.#former[place] = generation - 1;
     this.#flags[place] = PLACE.used | (flags & ~PLACE.device) | ((this.#flags[place] as number) & PLACE.device);
     this.#until[place] = until;
   }
@@ -111,7 +112,7 @@ export class SessionPlaces {
   }
 
   generation(place: Place): number {
-    return this.#generation[place] as number;
+    return (this.#former[place] as number) + 1;
   }
 
   /** In seconds since the Unix epoch: of an owned session its lease's end, of others when it may be forgotten. */
@@ -164,7 +165,7 @@ export class SessionPlaces {
     this.#low = grown(this.#low, new Uint32Array(size));
     this.#segment = grown(this.#segment, new Uint16Array(size));
     this.#offset = grown(this.#offset, new Uint32Array(size));
-    this.#generation = grown(this.#generation, new Uint32Array(size));
+    this.#former = grown(this.#former, new Uint32Array(size));
     this.#flags = grown(this.#flags, new Uint8Array(size));
     this.#until = grown(this.#until, new Uint32Array(size));
     this.#device = grown(this.#device, new Int32Array(size));

@@ -5,8 +5,10 @@
 
 import { join } from 'node:path';
 import { StoreError } from '../../errors.js';
-import { decodeSession, readSessionHead, sessionBound, writeSession } from '../session-codec.js';
-import type { SessionRecord } from '../session-store.js';
+import {
+  CURSOR_MAX, decodeSession, readSessionHead, sessionBound, writeFirstCursor, writeSession,
+} from '../session-codec.js';
+import type { ChannelCursor, SessionRecord } from '../session-store.js';
 import { storeError } from '../store-failure.js';
 import { RECORD, SEGMENT, sealBatch, type Alive } from './format.js';
 import { Group, type Words } from './group.js';
@@ -81,9 +83,11 @@ export class SessionLog {
 
   /** The record of a place, with what its lease was prolonged to; null where it is another session's. Throws StoreError. */
   read(place: Place, id: string, words: Words): SessionRecord | null {
-    const bytes = this.bytesOf(place);
-    for (let i = 0; i < 4; i += 1) if (bytes.readUInt32LE(RECORD.ID + i * 4) !== words[i]) return null;
-    return this.#prolonged(place, decodeSession(id, bytes.subarray(RECORD.BODY)));
+    return this.#record(place, this.bytesOf(place), id, words);
+  }
+
+  #record(place: Place, bytes: Buffer, id: string, words: Words): SessionRecord | null {
+    return !isOf(bytes, words) ? null : this.#prolonged(place, decodeSession(id, bytes.subarray(RECORD.BODY)));
   }
 
   /** What there is of a session that is not there. Throws StoreError when the store is closed. */
@@ -129,10 +133,14 @@ export class SessionLog {
     return this.#gathering.settled;
   }
 
-  /** Another record of the session. Resolves with true. Throws StoreError. */
-  replace(place: Place, words: Words, record: SessionRecord): Promise<true> {
+  /** Another record of the session, made from the one that there is. Resolves with true; null where it is another session. Throws StoreError. */
+  change(place: Place, id: string, words: Words, change: (record: SessionRecord) => SessionRecord): Promise<true> | null {
     const former = this.bytesOf(place);
-    this.#put(place, words, former.readDoubleLE(RECORD.CREATED), record, former.length, -1);
+    const created = former.readDoubleLE(RECORD.CREATED);
+    const { length } = former;
+    const record = this.#record(place, former, id, words);
+    if (record === null) return null;
+    this.#put(place, words, created, change(record), length, -1);
     return this.#gathering.done;
   }
 
@@ -140,6 +148,22 @@ export class SessionLog {
   forget(place: Place): void {
     this.#liveBytes -= this.#liveBytes / this.places.count;
     this.places.remove(place);
+  }
+
+  /** The same for a session's first cursor, without reading the record; null where it has some, or for other reasons not so simple. */
+  addFirstCursor(place: Place, words: Words, cursor: ChannelCursor): Promise<true> | null {
+    const former = this.bytesOf(place);
+    const body = former.subarray(RECORD.BODY);
+    // A lease that was prolonged stands in no record yet.
+    const isProlonged = this.places.until(place) * 1000 > readSessionHead(body, 0).leaseUntil;
+    if (isProlonged || !isOf(former, words)) return null;
+    const group = this.#gathering;
+    // Of the same memory it may be: a group's that grows meanwhile is left behind, not changed.
+    const at = group.claim(body.length + CURSOR_MAX);
+    const end = writeFirstCursor(body, cursor, group.bytes, at);
+    if (end < 0) return null;
+    this.#append(place, words, former.readDoubleLE(RECORD.CREATED), at, end, former.length, -1);
+    return group.done;
   }
 
   /** Leases of sessions of this process last longer now. */
@@ -186,6 +210,12 @@ export class SessionLog {
     const group = this.#gathering;
     const body = group.claim(sessionBound(record));
     const end = writeSession(record, group.bytes, body);
+    this.#append(place, words, created, body, end, formerBytes, formerDevice);
+  }
+
+  /** The record whose body is there, in the gathering group, becomes the session's. */
+  #append(place: Place, words: Words, created: number, body: number, end: number, formerBytes: number, formerDevice: Place): void {
+    const group = this.#gathering;
     group.remember(this.places, place, formerBytes === 0, formerDevice);
     const offset = group.commit(words, created, end);
     const growth = end - body + RECORD.BODY - formerBytes;
@@ -267,6 +297,11 @@ export class SessionLog {
     const last = this.#recent.length >= RECENT ? this.#recent.pop() : undefined;
     return last === undefined || last.bytes.length > RECENT_BYTES ? null : last.bytes;
   }
+}
+
+function isOf(bytes: Buffer, words: Words): boolean {
+  for (let i = 0; i < 4; i += 1) if (bytes.readUInt32LE(RECORD.ID + i * 4) !== words[i]) return false;
+  return true;
 }
 
 export function segmentName(number: number): string {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { Subscriptions } from '../../../src/session/subscriptions.js';
+import { seeded } from '../../support/random.js';
 
 function channelsOf(subscriptions: Subscriptions, row: number): number[] {
   const channels: number[] = [];
@@ -63,4 +64,29 @@ t.test('liveFrom keeps the low 32 bits and starts at 0', async (t) => {
   t.equal(subscriptions.liveFrom(node), 5);
   subscriptions.remove(node);
   t.equal(subscriptions.liveFrom(subscriptions.add(0, 1)), 0);
+});
+
+t.test('rows with few and with many subscriptions find theirs, whichever way they went from one to the other', async (t) => {
+  const subscriptions = new Subscriptions(4);
+  const random = seeded(11);
+  const has = [new Set<number>(), new Set<number>(), new Set<number>(), new Set<number>()];
+  for (let step = 0; step < 4000; step += 1) {
+    const row = random.below(4);
+    const mine = has[row] as Set<number>;
+    const channel = random.below(30);
+    const node = subscriptions.find(row, channel);
+    if (node >= 0 !== mine.has(channel)) return t.fail(`step ${step}: channel ${channel} of row ${row}`);
+    // Now and then nearly all go, so that rows pass the border both ways.
+    if (node >= 0 && random.below(step % 500 < 250 ? 4 : 2) > 0) {
+      subscriptions.remove(node);
+      mine.delete(channel);
+    } else if (node < 0) {
+      subscriptions.add(row, channel);
+      mine.add(channel);
+    }
+    const listed: number[] = [];
+    subscriptions.channelsOf(row, (each) => listed.push(each));
+    if (listed.length !== mine.size || !listed.every((each) => mine.has(each))) return t.fail(`step ${step}: list of row ${row}`);
+  }
+  t.equal(subscriptions.count, has.reduce((sum, { size }) => sum + size, 0));
 });

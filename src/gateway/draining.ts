@@ -30,8 +30,10 @@ export interface DrainingHooks {
 }
 
 const TICK_MS = 50;
-/** Clients told in one tick: about 20 ms of it. */
-const TOLD_A_TICK = 5000;
+/** Clients told, or closed, in one tick: about 20 ms of it. */
+const SOME = 5000;
+/** Part of the time in which all are to go: by then everybody was told, however many they are. */
+const TELLING = 0.2;
 /** Rows are looked at for those that did not obey once in so many ticks. */
 const SCAN_TICKS = 10;
 const NOT_TOLD = 0xffffffff;
@@ -48,6 +50,8 @@ export class Draining {
   #nextTold = 0;
   #nextReleased = 0;
   #nextScanned = 0;
+  /** Where closing those that are left at the deadline goes on; beyond the last row before it has begun. */
+  #nextClosed = Infinity;
   #released = 0;
   #forced = 0;
   #stopped = false;
@@ -112,6 +116,7 @@ export class Draining {
     if (this.#stopped) return;
     this.#tellSome();
     this.#closeOverdue();
+    this.#closeSome();
     this.#do(this.#machine.tick(this.#context.sessions.connections, this.#hooks.load(), this.#now));
     if (this.#machine.state !== DRAIN.drained) this.#hooks.after(TICK_MS, () => this.#tick());
   }
@@ -122,7 +127,7 @@ export class Draining {
         this.#windowMs = effect.windowMs;
         this.#hooks.begun();
       } else if (effect.do === 'release') this.#release(effect.count, effect.withinMs);
-      else if (effect.do === 'closeAll') this.#closeAll();
+      else if (effect.do === 'closeAll') this.#nextClosed = 0;
       else for (const resolve of this.#waiting.splice(0)) resolve();
     }
     this.#tellSome();
@@ -132,7 +137,8 @@ export class Draining {
   #tellSome(): void {
     const { sessions } = this.#context;
     const end = sessions.rows;
-    for (let told = 0; this.#nextTold < end && told < TOLD_A_TICK; this.#nextTold += 1) {
+    const most = Math.max(SOME, Math.ceil((this.#machine.initial * TICK_MS) / (this.#windowMs * TELLING)));
+    for (let told = 0; this.#nextTold < end && told < most; this.#nextTold += 1) {
       const row = this.#nextTold;
       if (sessions.state(row) === SESSION.free || this.#due[row] !== NOT_TOLD) continue;
       this.#tell(row, this.#windowMs - this.#elapsed);
@@ -177,8 +183,14 @@ export class Draining {
     this.#nextScanned = to === sessions.rows ? 0 : to;
   }
 
-  #closeAll(): void {
-    this.#context.sessions.forEachConnection((row) => this.#close(row));
+  #closeSome(): void {
+    const { sessions } = this.#context;
+    for (let closed = 0; this.#nextClosed < sessions.rows && closed < SOME; this.#nextClosed += 1) {
+      const state = sessions.state(this.#nextClosed);
+      if (state === SESSION.free || state === SESSION.closing) continue;
+      this.#close(this.#nextClosed);
+      closed += 1;
+    }
   }
 
   #close(row: Row): void {

@@ -12,9 +12,10 @@ namespace sluice::net {
 // Puts Ethernet headers in front of packets and queues frames for the device.
 class Transmitter {
  public:
-  // Frames that wait where the device takes no more: a peer that is not scheduled for some milliseconds is no reason to lose any, and
-  // a lost one costs its connection a retransmission timeout. Linux queues 1,000 for a slower device.
-  static constexpr uint32_t kQueue = 4096;
+  // Frames that wait where the device takes no more. One turn may send to a hundred thousand subscribers, and a peer that is not scheduled
+  // for some milliseconds is no reason to lose any: a lost one costs its connection a retransmission timeout, which is far longer than
+  // the milliseconds in which a device takes all of these.
+  static constexpr uint32_t kQueue = 131'072;
 
   Transmitter(nic::Nic& nic, const InterfaceOptions& options, NetCounters& counters)
       : nic_(nic), counters_(counters), mac_(nic.capabilities().mac), vlan_(options.vlan), frames_(kQueue) {}

@@ -12,7 +12,8 @@ namespace sluice::wiregen {
 class SegmentWriter {
  public:
   // Frames that may wait for the device. Who has half of that waiting should take nothing in until it is less.
-  static constexpr size_t kBacklog = 32768;
+  // A broadcast to a hundred thousand is acknowledged a hundred thousand times, to a server that is still busy with sending it.
+  static constexpr size_t kBacklog = 131'072;
 
   struct Counters {
     uint64_t frames = 0;

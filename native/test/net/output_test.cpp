@@ -103,22 +103,27 @@ TEST_CASE("beyond a bound frames are dropped and counted", "[net]") {
   net::NetCounters counters;
   net::Transmitter transmitter(nic, NetFixture::defaults(), counters);
   nic.room = 0;
-  // One packet many times over stands for as many.
-  nic::Packet* const packet = nic.pool().allocate(0);
+  // A few packets many times over stand for as many.
+  constexpr uint32_t kFew = 16;
+  nic::Packet* packets[kFew];
+  for (nic::Packet*& packet : packets) packet = nic.pool().allocate(0);
   for (uint32_t i = 0; i < net::Transmitter::kQueue; ++i) {
+    nic::Packet* const packet = packets[i % kFew];
     nic::PacketPool::ref(packet);
     packet->data = packet->buffer + nic::kHeadroom;
     packet->length = 0;
     REQUIRE(transmitter.send(packet, nic.capabilities().mac, wire::kTypeIpv4));
   }
-  nic::PacketPool::ref(packet);
-  REQUIRE_FALSE(transmitter.send(packet, nic.capabilities().mac, wire::kTypeIpv4));
+  nic::PacketPool::ref(packets[0]);
+  REQUIRE_FALSE(transmitter.send(packets[0], nic.capabilities().mac, wire::kTypeIpv4));
   REQUIRE(counters.unsent_device_full == 1);
   nic.room = UINT32_MAX;
   transmitter.flush();
   REQUIRE(nic.sent.size() == net::Transmitter::kQueue);
-  REQUIRE(packet->references == 1);
-  nic.pool().unref(packet);
+  for (nic::Packet* const packet : packets) {
+    REQUIRE(packet->references == 1);
+    nic.pool().unref(packet);
+  }
 }
 
 TEST_CASE("a segment larger than the MTU is not sent", "[net]") {

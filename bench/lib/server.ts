@@ -17,12 +17,15 @@ export interface Memory {
 export class Server {
   readonly pid: number;
   readonly url: string;
+  /** Of the admin API; null where there is none. */
+  readonly adminUrl: string | null;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(child: ChildProcess, url: string, adminUrl: string | null) {
     this.#child = child;
     this.pid = child.pid ?? 0;
     this.url = url;
+    this.adminUrl = adminUrl;
   }
 
   /** Resolves with the first line "ready … ws://…"; rejects with what it wrote when it ends before. */
@@ -57,7 +60,7 @@ export class Server {
       child.once('error', (error) => fail(error.message));
       child.once('exit', (code, signal) => fail(`ended with ${signal ?? code}`));
     });
-    return new Server(child, url);
+    return new Server(child, url, /^ready .*?(http:\/\/[\d.]+:\d+)/m.exec(output)?.[1] ?? null);
   }
 
   get alive(): boolean {

@@ -1,6 +1,7 @@
 import { curve } from '../lib/histogram.js';
 import { total, type Owners } from '../wire/memory.js';
-import { bytesPerConnection, type Check, type WireRun } from '../wire/results.js';
+import { longestPause } from '../wire/pauses.js';
+import { bytesPerConnection, type Check, type Pauses, type WireRun } from '../wire/results.js';
 import type { PhaseResult } from '../wire/wiregen.js';
 import { STYLE } from './style.js';
 import { bytes, escapeHtml, line, micros, short, svg, text, ticks } from './svg.js';
@@ -29,6 +30,17 @@ function checkText({ what, measured, bar, of, met }: Check): string {
   return `${met ? 'met   ' : 'missed'}  ${what}: ${short(measured)} (bar: ${of === 'at-least' ? 'at least' : 'at most'} ${short(bar)})`;
 }
 
+/** The server's own account, a connection. */
+function partsOf({ parts, connections }: WireRun): (readonly [part: string, bytes: number])[] {
+  return Object.entries(parts).map(([part, all]) => [part, all / connections] as const);
+}
+
+function pausesText(pauses: Pauses): string {
+  const { count, seconds } = pauses;
+  const longest = longestPause(pauses) * 1e6;
+  return `garbage collection: ${count} times, ${seconds.toFixed(2)} s in all, none longer than ${micros(longest)}`;
+}
+
 /** What a terminal shows at the end. */
 export function wireText(run: WireRun): string {
   const lines = run.phases.map((phase) => `${phase.phase.padEnd(8)} ${phase.seconds.toFixed(1).padStart(7)} s  ${figure(phase)}`);
@@ -37,6 +49,8 @@ export function wireText(run: WireRun): string {
   const { wire } = run;
   const frames = `frames ${short(wire['frames_in'] ?? 0)} in, ${short(wire['frames_out'] ?? 0)} out`;
   lines.push(`${frames}, ${wire['retransmits'] ?? 0} retransmitted`);
+  for (const [part, bytesOf] of partsOf(run)) lines.push(`  ${part.padEnd(24)} ${bytesOf.toFixed(1).padStart(8)} B a connection`);
+  if (run.pauses !== null) lines.push(pausesText(run.pauses));
   if (run.failure !== null) lines.push(`FAILED: ${run.failure}`);
   return [...lines, ...run.checks.map(checkText)].join('\n');
 }
@@ -124,6 +138,7 @@ export function wireHtml(run: WireRun): string {
     const each = bytesPerConnection(run.points, (memory) => memory[owner]);
     return `<tr><td>${name}</td><td>${bytes(run.points[0]?.memory[owner] ?? 0)}</td><td>${bytes(each)}</td></tr>`;
   });
+  const partRows = partsOf(run).map(([part, each]) => `<tr><td>${escapeHtml(part)}</td><td>${bytes(each)}</td></tr>`);
   const failed = run.failure === null ? '' : `<p class="missed">Failed: ${escapeHtml(run.failure)}</p>`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -136,6 +151,8 @@ export function wireHtml(run: WireRun): string {
 <table><tr><th>phase</th><th>time</th><th>ready after</th><th class="about">measured</th></tr>${rows.join('')}</table></section>
 <section><h2>Server memory</h2>${memoryChart(run)}
 <table><tr><th>owner</th><th>before the first</th><th>per connection</th></tr>${owners.join('')}</table></section>
+<h3>By the server's own account</h3><table><tr><th>part</th><th>per connection</th></tr>${partRows.join('')}</table>
+<p class="soft">${run.pauses === null ? '' : escapeHtml(pausesText(run.pauses))}</p>
 <section><h2>Latency, from the moment at which each message was due</h2>${latencyCharts(run)}</section>
 <section><h2>How it was measured</h2><p>Server (<code>--driver dpdk</code>) and sluice-wiregen run on a CPU each, joined by a
 virtio-user link. Every upgrade, sequence number and body is checked; a loss that was not asked for fails the run.</p></section>

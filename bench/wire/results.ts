@@ -18,6 +18,16 @@ export interface MemoryPoint {
   readonly memory: Owners;
 }
 
+/** Garbage collection of the server over the whole run: pauses by how long they were at most, in seconds, and all together. */
+export interface Pauses {
+  readonly buckets: readonly (readonly [seconds: number, count: number])[];
+  readonly count: number;
+  readonly seconds: number;
+}
+
+/** The server's own account of its memory: bytes by part. */
+export type MemoryParts = Readonly<Record<string, number>>;
+
 /** A run on a virtio-user link, as it is kept. */
 export interface WireRun {
   readonly format: 1;
@@ -35,6 +45,10 @@ export interface WireRun {
   readonly phases: readonly PhaseResult[];
   readonly points: readonly MemoryPoint[];
   readonly checks: readonly Check[];
+  /** Null where the server has no metrics. */
+  readonly pauses: Pauses | null;
+  /** When most connections were open. */
+  readonly parts: MemoryParts;
   readonly wire: WiregenResult['wire'];
 }
 

@@ -1,8 +1,9 @@
 import { describeCommit, describeMachine } from '../lib/machine.js';
 import { Link } from './link.js';
 import { memoryByOwner } from './memory.js';
-import type { MemoryPoint, WireRun } from './results.js';
+import { check, type Check, type MemoryPoint, type WireRun } from './results.js';
 import type { WireScenario } from './scenarios.js';
+import { pausesOver, readMetrics } from './pauses.js';
 import type { PhaseResult } from './wiregen.js';
 
 export interface RunOptions {
@@ -19,7 +20,11 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
   const link = await Link.open({ role, clients: connections, settings, phases: lines, timeoutS, quiet });
   const points: MemoryPoint[] = [{ after: 'start', connections: 0, memory: memoryByOwner(link.server.pid) }];
   const phases: PhaseResult[] = [];
+  let pauses: WireRun['pauses'] = null;
+  let parts: WireRun['parts'] = {};
+  let most = 0;
   try {
+    let reading: Promise<void> = Promise.resolve();
     const look = (after: string, ready: number): void => {
       if (link.server.alive) points.push({ after, connections: ready, memory: memoryByOwner(link.server.pid) });
     };
@@ -30,10 +35,20 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
     link.wiregen.onPhase = (result) => {
       phases.push(result);
       look(result.phase, result.ready);
-      // The drain begins with what makes the server drain.
-      if (lines[phases.length]?.startsWith('drain') === true) process.kill(link.server.pid, 'SIGTERM');
+      const isDrainNext = lines[phases.length]?.startsWith('drain') === true;
+      // Asked before the drain begins, which ends the server; the drain begins with what makes the server drain.
+      reading = reading.then(async () => {
+        const metrics = await readMetrics(link.server.adminUrl);
+        pauses = metrics?.pauses ?? pauses;
+        if (metrics !== null && result.ready > most) {
+          most = result.ready;
+          parts = metrics.parts;
+        }
+        if (isDrainNext) process.kill(link.server.pid, 'SIGTERM');
+      });
     };
     const result = await link.wiregen.end();
+    await reading;
     return {
       format: 1,
       kind: 'wire',
@@ -49,10 +64,17 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
       failure: result.failure ?? null,
       phases,
       points,
-      checks: smoke ? [] : scenario.checks(phases, points),
+      checks: smoke ? [] : [...scenario.checks(phases, points), ...pauseChecks(pauses)],
+      pauses,
+      parts,
       wire: result.wire,
     };
   } finally {
     await link.close();
   }
+}
+
+/** The control plane's garbage collection holds nobody up for longer than 20 ms. */
+function pauseChecks(pauses: WireRun['pauses']): Check[] {
+  return pauses === null ? [] : [check('garbage collections of more than 20 ms', pausesOver(pauses, 0.02), 'at-most', 0)];
 }

@@ -3,6 +3,8 @@ import { addTakeoverPause } from './takeover-metrics.js';
 import type { AdminBackend, GatewayStats } from './backend.js';
 
 const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+/** 20 ms is what a pause may take at most. */
+const GC_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5];
 const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 
 const DRAIN_STATES = ['serving', 'draining', 'closing', 'drained'];
@@ -77,7 +79,7 @@ export function createMetrics(backend: AdminBackend): Metrics {
     buckets: COMMIT_BUCKETS,
     registers: [register],
   });
-  collectDefaultMetrics({ register, prefix: 'sluice_' });
+  collectDefaultMetrics({ register, prefix: 'sluice_', gcDurationBuckets: GC_BUCKETS });
   return {
     contentType: register.contentType,
     text() {

@@ -9,7 +9,8 @@ import { PLACE, type Place } from './session-log/places.js';
 import { recover } from './session-log/recovery.js';
 import { SessionLog } from './session-log/session-log.js';
 import {
-  applyPatch, type ChannelCursor, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
+  applyPatch, type ChannelCursor, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
+  type SessionTimes,
 } from './session-store.js';
 import { reason } from './store-failure.js';
 

@@ -133,7 +133,7 @@ export class SessionLog {
     return this.#gathering.settled;
   }
 
-  /** Another record of the session, made from the one that there is. Resolves with true; null where it is another session. Throws StoreError. */
+  /** Another record of the session, made from the one that there is: resolves with true. Null: it is another session. Throws StoreError. */
   change(place: Place, id: string, words: Words, change: (record: SessionRecord) => SessionRecord): Promise<true> | null {
     const former = this.bytesOf(place);
     const created = former.readDoubleLE(RECORD.CREATED);

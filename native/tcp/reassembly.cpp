@@ -196,6 +196,28 @@ bool hold(Stack& stack, Tcb& row, Text& text, wire::SackBlock& duplicate) noexce
   return true;
 }
 
+void discard_behind(Stack& stack, Transfer& transfer, Seq end) noexcept {
+  nic::Packet* previous = transfer.unread_tail;
+  nic::Packet* frame = previous == nullptr ? transfer.held_head : previous->link;
+  for (; frame != nullptr && held(frame).end() <= end; frame = frame->link) previous = frame;
+  if (frame == nullptr) return;
+  (previous == nullptr ? transfer.held_head : previous->link) = nullptr;
+  transfer.held_tail = previous;
+  while (frame != nullptr) {
+    nic::Packet* const next = frame->link;
+    transfer.held_bytes -= held(frame).bytes;
+    --transfer.held_packets;
+    --stack.gauges.packets_received;
+    stack.packets.unref_frame(frame);
+    frame = next;
+  }
+  uint8_t kept = 0;
+  for (uint8_t i = 0; i < transfer.block_count; ++i) {
+    if (Seq{transfer.blocks[i].end} <= end) transfer.blocks[kept++] = transfer.blocks[i];
+  }
+  transfer.block_count = kept;
+}
+
 uint32_t sack_blocks(const Stack& stack, const Tcb& row, wire::SackBlock* out, uint32_t most) noexcept {
   const Transfer* const transfer = stack.transfer_of(row);
   if (transfer == nullptr) return 0;

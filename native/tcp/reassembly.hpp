@@ -26,4 +26,7 @@ bool hold(Stack& stack, Tcb& row, Text& text, wire::SackBlock& duplicate) noexce
 // The blocks of the next acknowledgement (RFC 2018 §4), at most `most`. Returns how many.
 uint32_t sack_blocks(const Stack& stack, const Tcb& row, wire::SackBlock* out, uint32_t most) noexcept;
 
+// Gives up what is out of order and reaches beyond `end`.
+void discard_behind(Stack& stack, Transfer& transfer, Seq end) noexcept;
+
 }  // namespace sluice::tcp

@@ -6,6 +6,7 @@
 
 #include "tcp/acknowledge.hpp"
 #include "tcp/closing.hpp"
+#include "tcp/reassembly.hpp"
 #include "tcp/sent_packet.hpp"
 #include "tcp/transmit.hpp"
 #include "tcp/window.hpp"
@@ -51,6 +52,19 @@ void tell_end(Stack& stack, Tcb& row) {
 bool unwanted(const Tcb& row, const Text& text) noexcept {
   if (row.stream != kNoStream || text.bytes == 0 || text.end() <= row.rcv_nxt) return false;
   return row.state == State::kFinWait1 || row.state == State::kFinWait2;
+}
+
+// There is nothing behind a FIN: a peer that sent bytes there, before it or afterwards, made them up. The first FIN that came counts.
+// Returns whether this segment's is that.
+bool end_at_fin(Stack& stack, Tcb& row, Text& text, bool fin, Seq fin_at) {
+  Transfer* const transfer = stack.transfer_of(row);
+  if (transfer == nullptr) return fin;
+  if (!transfer->fin_known) {
+    if (fin) discard_behind(stack, *transfer, fin_at);
+    return fin;
+  }
+  if (text.bytes != 0 && transfer->fin_at < text.end()) trim_back(stack, text, std::min(text.bytes, text.end() - transfer->fin_at));
+  return false;
 }
 
 // RFC 9293 §3.10.7.4, eighth.
@@ -127,6 +141,7 @@ void receive_text(Stack& stack, Tcb& row, Text text, bool fin) {
       owe_ack_now(stack, row);
     }
   }
+  fin = end_at_fin(stack, row, text, fin, fin_at);
   if (unwanted(row, text)) {
     drop(stack, text);
     return abort_row(stack, row);

@@ -208,6 +208,32 @@ TEST_CASE("tcp: the receive window grows with what a connection brings (RFC 7323
   CHECK(after.receive_window > 1u << 20);
 }
 
+TEST_CASE("tcp: bytes behind a FIN are none, whatever came of them before it", "[tcp]") {
+  Peer peer;
+  peer.open();
+  // The peer has sent bytes behind the place where it then says that it ends; the second of them begins right behind the FIN.
+  peer.data(5, "behind");
+  peer.data(100, "far behind");
+  peer.send({wire::kAck | wire::kFin, 0, 0, "hello"});
+  CHECK(peer.app().received == "hello");
+  CHECK(peer.app().ended);
+  peer.host.driver->audit();
+  CHECK(peer.host.driver->gauges().packets_received == 0);
+}
+
+TEST_CASE("tcp: bytes that come behind a FIN which waits for what is missing are none either", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.send({wire::kAck | wire::kFin, 5, 0, "world"});
+  peer.data(10, "behind");
+  peer.data(8, "ld and behind");
+  CHECK(peer.info().out_of_order == 5);
+  peer.data(0, "hello");
+  CHECK(peer.app().received == "helloworld");
+  CHECK(peer.app().ended);
+  peer.host.driver->audit();
+}
+
 TEST_CASE("tcp: a burst of frames for which there is no packet is as if lost, and repaired", "[tcp]") {
   HostOptions small;
   small.packets = 24;

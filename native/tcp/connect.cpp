@@ -73,6 +73,12 @@ Negotiated negotiate(const Stack& stack, const Arrival& arrival) noexcept {
   return agreed;
 }
 
+uint16_t largest_segment(const Stack& stack, const net::IpAddress& remote, uint16_t peer_mss, bool timestamps) noexcept {
+  // A segment is sent from one packet; what comes may lie in several, so the MSS that the peer is told is the interface's.
+  const uint32_t own = std::max(std::min(interface_mss(stack, remote), stack.packets.room()), 88u);
+  return static_cast<uint16_t>(std::min<uint32_t>(peer_mss, own) - (timestamps ? 12 : 0));
+}
+
 void set_up(Stack& stack, Tcb& row, const Negotiated& agreed, Seq iss, Seq irs, uint32_t window) {
   row.snd_una = iss + 1;
   row.snd_nxt = iss + 1;
@@ -94,10 +100,7 @@ void set_up(Stack& stack, Tcb& row, const Negotiated& agreed, Seq iss, Seq irs, 
   row.ts_recent_age = age_now(stack.now_ms());
   row.ts_offset = timestamp_offset(stack, stack.flow_of(row));
   row.peer_mss = agreed.peer_mss;
-  // A segment is sent from one packet; what comes may lie in several, so the MSS that the peer is told is the interface's.
-  const uint32_t own = std::min(interface_mss(stack, row.remote), stack.packets.room());
-  const uint32_t mss = std::min<uint32_t>(agreed.peer_mss, std::max(own, 88u));
-  row.mss = static_cast<uint16_t>(mss - (agreed.timestamps ? 12 : 0));
+  row.mss = largest_segment(stack, row.remote, agreed.peer_mss, agreed.timestamps);
   row.rcv_mss = 536;
   row.cwnd = initial_window(row.mss);
   row.ssthresh = kNoThreshold;

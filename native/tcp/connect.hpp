@@ -19,6 +19,8 @@ void become_established(Stack& stack, Tcb& row);
 void syn_timeout(Stack& stack, Tcb& row, Transfer& transfer);
 
 // What a connection starts with once both SYNs are known.
+// Payload bytes of a full segment, by what the peer announced, the interface and the packets; options of all segments are taken off.
+uint16_t largest_segment(const Stack& stack, const net::IpAddress& remote, uint16_t peer_mss, bool timestamps) noexcept;
 void set_up(Stack& stack, Tcb& row, const Negotiated& agreed, Seq iss, Seq irs, uint32_t window);
 // What a SYN offers and what of it this side accepts.
 Negotiated negotiate(const Stack& stack, const Arrival& arrival) noexcept;

@@ -49,6 +49,7 @@ namespace sluice::tcp {
   X(ecn_reductions)                                                                                   \
   X(ecn_marks_in)                                                                                     \
   X(path_mtu_reductions)                                                                              \
+  X(path_mtu_raises)                                                                                  \
   X(black_holes)                                                                                      \
   X(icmp_ignored)                                                                                     \
   X(time_wait_entered)                                                                                \

@@ -88,6 +88,7 @@ void Driver::begin_call() noexcept {
 uint32_t Driver::turn(uint32_t budget) {
   stack_.now_us = stack_.reactor.now_us();
   uint32_t handled = run_timers(stack_) + run_half_open(stack_) + run_time_wait(stack_) + keepalive_.run(stack_);
+  aging_.run(stack_);
   run_delayed_acks(stack_);
   handled += run_read_list(stack_);
   handled += stack_.reactor.receive(budget);
@@ -132,6 +133,8 @@ uint64_t Driver::next_deadline_us() const noexcept {
   uint64_t due_us = least == UINT32_MAX ? UINT64_MAX : (stack_.now_us / 1000 + least) * 1000;
   uint64_t keepalive_us = 0;
   if (keepalive_.next_due(stack_.now_us, keepalive_us)) due_us = std::min(due_us, keepalive_us);
+  uint64_t aging_us = 0;
+  if (aging_.next_due(stack_, stack_.now_us, aging_us)) due_us = std::min(due_us, aging_us);
   return due_us == UINT64_MAX ? due_us : std::max(due_us, stack_.now_us);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tcp/keepalive.hpp"
+#include "tcp/path_mtu.hpp"
 #include "tcp/stack.hpp"
 #include "tcp/tcp_driver.hpp"
 
@@ -9,7 +10,9 @@ namespace sluice::tcp {
 // The stack behind the interface of a driver: turns, and what the application asks for.
 class Driver final : public TcpDriver {
  public:
-  Driver(const TcpOptions& options, const TcpEnvironment& environment) : stack_(options, environment), keepalive_(options) {}
+  Driver(const TcpOptions& options, const TcpEnvironment& environment)
+      : stack_(options, environment),
+        keepalive_(options), aging_(options) {}
   ~Driver() override;
 
   const char* name() const noexcept override { return "tcp"; }
@@ -48,6 +51,7 @@ class Driver final : public TcpDriver {
 
   Stack stack_;
   Keepalive keepalive_;
+  PathMtuAging aging_;
   bool polling_ = false;
   bool clock_read_ = false;  // since poll() returned
 };

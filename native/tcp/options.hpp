@@ -35,6 +35,7 @@ struct TcpOptions {
   uint32_t delayed_ack_ms = 40;           // RFC 9293 §3.8.6.3: below 500
   uint32_t time_wait_ms = 60'000;         // 2 MSL
   uint32_t fin_wait2_ms = 60'000;         // for the FIN of a peer when the application is gone
+  uint32_t path_mtu_raise_ms = 600'000;   // RFC 1191 §6.3, RFC 8201 §4: after so long a larger packet is tried again; 0: never
   uint32_t keepalive_idle_ms = 0;         // RFC 9293 §3.8.4: off unless asked for
   uint32_t keepalive_interval_ms = 75'000;
   uint32_t keepalive_probes = 9;

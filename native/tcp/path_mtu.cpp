@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "tcp/closing.hpp"
+#include "tcp/connect.hpp"
 #include "tcp/scoreboard.hpp"
 #include "tcp/send.hpp"
 #include "tcp/sent_packet.hpp"
@@ -31,6 +32,7 @@ void reduce_mss(Tcb& row, uint32_t mtu) noexcept {
   // The window stays what it is in bytes: nothing was lost for want of bandwidth.
   row.mss = static_cast<uint16_t>(mss);
   row.set(kPathMtuLearned);
+  row.clear(kPathMtuAged);
 }
 
 void too_big(Stack& stack, Tcb& row, Transfer& transfer, uint32_t mtu) {
@@ -84,6 +86,39 @@ void find_black_hole(Stack& stack, Tcb& row, Transfer& transfer) {
   if (mtu == 0 || mtu >= row.mss + headers) return;
   ++stack.counters.black_holes;
   reduce_mss(row, mtu);
+  row.set(kPathMtuGuessed);
+}
+
+bool PathMtuAging::next_due(const Stack& stack, uint64_t now_us, uint64_t& due_us) const noexcept {
+  if (pass_ms_ == 0 || stack.counters.path_mtu_reductions == 0) return false;
+  due_us = std::max(due_us_, now_us);
+  return true;
+}
+
+void PathMtuAging::run(Stack& stack) {
+  if (pass_ms_ == 0 || stack.counters.path_mtu_reductions == 0 || stack.now_us < due_us_) return;
+  const uint32_t rows = stack.rows.high_water();
+  const uint32_t some = std::min(rows, kRowsAtOnce);
+  // All rows in one pass; a walk that has just begun waits for its first step as well, or what was just learned would count as old.
+  const uint64_t step_us = static_cast<uint64_t>(pass_ms_) * 1000 * some / std::max(rows, 1u);
+  const bool first = due_us_ == 0;
+  due_us_ = stack.now_us + std::max<uint64_t>(step_us, 1000);
+  if (first) return;
+  for (uint32_t i = 0; i < some; ++i) {
+    if (at_ >= rows) at_ = 0;
+    Tcb& row = stack.rows[at_++];
+    if ((row.flags & (kUsed | kDying | kPathMtuLearned | kPathMtuGuessed)) == (kUsed | kPathMtuLearned)) look_at(stack, row);
+  }
+}
+
+void PathMtuAging::look_at(Stack& stack, Tcb& row) {
+  if (!row.has(kPathMtuAged)) return row.set(kPathMtuAged);
+  row.clear(kPathMtuAged);
+  row.clear(kPathMtuLearned);
+  const uint16_t mss = largest_segment(stack, row.remote, row.peer_mss, row.has(kTimestamps));
+  if (mss <= row.mss) return;
+  ++stack.counters.path_mtu_raises;
+  row.mss = mss;
 }
 
 }  // namespace sluice::tcp

@@ -38,6 +38,8 @@ enum TcbFlag : uint32_t {
   kDying = 1u << 23,           // given up, its row not yet free
   kWindowScaled = 1u << 24,
   kAwaitsFree = 1u << 25,      // in the list of rows to be freed
+  kPathMtuAged = 1u << 26,     // what was learned of the path has been seen by one pass that looks for what is old
+  kPathMtuGuessed = 1u << 27,  // no router said so
 };
 
 // Of Tcb::ts_recent_age: a byte goes around with the clock of milliseconds, every 49 days.

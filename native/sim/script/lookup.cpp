@@ -28,6 +28,7 @@ constexpr struct {
     {"delayed_ack_ms", &tcp::TcpOptions::delayed_ack_ms},
     {"time_wait_ms", &tcp::TcpOptions::time_wait_ms},
     {"fin_wait2_ms", &tcp::TcpOptions::fin_wait2_ms},
+    {"path_mtu_raise_ms", &tcp::TcpOptions::path_mtu_raise_ms},
     {"keepalive_idle_ms", &tcp::TcpOptions::keepalive_idle_ms},
     {"keepalive_interval_ms", &tcp::TcpOptions::keepalive_interval_ms},
     {"keepalive_probes", &tcp::TcpOptions::keepalive_probes},

@@ -70,6 +70,7 @@ core::NetworkOptions read_network(const Napi::Object& object) {
   network.mtu = static_cast<uint16_t>(mtu);
   read(object, "packets", network.packets);
   read(object, "spinUs", network.spin_us);
+  read(object, "keepaliveMs", network.keepalive_ms);
   return network;
 }
 

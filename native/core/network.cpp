@@ -59,6 +59,7 @@ std::unique_ptr<Network> Network::make(const NetworkOptions& options, nic::Nic& 
   if (!options.pcap.empty() && !network->open_capture(options.pcap, index, queue, error)) return nullptr;
   network->interface_ = std::make_unique<net::Interface>(*network->nic_, interface);
   network->reactor_ = std::make_unique<NicReactor>(*network->interface_, options.spin_us);
+  network->keepalive_ms_ = options.keepalive_ms;
   if (!network->reactor_->open(error)) return nullptr;
   return network;
 }
@@ -73,6 +74,7 @@ bool Network::open_capture(const std::string& path, uint32_t index, nic::Nic& qu
 std::unique_ptr<StreamDriver> Network::make_driver(uint32_t capacity, BlockPool& blocks, StreamSink& sink, std::string& error) {
   tcp::TcpOptions options;
   options.capacity = capacity;
+  options.keepalive_idle_ms = keepalive_ms_;
   tcp::TcpEnvironment environment;
   environment.ip = interface_.get();
   environment.reactor = reactor_.get();

@@ -24,6 +24,7 @@ struct NetworkOptions {
   uint16_t vlan = 0;
   uint16_t mtu = 0;                 // 0: the device's
   uint32_t packets = 16'384;        // for each core
+  uint32_t keepalive_ms = 0;        // of TCP (RFC 9293 §3.8.4); 0: none
   uint32_t spin_us = 50;            // how long after the last frame a core polls before it sleeps
 };
 
@@ -51,6 +52,7 @@ class Network final : public DeviceSide {
   std::unique_ptr<net::Interface> interface_;
   std::unique_ptr<NicReactor> reactor_;
   tcp::TcpDriver* driver_ = nullptr;
+  uint32_t keepalive_ms_ = 0;
   SipKey secret_;
 };
 

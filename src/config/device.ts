@@ -18,6 +18,7 @@ export interface NetworkOptions {
   readonly mtu: number;
   readonly packets: number;
   readonly spinUs: number;
+  readonly keepaliveMs: number;
   readonly pcap: string;
 }
 
@@ -57,6 +58,7 @@ export function networkOptions(driver: string, device: DeviceConfig, listen: str
     mtu: device.mtu ?? 0,
     packets: device.packets,
     spinUs: device.spinUs,
+    keepaliveMs: device.keepalive,
     pcap: device.pcap ?? '',
   };
 }

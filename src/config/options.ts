@@ -36,6 +36,10 @@ export const DEVICE_OPTIONS = {
   mtu: option(orNull(count(1280, 9600)), null, 'Largest IP packet of the dpdk driver; null takes the device\'s.', 'mtu'),
   packets: option(count(4096, 4_194_304), 16_384, 'Packet buffers of 2 KiB that the dpdk driver reserves for each core.', 'packets'),
   spinUs: option(count(0, 1_000_000), 50, 'Microseconds without a frame after which the dpdk driver stops polling and sleeps.', 'spin-us'),
+  keepalive: option(
+    duration(0, 7 * 86_400_000), 0,
+    'TCP keepalive of the dpdk driver: silence after which a peer is asked whether it lives; 0 asks never.', 'keepalive',
+  ),
   pcap: option(orNull(text(4096)), null, 'File to which the dpdk driver writes the frames that pass.', 'pcap'),
 } as const;
 

@@ -27,7 +27,7 @@ t.test('what the engine is given', async (t) => {
   const { network } = makeConfig({ ...DPDK, ip, gateway: '10.9.0.254', eal: '--no-pci -m 64', vlan: 5, mtu: 9000 });
   t.same(network, {
     eal: '--no-pci -m 64', port: '', ips: ['10.9.0.1/24', 'fd00::1/64'], gateways: ['10.9.0.254'], vlan: 5, mtu: 9000,
-    packets: 16_384, spinUs: 50, pcap: '',
+    packets: 16_384, spinUs: 50, keepaliveMs: 0, pcap: '',
   });
   t.equal(makeConfig().network, null);
 });

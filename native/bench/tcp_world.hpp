@@ -66,15 +66,21 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
  public:
   static constexpr uint32_t kMessage = 64;
 
-  explicit TcpWorld(uint32_t capacity)
-      : pool_(1u << 17, 1600), block_memory_(64u << 14), blocks_(block_memory_.data(), 1u << 14, 64), isn_(capacity), free_ids_() {
-    for (uint32_t i = capacity; i-- > 0;) free_ids_.push_back(i);
-    echoes_.reserve(256);
+  static tcp::TcpOptions options_for(uint32_t capacity) {
     tcp::TcpOptions options;
     options.capacity = capacity;
     options.orphans_max = 4096;
     options.time_wait_max = 1u << 16;
     options.half_open_per_address_max = 60'000;
+    return options;
+  }
+
+  explicit TcpWorld(uint32_t capacity) : TcpWorld(options_for(capacity), capacity) {}
+  // `peers`: one more than the greatest that opens anything.
+  TcpWorld(const tcp::TcpOptions& options, uint32_t peers)
+      : pool_(1u << 17, 1600), block_memory_(64u << 14), blocks_(block_memory_.data(), 1u << 14, 64), isn_(peers), free_ids_() {
+    for (uint32_t i = options.capacity; i-- > 0;) free_ids_.push_back(i);
+    echoes_.reserve(256);
     std::string error;
     driver_ = tcp::TcpDriver::make(options, {this, this, &blocks_, this, nullptr, {1, 2}}, error);
     SLUICE_ASSERT(driver_ != nullptr && driver_->listen({"0.0.0.0", 80, 16, false}, error));
@@ -95,6 +101,7 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     uint32_t ack;
     uint8_t flags;
     uint16_t payload;
+    uint16_t window = 65'535;
   };
   // Everything of `said` arrives in bursts of 32, and the application has its turn after each.
   void arrive(const std::vector<Said>& said) {
@@ -117,6 +124,22 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     }
     ended_.clear();
     driver_->flush();
+  }
+
+  // The application closes all streams.
+  void close_all() {
+    for (const StreamId id : open_) {
+      driver_->close(id, false);
+      free_ids_.push_back(id);
+    }
+    open_.clear();
+    driver_->flush();
+  }
+  uint32_t packets_held() const noexcept { return pool_.total_count() - pool_.free_count(); }
+  void write_to(StreamId id, uint32_t bytes) {
+    static const std::vector<uint8_t> zeros(1u << 20);
+    const IoSlice slice{zeros.data(), bytes};
+    driver_->write(id, &slice, 1);
   }
 
   // IpLayer
@@ -163,6 +186,7 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
   StreamId on_accept() override {
     const StreamId id = free_ids_.back();
     free_ids_.pop_back();
+    if (keep_streams) open_.push_back(id);
     return id;
   }
   void on_data(StreamId id, uint8_t* data, uint32_t) override {
@@ -170,12 +194,18 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     echoes_.push_back(id);
   }
   void on_end(StreamId id) override { ended_.push_back(id); }
-  void on_written(StreamId, uint32_t accepted, uint32_t offered) override { SLUICE_ASSERT(accepted == offered); }
+  void on_written(StreamId, uint32_t accepted, uint32_t offered) override { refused += offered - accepted; }
   void on_writable(StreamId) override {}
-  void on_error(StreamId id, int) override { free_ids_.push_back(id); }
+  void on_error(StreamId id, int) override {
+    ++broken;
+    free_ids_.push_back(id);
+  }
   void on_notice(NoticeKind, int) override {}
 
   uint64_t sent = 0;
+  bool keep_streams = false;  // for close_all()
+  uint64_t refused = 0;   // bytes that write() did not take
+  uint64_t broken = 0;    // connections that the stack gave up
   uint64_t clock_us = 0;  // 0: the machine's
 
  private:
@@ -184,7 +214,7 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     SLUICE_ASSERT(packet != nullptr);
     const bool syn = (said.flags & wire::kSyn) != 0;
     const uint8_t header = syn ? 40 : 32;
-    wire::TcpView::write(packet->data, {flow.remote_port, flow.local_port, said.seq, said.ack, 65'535, header, said.flags});
+    wire::TcpView::write(packet->data, {flow.remote_port, flow.local_port, said.seq, said.ack, said.window, header, said.flags});
     wire::TcpOptionWriter options(packet->data + 20);
     if (syn) {
       options.mss(1460);
@@ -203,6 +233,7 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
   BlockPool blocks_;
   std::vector<uint32_t> isn_;
   std::vector<StreamId> free_ids_;
+  std::vector<StreamId> open_;
   std::vector<StreamId> echoes_;
   std::vector<StreamId> ended_;
   uint8_t message_[kMessage] = {};

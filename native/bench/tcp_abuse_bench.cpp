@@ -1,0 +1,163 @@
+#include <benchmark/benchmark.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/prng.hpp"
+#include "bench/tcp_world.hpp"
+
+// What abuse costs in memory: the figures of docs/TCP.md. "accounted" is what the stack says that it holds, "resident" what the process
+// grew by, both for each; one iteration each.
+
+namespace {
+
+using namespace sluice;
+using bench::TcpWorld;
+using Said = TcpWorld::Said;
+
+constexpr uint32_t kMillion = 1'000'000;
+constexpr uint32_t kBatch = 4'096;
+
+uint64_t resident_bytes() {
+  unsigned long long total = 0;
+  unsigned long long resident = 0;
+  std::FILE* const file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr || std::fscanf(file, "%llu %llu", &total, &resident) != 2) resident = 0;
+  if (file != nullptr) std::fclose(file);
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+// The same segment from each of the peers [from, to); `ack` counts from the stack's initial number.
+struct Segment {
+  uint32_t seq;
+  uint32_t ack;
+  uint8_t flags;
+  uint16_t payload = 0;
+  uint16_t window = 65'535;
+};
+void from_each(TcpWorld& world, uint32_t from, uint32_t to, const Segment& each) {
+  std::vector<Said> said;
+  for (uint32_t begin = from; begin < to; begin += kBatch) {
+    said.clear();
+    for (uint32_t peer = begin; peer < std::min(to, begin + kBatch); ++peer) {
+      const uint32_t ack = each.flags == wire::kSyn ? 0 : world.initial(peer) + each.ack;
+      said.push_back({peer, peer + each.seq, ack, each.flags, each.payload, each.window});
+    }
+    world.arrive(said);
+  }
+}
+void open(TcpWorld& world, uint32_t from, uint32_t to, uint16_t window = 65'535) {
+  for (uint32_t begin = from; begin < to; begin += kBatch) {
+    const uint32_t end = std::min(to, begin + kBatch);
+    from_each(world, begin, end, {0, 0, wire::kSyn});
+    from_each(world, begin, end, {1, 1, wire::kAck, 0, window});
+  }
+}
+
+void report(benchmark::State& state, const TcpWorld& world, uint64_t resident, uint32_t count) {
+  state.counters["resident_each"] = static_cast<double>(resident) / count;
+  state.counters["packets_held"] = static_cast<double>(world.packets_held());
+}
+
+// A million SYNs that nobody follows up, where there is room for them; and a million more, which cookies answer.
+void half_open(benchmark::State& state) {
+  for (auto _ : state) {
+    tcp::TcpOptions options = TcpWorld::options_for(1'024);
+    options.half_open_max = kMillion;
+    TcpWorld world(options, 2 * kMillion);
+    world.clock_us = 1'000'000'000;
+    const uint64_t before = resident_bytes();
+    from_each(world, 0, kMillion, {0, 0, wire::kSyn});
+    const uint64_t full = resident_bytes();
+    SLUICE_ASSERT(world.driver().gauges().half_open == kMillion);
+    from_each(world, kMillion, 2 * kMillion, {0, 0, wire::kSyn});
+    report(state, world, full - before, kMillion);
+    state.counters["beyond_each"] = static_cast<double>(resident_bytes() - full) / kMillion;
+    state.counters["cookies"] = static_cast<double>(world.driver().tcp_counters().syn_cookies_sent);
+    // An honest client among them.
+    from_each(world, kMillion, kMillion + 1, {1, 1, wire::kAck | wire::kPsh, TcpWorld::kMessage});
+    SLUICE_ASSERT(world.driver().gauges().connections == 1);
+  }
+}
+
+// The stack closes first: a million records; a hundred thousand more take the places of the oldest.
+void time_wait(benchmark::State& state) {
+  constexpr uint32_t kAtOnce = 50'000;
+  constexpr uint32_t kMore = 100'000;
+  for (auto _ : state) {
+    tcp::TcpOptions options = TcpWorld::options_for(kAtOnce);
+    options.orphans_max = kAtOnce;
+    options.time_wait_max = kMillion;
+    TcpWorld world(options, kMillion + kMore);
+    world.clock_us = 1'000'000'000;
+    world.keep_streams = true;
+    uint64_t before = 0;
+    uint64_t full = 0;
+    for (uint32_t from = 0; from < kMillion + kMore; from += kAtOnce) {
+      open(world, from, from + kAtOnce);
+      world.close_all();
+      from_each(world, from, from + kAtOnce, {1, 2, wire::kAck | wire::kFin});
+      if (from == 0) before = resident_bytes();
+      if (from + kAtOnce == kMillion) full = resident_bytes();
+    }
+    SLUICE_ASSERT(world.driver().gauges().time_wait == kMillion && world.driver().gauges().connections == 0);
+    report(state, world, full - before, kMillion - kAtOnce);
+    state.counters["beyond_each"] = static_cast<double>(resident_bytes() - full) / kMore;
+    state.counters["evicted"] = static_cast<double>(world.driver().tcp_counters().time_wait_evicted);
+  }
+}
+
+// A hundred thousand peers that open, take nothing and are written a quarter of a megabyte each; and one that reads.
+void zero_window(benchmark::State& state) {
+  constexpr uint32_t kPeers = 100'000;
+  for (auto _ : state) {
+    TcpWorld world(kPeers + 1);
+    world.clock_us = 1'000'000'000;
+    open(world, 0, kPeers, 0);
+    open(world, kPeers, kPeers + 1);
+    const uint64_t before = resident_bytes();
+    for (StreamId id = 0; id < kPeers; ++id) world.write_to(id, 256u << 10);
+    world.driver().flush();
+    report(state, world, resident_bytes() - before, kPeers);
+    state.counters["packets"] = world.pool().total_count();
+    state.counters["accounted"] = static_cast<double>(world.driver().memory_fixed());
+    const uint64_t sent = world.sent;
+    from_each(world, kPeers, kPeers + 1, {1, 1, wire::kAck | wire::kPsh, TcpWorld::kMessage});
+    SLUICE_ASSERT(world.sent > sent && world.driver().gauges().connections == kPeers + 1);
+  }
+}
+
+// A million resets, SYNs and data segments with numbers that nobody was told, against ten thousand connections.
+void blind_injection(benchmark::State& state) {
+  constexpr uint32_t kPeers = 10'000;
+  for (auto _ : state) {
+    TcpWorld world(kPeers);
+    world.clock_us = 1'000'000'000;
+    open(world, 0, kPeers);
+    Prng random(7);
+    std::vector<Said> said;
+    constexpr uint8_t kFlags[] = {wire::kRst, wire::kRst | wire::kAck, wire::kSyn, wire::kSyn | wire::kAck, wire::kAck | wire::kPsh,
+                                  wire::kAck | wire::kFin};
+    for (uint32_t i = 0; i < kMillion; ++i) {
+      const uint32_t peer = random.below(kPeers);
+      // Those that hit a window by chance, 1 in 65,536, are what RFC 5961 is about; the exact number is 1 in 2^32.
+      const auto seq = static_cast<uint32_t>(random.next());
+      if (seq == peer + 1) continue;
+      said.push_back({peer, seq, static_cast<uint32_t>(random.next()), kFlags[random.below(6)], 0});
+      if (said.size() < kBatch) continue;
+      world.arrive(said);
+      said.clear();
+      world.clock_us += 1'000;
+    }
+    report(state, world, 0, 1);
+    state.counters["closed"] = static_cast<double>(world.broken);
+    SLUICE_ASSERT(world.broken == 0 && world.driver().gauges().connections == kPeers);
+  }
+}
+
+BENCHMARK(half_open)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(time_wait)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(zero_window)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(blind_injection)->Iterations(1)->Unit(benchmark::kMillisecond);
+
+}  // namespace

@@ -1,6 +1,6 @@
 /** Redis servers of the tests' own: on free ports of loopback, in a folder that goes with them. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +73,15 @@ export class RedisServer {
     child.kill(signal);
     if (signal !== 'SIGKILL') child.kill('SIGCONT');
     await ended;
+  }
+
+  /** What a crash of the machine does to a log that was not synced: the last bytes of the append-only file are gone. */
+  loseLast(bytes: number): void {
+    const folder = join(this.#folder, 'appendonlydir');
+    for (const name of readdirSync(folder).filter((file) => file.endsWith('.incr.aof'))) {
+      const path = join(folder, name);
+      truncateSync(path, Math.max(0, statSync(path).size - bytes));
+    }
   }
 
   async remove(): Promise<void> {

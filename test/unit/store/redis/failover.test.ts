@@ -20,7 +20,7 @@ t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, as
 
   const url = `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/main`;
   const node = openNode(t, url, 'a', { timeoutMs: 1000 });
-  node.log.listen('c');
+  await node.log.listen('c');
   const acknowledged: number[] = [];
   let epoch = '';
   const publish = async (key: string): Promise<boolean> => {
@@ -60,7 +60,7 @@ t.test('a cluster keeps each channel in one place', { skip: noRedis, timeout: 60
   const url = `redis+cluster://${addresses.join(',')}`;
   const [a, b] = [openNode(t, url, 'a'), openNode(t, url, 'b')];
   const names = Array.from({ length: 30 }, (_, i) => `room-${i}`);
-  for (const name of names) b.log.listen(name);
+  await Promise.all(names.map((name) => b.log.listen(name)));
   const listeners = (server: RedisServer): number => server.cli('PUBSUB', 'SHARDCHANNELS').split('\n').filter(Boolean).length;
   const listening = (): number => servers.reduce((sum, server) => sum + listeners(server), 0);
   await eventually('the subscriptions', () => listening() === names.length);

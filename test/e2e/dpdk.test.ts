@@ -1,5 +1,6 @@
 /**
- * Our own stack with Linux as its peer. SLUICE_BULK_MB sets how much is echoed in the transfer (64 by default; 10000 for the full run).
+ * Our own stack with Linux as its peer. SLUICE_BULK_MB sets how much is echoed in the transfer, 64 by default. The full run takes minutes:
+ * SLUICE_BULK_MB=10000 SLUICE_DRIVERS="dpdk on af_xdp" node build-test/test/e2e/dpdk.test.js
  */
 import '../support/own-namespace.js';
 
@@ -18,9 +19,11 @@ import {
 } from '../support/drivers.js';
 import { FREED_IS_OVERWRITTEN, runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
 
-t.setTimeout(300_000);
-
 const BULK_MB = Number(process.env['SLUICE_BULK_MB'] ?? 64);
+/** Every byte twice, which a disk does not hold of a full run. */
+const IS_CAPTURED = BULK_MB <= 1000;
+t.setTimeout(300_000 + BULK_MB * 60);
+
 const READY_WITHIN_MS = 3000;
 
 /** Standard output of a program that must end well. */
@@ -69,7 +72,7 @@ async function echoTests(t: Test, driver: DpdkDriver, pcap: string): Promise<voi
   t.teardown(() => link.stop());
   const plainMs = await plainStartMs();
   const begin = Date.now();
-  const server = await startSluice(['echo', ...linkArgs(link, 9000), '--pcap', pcap]);
+  const server = await startSluice(['echo', ...linkArgs(link, 9000), ...(IS_CAPTURED ? ['--pcap', pcap] : [])]);
   t.teardown(() => server.stop('SIGKILL'));
   const readyMs = Date.now() - begin;
   connectLink(link);
@@ -101,6 +104,7 @@ async function echoTests(t: Test, driver: DpdkDriver, pcap: string): Promise<voi
 
   await t.test('it stops, and the capture holds what passed', async (t) => {
     t.equal(await server.stop('SIGTERM'), 0);
+    if (!IS_CAPTURED) return;
     t.equal(readFileSync(pcap).readUInt32LE(0), 0xa1b23c4d, 'a capture with nanoseconds');
     t.ok(statSync(pcap).size > BULK_MB * 2e6);
   });

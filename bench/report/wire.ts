@@ -1,6 +1,6 @@
 import { curve } from '../lib/histogram.js';
 import { total, type Owners } from '../wire/memory.js';
-import { longestPause } from '../wire/pauses.js';
+import { longestPause, pausesOver } from '../wire/pauses.js';
 import { bytesPerConnection, type Check, type Pauses, type WireRun } from '../wire/results.js';
 import type { PhaseResult } from '../wire/wiregen.js';
 import { STYLE } from './style.js';
@@ -37,8 +37,10 @@ function partsOf({ parts, connections }: WireRun): (readonly [part: string, byte
 
 function pausesText(pauses: Pauses): string {
   const { count, seconds } = pauses;
-  const longest = longestPause(pauses) * 1e6;
-  return `garbage collection: ${count} times, ${seconds.toFixed(2)} s in all, none longer than ${micros(longest)}`;
+  const longest = longestPause(pauses);
+  const last = pauses.buckets.at(-1)?.[0] ?? 0;
+  const bound = Number.isFinite(longest) ? `none longer than ${micros(longest * 1e6)}` : `some longer than ${micros(last * 1e6)}`;
+  return `garbage collection: ${count} times, ${seconds.toFixed(2)} s in all, ${bound}, ${pausesOver(pauses, 0.02)} over 20 ms`;
 }
 
 /** What a terminal shows at the end. */

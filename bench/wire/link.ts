@@ -31,7 +31,7 @@ interface Sizes {
 
 /** Packet buffers of one side: bursts of all clients at once must find room, or retransmission is what is measured. */
 function sizesOf(clients: number): Sizes {
-  const packets = clients > 200_000 ? 262_144 : clients > 20_000 ? 131_072 : 32_768;
+  const packets = clients > 200_000 ? 524_288 : clients > 20_000 ? 131_072 : 32_768;
   return { packets, megabytes: Math.ceil((packets * 2560) / 2 ** 20 / 64) * 64 + 64 };
 }
 

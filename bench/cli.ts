@@ -32,7 +32,8 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   connect     --connections 64
   publish     --connections 64 --depth 64 --channels 16 --subscribers 16 [--rate R]
   resume      --messages 1000000     a client that lacks so many of a channel; what the others notice
-  c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S]   all of it on one virtio-user link
+  c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S] [--subscribers N]
+              all of it on one virtio-user link
   echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
   goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
   pingpong    --rounds 3 --duration 2      one connection and one message: our own stack and the kernel's on the same veth
@@ -165,6 +166,7 @@ function wireOf(scenario: string, values: Values, settings: Settings): WireScena
     durationS: numberOf(values, 'duration', small ? 1 : scenario === 'c10m' ? 60 : 3),
     warmupS: settings.warmupS,
     holdS: numberOf(values, 'hold', small ? 0.5 : 10),
+    subscribers: values.subscribers === undefined ? null : numberOf(values, 'subscribers', 1),
   });
   if (wire === null) throw new ArgumentError(`${scenario} is not played with --driver dpdk`);
   return wire;

@@ -21,6 +21,8 @@ export interface WireNumbers {
   readonly durationS: number;
   readonly warmupS: number;
   readonly holdS: number;
+  /** Of the channel of broadcasts; null: a tenth of all. */
+  readonly subscribers: number | null;
 }
 
 const named = (phases: readonly PhaseResult[], name: string): PhaseResult[] => phases.filter((phase) => phase.phase === name);
@@ -80,7 +82,7 @@ const BROADCAST = 100_000;
  * most, in one channel. Held, then 512 B messages spread over all, a broadcast to the one channel, a storm, a drain.
  */
 function c10m(n: WireNumbers): WireScenario {
-  const crowd = Math.min(1_000_000, Math.ceil(n.connections / 10));
+  const crowd = Math.min(n.subscribers ?? 1_000_000, Math.ceil(n.connections / 10));
   const channels = 1 + Math.ceil((n.connections - crowd) / SUBSCRIBERS);
   const deliveries = n.rate ?? Math.min(DELIVERIES, n.connections);
   const members = (n.connections - crowd) / (channels - 1);

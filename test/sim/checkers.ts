@@ -102,7 +102,8 @@ export class CheckedRecords extends Map<string, SessionRecord> {
 export class ApplicationChecker {
   readonly name: string;
   readonly #problems: Problems;
-  readonly #heard = new Map<string, { last: number; readonly bodies: Map<number, string> }>();
+  /** `missed`: first of those behind which nothing was heard since they were said to be missing. */
+  readonly #heard = new Map<string, { last: number; missed: number | null; readonly bodies: Map<number, string> }>();
   readonly #published = new Map<string, number>();
 
   constructor(problems: Problems, name: string) {
@@ -112,18 +113,21 @@ export class ApplicationChecker {
 
   heard(channel: string, seq: number, body: string): void {
     let own = this.#heard.get(channel);
-    if (own === undefined) this.#heard.set(channel, (own = { last: seq - 1, bodies: new Map() }));
-    if (seq !== own.last + 1) this.#problems.add(`${this.name} heard ${channel} ${seq} after ${own.last}`);
+    if (own === undefined) this.#heard.set(channel, (own = { last: seq - 1, missed: null, bodies: new Map() }));
+    if (seq !== own.last + 1 && seq !== own.missed) this.#problems.add(`${this.name} heard ${channel} ${seq} after ${own.last}`);
     own.last = seq;
+    own.missed = null;
     own.bodies.set(seq, body);
   }
 
-  /** The gateway says that it cannot give these at the moment. */
+  /** The gateway cannot give these at the moment. Who asks again before anything else came, as after a cut, may be given them. */
   missing(channel: string, from: number, to: number): void {
     let own = this.#heard.get(channel);
-    if (own === undefined) this.#heard.set(channel, (own = { last: from - 1, bodies: new Map() }));
+    if (own === undefined) this.#heard.set(channel, (own = { last: from - 1, missed: null, bodies: new Map() }));
     if (from > own.last + 1) this.#problems.add(`${this.name}: ${channel} ${from} to ${to} are said to be missing after ${own.last}`);
-    own.last = Math.max(own.last, to);
+    if (to <= own.last) return;
+    own.missed ??= own.last + 1;
+    own.last = to;
   }
 
   acknowledged(channel: string, body: string, seq: number): void {

@@ -1,7 +1,8 @@
-import { closeSync, constants, existsSync, fstatSync, fsyncSync, openSync, readSync, write } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { reason, storeError } from './store-failure.js';
 import { DataFolderError, StoreError } from '../errors.js';
+import { syncFolder } from './sync-folder.js';
 
 /** Reading: what one call takes. */
 const READ_BYTES = 1 << 24;
@@ -64,14 +65,4 @@ function writeAt(fd: number, bytes: Buffer, at: number, length: number): Promise
   return new Promise((resolve, reject) => {
     write(fd, bytes, at, length, at, (error, written) => (error === null ? resolve(written) : reject(error)));
   });
-}
-
-/** A new file's name is on stable storage only when its folder is. */
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, constants.O_RDONLY);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,8 +1,9 @@
-import { closeSync, constants, fstatSync, fsyncSync, openSync, read, readSync, unlinkSync, write, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, read, readSync, unlinkSync, write, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DataFolderError, StoreError } from '../../errors.js';
 import { reason, storeError } from '../store-failure.js';
 import { encodeSegmentHead, type SegmentHead } from './format.js';
+import { syncFolder } from '../sync-folder.js';
 
 const READ_BYTES = 1 << 24;
 
@@ -121,14 +122,4 @@ function transfer(call: Transfer, fd: number, bytes: Buffer, from: number, lengt
   return new Promise((resolve, reject) => {
     call(fd, bytes, from, length, at, (error, moved) => (error === null ? resolve(moved) : reject(error)));
   });
-}
-
-/** A new file's name is on stable storage only when its folder is. */
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, constants.O_RDONLY);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -7,6 +7,13 @@
 
 namespace sluice::tcp {
 
+// Segments that are acknowledged at once where the peer's congestion window may be small: when it begins, and after losses.
+inline constexpr uint8_t kQuickAcks = 15;
+
+// Something came twice or out of order: the peer sends again what was lost, with a window that may be a single segment. Delaying
+// the acknowledgement of that one would stop it for delayed_ack_ms.
+inline void expect_small_window(Tcb& row) noexcept { row.quick_acks = kQuickAcks; }
+
 // Data came in order.
 void owe_ack(Stack& stack, Tcb& row);
 void owe_ack_now(Stack& stack, Tcb& row);

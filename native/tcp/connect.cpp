@@ -19,7 +19,6 @@ namespace sluice::tcp {
 namespace {
 
 constexpr uint32_t kNoThreshold = 1u << 30;
-constexpr uint8_t kQuickAcks = 15;  // a peer in slow start needs each acknowledgement
 
 uint64_t flow_hash(const SipKey& key, const net::Flow& flow) noexcept {
   uint8_t bytes[36];

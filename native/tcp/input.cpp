@@ -96,6 +96,7 @@ void refuse_unacceptable(Stack& stack, Tcb& row, const Arrival& arrival) {
     ++stack.counters.duplicates_in;
     // RFC 2883 §4.1.1: a whole duplicate is reported.
     const wire::SackBlock duplicate{arrival.seq.raw, (arrival.seq + payload).raw};
+    expect_small_window(row);
     return send_ack(stack, row, &duplicate);
   }
   ++stack.counters.dropped_window;

@@ -109,18 +109,19 @@ bool direct(Stack& stack, const Tcb& row, const Text& text) noexcept {
 void take_out_of_order(Stack& stack, Tcb& row, Text& text) {
   wire::SackBlock duplicate{0, 0};
   const Seq before = row.rcv_nxt;
+  const Transfer* const known = stack.transfer_of(row);
+  const bool gap = known != nullptr && known->held_packets != 0;
+  if (gap || text.seq != row.rcv_nxt) expect_small_window(row);
   if (!hold(stack, row, text, duplicate)) {
     // The acknowledgement says what is still missing.
     send_ack(stack, row);
     return;
   }
   const bool dup = duplicate.begin != duplicate.end;
-  const Transfer* const transfer = stack.transfer_of(row);
-  const bool gap = transfer->held_packets != 0;
-  // RFC 5681 §4.2: at once for what is out of order and for what fills a gap.
+  // RFC 5681 §4.2: at once for what is out of order and for what fills a gap, wholly or in part.
   if (dup || row.rcv_nxt == before) {
     send_ack(stack, row, dup ? &duplicate : nullptr);
-  } else if (gap || transfer->unread_bytes > row.rcv_nxt - before) {
+  } else if (gap) {
     owe_ack_now(stack, row);
   } else {
     owe_ack(stack, row);

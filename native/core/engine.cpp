@@ -40,10 +40,8 @@ bool Engine::open_device(const EngineOptions& options, std::string& error) {
   device.vlan = options.network->vlan;
   device_ = nic::open_dpdk(device, error);
   if (!device_) return false;
-  if (device_->queues() >= device.queues) return true;
-  error = std::string("port ") + device_->port_name() + " (" + device_->driver_name() + ") gives " + std::to_string(device_->queues()) +
-          " receive queue(s) that it spreads connections over: use --cores " + std::to_string(device_->queues());
-  return false;
+  driver_reason_ = device_->note();
+  return true;
 }
 
 bool Engine::attach_kernel_driver(const EngineOptions& options, Core& core, std::string& error) {

@@ -56,7 +56,7 @@ uint64_t NicReactor::now_us() noexcept { return now_us_ = monotonic_us(); }
 uint32_t NicReactor::receive(uint32_t budget) {
   if (__builtin_expect(waiting_, 0)) drain();
   const uint32_t count = interface_.receive(now_us_, budget);
-  if (count != 0) busy_us_ = now_us_;
+  if (count != 0 || nic_.worked()) busy_us_ = now_us_;
   return count;
 }
 
@@ -80,10 +80,9 @@ uint64_t NicReactor::sleep_us() const noexcept {
 bool NicReactor::arm(uint64_t& until_us) noexcept {
   until_us = std::min(until_us, interface_.next_due_us());
   // No interrupt says that the device takes frames again.
-  if (interface_.frames_waiting() != 0) until_us = std::min(until_us, now_us_ + kShortestSleepUs);
-  if (nic_.capabilities().interrupts) return nic_.arm();
-  until_us = std::min(until_us, now_us_ + sleep_us());
-  return true;
+  if (interface_.frames_waiting() != 0 || nic_.stalled()) until_us = std::min(until_us, now_us_ + kShortestSleepUs);
+  if (!nic_.capabilities().interrupts) until_us = std::min(until_us, now_us_ + sleep_us());
+  return nic_.arm();
 }
 
 void NicReactor::wait(int64_t timeout_us) {

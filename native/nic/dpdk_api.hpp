@@ -23,13 +23,14 @@ class DpdkDevice {
   virtual ~DpdkDevice() = default;
   virtual const char* port_name() const noexcept = 0;
   virtual const char* driver_name() const noexcept = 0;
-  // At most as many as were asked for: those over which the device spreads flows.
-  virtual uint32_t queues() const noexcept = 0;
+  // Where flows are spread over the cores by one of them, since the device does not: a line that says so. Empty otherwise.
+  virtual const char* note() const noexcept = 0;
+  // What one core sends and receives on.
   virtual Nic& queue(uint32_t index) noexcept = 0;
 };
 
 struct DpdkApi {
-  static constexpr uint32_t kVersion = 1;
+  static constexpr uint32_t kVersion = 2;
 
   uint32_t version;
   uint32_t packet_bytes;

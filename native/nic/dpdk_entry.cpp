@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nic/dpdk_distributor.hpp"
 #include "nic/dpdk_eal.hpp"
 #include "nic/dpdk_port.hpp"
 #include "nic/dpdk_queue.hpp"
@@ -19,17 +20,30 @@ class Device final : public DpdkDevice {
  public:
   bool open(const DpdkOptions& options, std::string& error) {
     if (!port_.open(options, error)) return false;
+    if (port_.plan().distributes) return open_distributor(options.queues, error);
     for (uint16_t queue = 0; queue < port_.plan().rx_queues; ++queue) queues_.push_back(std::make_unique<DpdkQueue>(port_, queue));
     return true;
   }
 
   const char* port_name() const noexcept override { return port_.name().c_str(); }
   const char* driver_name() const noexcept override { return port_.driver().c_str(); }
-  uint32_t queues() const noexcept override { return static_cast<uint32_t>(queues_.size()); }
-  Nic& queue(uint32_t index) noexcept override { return *queues_[index]; }
+  const char* note() const noexcept override { return note_.c_str(); }
+  Nic& queue(uint32_t index) noexcept override { return distributor_ ? distributor_->core(index) : *queues_[index]; }
 
  private:
+  bool open_distributor(uint32_t cores, std::string& error) {
+    const DpdkPortPlan& plan = port_.plan();
+    distributor_ = std::make_unique<DpdkDistributor>(port_);
+    if (!distributor_->open(cores, error)) return false;
+    note_ = port_.name() + " (" + port_.driver() + ") spreads connections over " + std::to_string(plan.rss_queues) +
+            (plan.rss_queues == 1 ? " queue, so core 0 polls for all " : " queues, so core 0 polls for all ") + std::to_string(cores) +
+            " and hands them their frames" + (plan.tx_queues == 1 ? ", and sends theirs" : "");
+    return true;
+  }
+
   DpdkPort port_;
+  std::string note_;
+  std::unique_ptr<DpdkDistributor> distributor_;
   std::vector<std::unique_ptr<DpdkQueue>> queues_;
 };
 

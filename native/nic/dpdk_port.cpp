@@ -6,13 +6,11 @@
 #include <cstring>
 
 #include "nic/dpdk_files.hpp"
+#include "nic/flow_hash.hpp"
 
 namespace sluice::nic {
 
 namespace {
-
-// A key of one repeated pair of bytes hashes both directions of a flow alike (Woo, Park 2012), so that they meet on one core.
-constexpr uint8_t kSymmetricPair[2] = {0x6d, 0x5a};
 
 bool is_driver(const std::string& driver, const char* name) noexcept { return driver == name; }
 
@@ -22,6 +20,12 @@ bool offloads_in_software(const std::string& driver) noexcept { return is_driver
 // Drivers that copy or hand over by virtual address what they send.
 bool is_on_sockets(const std::string& driver) noexcept {
   return is_driver(driver, "net_af_xdp") || is_driver(driver, "net_af_packet") || is_driver(driver, "net_tap");
+}
+
+// Drivers whose peer sends to as many queues as there are pairs in use: one that only transmits would be sent to.
+bool pairs_queues(const std::string& driver) noexcept {
+  return is_driver(driver, "net_virtio") || is_driver(driver, "net_virtio_user") || is_driver(driver, "net_vhost") ||
+         is_driver(driver, "net_ring");
 }
 
 std::string failure(const char* doing, const std::string& port, int error) {
@@ -57,7 +61,7 @@ bool DpdkPort::open(const DpdkOptions& options, std::string& error) {
   }
   driver_ = info.driver_name == nullptr ? "" : info.driver_name;
   negotiate(options, info);
-  return configure(options, info, error) && set_up_queues(options, error) && start(error);
+  return configure(options, info, error) && make_pools(options, error) && set_up_queues(error) && start(error);
 }
 
 bool DpdkPort::choose(const char* wanted, std::string& error) {
@@ -89,12 +93,7 @@ bool DpdkPort::choose(const char* wanted, std::string& error) {
 
 void DpdkPort::negotiate(const DpdkOptions& options, const rte_eth_dev_info& info) {
   NicCapabilities& has = plan_.capabilities;
-  plan_.rx_queues = static_cast<uint16_t>(std::min<uint32_t>(options.queues, std::max<uint16_t>(info.max_rx_queues, 1)));
-  plan_.rss = plan_.rx_queues > 1 && (info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP)) != 0;
-  // Without RSS all frames come to the first queue whatever the others are.
-  if (!plan_.rss) plan_.rx_queues = 1;
-  plan_.tx_queues = static_cast<uint16_t>(std::min<uint32_t>(plan_.rx_queues, std::max<uint16_t>(info.max_tx_queues, 1)));
-
+  plan_queues(options, info);
   const bool software = offloads_in_software(driver_);
   const uint64_t rx = software ? 0 : info.rx_offload_capa;
   const uint64_t tx = software ? info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS : info.tx_offload_capa;
@@ -115,11 +114,24 @@ void DpdkPort::negotiate(const DpdkOptions& options, const rte_eth_dev_info& inf
   if (has.tso) tx_offloads_ |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
 }
 
-int DpdkPort::try_configure(const DpdkOptions& options, const rte_eth_dev_info& info, bool interrupts) {
+void DpdkPort::plan_queues(const DpdkOptions& options, const rte_eth_dev_info& info) {
+  const auto wanted = static_cast<uint16_t>(options.queues);
+  const uint16_t receives = std::clamp<uint16_t>(info.max_rx_queues, 1, wanted);
+  const uint16_t transmits = std::clamp<uint16_t>(info.max_tx_queues, 1, wanted);
+  const bool spreads = (info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP)) != 0;
+  plan_.rss_queues = spreads ? std::min(receives, transmits) : 1;
+  plan_.rss = wanted > 1 && plan_.rss_queues == wanted;
+  plan_.distributes = wanted > 1 && !plan_.rss;
+  // Without RSS all frames come to the first queue whatever the others are.
+  plan_.rx_queues = plan_.rss ? wanted : 1;
+  plan_.tx_queues = plan_.rss || (transmits == wanted && !pairs_queues(driver_)) ? wanted : 1;
+}
+
+int DpdkPort::try_configure(const DpdkOptions& options, const rte_eth_dev_info& info) {
   rte_eth_conf conf{};
   conf.rxmode.offloads = rx_offloads_;
   conf.txmode.offloads = tx_offloads_;
-  conf.intr_conf.rxq = interrupts ? 1 : 0;
+  conf.intr_conf.rxq = plan_.interrupts ? 1 : 0;
   if (options.mtu != 0) conf.rxmode.mtu = std::min(options.mtu, info.max_mtu);
   uint8_t key[128];
   if (plan_.rss) {
@@ -144,10 +156,15 @@ bool DpdkPort::configure(const DpdkOptions& options, const rte_eth_dev_info& inf
       plan_.data_bytes = RTE_ALIGN_CEIL(frame, 512);
     }
   }
-  int result = try_configure(options, info, true);
+  int result = try_configure(options, info);
+  if (result != 0 && plan_.tx_queues > plan_.rx_queues) {
+    // Drivers on sockets have queues in pairs only.
+    plan_.tx_queues = plan_.rx_queues;
+    result = try_configure(options, info);
+  }
   if (result != 0) {
     plan_.interrupts = false;
-    result = try_configure(options, info, false);
+    result = try_configure(options, info);
   }
   if (result == 0) result = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &plan_.rx_descriptors, &plan_.tx_descriptors);
   if (result == 0) return true;
@@ -155,20 +172,25 @@ bool DpdkPort::configure(const DpdkOptions& options, const rte_eth_dev_info& inf
   return false;
 }
 
-bool DpdkPort::set_up_queues(const DpdkOptions& options, std::string& error) {
-  const int socket = rte_eth_dev_socket_id(id_);
-  files_.resize(options.queues);
-  for (uint32_t queue = 0; queue < options.queues; ++queue) {
+bool DpdkPort::make_pools(const DpdkOptions& options, std::string& error) {
+  const uint32_t pools = plan_.distributes ? 1 : options.queues;
+  for (uint32_t queue = 0; queue < pools; ++queue) {
     pools_.push_back(std::make_unique<DpdkPool>());
     const std::string pool_name = "sluice_" + std::to_string(id_) + "_" + std::to_string(queue);
     DpdkPool::Plan plan{};
-    plan.packets = std::max<uint32_t>(options.packets, 2u * plan_.rx_descriptors);
+    plan.packets = std::max<uint32_t>(options.packets, 2u * plan_.rx_descriptors) * (options.queues / pools);
     plan.data_bytes = plan_.data_bytes;
     plan.for_receive = queue < plan_.rx_queues ? plan_.rx_descriptors : 0;
-    plan.socket = socket;
+    plan.socket = rte_eth_dev_socket_id(id_);
     plan.across_pages = is_on_sockets(driver_);
     if (!pools_.back()->create(pool_name, plan, error)) return false;
   }
+  return true;
+}
+
+bool DpdkPort::set_up_queues(std::string& error) {
+  const int socket = rte_eth_dev_socket_id(id_);
+  files_.resize(plan_.rx_queues);
   for (uint16_t queue = 0; queue < plan_.rx_queues; ++queue) {
     const FileWatch watch;
     rte_mempool* const mempool = pool(queue).mempool();

@@ -20,6 +20,8 @@ struct DpdkPortPlan {
   uint32_t data_bytes = DpdkPool::kDataBytes;
   bool interrupts = true;
   bool rss = false;
+  uint16_t rss_queues = 1;    // over which the device could spread flows by itself
+  bool distributes = false;   // several cores, and the device does not spread flows over all of them: one polls for all
   NicCapabilities capabilities;
 };
 
@@ -38,7 +40,8 @@ class DpdkPort {
   const std::string& name() const noexcept { return name_; }
   const std::string& driver() const noexcept { return driver_; }
   const DpdkPortPlan& plan() const noexcept { return plan_; }
-  DpdkPool& pool(uint32_t queue) noexcept { return *pools_[queue]; }
+  // Where one core receives for all, they share one pool: what another holds of it counts for everybody.
+  DpdkPool& pool(uint32_t queue) noexcept { return *pools_[plan_.distributes ? 0 : queue]; }
   // Files under a receive queue that are readable when frames wait, where its driver stands on such (af_packet, af_xdp, tap).
   const std::vector<int>& files(uint32_t queue) const noexcept { return files_[queue]; }
 
@@ -46,8 +49,10 @@ class DpdkPort {
   bool choose(const char* wanted, std::string& error);
   void negotiate(const DpdkOptions& options, const rte_eth_dev_info& info);
   bool configure(const DpdkOptions& options, const rte_eth_dev_info& info, std::string& error);
-  int try_configure(const DpdkOptions& options, const rte_eth_dev_info& info, bool interrupts);
-  bool set_up_queues(const DpdkOptions& options, std::string& error);
+  void plan_queues(const DpdkOptions& options, const rte_eth_dev_info& info);
+  int try_configure(const DpdkOptions& options, const rte_eth_dev_info& info);
+  bool make_pools(const DpdkOptions& options, std::string& error);
+  bool set_up_queues(std::string& error);
   bool start(std::string& error);
 
   uint16_t id_ = RTE_MAX_ETHPORTS;

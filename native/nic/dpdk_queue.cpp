@@ -12,18 +12,19 @@ namespace sluice::nic {
 
 DpdkQueue::DpdkQueue(DpdkPort& port, uint16_t queue)
     : port_(port), pool_(port.pool(queue)), id_(port.id()), queue_(queue), capabilities_(port.plan().capabilities) {
-  wakeup_.open(id_, queue, port.plan().interrupts, port.files(queue));
+  if (queue < port.plan().rx_queues) wakeup_.open(id_, queue, port.plan().interrupts, port.files(queue));
   capabilities_.interrupts = wakeup_.available();
 }
 
-// A thread that EAL does not know has no cache in the mempools, and every packet would go through their shared ring.
 void DpdkQueue::enter_thread() noexcept {
-  entered_ = true;
   if (rte_lcore_id() == LCORE_ID_ANY) static_cast<void>(rte_thread_register());
 }
 
 uint32_t DpdkQueue::receive(Packet** frames, uint32_t max) noexcept {
-  if (__builtin_expect(!entered_, 0)) enter_thread();
+  if (__builtin_expect(!entered_, 0)) {
+    entered_ = true;
+    enter_thread();
+  }
   if (__builtin_expect(wakeup_.armed(), 0)) wakeup_.disarm();
   if (__builtin_expect(early_count_ != 0, 0)) {
     const uint32_t count = std::min(early_count_, max);
@@ -71,20 +72,23 @@ uint32_t DpdkQueue::transmit(Packet** frames, uint32_t count) noexcept {
 
 uint32_t DpdkQueue::transmit_burst(Packet** frames, uint32_t count) noexcept {
   rte_mbuf* mbufs[kBurst];
+  for (uint32_t i = 0; i < count; ++i) mbufs[i] = prepare_frame(frames[i]);
+  const uint32_t taken = send(mbufs, count);
+  for (uint32_t i = taken; i < count; ++i) take_back(frames[i]);
+  return taken;
+}
+
+uint32_t DpdkQueue::send(rte_mbuf** frames, uint32_t count) noexcept {
   uint64_t offloads = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    mbufs[i] = prepare_frame(frames[i]);
-    offloads |= mbufs[i]->ol_flags;
-  }
+  for (uint32_t i = 0; i < count; ++i) offloads |= frames[i]->ol_flags;
   auto ready = static_cast<uint16_t>(count);
   // Drivers check and adjust headers here for what they compute.
-  if (offloads != 0) ready = rte_eth_tx_prepare(id_, queue_, mbufs, ready);
-  const uint16_t taken = rte_eth_tx_burst(id_, queue_, mbufs, ready);
-  for (uint32_t i = taken; i < count; ++i) take_back(frames[i]);
+  if (offloads != 0) ready = rte_eth_tx_prepare(id_, queue_, frames, ready);
+  const uint16_t taken = rte_eth_tx_burst(id_, queue_, frames, ready);
   counters_.tx_frames += taken;
   if (__builtin_expect(ready == count || taken < ready, 1)) return taken;
   // The device can never send this one: kept, it would stand in the way of all that follow.
-  pool_.unref_frame(frames[ready]);
+  rte_pktmbuf_free(frames[ready]);
   ++counters_.tx_refused;
   return taken + 1u;
 }
@@ -95,7 +99,8 @@ bool DpdkQueue::link_up() noexcept {
 }
 
 bool DpdkQueue::arm() noexcept {
-  if (!wakeup_.available() || early_count_ != 0) return false;
+  if (early_count_ != 0) return false;
+  if (!wakeup_.available()) return true;
   wakeup_.arm();
   // What came before the interrupt was enabled would not raise it.
   early_count_ = receive_burst(early_, kBurst);

@@ -6,10 +6,17 @@
 
 namespace sluice::nic {
 
-// One queue pair of a DPDK port.
+// One queue pair of a DPDK port, or one queue that only sends.
 class DpdkQueue final : public Nic {
  public:
   DpdkQueue(DpdkPort& port, uint16_t queue);
+
+  static constexpr uint32_t kBurst = 64;
+
+  // Sends frames that prepare_frame() made, of whichever core; what is taken of them is the device's.
+  uint32_t send(rte_mbuf** frames, uint32_t count) noexcept;
+  // A thread that EAL does not know has no cache in the mempools, and every packet would go through their shared ring.
+  static void enter_thread() noexcept;
 
   const char* name() const noexcept override { return "dpdk"; }
   const NicCapabilities& capabilities() const noexcept override { return capabilities_; }
@@ -23,9 +30,6 @@ class DpdkQueue final : public Nic {
   const NicCounters& counters() noexcept override;
 
  private:
-  static constexpr uint32_t kBurst = 64;
-
-  void enter_thread() noexcept;
   uint32_t receive_burst(Packet** frames, uint32_t max) noexcept;
   uint32_t transmit_burst(Packet** frames, uint32_t count) noexcept;
 

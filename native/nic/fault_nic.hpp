@@ -100,6 +100,8 @@ class FaultNic final : public Nic {
   bool link_up() noexcept override { return inner_.link_up(); }
   bool arm() noexcept override;
   int wait_fd() const noexcept override { return inner_.wait_fd(); }
+  bool worked() noexcept override { return inner_.worked(); }
+  bool stalled() const noexcept override { return inner_.stalled(); }
   const NicCounters& counters() noexcept override { return inner_.counters(); }
 
  private:

@@ -52,10 +52,15 @@ class Nic {
   virtual bool transmitting(const Packet* packet) const noexcept = 0;
 
   virtual bool link_up() noexcept = 0;
-  // Asks for an interrupt with the next frame. False when there are none, or when frames wait already: then poll.
+  // Before its core sleeps: asks to be woken by the next frame. False when frames wait already: then poll. Where capabilities() names no
+  // interrupts frames are not announced, and the sleep has to be short.
   virtual bool arm() noexcept = 0;
-  // A file that is readable once an armed interrupt came; -1 where there are none.
+  // A file that is readable once an armed device has something; -1 where it announces nothing.
   virtual int wait_fd() const noexcept = 0;
+  // True when it did something for other cores since this was asked last: then it is worth polling on.
+  virtual bool worked() noexcept { return false; }
+  // Frames that it took from other cores wait for the device, which does not say when it takes more.
+  virtual bool stalled() const noexcept { return false; }
   virtual const NicCounters& counters() noexcept = 0;
 };
 

@@ -54,6 +54,8 @@ class SabotageNic final : public nic::Nic {
   bool link_up() noexcept override { return inner_.link_up(); }
   bool arm() noexcept override { return inner_.arm(); }
   int wait_fd() const noexcept override { return inner_.wait_fd(); }
+  bool worked() noexcept override { return inner_.worked(); }
+  bool stalled() const noexcept override { return inner_.stalled(); }
   const nic::NicCounters& counters() noexcept override { return inner_.counters(); }
 
  private:

@@ -2,20 +2,16 @@
 
 #include <sched.h>
 
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <vector>
 
-#include "nic/dpdk_library.hpp"
+#include "test/nic/dpdk_fixture.hpp"
 
 using namespace sluice;
-
-// EAL starts once a process, so all of these share one port: a ring of DPDK's that gives back what is sent to it.
+using nic::test::text_of;
 
 namespace {
-
-constexpr char kEal[] = "--no-huge -m 64 --no-pci --vdev=net_ring0";
 
 struct Loop {
   std::unique_ptr<nic::DpdkDevice> device;
@@ -25,10 +21,7 @@ struct Loop {
 
   Loop() {
     sched_getaffinity(0, sizeof before, &before);
-    nic::DpdkOptions options;
-    options.eal = kEal;
-    options.packets = 4096;
-    device = nic::open_dpdk(options, error);
+    device = nic::test::open_port("net_ring0", 1, error);
     sched_getaffinity(0, sizeof after, &after);
   }
 };
@@ -38,23 +31,13 @@ Loop& loop() {
   return instance;
 }
 
-bool unavailable(const char* name) {
-  if (loop().device) return false;
-  std::printf("SKIPPED: %s: %s\n", name, loop().error.c_str());
-  return true;
-}
+bool unavailable(const char* name) { return nic::test::unavailable(loop().device.get(), loop().error, name); }
 
 nic::Packet* packet_of(nic::Nic& device, const char* text) {
   nic::Packet* const packet = device.pool().allocate(64);
   packet->length = static_cast<uint16_t>(std::strlen(text));
   std::memcpy(packet->data, text, packet->length);
   return packet;
-}
-
-std::string text_of(const nic::Packet* packet) {
-  std::string out;
-  for (; packet != nullptr; packet = packet->next) out.append(reinterpret_cast<const char*>(packet->data), packet->length);
-  return out;
 }
 
 std::string receive_one(nic::Nic& device) {
@@ -69,7 +52,7 @@ std::string receive_one(nic::Nic& device) {
 
 TEST_CASE("a port starts, and the thread that asked for it keeps its CPUs", "[dpdk]") {
   if (unavailable("a port starts")) return;
-  REQUIRE(loop().device->queues() == 1);
+  REQUIRE(std::string(loop().device->note()).empty());
   REQUIRE(std::string(loop().device->port_name()) == "net_ring0");
   REQUIRE(CPU_EQUAL(&loop().before, &loop().after));
   REQUIRE(loop().device->queue(0).capabilities().mtu >= 1500);
@@ -78,7 +61,7 @@ TEST_CASE("a port starts, and the thread that asked for it keeps its CPUs", "[dp
 TEST_CASE("EAL refuses other arguments in the same process", "[dpdk]") {
   if (unavailable("EAL refuses other arguments")) return;
   nic::DpdkOptions options;
-  options.eal = "--no-huge -m 128";
+  options.eal = "--no-huge -m 256";
   std::string error;
   REQUIRE(nic::open_dpdk(options, error) == nullptr);
   REQUIRE(error.find("other arguments") != std::string::npos);

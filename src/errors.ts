@@ -224,6 +224,7 @@ export const REPLY = {
   secondHello: { code: 1002, name: 'second_hello' },
   epochChanged: { code: 1002, name: 'epoch_changed' },
   tooManyChannels: { code: 1008, name: 'too_many_channels' },
+  tooManySenders: { code: 1008, name: 'too_many_senders' },
   tooManyRequests: { code: 1008, name: 'too_many_requests' },
   tooBig: { code: 1009, name: 'too_big' },
   internal: { code: 1011, name: 'internal' },

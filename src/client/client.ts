@@ -127,7 +127,8 @@ export class Client extends Emitter<ClientEvents> {
    */
   publish(channel: string, body: Body, options: PublishOptions = {}): Promise<PublishResult> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
-    return this.#publisher.publish(channel, body, options);
+    const clock = options.clock ?? this.#subscriptions.get(channel)?.clock;
+    return this.#publisher.publish(channel, body, clock === undefined ? options : { ...options, clock });
   }
 
   /** Ascending: the last `limit` messages before a point, or the first `limit` after it; without a point the latest. */

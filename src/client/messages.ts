@@ -1,12 +1,14 @@
 import { numberOr, stringOr } from './codec.js';
 import type { Fields, Frame } from './codec.js';
 import type { HistoryPoint, Message } from './types.js';
+import { clockOf } from './vector-clock.js';
 
 /** Null when a field that order depends on is missing. */
 export function messageOf({ header, body }: Frame): Message | null {
   const channel = header['channel'];
   const serverSeq = header['server_seq'];
   if (typeof channel !== 'string' || typeof serverSeq !== 'number' || !Number.isSafeInteger(serverSeq)) return null;
+  const from = stringOr(header['from'], '');
   return {
     channel,
     id: stringOr(header['id'], ''),
@@ -14,7 +16,8 @@ export function messageOf({ header, body }: Frame): Message | null {
     serverTs: numberOr(header['server_ts'], 0),
     clientTs: numberOr(header['client_ts'], null),
     lamport: numberOr(header['lamport'], 0),
-    from: stringOr(header['from'], ''),
+    from,
+    clock: clockOf(header['clock'], from, serverSeq),
     body,
   };
 }

@@ -4,6 +4,7 @@ import { ClientError } from './errors.js';
 import { KeyGenerator } from './keys.js';
 import { Outbox } from './outbox.js';
 import { Pacer } from './pacer.js';
+import { clockFields } from './vector-clock.js';
 import type { Fields } from './codec.js';
 import type { LamportClock } from './order.js';
 import type { OutboxEntry } from './outbox.js';
@@ -52,6 +53,7 @@ export class Publisher {
       key: options.key ?? this.#keys.next(),
       client_ts: this.#link.clock.now(),
       lamport: this.#lamport.tick(),
+      ...clockFields(options.clock ?? null),
     };
     // The caller may reuse its buffer while the publish waits.
     const kept = typeof body === 'string' ? body : body.slice();

@@ -2,6 +2,7 @@
 export class PullQueue<T> {
   readonly #capacity: number;
   readonly #onRoom: () => void;
+  readonly #onTaken: (item: T) => void;
   #items: T[] = [];
   /** Index of the first item not taken; avoids shifting the array for every item. */
   #first = 0;
@@ -10,10 +11,11 @@ export class PullQueue<T> {
   #ended = false;
   #error: Error | null = null;
 
-  /** `onRoom` is called when a queue that was full has become half empty. */
-  constructor(capacity: number, onRoom: () => void) {
+  /** `onRoom` is called when a queue that was full has become half empty, `onTaken` when an iterator is given an item. */
+  constructor(capacity: number, onRoom: () => void, onTaken: (item: T) => void) {
     this.#capacity = capacity;
     this.#onRoom = onRoom;
+    this.#onTaken = onTaken;
   }
 
   get size(): number {
@@ -24,6 +26,7 @@ export class PullQueue<T> {
   push(item: T): boolean {
     const waiter = this.#waiting.shift();
     if (waiter !== undefined) {
+      this.#onTaken(item);
       waiter.resolve({ value: item, done: false });
       return true;
     }
@@ -64,6 +67,7 @@ export class PullQueue<T> {
         this.#first = 0;
       }
       this.#roomMade();
+      this.#onTaken(value);
       return Promise.resolve({ value, done: false });
     }
     if (this.#ended) {

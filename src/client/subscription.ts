@@ -6,7 +6,8 @@ import { PullQueue } from './queue.js';
 import { Tracker } from './tracker.js';
 import type { Fields } from './codec.js';
 import type { Link, Reply } from './replies.js';
-import type { Incomplete, Limits, Message, Position, Since, SubscriptionEvents } from './types.js';
+import type { Incomplete, Limits, Message, Position, Since, SubscriptionEvents, VectorClock } from './types.js';
+import { ChannelClock } from './vector-clock.js';
 
 /** What a subscription tells its client. */
 export interface SubscriptionOwner {
@@ -37,6 +38,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
   readonly #tracker: Tracker;
   readonly #queue: PullQueue<Message>;
   readonly #backoff: Backoff;
+  readonly #clock = new ChannelClock();
   #phase: Phase = 'off';
   /** The gateway has answered a `sub`. */
   #isKnown = false;
@@ -56,7 +58,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     this.#owner = owner;
     this.#limits = limits;
     this.#tracker = new Tracker(since);
-    this.#queue = new PullQueue(limits.queueMessages, () => this.#unpause());
+    this.#queue = new PullQueue(limits.queueMessages, () => this.#unpause(), (message) => this.#clock.receive(message));
     this.#backoff = new Backoff(limits.backoffBaseMs, limits.backoffCapMs, link.random);
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
@@ -69,6 +71,11 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
   /** Last delivered position; null while the channel's head is not known. */
   get position(): Position | null {
     return this.#tracker.position;
+  }
+
+  /** What the application has been given, in channels with vector clocks; empty elsewhere. */
+  get clock(): VectorClock {
+    return this.#clock.value;
   }
 
   /** Unsubscribes. Iterators end after what is queued. */
@@ -120,8 +127,13 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     if (!this.#isKnown && from !== null && this.#tracker.since === null) this.#adopt(from);
     const last = this.#tracker.position;
     // What overlaps is dropped; a hole, or another life of the channel, needs an answer to `sub`.
-    if (!this.#isKnown || from === null || last === null || from.epoch !== last.epoch || from.seq > last.seq) this.#ask();
-    else this.#goOn(last);
+    const goesOn = this.#isKnown && from !== null && last !== null && from.epoch === last.epoch && from.seq <= last.seq;
+    if (goesOn) this.#goOn(last);
+    else {
+      // It is on its way already, and would not be sent again for asking; what comes before the answer is dropped here.
+      if (from !== null) this.#unsubscribe();
+      this.#ask();
+    }
     return true;
   }
 
@@ -176,7 +188,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     const isSubscribed = this.#phase === 'live' || this.#phase === 'asking';
     this.#phase = 'closed';
     this.#cancelRetry();
-    if (isSubscribed && this.#link.isUp) this.#link.request({ op: 'unsub', channel: this.channel }, null, () => undefined);
+    if (isSubscribed && this.#link.isUp) this.#unsubscribe();
     this.#owner.closed(this.channel);
     this.#queue.end(error);
     this.#rejectReady(error ?? new ClientError('closed', `the subscription to ${this.channel} was closed`));
@@ -254,6 +266,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
   }
 
   #tell(message: Message): void {
+    this.#clock.receive(message);
     this.emit('message', message);
     this.#owner.delivered(message);
   }
@@ -268,7 +281,11 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
 
   #pause(): void {
     this.#phase = 'paused';
-    if (this.#link.isUp) this.#link.request({ op: 'unsub', channel: this.channel }, null, () => undefined);
+    if (this.#link.isUp) this.#unsubscribe();
+  }
+
+  #unsubscribe(): void {
+    this.#link.request({ op: 'unsub', channel: this.channel }, null, () => undefined);
   }
 
   #unpause(): void {
@@ -276,6 +293,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
   }
 
   #report(loss: Omit<Incomplete, 'channel'>): void {
+    if (loss.reason === 'epoch_changed') this.#clock.clear();
     const incomplete = { channel: this.channel, ...loss };
     this.emit('incomplete', incomplete);
     this.#owner.incomplete(incomplete);

@@ -27,12 +27,25 @@ export interface Message {
   readonly clientTs: number | null;
   readonly lamport: number;
   readonly from: string;
+  /**
+   * In channels with vector clocks: of each sender, the number of its last message that the author had been given; its own is this
+   * message's. Null elsewhere. relationOf() compares two.
+   */
+  readonly clock: VectorClock | null;
   readonly body: Body;
 }
+
+/** Sequence numbers by sender. */
+export type VectorClock = ReadonlyMap<string, number>;
 
 export interface PublishOptions {
   /** Makes the publish idempotent; generated when absent. Repeating a key gives the first result with `duplicate: true`. */
   readonly key?: string;
+  /**
+   * In channels with vector clocks: what the message comes after. By default everything that the channel's subscription has given to the
+   * application.
+   */
+  readonly clock?: VectorClock;
 }
 
 export interface PublishResult {

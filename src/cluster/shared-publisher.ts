@@ -6,7 +6,7 @@
 
 import type { EnginePort } from '../engine/port.js';
 import { BusyError, StoppedError, StoreError } from '../errors.js';
-import { jsonText, type JsonText } from '../sequence/frame.js';
+import { clockField, jsonText, type JsonText } from '../sequence/frame.js';
 import type { LamportClock } from '../sequence/lamport.js';
 import type { PublishResultHandler } from '../sequence/publisher.js';
 import type { Snowflake } from '../sequence/snowflake.js';
@@ -118,13 +118,13 @@ export class SharedPublisher {
     if (snowflake === null) return null;
     const at = now();
     const id = snowflake.next(at);
-    const { channel, sender, key, text, clientTs } = request;
+    const { channel, sender, key, text, clientTs, clock } = request;
     const before = `{"op":"msg","channel":${channel.nameJson},"id":"${id}","server_seq":`;
     return {
       sender, key, id, text,
       serverTs: snowflake.timestamp,
       lamport: lamport.stamp(request.lamport, at),
-      line: [before, `,"client_ts":${clientTs},"server_ts":`, ',"lamport":', this.#end(request)],
+      line: [before, `${clockField(clock)},"client_ts":${clientTs},"server_ts":`, ',"lamport":', this.#end(request)],
     };
   }
 

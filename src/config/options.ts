@@ -81,6 +81,7 @@ export const LIMIT_OPTIONS = {
   slowConsumerTimeoutMs: option(duration(100, 60 * MINUTE), 30_000, 'Lagging without progress for this long is closed with 4009.'),
   historyMessages: option(count(1, 100_000), 10_000, 'Largest `limit` of `history`; more is err 1002.'),
   requestsPerSession: option(count(1, 10_000), 16, '`history` requests in progress in a session; more is err 1008.'),
+  clockSenders: option(count(2, 64), 16, 'Senders in the vector clock of a message (`log.vectorClocks`); more is err 1008.'),
   presenceMembers: option(count(0, 100_000), 1000, 'Members listed by `presence`; `count` is always of all.'),
   pendingBytes: option(size(4 * KiB, 64 * MiB), 256 * KiB, 'Bytes taken while a token is being checked; more is closed with 1008.'),
   catchUpChunkBytes: option(size(4 * KiB, 16 * MiB), 64 * KiB, 'Catch-up is sent in chunks of about this size.'),
@@ -98,6 +99,7 @@ export const LOG_OPTIONS = {
   retentionMs: option(duration(0, 3650 * DAY), 0, 'Age after which messages may be dropped; 0 keeps them all.'),
   retentionBytes: option(size(0, 16_384 * GiB), 0, 'Bytes of messages above which the oldest may be dropped; 0 keeps them all.'),
   ephemeral: option(list(PATTERN, 1000), [], 'Patterns of channels whose messages are not stored on disk.'),
+  vectorClocks: option(list(PATTERN, 1000), [], 'Patterns of channels whose messages carry vector clocks: for small groups only.'),
 } as const;
 
 export const HISTORY_OPTIONS = {

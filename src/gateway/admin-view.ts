@@ -149,13 +149,14 @@ export class AdminView implements AdminBackend {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     this.#checkPublish(channel, from, key, bytes.length);
     await this.#parts.ahead?.channel(channel, true);
+    const open = this.#parts.channels.open(channel);
     return new Promise((resolve, reject) => {
       const done: PublishRequest['done'] = (error, result, duplicate) => {
         if (result === null) return reject(asSluiceError(error));
         resolve({ msg_id: result.id, server_seq: result.seq, server_ts: result.serverTs, lamport: result.lamport, duplicate });
       };
       this.#parts.publisher.publish({
-        channel: this.#parts.channels.open(channel), sender: from, key, clientTs: null, lamport: 0, text: typeof body === 'string',
+        channel: open, sender: from, key, clientTs: null, lamport: 0, clock: open.clocked ? '{}' : '', text: typeof body === 'string',
         bodyAddress: -1, bodyLength: bytes.length, bodyBytes: bytes, row: -1, generation: 0, opId: 0, hold: -1, done,
       });
     });

@@ -15,6 +15,7 @@ export interface Header {
   readonly key?: unknown;
   readonly client_ts?: unknown;
   readonly lamport?: unknown;
+  readonly clock?: unknown;
   readonly before?: unknown;
   readonly after?: unknown;
   readonly limit?: unknown;

@@ -156,11 +156,13 @@ function makeOpener(
 
 function makeChannels({ config, port, clock }: GatewayDeps, log: ChannelStore, shared: SharedChannels | null): ChannelRegistry {
   const ephemeral = compilePatterns(config.log.ephemeral);
+  const clocked = compilePatterns(config.log.vectorClocks);
   return new ChannelRegistry({
     log,
     now: () => clock.now(),
     idleMs: config.log.channelIdleMs,
     ephemeral: (name) => ephemeral.matches(name),
+    clocked: (name) => clocked.matches(name),
     ...(shared === null ? {} : { onUse: (channel, used) => (used ? undefined : shared.forget(channel.name)) }),
     ...(port.detached ? { onUse: (channel, used) => port.noteChannel(channel.id, used ? channelNote(channel) : null) } : {}),
   });

@@ -22,7 +22,7 @@ export class Stage {
       adoptChannel: () => null,
       findChannel: () => null,
     };
-    const channels = new ChannelRegistry({ log, ephemeral: () => true, now: () => 0, idleMs: 0 });
+    const channels = new ChannelRegistry({ log, ephemeral: () => true, clocked: () => false, now: () => 0, idleMs: 0 });
     const tables = { channels, sessions: new SessionTable(ROWS), subscriptions: new Subscriptions(ROWS), end: () => undefined };
     fillTables(tables, parseSnapshot(this.#snapshot, 1, ROWS));
   }

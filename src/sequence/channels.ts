@@ -19,6 +19,7 @@ export class OpenChannel implements Channel {
   readonly epoch: string;
   /** Not in the log: fan-out only, best effort. */
   readonly ephemeral: boolean;
+  readonly clocked: boolean;
   sequencedSeq: number;
   publishedSeq: number;
   /** Milliseconds since the Unix epoch. */
@@ -26,13 +27,15 @@ export class OpenChannel implements Channel {
   readonly #log: ChannelStore;
 
   /** `former`: its life in a control plane before this one, when it is ephemeral. */
-  constructor(head: ChannelHead, log: ChannelStore, ephemeral: boolean, now: number, former: FormerLife | null = null) {
+  constructor(head: ChannelHead, log: ChannelStore, kind: ChannelKind, now: number, former: FormerLife | null = null) {
     const { json, ascii } = jsonText(head.name);
+    const { ephemeral } = kind;
     this.id = head.id;
     this.name = head.name;
     this.nameJson = json;
     this.ascii = ascii;
     this.ephemeral = ephemeral;
+    this.clocked = kind.clocked;
     this.usedAt = now;
     this.#log = log;
     if (ephemeral && former !== null) {
@@ -56,6 +59,12 @@ export class OpenChannel implements Channel {
   }
 }
 
+/** What the configuration says of a channel by its name. */
+interface ChannelKind {
+  readonly ephemeral: boolean;
+  readonly clocked: boolean;
+}
+
 interface FormerLife {
   readonly seq: number;
   readonly epoch: string;
@@ -65,6 +74,8 @@ export interface ChannelRegistryOptions {
   readonly log: ChannelStore;
   /** Names that are not logged. */
   readonly ephemeral: (name: string) => boolean;
+  /** Names whose messages carry vector clocks. */
+  readonly clocked: (name: string) => boolean;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Milliseconds without use after which a channel's object may go. */
@@ -96,7 +107,7 @@ export class ChannelRegistry {
       known.usedAt = now;
       return known;
     }
-    const channel = new OpenChannel(this.#options.log.openChannel(name), this.#options.log, this.#options.ephemeral(name), now);
+    const channel = new OpenChannel(this.#options.log.openChannel(name), this.#options.log, this.#kind(name), now);
     this.#add(channel);
     this.#options.onUse?.(channel, true);
     return channel;
@@ -108,12 +119,17 @@ export class ChannelRegistry {
    */
   adopt(id: number, name: string, epoch: string, seq: number): OpenChannel | null {
     const { log, now } = this.#options;
-    const ephemeral = this.#options.ephemeral(name);
+    const kind = this.#kind(name);
+    const { ephemeral } = kind;
     const head = ephemeral ? log.openChannel(name) : log.adoptChannel(name, id, epoch);
     if (head === null || head.id !== id) return null;
-    const channel = new OpenChannel(head, log, ephemeral, now(), ephemeral ? { seq, epoch } : null);
+    const channel = new OpenChannel(head, log, kind, now(), ephemeral ? { seq, epoch } : null);
     this.#add(channel);
     return channel;
+  }
+
+  #kind(name: string): ChannelKind {
+    return { ephemeral: this.#options.ephemeral(name), clocked: this.#options.clocked(name) };
   }
 
   #add(channel: OpenChannel): void {

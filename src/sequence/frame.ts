@@ -34,13 +34,20 @@ export interface Delivery {
   readonly clientTs: number | null;
   readonly serverTs: number;
   readonly lamport: number;
+  /** Vector clock as JSON; empty in a channel without them. */
+  readonly clock: string;
 }
 
 /** The header line without its newline. */
 export function headerLine(d: Delivery): string {
-  const order = `"id":"${d.id}","server_seq":${d.seq}`;
+  const order = `"id":"${d.id}","server_seq":${d.seq}${clockField(d.clock)}`;
   const times = `"client_ts":${d.clientTs},"server_ts":${d.serverTs},"lamport":${d.lamport}`;
   return `${OPENING}"channel":${d.channelJson},${order},${times},"from":${d.senderJson}}`;
+}
+
+/** Behind server_seq: the one entry that the clock leaves out. */
+export function clockField(clock: string): string {
+  return clock === '' ? '' : `,"clock":${clock}`;
 }
 
 /** Bytes of a frame's own header for a payload of this length. */

@@ -152,8 +152,10 @@ export class Publisher {
       clientTs: request.clientTs,
       serverTs,
       lamport: stamp,
+      clock: request.clock,
     });
-    const headerBytes = channel.ascii && sender.ascii ? header.length : Buffer.byteLength(header);
+    // A clock holds other senders' names.
+    const headerBytes = channel.ascii && sender.ascii && request.clock === '' ? header.length : Buffer.byteLength(header);
     const payload = headerBytes + 1 + request.bodyLength;
     const length = frameHeaderBytes(payload) + payload;
     const address = length > port.arena.chunkSize ? -1 : port.arena.claim(length);

@@ -10,6 +10,8 @@ export interface Channel {
   readonly epoch: string;
   /** Not in the log: fan-out only, best effort. */
   readonly ephemeral: boolean;
+  /** Its messages carry vector clocks. */
+  readonly clocked: boolean;
   /** Highest server_seq given out. */
   sequencedSeq: number;
   /** Highest server_seq that is durable and was handed to fan-out. */
@@ -24,6 +26,8 @@ export interface PublishRequest {
   readonly key: string;
   readonly clientTs: number | null;
   readonly lamport: number;
+  /** The message's vector clock as JSON; empty in a channel without them. */
+  readonly clock: string;
   /** Kind of the publisher's message; its delivery has the same. */
   readonly text: boolean;
   /** Body bytes in the region (or in `bodyBytes`, for a publish that came over HTTP). */

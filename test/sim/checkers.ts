@@ -1,5 +1,7 @@
 /** Stand outside of the code under test and say what is wrong: each looks at what clients, the wire or the stores saw. */
 
+import { relationOf } from '../../src/client/vector-clock.js';
+import type { Message } from '../../src/client/types.js';
 import { laterId, type SessionRecord } from '../../src/store/session-store.js';
 
 type Header = Readonly<Record<string, unknown>>;
@@ -113,17 +115,22 @@ export class ApplicationChecker {
 
   heard(channel: string, seq: number, body: string): void {
     let own = this.#heard.get(channel);
-    if (own === undefined) this.#heard.set(channel, (own = { last: seq - 1, missed: null, bodies: new Map() }));
+    if (own === undefined) this.#heard.set(channel, (own = { last: 0, missed: null, bodies: new Map() }));
     if (seq !== own.last + 1 && seq !== own.missed) this.#problems.add(`${this.name} heard ${channel} ${seq} after ${own.last}`);
     own.last = seq;
     own.missed = null;
     own.bodies.set(seq, body);
   }
 
+  /** Numbers. */
+  heardOf(channel: string): readonly number[] {
+    return [...(this.#heard.get(channel)?.bodies.keys() ?? [])];
+  }
+
   /** The gateway cannot give these at the moment. Who asks again before anything else came, as after a cut, may be given them. */
   missing(channel: string, from: number, to: number): void {
     let own = this.#heard.get(channel);
-    if (own === undefined) this.#heard.set(channel, (own = { last: from - 1, missed: null, bodies: new Map() }));
+    if (own === undefined) this.#heard.set(channel, (own = { last: 0, missed: null, bodies: new Map() }));
     if (from > own.last + 1) this.#problems.add(`${this.name}: ${channel} ${from} to ${to} are said to be missing after ${own.last}`);
     if (to <= own.last) return;
     own.missed ??= own.last + 1;
@@ -156,5 +163,59 @@ export function checkLog(problems: Problems, log: ReadonlyMap<string, readonly s
     if (new Set(bodies).size === bodies.length) continue;
     const double = bodies.find((body, index) => bodies.indexOf(body) !== index);
     problems.add(`${channel}: ${double} is stored twice`);
+  }
+}
+
+type Clocked = Pick<Message, 'channel' | 'serverSeq' | 'from' | 'clock'>;
+
+/** Of channels with vector clocks: what the clocks say of any two messages is what their authors had been given. */
+export class CausalityChecker {
+  readonly #problems: Problems;
+  /** By body: the messages that the author had heard in the channel when it published. */
+  readonly #given = new Map<string, readonly number[]>();
+  readonly #messages = new Map<string, Map<number, Clocked & { readonly body: string }>>();
+  /** Somebody was not given everything: who had heard what is not told by a last number then. */
+  readonly #incomplete = new Set<string>();
+
+  constructor(problems: Problems) {
+    this.#problems = problems;
+  }
+
+  publishes(body: string, heard: readonly number[]): void {
+    this.#given.set(body, [...heard]);
+  }
+
+  heard({ channel, serverSeq, from, clock, body }: Message): void {
+    if (clock === null) return;
+    let messages = this.#messages.get(channel);
+    if (messages === undefined) this.#messages.set(channel, (messages = new Map()));
+    messages.set(serverSeq, { channel, serverSeq, from, clock, body: String(body) });
+  }
+
+  missing(channel: string): void {
+    this.#incomplete.add(channel);
+  }
+
+  /** Returns how many pairs were looked at. */
+  finish(): number {
+    let pairs = 0;
+    for (const [channel, messages] of this.#messages) {
+      if (!this.#incomplete.has(channel)) pairs += this.#check([...messages.values()].sort((a, b) => a.serverSeq - b.serverSeq));
+    }
+    return pairs;
+  }
+
+  #check(messages: readonly (Clocked & { readonly body: string })[]): number {
+    let pairs = 0;
+    for (const [index, message] of messages.entries()) {
+      const given = new Set(this.#given.get(message.body) ?? []);
+      for (const earlier of messages.slice(0, index)) {
+        pairs += 1;
+        const expected = earlier.from === message.from || given.has(earlier.serverSeq) ? 'before' : 'concurrent';
+        const told = relationOf(earlier, message);
+        if (told !== expected) this.#problems.add(`${earlier.body} and ${message.body} are ${expected}, told is ${told}`);
+      }
+    }
+    return pairs;
   }
 }

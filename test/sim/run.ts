@@ -26,8 +26,9 @@ export async function runSeed(seed: number, plant: (world: World) => void = () =
     for (const { client, checker } of clients) {
       for (const channel of channels) {
         const subscription = client.subscribe(channel, { since: { ts: 0 } });
-        subscription.on('message', ({ serverSeq, body }) => {
-          checker.heard(channel, serverSeq, String(body));
+        subscription.on('message', (message) => {
+          checker.heard(channel, message.serverSeq, String(message.body));
+          world.causality.heard(message);
           const { position } = subscription;
           if (time.random.chance(0.1) && position !== null) client.seen(channel, position);
         });
@@ -37,6 +38,7 @@ export async function runSeed(seed: number, plant: (world: World) => void = () =
         const channel = time.random.pick(channels);
         const body = `${checker.name}:${n}`;
         published += 1;
+        world.causality.publishes(body, checker.heardOf(channel));
         client.publish(channel, body).then(
           ({ serverSeq }) => checker.acknowledged(channel, body, serverSeq),
           (error: Error) => world.problems.add(`${checker.name}: publish ${body}: ${error.message}`),

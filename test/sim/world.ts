@@ -3,7 +3,7 @@
  * fail, and at whose steps the gateway dies. What survives a death is in the stores only.
  */
 
-import { createClient, type Client, type WebSocketLike } from '../../src/client/index.js';
+import { createClient, type Client, type Incomplete, type WebSocketLike } from '../../src/client/index.js';
 import { decode, encode } from '../../src/client/codec.js';
 import { makeConfig } from '../../src/config.js';
 import type { Row } from '../../src/engine/port.js';
@@ -15,7 +15,7 @@ import { MemoryHistory } from '../support/memory-history.js';
 import { MemoryLog } from '../support/memory-log.js';
 import type { HistoryStore } from '../../src/store/history-store.js';
 import { MemorySessions } from '../support/memory-sessions.js';
-import { ApplicationChecker, CheckedRecords, checkLog, OwnerChecker, Problems, WireChecker } from './checkers.js';
+import { ApplicationChecker, CausalityChecker, CheckedRecords, checkLog, OwnerChecker, Problems, WireChecker } from './checkers.js';
 import { archiveOf, historyOf, Life, logOf, sessionsOf, type StoreFaults } from './stores.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -56,19 +56,20 @@ const RETENTION_MS = 300;
 /** Messages of a channel that the log keeps at most, of those that were archived. */
 const LOGGED = 4;
 const CONFIG = {
-  node: 'n1', limits: { publishRate: 0 }, log: { hotMessages: 1 },
+  node: 'n1', limits: { publishRate: 0 }, log: { hotMessages: 1, vectorClocks: ['room1'] },
   session: { leaseMs: 10_000, resumeGraceMs: 60_000, storeTimeoutMs: 4000 },
   drain: { deadlineMs: 4000, rate: 20, graceMs: 500 },
 };
 
 export class World {
   readonly problems = new Problems();
+  readonly causality = new CausalityChecker(this.problems);
   readonly log = new MemoryLog();
   readonly history = new MemoryHistory();
   readonly sessions: MemorySessions;
   readonly faults: Faults;
   /** Deaths, drains, cut connections. */
-  readonly counts = { deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0 };
+  readonly counts = { deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0, pairs: 0 };
   readonly #time: VirtualTime;
   readonly #owners = new OwnerChecker(this.problems);
   readonly #connections = new Set<Connection>();
@@ -144,10 +145,15 @@ export class World {
     client.on('error', (error) => (error.retryable ? undefined : this.problems.add(`${name}: ${error.message}`)));
     const checker = new ApplicationChecker(this.problems, name);
     client.on('incomplete', (loss) => {
-      if (loss.reason === 'unavailable' && this.faults.cold) checker.missing(loss.channel, loss.fromSeq, loss.toSeq);
+      if (loss.reason === 'unavailable' && this.faults.cold) this.#missing(checker, loss);
       else this.problems.add(`${name}: incomplete ${JSON.stringify(loss)}`);
     });
     return { client, checker };
+  }
+
+  #missing(checker: ApplicationChecker, { channel, fromSeq, toSeq }: Incomplete): void {
+    checker.missing(channel, fromSeq, toSeq);
+    this.causality.missing(channel);
   }
 
   /** What is stored, by channel, in whatever tier. */
@@ -175,6 +181,7 @@ export class World {
     const stored = this.stored();
     for (const checker of checkers) checker.finish(stored);
     checkLog(this.problems, stored);
+    this.counts.pairs = this.causality.finish();
   }
 
   #chance(): number {

@@ -1,5 +1,6 @@
 import type { Row } from '../../engine/port.js';
 import { CLOSE, REPLY } from '../../errors.js';
+import { vectorClockJson, type ClockFault } from '../../sequence/vector-clock.js';
 import type { Body, GatewayContext } from '../context.js';
 import { readChannel, readClientTs, readKey, readLamport } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
@@ -24,14 +25,19 @@ export function pub(context: GatewayContext, row: Row, header: Header, body: Bod
     context.replies.error(row, id, REPLY.notAuthorised, `the session may not write ${name}`);
     return;
   }
+  const channel = context.channels.open(name);
+  const sender = sessions.userName(row);
+  const clock = channel.clocked ? vectorClockJson(header.clock, sender, context.config.limits.clockSenders) : '';
+  if (typeof clock !== 'string') return refuseClock(context, row, id, clock);
   const { hold } = body;
   body.hold = -1;
   context.publisher.publish({
-    channel: context.channels.open(name),
-    sender: sessions.userName(row),
+    channel,
+    sender,
     key,
     clientTs,
     lamport,
+    clock,
     text: body.text,
     bodyAddress: body.address,
     bodyLength: body.length,
@@ -47,6 +53,11 @@ export function pub(context: GatewayContext, row: Row, header: Header, body: Bod
 function refusePub(context: GatewayContext, row: Row, id: number, fault: HeaderFault): void {
   context.drops.bad_request += 1;
   refuse(context, row, id, fault);
+}
+
+function refuseClock(context: GatewayContext, row: Row, id: number, { tooMany, message }: ClockFault): void {
+  context.drops.bad_request += 1;
+  context.replies.error(row, id, tooMany ? REPLY.tooManySenders : REPLY.badRequest, message);
 }
 
 function withinRate(context: GatewayContext, row: Row, id: number): boolean {

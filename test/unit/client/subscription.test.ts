@@ -1,6 +1,7 @@
 import t from 'tap';
 import { rig } from '../../support/fake-socket.js';
 import { settle } from '../../support/fake-clock.js';
+import type { Frame } from '../../../src/client/codec.js';
 import type { Rig } from '../../support/fake-socket.js';
 import type { ClientError, Incomplete, Message, Since, Subscription } from '../../../src/client/index.js';
 
@@ -32,7 +33,8 @@ t.test('delivers what follows the head', async (t) => {
   r.socket.ok(sub, { server_seq: 7, epoch: 'e1' });
   t.same(await subscription.ready, { seq: 7, epoch: 'e1' });
   r.socket.message('room', 8, 'hello', { client_ts: 5, id: '42', server_ts: 6, lamport: 9, from: 'ada' });
-  t.same(messages, [{ channel: 'room', id: '42', serverSeq: 8, serverTs: 6, clientTs: 5, lamport: 9, from: 'ada', body: 'hello' }]);
+  const times = { serverTs: 6, clientTs: 5, lamport: 9, clock: null };
+  t.same(messages, [{ channel: 'room', id: '42', serverSeq: 8, ...times, from: 'ada', body: 'hello' }]);
   t.same(subscription.position, { seq: 8, epoch: 'e1' });
   r.socket.message('other', 1);
   t.equal(messages.length, 1);
@@ -380,6 +382,23 @@ t.test('what comes from behind the last position, or of another life, is asked f
     for (const seq of [5, 6, 7]) socket.message('room', seq);
     t.same(seqs, [5, 6, 7]);
   }
+});
+
+t.test('of a channel that comes back before it is known where it stands nothing is lost', async (t) => {
+  const r = rig();
+  r.open();
+  const seqs: number[] = [];
+  r.client.subscribe('room', { since: { ts: 0 } }).on('message', ({ serverSeq }) => seqs.push(serverSeq));
+  r.socket.ok(r.socket.takeOne('sub'), { server_seq: 0, epoch: 'e1' });
+  // Message 1 was lost with the connection. The gateway brings it by itself, and does not send again what is on its way.
+  const socket = r.reopen(1006, { channels: { room: { seq: 0, epoch: 'e1' } } });
+  socket.message('room', 1);
+  const [unsub, sub] = socket.take();
+  t.match(unsub?.header, { op: 'unsub', channel: 'room' }, 'so it is asked for anew');
+  t.match(sub?.header, { op: 'sub', since: { ts: 0 } });
+  socket.ok(sub as Frame, { server_seq: 2, epoch: 'e1' });
+  for (const seq of [1, 2]) socket.message('room', seq);
+  t.same(seqs, [1, 2]);
 });
 
 t.test('a channel that comes back but is not wanted any more is unsubscribed', async (t) => {

@@ -8,7 +8,8 @@ t.test('channels are opened once, found by id, and forgotten when idle', async (
   const log = new LmdbMessageLog({ folder: t.testdir() });
   t.teardown(() => log.close());
   let now = 1_750_000_000_000;
-  const channels = new ChannelRegistry({ log, ephemeral: (name) => name.startsWith('~'), now: () => now, idleMs: 1000 });
+  const ephemeral = (name: string): boolean => name.startsWith('~');
+  const channels = new ChannelRegistry({ log, ephemeral, clocked: () => false, now: () => now, idleMs: 1000 });
   t.equal(channels.find('a'), null);
   const a = channels.open('a"1');
   t.equal(a.nameJson, '"a\\"1"');
@@ -38,7 +39,7 @@ t.test('each life of an ephemeral channel starts above the last, in its own epoc
   const log = new LmdbMessageLog({ folder: t.testdir() });
   t.teardown(() => log.close());
   let now = 1_750_000_000_000;
-  const channels = new ChannelRegistry({ log, ephemeral: () => true, now: () => now, idleMs: 10 });
+  const channels = new ChannelRegistry({ log, ephemeral: () => true, clocked: () => false, now: () => now, idleMs: 10 });
   const first = channels.open('x');
   first.sequencedSeq += 100;
   first.publishedSeq += 100;

@@ -13,6 +13,7 @@ function delivery(channel: string, from: string, body: Uint8Array, text = true):
     clientTs: null,
     serverTs: 1_750_000_000_000,
     lamport: 9,
+    clock: '',
   });
   const bytes = channelText.ascii && fromText.ascii ? header.length : Buffer.byteLength(header);
   const length = bytes + 1 + body.length;

@@ -33,7 +33,8 @@ class Harness {
 
   constructor(readonly log: LmdbMessageLog, options: Partial<PublisherOptions> = {}) {
     this.hotLog = new HotLog(this.port.arena, { maxAgeMs: 1000, maxPerChannel: 1024 });
-    this.channels = new ChannelRegistry({ log, ephemeral: (name) => name.startsWith('~'), now: Date.now, idleMs: 1000 });
+    const ephemeral = (name: string): boolean => name.startsWith('~');
+    this.channels = new ChannelRegistry({ log, ephemeral, clocked: () => false, now: Date.now, idleMs: 1000 });
     this.publisher = new Publisher({
       port: this.port.port,
       log: this.#guarded(),
@@ -80,6 +81,7 @@ class Harness {
       key,
       clientTs: null,
       lamport: 0,
+      clock: '',
       text: true,
       bodyAddress: this.port.scratch,
       bodyLength: body.length,

@@ -3,6 +3,7 @@
  * SLUICE_SIM_SEED where they begin: one seed repeats one run.
  */
 import t from 'tap';
+import { ChannelClock } from '../../../src/client/vector-clock.js';
 import { PortSink } from '../../../src/gateway/sink.js';
 import { FakePort } from '../../support/fake-port.js';
 import { MemoryHistory } from '../../support/memory-history.js';
@@ -18,17 +19,18 @@ const HUNT = 100;
 t.setTimeout(SEEDS * 1000 + 300_000);
 
 t.test(`${SEEDS} seeds`, { timeout: SEEDS * 1000 + 60_000 }, async (t) => {
-  const total = { published: 0, deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0 };
+  const total = { published: 0, deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0, pairs: 0 };
   for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
     const { problems, published, counts } = await runSeed(seed);
     if (problems.length > 0) t.fail(`seed ${seed}: ${problems.slice(0, 5).join('; ')}`);
     total.published += published;
-    for (const name of ['deaths', 'drains', 'cuts', 'resumed', 'coldReads'] as const) total[name] += counts[name];
+    for (const name of ['deaths', 'drains', 'cuts', 'resumed', 'coldReads', 'pairs'] as const) total[name] += counts[name];
   }
   t.comment(JSON.stringify(total));
   if (SEEDS < 50) return;
   t.ok(total.deaths > 0 && total.drains > 0 && total.cuts > SEEDS && total.resumed > SEEDS, 'the faults were there');
   t.ok(total.coldReads > SEEDS, 'and the cold tier was read');
+  t.ok(total.pairs > SEEDS * 100, 'and vector clocks were compared');
 });
 
 t.test('a seed repeats its run', async (t) => {
@@ -75,6 +77,8 @@ t.test('planted bugs are found', { timeout: 240_000 }, async (t) => {
   t.match(await hunt(MemoryHistory.prototype, 'write', async function forget(this: MemoryHistory, segments) {
     await write.call(this, segments.filter(({ firstSeq }) => firstSeq % 5 !== 0));
   }), /expired|nowhere/, 'messages lost on the way to the cold tier');
+
+  t.match(await hunt(ChannelClock.prototype, 'receive', () => undefined), /told is concurrent/, 'a clock that forgets');
 
   t.match(await hunt(MemoryLog.prototype, 'findByKey', () => null), /stored twice/, 'a forgotten key');
 });

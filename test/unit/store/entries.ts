@@ -33,7 +33,7 @@ export function deliveries(channelId: number, channel: string, from: number, to:
   return entries(channelId, from, to).map((made) => {
     const { id, seq, lamport, sender } = made;
     const names = { channelJson: JSON.stringify(channel), senderJson: JSON.stringify(sender) };
-    const line = headerLine({ ...names, id, seq, clientTs: null, serverTs, lamport });
+    const line = headerLine({ ...names, id, seq, clientTs: null, serverTs, lamport, clock: '' });
     const lineBytes = Buffer.byteLength(line);
     const memory = Buffer.alloc(lineBytes + 120);
     const body = writeDelivery(memory, 0, line, lineBytes, 100, true);

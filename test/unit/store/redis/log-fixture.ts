@@ -42,7 +42,8 @@ let ids = 7_000_000_000_000_000_000n;
 /** As the publisher cuts it: the numbers are where 1, 2 and 3 stand. */
 export function sharedEntry(channel: string, key: string, body: string | Buffer, fields: Partial<SharedEntry> = {}): SharedEntry {
   const id = fields.id ?? String((ids += 1n));
-  const line = headerLine({ channelJson: JSON.stringify(channel), senderJson: '"s"', id, seq: 1, clientTs: null, serverTs: 2, lamport: 3 });
+  const names = { channelJson: JSON.stringify(channel), senderJson: '"s"' };
+  const line = headerLine({ ...names, id, seq: 1, clientTs: null, serverTs: 2, lamport: 3, clock: '' });
   const [, a = '', b = '', c = '', d = ''] = /^(.*"server_seq":)1(,.*"server_ts":)2(,"lamport":)3(.*)$/.exec(line) ?? [];
   const tail = Buffer.concat([Buffer.from(`${d}\n`), Buffer.from(body)]);
   return { sender: 's', key, id, serverTs: Date.now(), lamport: 1, text: typeof body === 'string', line: [a, b, c, tail], ...fields };

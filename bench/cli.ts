@@ -13,7 +13,7 @@ import { wireHtml, wireText } from './report/wire.js';
 import { textReport } from './report/table.js';
 import { compareCases, connectCase, echoCase, fanoutCase } from './scenarios/cases.js';
 import { idleCase } from './scenarios/idle.js';
-import { runPublish } from './scenarios/publish.js';
+import { PUBLISH_WARMUP_S, runPublish } from './scenarios/publish.js';
 import { runResume } from './scenarios/resume.js';
 import { runGoodput } from './wire/goodput.js';
 import { nativeEchoLacking, runNativeEcho } from './wire/native-echo.js';
@@ -42,7 +42,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
 
   --rounds N     measurements of each server, 5 by default
   --duration S   measured part of each, 3 by default
-  --warmup S     before it, 1.5 by default
+  --warmup S     before it, 1.5 by default; publish 6: V8 compiles that path for seconds
   --arms A,B     only these of uws, ws, sluice-epoll, sluice-uring
   --json FILE    all rounds, raw
   --html FILE    a page with charts
@@ -90,13 +90,13 @@ function numberOf(values: Values, name: keyof Values, fallback: number): number 
   return value;
 }
 
-function settingsOf(values: Values): Settings {
+function settingsOf(scenario: string, values: Values): Settings {
   const base = values.smoke === true ? SMOKE : FULL;
   return {
     ...base,
     rounds: numberOf(values, 'rounds', base.rounds),
     durationS: numberOf(values, 'duration', base.durationS),
-    warmupS: numberOf(values, 'warmup', base.warmupS),
+    warmupS: numberOf(values, 'warmup', scenario === 'publish' && values.smoke !== true ? PUBLISH_WARMUP_S : base.warmupS),
     arms: typeof values.arms === 'string' ? values.arms.split(',') : null,
     quiet: values.quiet === true,
   };
@@ -220,7 +220,7 @@ async function run(argv: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return values.help === true ? 0 : 2;
   }
-  const settings = settingsOf(values);
+  const settings = settingsOf(scenario, values);
   if (scenario === 'native-echo') return playNativeEcho(values, settings);
   const paired = await playPair(scenario, values, settings);
   if (paired !== null) return paired;

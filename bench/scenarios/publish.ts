@@ -5,6 +5,9 @@ import type { Bar, Round, Unit } from '../lib/results.js';
 import { runCases, type BenchCase, type Outcome } from '../lib/runner.js';
 import type { Settings } from '../lib/settings.js';
 
+/** Seconds. V8 compiles the way of a publish in the first five; on the server's one CPU its compiler threads take turns with it. */
+export const PUBLISH_WARMUP_S = 6;
+
 interface PublishCase {
   readonly id: string;
   readonly title: string;

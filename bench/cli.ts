@@ -4,14 +4,15 @@ import { BASE } from './lib/arms.js';
 import { describeCommit, describeMachine } from './lib/machine.js';
 import { RESULTS } from './lib/paths.js';
 import { perfLacking } from './lib/perf.js';
-import { runToJson, writeFile, type Run } from './lib/results.js';
+import { runToJson, writeFile, type CaseInfo, type Run } from './lib/results.js';
 import { runCases, type BenchCase, type Outcome } from './lib/runner.js';
 import { FULL, SMOKE, type Settings } from './lib/settings.js';
 import { missedBars, tabulate } from './lib/verdict.js';
 import { htmlReport } from './report/html.js';
 import { wireHtml, wireText } from './report/wire.js';
 import { textReport } from './report/table.js';
-import { compareCases, connectCase, echoCase, fanoutCase } from './scenarios/cases.js';
+import { connectCase, fanoutCase } from './scenarios/cases.js';
+import { compareCases, echoCases } from './scenarios/compare.js';
 import { idleCase } from './scenarios/idle.js';
 import { PUBLISH_WARMUP_S, runPublish } from './scenarios/publish.js';
 import { runResume } from './scenarios/resume.js';
@@ -43,7 +44,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   --rounds N     measurements of each server, 5 by default
   --duration S   measured part of each, 3 by default
   --warmup S     before it, 1.5 by default; publish 6: V8 compiles that path for seconds
-  --arms A,B     only these of uws, ws, sluice-epoll, sluice-uring
+  --arms A,B     only these of uws, ws, sluice-epoll, sluice-uring, sluice-dpdk
   --json FILE    all rounds, raw
   --html FILE    a page with charts
   --save         JSON and HTML into bench/results/, named by date
@@ -109,7 +110,7 @@ function casesOf(scenario: string, values: Values, settings: Settings): BenchCas
   const rate = values.rate === undefined ? {} : { rate: numberOf(values, 'rate', 1) };
   switch (scenario) {
     case 'echo':
-      return [echoCase({ connections: connections(64, 8), depth: numberOf(values, 'depth', 1), size, ...rate }, settings)];
+      return echoCases({ connections: connections(64, 8), depth: numberOf(values, 'depth', 1), size, ...rate }, settings);
     case 'fanout':
       return [fanoutCase({ subscribers: connections(5000, 40), batch: numberOf(values, 'batch', 1), size, ...rate }, settings)];
     case 'connect':
@@ -121,6 +122,13 @@ function casesOf(scenario: string, values: Values, settings: Settings): BenchCas
     default:
       return null;
   }
+}
+
+/** What was played; a case that nobody can play here is named by a note. */
+function played(cases: readonly BenchCase[], { rounds }: Outcome): CaseInfo[] {
+  return cases
+    .filter(({ id }) => rounds.some((round) => round.case === id))
+    .map(({ id, title, unit, bar }) => ({ id, title, unit, bar }));
 }
 
 function runOf(scenario: string, argv: readonly string[], settings: Settings, cases: readonly BenchCase[], outcome: Outcome): Run {
@@ -137,7 +145,7 @@ function runOf(scenario: string, argv: readonly string[], settings: Settings, ca
     base: BASE,
     aa: outcome.aa,
     arms: outcome.arms.map(({ name, label, sluice, about }) => ({ name, label, sluice, about })),
-    cases: cases.map(({ id, title, unit, bar }) => ({ id, title, unit, bar })),
+    cases: played(cases, outcome),
     rounds: outcome.rounds,
   };
 }

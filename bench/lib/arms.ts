@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { SERVERS, SLUICE_CLI, SLUICE_INDEX } from './paths.js';
 import { scratchFolder } from './scratch.js';
 import { Server } from './server.js';
+import { linkLacking } from '../wire/link.js';
 
 /** `serve` is the whole gateway, which has no peers here. */
 export type Role = 'echo' | 'fanout' | 'serve';
@@ -12,8 +13,10 @@ export interface Arm {
   readonly name: string;
   readonly label: string;
   readonly sluice: boolean;
+  /** Its clients are on a virtio-user link, not on the loopback device. */
+  readonly wire: boolean;
   readonly about: string;
-  /** Null where the server does not play that role. */
+  /** Null where the server does not play that role over sockets. */
   command(role: Role): string[] | null;
 }
 
@@ -23,7 +26,8 @@ export const BASE = 'uws';
 const NODE = process.execPath;
 
 function peer(name: string, label: string, about: string): Arm {
-  return { name, label, sluice: false, about, command: (role) => (role === 'serve' ? null : [NODE, `${SERVERS}${name}.mjs`, role]) };
+  const command = (role: Role): string[] | null => (role === 'serve' ? null : [NODE, `${SERVERS}${name}.mjs`, role]);
+  return { name, label, sluice: false, wire: false, about, command };
 }
 
 function sluice(driver: 'epoll' | 'uring'): Arm {
@@ -31,6 +35,7 @@ function sluice(driver: 'epoll' | 'uring'): Arm {
     name: `sluice-${driver}`,
     label: `Sluice (${driver === 'uring' ? 'io_uring' : 'epoll'})`,
     sluice: true,
+    wire: false,
     about: `createEngine, driver ${driver}, handlers in JavaScript, defaults otherwise`,
     command: (role) => {
       if (role === 'fanout') return [NODE, `${SERVERS}sluice-fanout.mjs`, driver];
@@ -41,11 +46,21 @@ function sluice(driver: 'epoll' | 'uring'): Arm {
   };
 }
 
+const DPDK: Arm = {
+  name: 'sluice-dpdk',
+  label: 'Sluice (DPDK)',
+  sluice: true,
+  wire: true,
+  about: 'sluice echo --driver dpdk, handlers in JavaScript, on our own TCP over a virtio-user link',
+  command: () => null,
+};
+
 export const ARMS: readonly Arm[] = [
   peer('uws', 'uWebSockets.js', 'uWebSockets.js 20.30, native module, no compression, its own publish'),
   peer('ws', 'ws', 'ws 8, perMessageDeflate off, defaults otherwise, fan-out by a loop of sends'),
   sluice('epoll'),
   sluice('uring'),
+  DPDK,
 ];
 
 /** The same server once more under another name: how far apart its two rows lie is the noise of everything else. */
@@ -66,12 +81,12 @@ export async function chooseArms(role: Role, wanted: readonly string[] | null, w
   for (const arm of ARMS) {
     if (wanted !== null && !wanted.includes(arm.name)) continue;
     const command = arm.command(role);
-    if (command === null) continue;
-    const why = await whyNot(arm, role, command);
+    if (arm.wire ? role !== 'echo' : command === null) continue;
+    const why = command === null ? linkLacking(0) : await whyNot(arm, role, command);
     if (why === null) arms.push(arm);
     else missing.push({ name: arm.name, why });
   }
-  const doubled = arms.findLast((arm) => arm.sluice) ?? arms[0];
+  const doubled = arms.findLast((arm) => arm.sluice && !arm.wire) ?? arms.find((arm) => !arm.wire);
   if (!withTwin || doubled === undefined) return { arms, aa: null, missing };
   const second = twin(doubled);
   return { arms: [...arms, second], aa: { first: doubled.name, second: second.name }, missing };

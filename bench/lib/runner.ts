@@ -1,4 +1,4 @@
-import { chooseArms, type Arm, type ArmChoice, type Role } from './arms.js';
+import { BASE, chooseArms, type Arm, type ArmChoice, type Role } from './arms.js';
 import type { CaseInfo, Round } from './results.js';
 import type { Settings } from './settings.js';
 import { rotate } from './statistics.js';
@@ -6,6 +6,8 @@ import { rotate } from './statistics.js';
 /** A case and how one measurement of it is made: with a fresh server, so that no arm runs on what a former round left. */
 export interface BenchCase extends CaseInfo {
   readonly role: Role;
+  /** Played by the base and by those whose clients are on a virtio-user link; by the others where it is not set. */
+  readonly wire?: boolean;
   measure(arm: Arm, round: number): Promise<Round>;
 }
 
@@ -20,6 +22,12 @@ export function say(settings: Settings, line: string): void {
   if (!settings.quiet) process.stderr.write(`${line}\n`);
 }
 
+function armsOf(one: BenchCase, choice: ArmChoice | undefined): readonly Arm[] {
+  const arms = choice?.arms ?? [];
+  if (one.wire !== true) return arms.filter((arm) => !arm.wire);
+  return arms.some((arm) => arm.wire) ? arms.filter((arm) => arm.wire || arm.name === BASE) : [];
+}
+
 /** Case by case, round by round, the arms in rotated order. A measurement that fails its checks ends the run. */
 export async function runCases(cases: readonly BenchCase[], settings: Settings): Promise<Outcome> {
   const choices = new Map<Role, ArmChoice>();
@@ -28,11 +36,11 @@ export async function runCases(cases: readonly BenchCase[], settings: Settings):
   }
   const notes = [...choices].flatMap(([role, choice]) => choice.missing.map(({ name, why }) => `${name} is left out of ${role}: ${why}`));
   for (const note of notes) say(settings, `! ${note}`);
-  const total = cases.reduce((sum, one) => sum + (choices.get(one.role)?.arms.length ?? 0) * settings.rounds, 0);
+  const total = cases.reduce((sum, one) => sum + armsOf(one, choices.get(one.role)).length * settings.rounds, 0);
   if (total === 0) throw new Error(`none of the servers can run here: ${notes.join('; ')}`);
   const rounds: Round[] = [];
   for (const one of cases) {
-    const arms = choices.get(one.role)?.arms ?? [];
+    const arms = armsOf(one, choices.get(one.role));
     for (let round = 0; round < settings.rounds; round += 1) {
       for (const arm of rotate(arms, round)) {
         const result = await one.measure(arm, round);

@@ -1,10 +1,10 @@
 /** The page's style: light and dark by the reader's preference, prints well. */
 export const STYLE = `
 :root { --ink: #1c2430; --soft: #5d6b7d; --paper: #ffffff; --panel: #f5f7fa; --edge: #dde3ea; --good: #0f7b4a; --bad: #b3261e;
-  --uws: #8a6d3b; --ws: #7a869a; --epoll: #2d7dd2; --uring: #0aa38f; }
+  --uws: #8a6d3b; --ws: #7a869a; --epoll: #2d7dd2; --uring: #0aa38f; --dpdk: #8e44ad; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e7ecf3; --soft: #9aa7b8; --paper: #12161c; --panel: #1a2029; --edge: #2c3541; --good: #4cc38a; --bad: #ff8a80;
-    --uws: #c9a366; --ws: #8f9bb0; --epoll: #5aa2ea; --uring: #2fcdb6; }
+    --uws: #c9a366; --ws: #8f9bb0; --epoll: #5aa2ea; --uring: #2fcdb6; --dpdk: #c58be0; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
@@ -28,6 +28,7 @@ svg .line { fill: none; stroke-width: 2.2; } svg .line.twin { stroke-dasharray: 
 svg .key { font-weight: 600; }
 .c-uws { fill: var(--uws); stroke: var(--uws); } .c-ws { fill: var(--ws); stroke: var(--ws); }
 .c-sluice-epoll { fill: var(--epoll); stroke: var(--epoll); } .c-sluice-uring { fill: var(--uring); stroke: var(--uring); }
+.c-sluice-dpdk { fill: var(--dpdk); stroke: var(--dpdk); } svg text.key.c-sluice-dpdk { fill: var(--dpdk); }
 svg text.key { stroke: none; } svg text.key.c-uws { fill: var(--uws); } svg text.key.c-ws { fill: var(--ws); }
 svg text.key.c-sluice-epoll { fill: var(--epoll); } svg text.key.c-sluice-uring { fill: var(--uring); }
 svg .bar { stroke: none; } svg .line { fill: none; }

@@ -1,6 +1,5 @@
 import type { Settings } from '../lib/settings.js';
 import type { BenchCase } from '../lib/runner.js';
-import { idleCase } from './idle.js';
 import { rateCase } from './rate-case.js';
 
 export interface EchoSize {
@@ -67,23 +66,4 @@ export function connectCase(connections: number, settings: Settings): BenchCase 
     },
     settings,
   );
-}
-
-/** What `bench compare` runs, and what issue and documentation quote. */
-export function compareCases(settings: Settings): BenchCase[] {
-  if (settings.smoke) {
-    return [
-      echoCase({ connections: 8, depth: 4, size: 64 }, settings),
-      fanoutCase({ subscribers: 40, batch: 16, size: 64 }, settings),
-      idleCase({ from: 40, to: 120, holdS: 0.2 }),
-    ];
-  }
-  return [
-    echoCase({ connections: 64, depth: 1, size: 64 }, settings),
-    echoCase({ connections: 1000, depth: 1, size: 64 }, settings),
-    echoCase({ connections: 64, depth: 32, size: 64 }, settings),
-    fanoutCase({ subscribers: 5000, batch: 1, size: 64 }, settings),
-    fanoutCase({ subscribers: 5000, batch: 16, size: 64 }, settings),
-    idleCase({ from: 2000, to: 12_000, holdS: 2.5 }),
-  ];
 }

@@ -15,6 +15,9 @@ void Heartbeat::walk() {
   const uint64_t walk_us = parts_.options.heartbeat_ms * 1000ull / kWalksPerInterval;
   const uint64_t elapsed = std::min(parts_.now_us - walked_us_, walk_us);
   walked_us_ = parts_.now_us;
+  // Those that opened together are due together. Spread over half of an interval they hold nobody up; who is late by that is not taken
+  // for dead, as two more have to be missed.
+  allowed_ = std::max<uint64_t>(kAllowedLeast, 2 * elapsed * rows / (parts_.options.heartbeat_ms * 1000ull));
   // The fraction of a row is carried over: a small table is walked as evenly as a large one.
   due_ = std::min<uint64_t>(due_ + (elapsed * rows << 16) / std::max<uint64_t>(walk_us, 1), static_cast<uint64_t>(rows) << 16);
   for (; due_ >= 1 << 16; due_ -= 1 << 16) {
@@ -38,6 +41,10 @@ void Heartbeat::look_at(uint32_t slot) {
   }
   const bool silent = heard >= (row.heartbeats_missed + 1u) * Parts::kTicksPerHeartbeat;
   // The peer needs a sign of life as well: one that is only listened to would take us for dead.
+  if (silent || said >= Parts::kTicksPerHeartbeat) {
+    if (allowed_ == 0) return;
+    --allowed_;
+  }
   if (silent) {
     ++row.heartbeats_missed;
     send(slot);

@@ -19,6 +19,7 @@ class Heartbeat {
  private:
   static constexpr uint32_t kWalksPerInterval = 8;
   static constexpr uint8_t kMissedAllowed = 2;
+  static constexpr uint64_t kAllowedLeast = 256;
 
   void look_at(uint32_t slot);
   void send(uint32_t slot);
@@ -28,6 +29,7 @@ class Heartbeat {
   uint64_t walked_us_ = 0;
   uint64_t due_ = 0;  // rows × 2^16
   uint32_t next_ = 0;
+  uint64_t allowed_ = 0;  // heartbeats that this call may still send
 };
 
 }  // namespace sluice::core

@@ -1,5 +1,6 @@
 #include "net/routes.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.hpp"
@@ -35,6 +36,8 @@ Routes::Routes(const InterfaceOptions& options, const IpAddress& link_local) : a
   for (const InterfaceAddress& entry : addresses_) {
     SLUICE_ASSERT(full_bits(entry) <= 128);
     prefixes_.push_back({masked(entry.address, full_bits(entry), 0), full_bits(entry)});
+    // A prefix of 31 or 32 bits has no broadcast address (RFC 3021).
+    if (entry.address.is_v4() && entry.prefix <= 30) broadcasts_.push_back(masked(entry.address, full_bits(entry), 0xff));
   }
   for (const IpAddress& gateway : options.gateways) {
     (gateway.is_v4() ? gateway_v4_ : gateway_v6_) = gateway;
@@ -83,11 +86,7 @@ bool Routes::is_broadcast(const IpAddress& address) const noexcept {
   if (!address.is_v4()) return false;
   static constexpr uint8_t kAllOnes[4] = {255, 255, 255, 255};
   if (std::memcmp(address.v4(), kAllOnes, sizeof kAllOnes) == 0) return true;
-  for (const InterfaceAddress& entry : addresses_) {
-    // A prefix of 31 or 32 bits has no broadcast address (RFC 3021).
-    if (entry.address.is_v4() && entry.prefix <= 30 && masked(entry.address, full_bits(entry), 0xff) == address) return true;
-  }
-  return false;
+  return std::find(broadcasts_.begin(), broadcasts_.end(), address) != broadcasts_.end();
 }
 
 bool Routes::in_group(const IpAddress& group) const noexcept {

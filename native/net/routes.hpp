@@ -36,6 +36,7 @@ class Routes {
 
   std::vector<InterfaceAddress> addresses_;
   std::vector<Prefix> prefixes_;
+  std::vector<IpAddress> broadcasts_;
   IpAddress gateway_v4_{};
   IpAddress gateway_v6_{};
   bool has_gateway_v4_ = false;

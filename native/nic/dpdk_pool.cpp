@@ -1,7 +1,6 @@
 #include "nic/dpdk_pool.hpp"
 
 #include <rte_lcore.h>
-#include <rte_ring.h>
 
 #include <algorithm>
 
@@ -20,8 +19,9 @@ rte_mempool* DpdkPool::make_pool(const std::string& name, const Plan& plan) noex
   rte_pktmbuf_pool_private own{};
   own.mbuf_data_room_size = room;
   own.mbuf_priv_size = sizeof(Packet);
-  // free_count() looks into the ring.
-  if (rte_mempool_set_ops_byname(pool, "ring_mp_mc", nullptr) == 0) {
+  // Last in, first out: what was just given back is still in the cache, where a ring would go through all packets before it comes to
+  // one again. Without that handler's library the ring does.
+  if (rte_mempool_set_ops_byname(pool, "stack", nullptr) == 0 || rte_mempool_set_ops_byname(pool, "ring_mp_mc", nullptr) == 0) {
     rte_pktmbuf_pool_init(pool, &own);
     if (rte_mempool_populate_default(pool) >= 0) {
       rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
@@ -56,10 +56,10 @@ Packet* DpdkPool::allocate(uint32_t bytes) noexcept {
   return packet;
 }
 
-// The ring and this thread's own cache: looking into the caches of all threads, as rte_mempool_avail_count does, costs too much.
+// The common store and this thread's own cache: looking into the caches of all threads, as rte_mempool_avail_count does, costs too much.
 uint32_t DpdkPool::free_count() const noexcept {
   const rte_mempool_cache* const cache = rte_mempool_default_cache(pool_, rte_lcore_id());
-  return rte_ring_count(static_cast<const rte_ring*>(pool_->pool_data)) + (cache == nullptr ? 0 : cache->len);
+  return rte_mempool_get_ops(pool_->ops_index)->get_count(pool_) + (cache == nullptr ? 0 : cache->len);
 }
 
 Packet* DpdkPool::wrap_chain(rte_mbuf* mbuf, Packet* first) noexcept {

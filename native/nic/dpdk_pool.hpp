@@ -54,7 +54,7 @@ class DpdkPool final : public PacketPool {
   static Packet* wrap(rte_mbuf* mbuf, uint8_t flags) noexcept;
 
  private:
-  static constexpr uint32_t kCache = 256;
+  static constexpr uint32_t kCache = 512;
 
   static rte_mempool* make_pool(const std::string& name, const Plan& plan) noexcept;
   static Packet* wrap_piece(rte_mbuf* mbuf) noexcept;

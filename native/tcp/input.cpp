@@ -21,6 +21,7 @@ namespace {
 // As many segments are looked up before the first is taken, so that their memory comes meanwhile.
 constexpr uint32_t kAhead = 32;
 constexpr uint32_t kStreamsAhead = 4;
+constexpr uint32_t kPacketsAhead = 2;
 
 void drop_packet(Stack& stack, const Arrival& arrival) noexcept { stack.packets.unref_frame(arrival.segment->packet); }
 
@@ -160,9 +161,18 @@ bool admit(Stack& stack, Tcb& row, const Arrival& arrival) {
   return true;
 }
 
-// What the application's answer will need: the way from the stream back to the row.
-void prefetch_stream(const Stack& stack, const Tcb& row) noexcept {
+// What the application's answer will need, the way from the stream back to the row; and what an acknowledgement looks at.
+void prefetch_behind(const Stack& stack, const Tcb& row) noexcept {
   if (row.stream < stack.stream_rows.size()) __builtin_prefetch(&stack.stream_rows[row.stream]);
+  if (row.transfer == kNone) return;
+  const char* const transfer = reinterpret_cast<const char*>(&stack.transfers[row.transfer]);
+  for (size_t at = 0; at < sizeof(Transfer); at += 64) __builtin_prefetch(transfer + at, 1);
+}
+
+// The packet that it most probably gives back.
+void prefetch_sent(const Stack& stack, const Tcb& row) noexcept {
+  const Transfer* const transfer = stack.transfer_of(row);
+  if (transfer != nullptr && transfer->send_head != nullptr) __builtin_prefetch(transfer->send_head, 1);
 }
 
 }  // namespace
@@ -225,7 +235,9 @@ void take_segments(Stack& stack, const net::Segment* segments, uint32_t count) {
     }
     for (uint32_t i = 0; i < some; ++i) {
       const uint32_t next = i + kStreamsAhead < some ? rows[i + kStreamsAhead] : kNone;
-      if (next != kNone) prefetch_stream(stack, stack.rows[next]);
+      if (next != kNone) prefetch_behind(stack, stack.rows[next]);
+      const uint32_t soon = i + kPacketsAhead < some ? rows[i + kPacketsAhead] : kNone;
+      if (soon != kNone) prefetch_sent(stack, stack.rows[soon]);
       take_segment(stack, segments[i], hashes[i]);
     }
     segments += some;

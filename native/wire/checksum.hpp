@@ -15,6 +15,9 @@ class Checksum {
   // A sum that is known already, as stored in memory and not complemented.
   void add_raw(uint16_t raw) noexcept { accumulate(raw); }
 
+  // Several words of up to 32 bits, summed already.
+  void add_sum(uint64_t sum) noexcept { accumulate(sum); }
+
   // The sum so far, folded and not complemented: 0xffff for right data that includes its checksum.
   uint16_t raw() const noexcept {
     uint64_t sum = sum_;

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,6 +20,8 @@ export interface LinkOptions {
   readonly phases: readonly string[];
   /** More settings: channels. */
   readonly settings?: readonly string[];
+  /** Options of the gateway that are not its defaults. */
+  readonly config?: object;
   readonly timeoutS: number;
   readonly quiet: boolean;
 }
@@ -98,11 +100,14 @@ function settingsOf({ role, clients, settings = [] }: LinkOptions): string[] {
   return [`server address=${SERVER}:${PORT}${gateway}`, `clients count=${clients} network=${NETWORK} local=${ROUTER}`, ...settings];
 }
 
-function serverCommand({ role, clients }: LinkOptions, eal: string, packets: number): string[] {
+function serverCommand({ role, clients, config = {} }: LinkOptions, eal: string, packets: number): string[] {
   const device = ['--driver', 'dpdk', '--eal', eal, '--ip', `${SERVER}/24`, '--gateway', ROUTER, '--packets', String(packets)];
   const command = [process.execPath, '--max-old-space-size=8192', SLUICE_CLI, role, ...device, '--listen', `${SERVER}:${PORT}`];
   if (role === 'echo') return command;
   // Rows for those that come back before their former connection is forgotten.
   const rows = ['--connections', String(Math.ceil(clients * 1.1) + 1000)];
-  return [...command, ...rows, '--admin', '127.0.0.1:0', '--data', scratchFolder(), '--allow-anonymous', '--publish-rate', '0'];
+  const data = scratchFolder();
+  writeFileSync(join(data, 'bench.json'), JSON.stringify(config));
+  const log = ['--config', join(data, 'bench.json'), '--data', data];
+  return [...command, ...rows, ...log, '--admin', '127.0.0.1:0', '--allow-anonymous', '--publish-rate', '0'];
 }

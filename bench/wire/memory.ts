@@ -14,27 +14,15 @@ export interface Owners {
   readonly slab: number;
 }
 
-/** Sums a field of /proc/PID/smaps by kind of mapping. */
+/**
+ * Of /proc/PID/status: what the kernel counts as it goes. To walk the mappings (smaps) takes a second at ten million connections, in which
+ * the server's own page faults wait.
+ */
 export function memoryByOwner(pid: number): Owners {
-  const text = readFileSync(`/proc/${pid}/smaps`, 'utf8');
-  let name = '';
-  let region = 0;
-  let rest = 0;
-  let huge = 0;
-  for (const line of text.split('\n')) {
-    const head = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \S+\s*(.*)$/.exec(line);
-    if (head !== null) {
-      name = head[1] ?? '';
-      continue;
-    }
-    const field = /^(Rss|Shared_Hugetlb|Private_Hugetlb):\s+(\d+) kB$/.exec(line);
-    if (field === null) continue;
-    const bytes = Number(field[2]) * 1024;
-    if (field[1] !== 'Rss') huge += bytes;
-    else if (name.startsWith('/dev/shm/')) region += bytes;
-    else rest += bytes;
-  }
-  return { process: rest, region, hugepages: huge, slab: slabBytes() };
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0) * 1024;
+  const [anonymous, file, shared] = [field('RssAnon'), field('RssFile'), field('RssShmem')];
+  return { process: anonymous + file, region: shared, hugepages: field('HugetlbPages'), slab: slabBytes() };
 }
 
 export function total(owners: Owners): number {

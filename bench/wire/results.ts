@@ -39,6 +39,8 @@ export interface WireRun {
   readonly smoke: boolean;
   readonly machine: Machine;
   readonly connections: number;
+  /** Options of the server that are not its defaults. */
+  readonly config: object;
   readonly lines: readonly string[];
   readonly ok: boolean;
   readonly failure: string | null;

@@ -16,8 +16,8 @@ export interface RunOptions {
 /** Plays a scenario on a virtio-user link against `--driver dpdk`, with the server's memory read as each phase ends. */
 export async function runWire(scenario: WireScenario, { name, command, smoke, quiet }: RunOptions): Promise<WireRun> {
   const machine = describeMachine();
-  const { role, connections, settings, phases: lines, timeoutS } = scenario;
-  const link = await Link.open({ role, clients: connections, settings, phases: lines, timeoutS, quiet });
+  const { role, connections, settings, phases: lines, config = {}, timeoutS } = scenario;
+  const link = await Link.open({ role, clients: connections, settings, phases: lines, config, timeoutS, quiet });
   const points: MemoryPoint[] = [{ after: 'start', connections: 0, memory: memoryByOwner(link.server.pid) }];
   const phases: PhaseResult[] = [];
   let pauses: WireRun['pauses'] = null;
@@ -59,6 +59,7 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
       smoke,
       machine,
       connections,
+      config,
       lines: [...settings, ...lines],
       ok: result.ok,
       failure: result.failure ?? null,

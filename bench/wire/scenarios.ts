@@ -8,6 +8,7 @@ export interface WireScenario {
   readonly connections: number;
   readonly settings: readonly string[];
   readonly phases: readonly string[];
+  readonly config?: object;
   /** In seconds, all phases together, generously. */
   readonly timeoutS: number;
   checks(phases: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[];
@@ -76,6 +77,12 @@ const SUBSCRIBERS = 100;
 const DELIVERIES = 167_000;
 /** Subscribers a second that broadcasts reach. */
 const BROADCAST = 100_000;
+/** Heartbeats a second of all connections together: every 25 s up to a million of them, less often beyond. */
+const HEARTBEATS = 40_000;
+const HEARTBEAT_MS = 25_000;
+/** Connections a second that a drain lets go, where the usual minute is not enough. */
+const LEAVING = 25_000;
+const DRAIN_S = 60;
 
 /**
  * Ten million, or as many as are asked for: each connection with its session and one subscription; a tenth of them, a million at
@@ -88,6 +95,7 @@ function c10m(n: WireNumbers): WireScenario {
   const members = (n.connections - crowd) / (channels - 1);
   const senders = Math.min(1000, Math.ceil(n.connections / 20));
   // What is offered must be less than what can be done, or the queue is what is measured: 100,000 deliveries a second of single messages.
+  const drainS = Math.max(DRAIN_S, Math.ceil(n.connections / LEAVING));
   const bursts = Math.min(5, BROADCAST / crowd);
   const broadcast = `for=${Math.max(Math.min(5, n.durationS), 3 / bursts)}s warmup=${Math.min(1, n.warmupS)}s`;
   const phases = [
@@ -98,9 +106,11 @@ function c10m(n: WireNumbers): WireScenario {
     `publish size=64 rate=${16 * bursts} burst=16 senders=1 crowd=yes ${broadcast}`,
     'storm share=10%',
     'hold for=1s',
-    // The gateway paces it, up to its own deadline of a minute.
-    'drain for=90s',
+    // The gateway paces it, up to its own deadline.
+    `drain for=${drainS + 30}s`,
   ];
+  const heartbeatMs = Math.max(HEARTBEAT_MS, (n.connections / HEARTBEATS) * 1000);
+  const config = { limits: { heartbeatMs }, drain: { deadlineMs: drainS * 1000 } };
   const checks = (all: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[] => {
     const [spread, one, sixteen] = named(all, 'publish');
     return [
@@ -112,8 +122,9 @@ function c10m(n: WireNumbers): WireScenario {
       check('the same, sixteen coalesced', sixteen?.per_cpu_second ?? 0, 'at-least', 12_000_000),
     ];
   };
-  const timeoutS = n.durationS + n.holdS + 240 + n.connections / 20_000;
-  return { role: 'serve', connections: n.connections, settings: [`channels count=${channels} crowd=${crowd}`], phases, timeoutS, checks };
+  const timeoutS = n.durationS + n.holdS + drainS + 180 + n.connections / 20_000;
+  const settings = [`channels count=${channels} crowd=${crowd}`];
+  return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS, checks };
 }
 
 const SCENARIOS: Readonly<Record<string, (numbers: WireNumbers) => WireScenario>> = { echo, connect, churn, idle, fanout, c10m };

@@ -112,10 +112,11 @@ void Host::close_all(const Napi::CallbackInfo& info) {
   });
 }
 
+// pump(core: number, whole: boolean)
 void Host::pump(const Napi::CallbackInfo& info) {
   if (running_->stopped || !running_->engine) return;
   if (running_->loop) {
-    running_->loop->pump();
+    running_->loop->pump(info.Length() > 1 && info[1].ToBoolean().Value());
   } else {
     ring(info);
   }

@@ -70,11 +70,11 @@ bool InlineLoop::round() {
   return core_.handled() != 0 || commands != 0 || core_.event_position() != told_position_;
 }
 
-void InlineLoop::pump() {
+void InlineLoop::pump(bool whole) {
   // Safe in the middle of a turn as well: JavaScript runs between receive() and transmit(), never inside of either.
   if (closing_) return;
   bool reader_waits = false;
-  core_.transmit(reader_waits);
+  core_.transmit(reader_waits, whole);
 }
 
 void InlineLoop::set_referenced(bool referenced) {

@@ -17,8 +17,8 @@ class InlineLoop {
   // `turn` lets the control plane handle the events that are visible; it is called on the loop's thread.
   InlineLoop(uv_loop_t* loop, core::Core& core, std::function<void()> turn);
 
-  // Carries out commands that were written outside of a turn.
-  void pump();
+  // Carries out commands that were written outside of a turn. `whole`: until nothing refers to their bytes any more.
+  void pump(bool whole);
   // Closes the handles; `done` is called when the loop has let go of them.
   void close(std::function<void()> done);
   void set_referenced(bool referenced);

@@ -111,6 +111,13 @@ class StreamDriver {
   // write() per stream outstanding.
   static constexpr uint32_t kMaxSlices = 64;
   virtual void write(StreamId id, const IoSlice* slices, uint32_t count) = 0;
+  // Fetches what write() will look at, some streams before (`near` false) and again when most of that way is gone (`near` true).
+  virtual void prefetch(StreamId id, bool near) const noexcept {
+    static_cast<void>(id);
+    static_cast<void>(near);
+  }
+  // More is queued below than leaves at once: what can wait should.
+  virtual bool congested() const noexcept { return false; }
   // Hands everything that write() has queued to the system, in one call where it can.
   virtual void flush() = 0;
   virtual void notify_writable(StreamId id) = 0;

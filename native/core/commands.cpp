@@ -70,7 +70,7 @@ void CommandReader::carry_out(const Record& shared) {
 void CommandReader::for_row(const Record& command) {
   const uint32_t slot = command.slot;
   ConnectionRow& row = parts_.table[slot];
-  if (command.type == queue::kCommandRelease) return lifecycle_.release(slot);
+  if (command.type == queue::kCommandRelease) return lifecycle_.release(slot, sink_);
   if (command.type == queue::kCommandUnsubscribe) {
     parts_.handover.forget_behind(slot, command.a);
     parts_.handover.mark(slot, command.a, 0);

@@ -32,7 +32,8 @@ bool Core::receive(int64_t timeout_us) {
   inbox_.resume_stalled();
   // Deadlines and heartbeats are looked at as often as kCareEveryUs, so no wait may be longer.
   const auto care = static_cast<int64_t>(kCareEveryUs);
-  const int64_t wait = timeout_us < 0 || timeout_us > care ? care : timeout_us;
+  int64_t wait = timeout_us < 0 || timeout_us > care ? care : timeout_us;
+  if (parts_.hub.flushing()) wait = 0;
   handled_ = driver_->poll(wait, parts_.options.receive_budget);
   if (wait != 0) parts_.now_us = monotonic_us();
   if (parts_.now_us >= care_due_us_) take_care();
@@ -48,15 +49,23 @@ void Core::take_care() {
   if (parts_.now_us >= count_due_us_) publish_counters();
 }
 
-uint32_t Core::transmit(bool& reader_waits) {
+void Core::fan_out(bool whole) {
+  if (!parts_.hub.flushing()) return;
+  if (!whole && driver_->congested() && parts_.now_us - fanned_out_us_ < kHeldUpUs) return;
+  fanned_out_us_ = parts_.now_us;
+  const uint64_t delivered = parts_.hub.flush(*this, whole ? UINT32_MAX : kSubscribersATurn);
+  parts_.messages_out += delivered;
+  parts_.counters.add(Counter::deliveries, delivered);
+}
+
+uint32_t Core::transmit(bool& reader_waits, bool whole) {
   const uint32_t count = commands_.run(parts_.options.command_budget);
-  const uint64_t delivered = parts_.hub.flush(*this);
-  if (delivered != 0) {
-    parts_.messages_out += delivered;
-    parts_.counters.add(Counter::deliveries, delivered);
-  }
+  unconfirmed_ |= count != 0;
+  fan_out(whole);
   parts_.outbox.flush();
-  reader_waits = count != 0 && commands_.done();
+  const bool over = !parts_.hub.flushing();
+  reader_waits = unconfirmed_ && over && commands_.done();
+  if (over) unconfirmed_ = false;
   // Flushing can end connections: what they have to say must not wait for the next turn.
   static_cast<void>(parts_.events.publish());
   const uint64_t receives = driver_->counters().receives;
@@ -66,12 +75,13 @@ uint32_t Core::transmit(bool& reader_waits) {
   pacing_us_ = fresh >= 8 && (messages - paced_messages_) * 2 >= fresh * 3 ? parts_.options.pacing_us : 0;
   paced_receives_ = receives;
   paced_messages_ = messages;
-  return count;
+  return over ? count : count + 1;
 }
 
 void Core::detach() {
   bool reader_waits = false;
-  while (!commands_.corrupted() && commands_.pending()) transmit(reader_waits);
+  do transmit(reader_waits, true);
+  while (!commands_.corrupted() && commands_.pending());
   commands_.reset();
   parts_.events.reclaim();
   parts_.attached = false;

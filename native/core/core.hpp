@@ -34,8 +34,9 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   // Takes in what has come and what time has brought, at most the budget of a turn. Waits for at most timeout_us (negative: for
   // as long as nothing is due). True when events were made visible to a reader that sleeps.
   bool receive(int64_t timeout_us);
-  // Carries out commands and offers all writes. Returns the number of commands; true in `reader_waits` as CommandReader::done.
-  uint32_t transmit(bool& reader_waits);
+  // Carries out commands, goes on with the fan-out and offers all writes. Returns how much it did; true in `reader_waits` as
+  // CommandReader::done. `whole`: the fan-out to its end, so that no command's bytes are referred to any more.
+  uint32_t transmit(bool& reader_waits, bool whole = false);
 
   // After a turn without anything to do, for a loop that hosts the core: true when the driver's wait_fd() announces what comes.
   bool prepare_wait() { return device_ == nullptr || device_->prepare_wait(); }
@@ -69,6 +70,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   void on_notice(NoticeKind kind, int error) override;
 
   // hub::DeliverySink
+  void prefetch(uint32_t slot) override { __builtin_prefetch(&parts_.table[slot], 1); }
   bool deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) override;
   void lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) override;
 
@@ -79,7 +81,14 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   static constexpr uint64_t kCareEveryUs = 20'000;
   static constexpr uint64_t kCountEveryUs = 100'000;
 
+  // A fan-out goes on turn by turn: in between its subscribers' acknowledgements come in, while what they concern is still in the cache,
+  // and other connections have their share.
+  static constexpr uint32_t kSubscribersATurn = 1024;
+  // A device or a pool that has no room holds a fan-out up, but does not stop it: what is not taken is the outbox's to keep.
+  static constexpr uint64_t kHeldUpUs = 10'000;
+
   void take_care();
+  void fan_out(bool whole);
   void publish_counters();
 
   Parts parts_;
@@ -92,6 +101,8 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   DeviceSide* device_ = nullptr;
   uint64_t care_due_us_ = 0;
   uint64_t count_due_us_ = 0;
+  uint64_t fanned_out_us_ = 0;
+  bool unconfirmed_ = false;  // commands were carried out whose bytes may still be referred to
   uint64_t paced_messages_ = 0;
   uint64_t paced_receives_ = 0;
   uint32_t handled_ = 0;

@@ -161,7 +161,7 @@ void Lifecycle::stream_gone(uint32_t slot) {
   }
 }
 
-void Lifecycle::release(uint32_t slot) {
+void Lifecycle::release(uint32_t slot, hub::DeliverySink& sink) {
   ConnectionRow& row = parts_.table[slot];
   // Only what was announced and told closed is the control plane's to give back.
   if (!row.has(kCloseTold) || row.has(kReleased)) {
@@ -171,7 +171,7 @@ void Lifecycle::release(uint32_t slot) {
   // The sets hold rows: what the control plane forgot to take out would be delivered to the row's next connection.
   if (row.subscriptions != 0) {
     parts_.counters.add(Counter::commands_invalid);
-    parts_.hub.forget(slot);
+    parts_.hub.forget(slot, sink);
     row.subscriptions = 0;
   }
   parts_.handover.forget(slot);

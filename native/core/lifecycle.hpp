@@ -31,7 +31,7 @@ class Lifecycle {
   // The driver has already given the stream up.
   void stream_lost(uint32_t slot);
   void drained(uint32_t slot);
-  void release(uint32_t slot);
+  void release(uint32_t slot, hub::DeliverySink& sink);
 
   // Closes every open connection.
   void close_all(uint16_t code, const char* reason);

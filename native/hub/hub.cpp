@@ -26,7 +26,7 @@ bool Hub::subscribe(uint32_t id, uint32_t slot, DeliverySink& sink, uint64_t seq
     channel->id = id;
   }
   // What was published before the subscription is not for this subscriber.
-  if (!channel->pending.empty()) flush_channel(*channel, sink);
+  settle(*channel, sink);
   // A channel without subscribers is forgotten: without this a replayed publish would pass for a new one.
   if (seq > channel->last_seq) channel->last_seq = seq;
   set_memory_ -= channel->subscribers.memory();
@@ -39,7 +39,7 @@ bool Hub::subscribe(uint32_t id, uint32_t slot, DeliverySink& sink, uint64_t seq
 bool Hub::unsubscribe(uint32_t id, uint32_t slot, DeliverySink& sink) {
   Channel* channel = find(id);
   if (channel == nullptr) return false;
-  if (!channel->pending.empty()) flush_channel(*channel, sink);
+  settle(*channel, sink);
   set_memory_ -= channel->subscribers.memory();
   const bool removed = channel->subscribers.erase(slot);
   set_memory_ += channel->subscribers.memory();
@@ -48,7 +48,8 @@ bool Hub::unsubscribe(uint32_t id, uint32_t slot, DeliverySink& sink) {
   return removed;
 }
 
-void Hub::forget(uint32_t slot) {
+void Hub::forget(uint32_t slot, DeliverySink& sink) {
+  if (walk_.on) settle(*find(walk_.channel), sink);
   std::vector<uint32_t> emptied;
   for (const auto& [id, place] : index_) {
     Channel& channel = channels_[place];
@@ -64,7 +65,7 @@ void Hub::drop_if_empty(uint32_t id) {
   const auto at = index_.find(id);
   if (at == index_.end() || channels_[at->second].subscribers.size() != 0) return;
   const uint32_t place = at->second;
-  SLUICE_ASSERT(channels_[place].pending.empty());
+  SLUICE_ASSERT(channels_[place].pending.empty() && !(walk_.on && walk_.channel == id));
   set_memory_ -= channels_[place].subscribers.memory();
   channels_[place] = Channel{};
   free_.push_back(place);
@@ -92,41 +93,74 @@ bool Hub::publish(uint32_t id, const uint8_t* data, uint32_t length, uint64_t se
   return true;
 }
 
-uint64_t Hub::flush_channel(Channel& channel, DeliverySink& sink) {
-  const auto count = static_cast<uint32_t>(channel.pending.size());
-  if (count == 0) return 0;
-  uint64_t messages = 0;
-  for (const Piece& piece : channel.pending) messages += piece.messages;
+void Hub::begin(Walk& walk, Channel& channel) {
+  walk.on = true;
+  walk.channel = channel.id;
+  walk.place = 0;
+  walk.first_seq = channel.pending_first_seq;
+  walk.pieces.swap(channel.pending);
+  walk.messages = 0;
+  for (const Piece& piece : walk.pieces) walk.messages += piece.messages;
+}
+
+uint64_t Hub::go_on(Walk& walk, Channel& channel, DeliverySink& sink, uint32_t& most) {
+  const auto count = static_cast<uint32_t>(walk.pieces.size());
   uint64_t delivered = 0;
-  over_budget_.clear();
-  channel.subscribers.for_each([&](uint32_t slot) {
-    if (sink.deliver(slot, channel.pending.data(), count)) {
-      delivered += messages;
-    } else {
-      over_budget_.push_back(slot);
-    }
-  });
-  channel.pending.clear();
+  walk.place = channel.subscribers.visit(
+      walk.place, most, [&](uint32_t slot) { sink.prefetch(slot); },
+      [&](uint32_t slot) {
+        if (sink.deliver(slot, walk.pieces.data(), count)) {
+          delivered += walk.messages;
+        } else {
+          walk.over_budget.push_back(slot);
+        }
+      });
+  if (walk.place != SubscriberSet::kEnd) return delivered;
+  walk.on = false;
+  walk.pieces.clear();
+  // Not before: taking one out moves others.
   set_memory_ -= channel.subscribers.memory();
-  for (const uint32_t slot : over_budget_) {
+  for (const uint32_t slot : walk.over_budget) {
     channel.subscribers.erase(slot);
     --subscriptions_;
-    sink.lagging(slot, channel.id, channel.pending_first_seq);
+    sink.lagging(slot, channel.id, walk.first_seq);
   }
   set_memory_ += channel.subscribers.memory();
+  walk.over_budget.clear();
   return delivered;
 }
 
-uint64_t Hub::flush(DeliverySink& sink) {
-  uint64_t delivered = 0;
-  for (const uint32_t id : dirty_) {
-    // Gone when its last subscriber left after the publish.
-    Channel* channel = find(id);
-    if (channel == nullptr) continue;
-    delivered += flush_channel(*channel, sink);
-    drop_if_empty(id);
+void Hub::settle(Channel& channel, DeliverySink& sink) {
+  uint32_t all = UINT32_MAX;
+  if (walk_.on && walk_.channel == channel.id) settled_ += go_on(walk_, channel, sink, all);
+  if (channel.pending.empty()) return;
+  Walk walk;
+  begin(walk, channel);
+  settled_ += go_on(walk, channel, sink, all);
+}
+
+bool Hub::begin_next() {
+  while (next_dirty_ < dirty_.size()) {
+    Channel* const channel = find(dirty_[next_dirty_++]);
+    // Gone when its last subscriber left after the publish; or a change of its subscribers has had it delivered.
+    if (channel == nullptr || channel->pending.empty()) continue;
+    begin(walk_, *channel);
+    return true;
   }
   dirty_.clear();
+  next_dirty_ = 0;
+  return false;
+}
+
+uint64_t Hub::flush(DeliverySink& sink, uint32_t most) {
+  uint64_t delivered = 0;
+  while (most != 0 && (walk_.on || begin_next())) {
+    Channel& channel = *find(walk_.channel);
+    delivered += go_on(walk_, channel, sink, most);
+    if (!walk_.on) drop_if_empty(channel.id);
+  }
+  delivered += settled_;
+  settled_ = 0;
   return delivered;
 }
 

@@ -19,6 +19,8 @@ struct Piece {
 class DeliverySink {
  public:
   virtual ~DeliverySink() = default;
+  // deliver() follows soon.
+  virtual void prefetch(uint32_t slot) { static_cast<void>(slot); }
   // Hands `count` pieces to the slot's connection. False when it is over its send budget: it gets none of them.
   virtual bool deliver(uint32_t slot, const Piece* pieces, uint32_t count) = 0;
   // The slot was taken out of the channel at `next_seq`: it has everything before and nothing from there on.
@@ -34,14 +36,17 @@ class Hub {
   bool unsubscribe(uint32_t channel, uint32_t slot, DeliverySink& sink);
 
   // Takes the slot out of every channel, at the cost of a look at each: for a slot whose channels nobody knows any more.
-  void forget(uint32_t slot);
+  void forget(uint32_t slot, DeliverySink& sink);
 
-  // Frames at `data` stay as they are until flush(). `seq` 0: the channel has no order; otherwise a message that is not above the
-  // channel's last is ignored (false): a control plane that replays after a crash delivers nothing twice.
+  // Frames at `data` stay as they are until flushing() is over. `seq` 0: the channel has no order; otherwise a message that is not above
+  // the channel's last is ignored (false): a control plane that replays after a crash delivers nothing twice.
   bool publish(uint32_t channel, const uint8_t* data, uint32_t length, uint64_t seq);
 
-  // Delivers what was published since the last flush; returns deliveries (messages × subscribers).
-  uint64_t flush(DeliverySink& sink);
+  // Delivers what was published, to at most `most` subscribers; returns deliveries (messages × subscribers). Where that was not all of
+  // them it goes on with the next call, channel by channel; what is published meanwhile comes behind.
+  uint64_t flush(DeliverySink& sink, uint32_t most = UINT32_MAX);
+  // Something waits for flush().
+  bool flushing() const noexcept { return walk_.on || next_dirty_ != dirty_.size(); }
 
   // Calls fn(channel, last sequence number, subscribers) for each channel.
   template <typename Fn>
@@ -62,8 +67,24 @@ class Hub {
     std::vector<Piece> pending;
   };
 
+  // A channel's messages on their way to its subscribers.
+  struct Walk {
+    bool on = false;
+    uint32_t channel = 0;
+    uint32_t place = 0;  // in the subscribers: where to go on
+    uint64_t first_seq = 0;
+    uint64_t messages = 0;
+    std::vector<Piece> pieces;
+    std::vector<uint32_t> over_budget;
+  };
+
   Channel* find(uint32_t id) noexcept;
-  uint64_t flush_channel(Channel& channel, DeliverySink& sink);
+  static void begin(Walk& walk, Channel& channel);
+  bool begin_next();
+  // Takes what it used off `most`.
+  uint64_t go_on(Walk& walk, Channel& channel, DeliverySink& sink, uint32_t& most);
+  // Before the set of subscribers changes: who is in it gets what was published so far.
+  void settle(Channel& channel, DeliverySink& sink);
   void drop_if_empty(uint32_t id);
 
   // A channel without subscribers is not kept: a core knows those that somebody here listens to.
@@ -71,7 +92,9 @@ class Hub {
   std::vector<Channel> channels_;
   std::vector<uint32_t> free_;
   std::vector<uint32_t> dirty_;
-  std::vector<uint32_t> over_budget_;
+  size_t next_dirty_ = 0;  // those before it are done
+  Walk walk_;
+  uint64_t settled_ = 0;   // deliveries that flush() has not returned yet
   uint64_t subscriptions_ = 0;
   uint64_t set_memory_ = 0;
 };

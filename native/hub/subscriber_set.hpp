@@ -26,17 +26,29 @@ class SubscriberSet {
   // Calls fn(slot) for each. The set must not change meanwhile.
   template <typename Fn>
   void for_each(Fn&& fn) const {
-    if (!slots_) {
-      for (uint32_t i = 0; i < size_; ++i) fn(inline_[i]);
-      return;
+    uint32_t most = UINT32_MAX;
+    visit(0, most, [](uint32_t) {}, fn);
+  }
+
+  // The same for at most `most`, which becomes what is left of it, from place `from` on (0 to begin with); returns the place at which to go
+  // on, kEnd behind the last. ahead(slot) is called for each some while before.
+  static constexpr uint32_t kEnd = UINT32_MAX;
+  template <typename Ahead, typename Fn>
+  uint32_t visit(uint32_t from, uint32_t& most, Ahead&& ahead, Fn&& fn) const {
+    const uint32_t* const slots = slots_ ? slots_.get() : inline_;
+    const uint32_t end = slots_ ? capacity_ : size_;
+    for (; from < end && most != 0; ++from) {
+      if (from + kAhead < end && slots[from + kAhead] != kEmpty) ahead(slots[from + kAhead]);
+      if (slots[from] == kEmpty) continue;
+      fn(slots[from]);
+      --most;
     }
-    for (uint32_t i = 0; i < capacity_; ++i) {
-      if (slots_[i] != kEmpty) fn(slots_[i]);
-    }
+    return from < end ? from : kEnd;
   }
 
  private:
   static constexpr uint32_t kInline = 2;
+  static constexpr uint32_t kAhead = 8;
 
   uint32_t home(uint32_t slot) const noexcept { return (slot * 2654435769u) >> shift_; }
   uint32_t find(uint32_t slot) const noexcept;

@@ -30,8 +30,6 @@ class Interface final : public IpLayer, private IpOutput::Requests {
 
   const NetCounters& counters() const noexcept { return context_.counters; }
   nic::Nic& device() noexcept { return context_.nic; }
-  // Frames that the device did not take yet.
-  uint32_t frames_waiting() const noexcept { return context_.transmitter.waiting(); }
   uint32_t neighbors() const noexcept { return context_.neighbors.size(); }
   uint64_t memory() const noexcept { return sizeof *this + context_.neighbors.memory(); }
 
@@ -46,6 +44,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) override;
   void doubt(const IpAddress& remote) override;
   void flush() override { context_.transmitter.flush(); }
+  uint32_t frames_waiting() const noexcept override { return context_.transmitter.waiting(); }
 
  private:
   static constexpr uint64_t kLinkEveryUs = 1'000'000;

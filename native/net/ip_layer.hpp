@@ -67,6 +67,8 @@ class IpLayer {
   virtual bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) = 0;
   // Hands what send() gathered to the device.
   virtual void flush() = 0;
+  // Frames that the device did not take yet.
+  virtual uint32_t frames_waiting() const noexcept { return 0; }
   // TCP's negative advice (RFC 9293 §3.8.3, MUST-20): nothing that was sent there for a while was answered. The next hop is verified.
   virtual void doubt(const IpAddress& remote) = 0;
 };

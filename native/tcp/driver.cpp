@@ -194,6 +194,22 @@ void Driver::write(StreamId id, const IoSlice* slices, uint32_t count) {
   stack_.sink.on_written(id, accepted, offered);
 }
 
+void Driver::prefetch(StreamId id, bool near) const noexcept {
+  if (id >= stack_.stream_rows.size()) return;
+  const uint32_t* const index = &stack_.stream_rows[id];
+  if (!near) return __builtin_prefetch(index);
+  if (*index == 0) return;
+  const char* const row = reinterpret_cast<const char*>(&stack_.rows[*index - 1]);
+  __builtin_prefetch(row, 1);
+  __builtin_prefetch(row + 64, 1);
+}
+
+bool Driver::congested() const noexcept {
+  // Beyond what a device takes in one go, frames only grow old. With half of the packets out, peers are slower than we are.
+  constexpr uint32_t kFramesWaiting = 2048;
+  return stack_.ip.frames_waiting() > kFramesWaiting || stack_.packets.free_count() < stack_.packets.total_count() / 2;
+}
+
 void Driver::notify_writable(StreamId id) {
   begin_call();
   Tcb* const row = stack_.find_stream(id);

@@ -24,6 +24,8 @@ class Driver final : public TcpDriver {
   void watch_doorbell(int fd) override { stack_.reactor.watch_doorbell(fd); }
   void write(StreamId id, const IoSlice* slices, uint32_t count) override;
   void flush() override;
+  void prefetch(StreamId id, bool near) const noexcept override;
+  bool congested() const noexcept override;
   void notify_writable(StreamId id) override;
   void pause_reading(StreamId id) override;
   void resume_reading(StreamId id) override;

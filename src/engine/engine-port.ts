@@ -15,7 +15,8 @@ export interface RegionLink {
   readonly inline: boolean;
   /** `turn` runs when events are visible. */
   start(turn: () => void): void;
-  pump(core: number): void;
+  /** `whole`: what was written is done with when it returns, a fan-out to its last subscriber. */
+  pump(core: number, whole: boolean): void;
   ring(core: number): void;
   stop(): void;
 }
@@ -72,7 +73,7 @@ export class RegionPort implements EnginePort {
     this.#owner = new Int32Array(region.buffer, HEADER.OWNER_EPOCH, 1);
     for (let core = 0; core < this.cores; core++) {
       this.#readers.push(new EventReader(region, this.memory, core, this.#generations, snapshot?.events[core] ?? null));
-      this.#writers.push(new CommandWriter(region, this.memory, core, inline ? () => link.pump(core) : null));
+      this.#writers.push(new CommandWriter(region, this.memory, core, inline ? () => link.pump(core, true) : null));
     }
     for (const rows of snapshot?.rows ?? []) {
       for (let i = 0; i < rows.count; i++) this.#generations[rows.row(i)] = rows.generation(i);
@@ -238,7 +239,7 @@ export class RegionPort implements EnginePort {
       if (sleeping && !this.#inline) this.#link.ring(core);
     }
     if (!this.#inline || !pending) return;
-    this.#link.pump(0);
+    this.#link.pump(0, false);
     this.#turn();
   }
 
@@ -331,7 +332,7 @@ export class RegionPort implements EnginePort {
   #settle(): boolean {
     for (let core = 0; core < this.cores; core++) {
       this.#writers[core]!.publish();
-      this.#link.pump(core);
+      this.#link.pump(core, true);
     }
     return this.#writers.every((writer) => writer.settled());
   }

@@ -139,7 +139,7 @@ function hostLink(native: NativeHost, inline: boolean): RegionLink {
   return {
     inline,
     start: (turn) => native.start(turn, inline),
-    pump: (core) => native.pump(core),
+    pump: (core, whole) => native.pump(core, whole),
     ring: (core) => native.ring(core),
     stop: () => native.stop(),
   };

@@ -57,8 +57,8 @@ export interface NativeHost {
   startDetached(): void;
   /** Stops listening and closes every connection of an engine that was started by startDetached(). */
   closeAll(code: number, reason: string): void;
-  /** Hands over commands that were written outside of a turn. */
-  pump(core: number): void;
+  /** Hands over commands that were written outside of a turn. `whole`: all of them are done with when it returns. */
+  pump(core: number, whole: boolean): void;
   ring(core: number): void;
   stop(): void;
 }

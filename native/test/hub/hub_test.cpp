@@ -126,6 +126,43 @@ TEST_CASE("hub: who is over its budget is taken out and told where", "[hub]") {
   CHECK(sink.got[2] == "a");
 }
 
+TEST_CASE("hub: a fan-out goes on where it stopped, and what is published meanwhile comes behind it", "[hub]") {
+  Hub hub;
+  Recorder sink;
+  const std::string arena = "abcde";
+  for (uint32_t slot = 0; slot < 100; ++slot) hub.subscribe(1, slot, sink);
+  hub.subscribe(2, 500, sink);
+  hub.publish(1, bytes(arena, 0), 1, 1);
+  hub.publish(2, bytes(arena, 4), 1, 1);
+  CHECK(hub.flush(sink, 40) == 40);
+  CHECK(sink.got.size() == 40);
+  REQUIRE(hub.flushing());
+  hub.publish(1, bytes(arena, 2), 1, 2);
+  CHECK(hub.flush(sink, 60) == 60);
+  CHECK(hub.flush(sink, 1000) == 101);
+  CHECK_FALSE(hub.flushing());
+  CHECK(sink.got[500] == "e");
+  for (uint32_t slot = 0; slot < 100; ++slot) CHECK(sink.got[slot] == "ac");
+}
+
+TEST_CASE("hub: subscribers that change during a fan-out get what was published while they were there, once", "[hub]") {
+  Hub hub;
+  Recorder sink;
+  const std::string arena = "ab";
+  for (uint32_t slot = 0; slot < 100; ++slot) hub.subscribe(1, slot, sink);
+  sink.slow = {7};
+  hub.publish(1, bytes(arena, 0), 1, 1);
+  const uint64_t first = hub.flush(sink, 10);
+  SECTION("one leaves") { hub.unsubscribe(1, 50, sink); }
+  SECTION("one comes") { hub.subscribe(1, 200, sink); }
+  SECTION("one is forgotten") { hub.forget(50, sink); }
+  CHECK(sink.lost == std::vector<Lagging>{{7, 1, 1}});
+  for (uint32_t slot = 0; slot < 100; ++slot) CHECK(sink.got[slot] == (slot == 7 ? "" : "a"));
+  CHECK(sink.got.count(200) == 0);
+  CHECK(first + hub.flush(sink) == 99);
+  CHECK_FALSE(hub.flushing());
+}
+
 TEST_CASE("hub: memory of channels that are gone is not counted", "[hub]") {
   Hub hub;
   Recorder sink;
@@ -172,7 +209,12 @@ class Model {
         break;
       case 3:
         hub_.flush(sink_);
+        REQUIRE_FALSE(hub_.flushing());
         check_deliveries();
+        break;
+      case 4:
+        // A part of it: whatever comes next finds a fan-out in the middle of a channel's subscribers.
+        hub_.flush(sink_, 1 + random_() % 6);
         break;
       default:
         publish(channel);

@@ -68,6 +68,9 @@ core::NetworkOptions read_network(const Napi::Object& object) {
   read(object, "mtu", mtu);
   network.vlan = static_cast<uint16_t>(vlan);
   network.mtu = static_cast<uint16_t>(mtu);
+  network.exception = text(object, "exception");
+  network.exception_device = text(object, "exceptionDevice");
+  network.exception_for = texts(object, "exceptionFor");
   read(object, "packets", network.packets);
   read(object, "spinUs", network.spin_us);
   read(object, "keepaliveMs", network.keepalive_ms);

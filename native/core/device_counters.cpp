@@ -16,7 +16,10 @@ namespace {
 #define SLUICE_NIC_COUNTERS(X) \
   X(rx_missed)                 \
   X(tx_full)                   \
-  X(tx_refused)
+  X(tx_refused)                \
+  X(kernel_in)                 \
+  X(kernel_out)                \
+  X(kernel_lost)
 
 enum Slot : uint32_t {
   kBefore = queue::kDeviceCounterSlot - 1,

@@ -38,6 +38,8 @@ bool Engine::open_device(const EngineOptions& options, std::string& error) {
   device.packets = options.network->packets;
   device.mtu = options.network->mtu;
   device.vlan = options.network->vlan;
+  device.exception = options.network->exception.c_str();
+  device.exception_device = options.network->exception_device.c_str();
   device_ = nic::open_dpdk(device, error);
   if (!device_) return false;
   driver_reason_ = device_->note();
@@ -53,7 +55,7 @@ bool Engine::attach_kernel_driver(const EngineOptions& options, Core& core, std:
 }
 
 bool Engine::attach_network(const NetworkOptions& options, uint32_t index, Core& core, std::string& error) {
-  auto network = Network::make(options, device_->queue(index), index, error);
+  auto network = Network::make(options, device_->queue(index), device_->kernel(index), index, error);
   if (!network) return false;
   auto driver = network->make_driver(core.capacity(), core.blocks(), core, error);
   if (!driver) return false;

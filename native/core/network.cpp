@@ -48,7 +48,8 @@ uint64_t wall_clock_offset_us() {
 
 }  // namespace
 
-std::unique_ptr<Network> Network::make(const NetworkOptions& options, nic::Nic& queue, uint32_t index, std::string& error) {
+std::unique_ptr<Network> Network::make(const NetworkOptions& options, nic::Nic& queue, nic::Nic* kernel, uint32_t index,
+                                       std::string& error) {
   std::unique_ptr<Network> network(new Network());
   net::InterfaceOptions interface;
   interface.vlan = options.vlan;
@@ -57,11 +58,25 @@ std::unique_ptr<Network> Network::make(const NetworkOptions& options, nic::Nic& 
   if (!read_addresses(options, interface, error) || !draw_key(interface.key, error) || !draw_key(network->secret_, error)) return nullptr;
   network->nic_ = &queue;
   if (!options.pcap.empty() && !network->open_capture(options.pcap, index, queue, error)) return nullptr;
+  if (kernel != nullptr && !network->open_exceptions(options, *kernel, interface, error)) return nullptr;
   network->interface_ = std::make_unique<net::Interface>(*network->nic_, interface);
   network->reactor_ = std::make_unique<NicReactor>(*network->interface_, options.spin_us);
   network->keepalive_ms_ = options.keepalive_ms;
   if (!network->reactor_->open(error)) return nullptr;
   return network;
+}
+
+// Above the capture, which shows what is on the wire, of whomever.
+bool Network::open_exceptions(const NetworkOptions& options, nic::Nic& kernel, net::InterfaceOptions& interface, std::string& error) {
+  exceptions_ = std::make_unique<nic::ExceptionNic>(*nic_, kernel);
+  nic_ = exceptions_.get();
+  interface.kernel = exceptions_.get();
+  for (const std::string& kind : options.exception_for) {
+    const net::ExceptionKind one = kind == "addresses" ? net::ExceptionKind::kAddresses
+                                   : kind == "protocols" ? net::ExceptionKind::kProtocols : net::ExceptionKind::kPorts;
+    interface.kernel_kinds = static_cast<uint8_t>(interface.kernel_kinds | static_cast<uint8_t>(one));
+  }
+  return exceptions_->open(error);
 }
 
 // Cores share nothing, so each has a file of its own.

@@ -2,7 +2,10 @@
 
 #include "base/assert.hpp"
 #include "net/special_addresses.hpp"
+#include "wire/arp.hpp"
 #include "wire/ethernet.hpp"
+#include "wire/icmp.hpp"
+#include "wire/icmpv6.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/ipv6.hpp"
 #include "wire/tcp.hpp"
@@ -28,17 +31,23 @@ void Input::receive(nic::Packet** frames, uint32_t count) {
   tcp_->on_segments(segments_, segments);
 }
 
-bool Input::for_this_station(const nic::Packet* frame, uint16_t tag) const noexcept {
-  // A tag with id 0 carries a priority only (IEEE 802.1Q §9.6).
-  if ((tag & kVlanIdBits) != context_.options.vlan) return false;
+bool Input::for_this_station(const nic::Packet* frame) const noexcept {
   return (frame->data[0] & 1) != 0 || same_mac(frame->data, context_.transmitter.mac().bytes);
 }
 
+void Input::not_ours(ExceptionKind kind, nic::Packet* frame, uint64_t& reason) {
+  if (!exceptions_.divert(kind, frame, start_)) context_.drop(frame, reason);
+}
+
 void Input::take(nic::Packet* frame) {
+  start_ = frame->data;
   const auto ethernet = wire::EthernetView::parse(frame->data, frame->length);
   if (!ethernet) return context_.drop(frame, context_.counters.dropped_short);
-  if (!for_this_station(frame, frame->vlan != 0 ? frame->vlan : ethernet->tag())) {
-    return context_.drop(frame, context_.counters.dropped_not_ours);
+  if (!for_this_station(frame)) return context_.drop(frame, context_.counters.dropped_not_ours);
+  const uint16_t tag = frame->vlan != 0 ? frame->vlan : ethernet->tag();
+  // A tag with id 0 carries a priority only (IEEE 802.1Q §9.6).
+  if ((tag & kVlanIdBits) != context_.options.vlan) {
+    return not_ours(ExceptionKind::kAddresses, frame, context_.counters.dropped_not_ours);
   }
   const bool group_mac = ethernet->multicast();
   source_mac_ = ethernet->source();
@@ -46,8 +55,17 @@ void Input::take(nic::Packet* frame) {
   frame->pull(static_cast<uint16_t>(ethernet->header_bytes()));
   if (type == wire::kTypeIpv4) return take_v4(frame, group_mac);
   if (type == wire::kTypeIpv6) return take_v6(frame, group_mac);
-  if (type == wire::kTypeArp) return arp_.receive(frame);
-  context_.drop(frame, context_.counters.dropped_not_ours);
+  if (type == wire::kTypeArp) return take_arp(frame);
+  not_ours(ExceptionKind::kProtocols, frame, context_.counters.dropped_not_ours);
+}
+
+// The kernel, on the same MAC, has to see what asks for its addresses, and what answers either of us. For ours we answer alone.
+void Input::take_arp(nic::Packet* frame) {
+  const auto arp = wire::ArpView::parse(frame->data, frame->length);
+  const bool asks_us = arp && arp->operation() == wire::ArpView::kRequest &&
+                       context_.routes.is_local(IpAddress::from_v4(arp->target_ip()));
+  if (!asks_us) exceptions_.copy(ExceptionKind::kAddresses, frame, start_);
+  arp_.receive(frame);
 }
 
 // Answers about neighbours reach one core of a device only, the one that also asks them to be answered. The others learn from what
@@ -68,11 +86,17 @@ void Input::take_v4(nic::Packet* frame, bool group_mac) {
     return context_.drop(frame, context_.counters.dropped_checksum);
   }
   const Addressing addressing{IpAddress::from_v4(ip->source()), IpAddress::from_v4(ip->target()), ip->ttl(), group_mac};
-  if (!context_.routes.is_local(addressing.target)) return context_.drop(frame, context_.counters.dropped_not_ours);
+  if (!context_.routes.is_local(addressing.target)) {
+    return not_ours(ExceptionKind::kAddresses, frame, context_.counters.dropped_not_ours);
+  }
   const bool martian = is_martian_source_v4(ip->source()) || context_.routes.is_local(addressing.source) ||
                        context_.routes.is_broadcast(addressing.source);
   if (martian) return context_.drop(frame, context_.counters.dropped_martian);
-  if (ip->is_fragment()) return context_.drop(frame, context_.counters.dropped_fragment);
+  if (ip->is_fragment()) {
+    // Of TCP they may be of a connection of ours, which the kernel would reset.
+    if (ip->protocol() == wire::kProtocolTcp) return context_.drop(frame, context_.counters.dropped_fragment);
+    return not_ours(ExceptionKind::kProtocols, frame, context_.counters.dropped_fragment);
+  }
   if (!context_.options.answers && !group_mac) learn_from(addressing.source);
   if (!trim(frame, ip->total_bytes())) return context_.drop(frame, context_.counters.dropped_short);
   const uint32_t header_bytes = ip->header_bytes();
@@ -80,11 +104,18 @@ void Input::take_v4(nic::Packet* frame, bool group_mac) {
   const uint8_t protocol = ip->protocol();
   const uint8_t ecn = ip->ecn();
   if (protocol != wire::kProtocolTcp && protocol != wire::kProtocolIcmp) {
+    if (exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
     refusal_.refuse(frame, header_bytes, protocol, addressing, 0);
     return context_.drop(frame, context_.counters.dropped_protocol);
   }
   frame->pull(static_cast<uint16_t>(header_bytes));
   if (protocol == wire::kProtocolTcp) return take_tcp(frame, bytes, addressing, ecn);
+  take_icmp_v4(frame, bytes, addressing);
+}
+
+void Input::take_icmp_v4(nic::Packet* frame, uint32_t bytes, const Addressing& addressing) {
+  const auto message = wire::IcmpView::parse(frame->data, frame->length);
+  if (message && message->type() != wire::icmp::kEcho) exceptions_.copy(ExceptionKind::kProtocols, frame, start_);
   icmp_.receive_v4(frame, bytes, addressing);
 }
 
@@ -98,7 +129,7 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   Addressing addressing{ip_v6(ip->source()), ip_v6(ip->target()), ip->hop_limit(), group_mac};
   const bool group = is_multicast(addressing.target) && context_.routes.in_group(addressing.target);
   if (!group && (addressing.target.is_v4() || !context_.routes.is_local(addressing.target))) {
-    return context_.drop(frame, context_.counters.dropped_not_ours);
+    return not_ours(ExceptionKind::kAddresses, frame, context_.counters.dropped_not_ours);
   }
   addressing.for_group = group || group_mac;
   const bool unspecified = addressing.source == kUnspecifiedV6;
@@ -108,19 +139,35 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   if (!trim(frame, wire::Ipv6View::kBytes + ip->payload_bytes())) return context_.drop(frame, context_.counters.dropped_short);
   const auto upper = wire::find_ipv6_upper(ip->next_header(), ip->payload(), frame->length - wire::Ipv6View::kBytes);
   if (!upper) return context_.drop(frame, context_.counters.dropped_short);
-  if (upper->fragment) return context_.drop(frame, context_.counters.dropped_fragment);
+  if (upper->fragment) {
+    if (upper->protocol == wire::kProtocolTcp) return context_.drop(frame, context_.counters.dropped_fragment);
+    return not_ours(ExceptionKind::kProtocols, frame, context_.counters.dropped_fragment);
+  }
   const uint32_t header_bytes = wire::Ipv6View::kBytes + upper->offset;
   const uint32_t bytes = ip->payload_bytes() - upper->offset;
   const uint8_t ecn = ip->ecn();
   // Only a probe for a duplicate address has no source (RFC 4862 §5.4.2).
   if (unspecified && upper->protocol != wire::kProtocolIcmpv6) return context_.drop(frame, context_.counters.dropped_martian);
   if (upper->protocol != wire::kProtocolTcp && upper->protocol != wire::kProtocolIcmpv6) {
+    if (exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
     // The next header is named in the fixed header unless extension headers lie between, whose places are not kept.
     if (upper->offset == 0 || upper->protocol == wire::kProtocolUdp) refusal_.refuse(frame, header_bytes, upper->protocol, addressing, 6);
     return context_.drop(frame, context_.counters.dropped_protocol);
   }
   frame->pull(static_cast<uint16_t>(header_bytes));
   if (upper->protocol == wire::kProtocolTcp) return take_tcp(frame, bytes, addressing, ecn);
+  take_icmp_v6(frame, bytes, addressing);
+}
+
+// As with ARP: what asks for one of our addresses is ours alone.
+void Input::take_icmp_v6(nic::Packet* frame, uint32_t bytes, const Addressing& addressing) {
+  const auto message = wire::IcmpView::parse(frame->data, frame->length);
+  const uint8_t type = message ? message->type() : wire::icmpv6::kEcho;
+  const auto neighbor = wire::NeighborView::parse(frame->data, frame->length);
+  const bool asks_us = type == wire::icmpv6::kNeighborSolicitation && neighbor && context_.routes.is_local(ip_v6(neighbor->target()));
+  const bool echo = type == wire::icmpv6::kEcho && !addressing.for_group;
+  const bool about_neighbors = type == wire::icmpv6::kNeighborSolicitation || type == wire::icmpv6::kNeighborAdvertisement;
+  if (!asks_us && !echo) exceptions_.copy(about_neighbors ? ExceptionKind::kAddresses : ExceptionKind::kProtocols, frame, start_);
   icmp_.receive_v6(frame, bytes, addressing);
 }
 
@@ -135,6 +182,9 @@ void Input::take_tcp(nic::Packet* frame, uint32_t bytes, const Addressing& addre
       ((frame->flags & nic::kRxL4ChecksumGood) == 0 && !tcp_checksum_good(frame, bytes, addressing))) {
     return context_.drop(frame, context_.counters.dropped_checksum);
   }
+  // For divert(): how far in front the frame begins. It may be further than this says of headers longer than any that is sent.
+  const auto in_front = static_cast<uint32_t>(frame->data - start_);
+  frame->l3_bytes = in_front <= UINT8_MAX ? static_cast<uint8_t>(in_front) : 0;
   Flow& flow = flows_[count_];
   flow = {addressing.target, addressing.source, tcp->target_port(), tcp->source_port()};
   segments_[count_++] = {&flow, frame, static_cast<uint16_t>(tcp->header_bytes()), bytes - tcp->header_bytes(), static_cast<Ecn>(ecn)};

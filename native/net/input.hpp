@@ -4,6 +4,7 @@
 
 #include "net/arp.hpp"
 #include "net/context.hpp"
+#include "net/exceptions.hpp"
 #include "net/icmp.hpp"
 #include "net/icmp_refusal.hpp"
 #include "net/ip_layer.hpp"
@@ -13,7 +14,8 @@ namespace sluice::net {
 // Checks frames, layer by layer, and sorts them: segments to TCP, a burst at a time, the rest to who speaks it.
 class Input {
  public:
-  Input(Context& context, Arp& arp, Icmp& icmp, IcmpRefusal& refusal) : context_(context), arp_(arp), icmp_(icmp), refusal_(refusal) {}
+  Input(Context& context, Arp& arp, Icmp& icmp, IcmpRefusal& refusal, Exceptions& exceptions)
+      : context_(context), arp_(arp), icmp_(icmp), refusal_(refusal), exceptions_(exceptions) {}
 
   static constexpr uint32_t kBurst = 64;
 
@@ -23,10 +25,15 @@ class Input {
 
  private:
   void take(nic::Packet* frame);
+  void take_arp(nic::Packet* frame);
+  void take_icmp_v4(nic::Packet* frame, uint32_t bytes, const Addressing& addressing);
+  void take_icmp_v6(nic::Packet* frame, uint32_t bytes, const Addressing& addressing);
+  // To the kernel, or dropped with that reason.
+  void not_ours(ExceptionKind kind, nic::Packet* frame, uint64_t& reason);
   void take_v4(nic::Packet* frame, bool group_mac);
   void take_v6(nic::Packet* frame, bool group_mac);
   void take_tcp(nic::Packet* frame, uint32_t bytes, const Addressing& addressing, uint8_t ecn);
-  bool for_this_station(const nic::Packet* frame, uint16_t tag) const noexcept;
+  bool for_this_station(const nic::Packet* frame) const noexcept;
   bool tcp_checksum_good(const nic::Packet* frame, uint32_t bytes, const Addressing& addressing) const noexcept;
   bool trim(nic::Packet* frame, uint32_t bytes) noexcept;
   void learn_from(const IpAddress& source);
@@ -36,7 +43,9 @@ class Input {
   Icmp& icmp_;
   IcmpRefusal& refusal_;
   SegmentHandler* tcp_ = nullptr;
-  const uint8_t* source_mac_ = nullptr;  // of the frame that is looked at
+  Exceptions& exceptions_;
+  uint8_t* start_ = nullptr;             // of the frame that is looked at
+  const uint8_t* source_mac_ = nullptr;
   uint32_t count_ = 0;
   Segment segments_[kBurst];
   Flow flows_[kBurst];

@@ -12,7 +12,7 @@ namespace sluice::net {
 
 Interface::Interface(nic::Nic& nic, const InterfaceOptions& options)
     : context_(nic, options, output_), arp_(context_), discovery_(context_, output_), icmp_(context_, output_, discovery_),
-      refusal_(context_, output_), input_(context_, arp_, icmp_, refusal_) {
+      refusal_(context_, output_), exceptions_(context_), input_(context_, arp_, icmp_, refusal_, exceptions_) {
   output_.attach(context_, *this);
 }
 
@@ -111,6 +111,11 @@ void Interface::doubt(const IpAddress& remote) {
   // Answers about neighbours come to one core of a device; the others are corrected by whatever comes to them.
   const IpAddress* const hop = context_.options.answers ? context_.routes.next_hop(remote) : nullptr;
   if (hop != nullptr) context_.neighbors.doubt(*hop, context_.now_us);
+}
+
+bool Interface::divert(const Segment& segment) {
+  nic::Packet* const frame = segment.packet;
+  return frame->l3_bytes != 0 && exceptions_.divert(ExceptionKind::kPorts, frame, frame->data - frame->l3_bytes);
 }
 
 bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) {

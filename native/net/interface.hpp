@@ -5,6 +5,7 @@
 #include "net/arp.hpp"
 #include "net/context.hpp"
 #include "net/discovery.hpp"
+#include "net/exceptions.hpp"
 #include "net/icmp.hpp"
 #include "net/icmp_refusal.hpp"
 #include "net/input.hpp"
@@ -42,6 +43,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   uint32_t tso_bytes() const noexcept override;
   bool is_local(const IpAddress& address) const noexcept override { return context_.routes.is_local(address); }
   bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) override;
+  bool divert(const Segment& segment) override;
   void doubt(const IpAddress& remote) override;
   void flush() override { context_.transmitter.flush(); }
   uint32_t frames_waiting() const noexcept override { return context_.transmitter.waiting(); }
@@ -66,6 +68,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   Discovery discovery_;
   Icmp icmp_;
   IcmpRefusal refusal_;
+  Exceptions exceptions_;
   Input input_;
   uint64_t link_due_us_ = 0;
   uint64_t announce_due_us_ = UINT64_MAX;

@@ -65,6 +65,8 @@ class IpLayer {
   // With kTxSegment (segment_bytes set) the pieces are one run of payload for the device to cut.
   // False when it was dropped at once (no route, queue full).
   virtual bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) = 0;
+  // Takes a segment that is for a port of somebody else's, and returns true, when the kernel is to have it.
+  virtual bool divert(const Segment&) { return false; }
   // Hands what send() gathered to the device.
   virtual void flush() = 0;
   // Frames that the device did not take yet.

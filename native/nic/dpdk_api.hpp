@@ -15,6 +15,8 @@ struct DpdkOptions {
   uint32_t packets = 16'384;     // reserved for each queue
   uint16_t mtu = 0;              // 0: the port's
   uint16_t vlan = 0;             // tag to be stripped by the device where it can
+  const char* exception = "";    // a port to the kernel for what is not ours: tap or virtio-user; empty: none
+  const char* exception_device = "";  // its name there
 };
 
 // A started port with its queues. Deleting it stops the port; EAL stays for the life of the process.
@@ -27,10 +29,12 @@ class DpdkDevice {
   virtual const char* note() const noexcept = 0;
   // What one core sends and receives on.
   virtual Nic& queue(uint32_t index) noexcept = 0;
+  // The same of the port to the kernel; null where none was asked for.
+  virtual Nic* kernel(uint32_t index) noexcept = 0;
 };
 
 struct DpdkApi {
-  static constexpr uint32_t kVersion = 2;
+  static constexpr uint32_t kVersion = 3;
 
   uint32_t version;
   uint32_t packet_bytes;

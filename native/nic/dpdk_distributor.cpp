@@ -78,7 +78,7 @@ uint32_t DpdkLane::transmit(Packet** frames, uint32_t count) noexcept {
 }
 
 uint32_t DpdkLane::push_frames(Packet** frames, uint32_t count) noexcept {
-  void* mbufs[kBurst];
+  void* mbufs[kBurst] = {};
   for (uint32_t i = 0; i < count; ++i) mbufs[i] = prepare_frame(frames[i]);
   const uint32_t taken = sending_.push(mbufs, count);
   for (uint32_t i = taken; i < count; ++i) take_back(frames[i]);
@@ -169,6 +169,7 @@ uint32_t DpdkDistributor::receive(Packet** frames, uint32_t max) noexcept {
 // Leaves the first core's frames in front and returns how many they are. What belongs to no flow is its: it answers for the addresses.
 uint32_t DpdkDistributor::distribute(Packet** frames, uint32_t count) noexcept {
   const auto cores = static_cast<uint32_t>(lanes_.size() + 1);
+  if (frames_ == Frames::kFirstCore || cores == 1) return count;
   uint32_t own = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const std::optional<uint16_t> hash = flow_hash(frames[i]->data, frames[i]->length);

@@ -68,7 +68,9 @@ class DpdkLane final : public Nic {
 // hash that a device would use. Where the port has fewer transmit queues than there are cores, it sends for all of them as well.
 class DpdkDistributor final : public Nic {
  public:
-  explicit DpdkDistributor(DpdkPort& port) : port_(port), queue_(port, 0) {}
+  // Who gets what comes: on the port to the kernel the first core, which sends it on.
+  enum class Frames : uint8_t { kByFlow, kFirstCore };
+  DpdkDistributor(DpdkPort& port, Frames frames) : port_(port), frames_(frames), queue_(port, 0) {}
   ~DpdkDistributor() override;
 
   // False with the reason.
@@ -92,6 +94,7 @@ class DpdkDistributor final : public Nic {
   uint32_t distribute(Packet** frames, uint32_t count) noexcept;
 
   DpdkPort& port_;
+  const Frames frames_;
   DpdkQueue queue_;
   DpdkDoorbell bell_;
   std::vector<std::unique_ptr<DpdkLane>> lanes_;  // of the cores behind the first

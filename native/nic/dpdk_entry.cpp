@@ -20,6 +20,7 @@ class Device final : public DpdkDevice {
  public:
   bool open(const DpdkOptions& options, std::string& error) {
     if (!port_.open(options, error)) return false;
+    if (*options.exception != '\0' && !open_kernel(options, error)) return false;
     if (port_.plan().distributes) return open_distributor(options.queues, error);
     for (uint16_t queue = 0; queue < port_.plan().rx_queues; ++queue) queues_.push_back(std::make_unique<DpdkQueue>(port_, queue));
     return true;
@@ -29,11 +30,18 @@ class Device final : public DpdkDevice {
   const char* driver_name() const noexcept override { return port_.driver().c_str(); }
   const char* note() const noexcept override { return note_.c_str(); }
   Nic& queue(uint32_t index) noexcept override { return distributor_ ? distributor_->core(index) : *queues_[index]; }
+  Nic* kernel(uint32_t index) noexcept override { return kernel_ ? &kernel_->core(index) : nullptr; }
 
  private:
+  bool open_kernel(const DpdkOptions& options, std::string& error) {
+    kernel_port_ = std::make_unique<DpdkPort>();
+    if (!kernel_port_->open_exception(options, port_, error)) return false;
+    kernel_ = std::make_unique<DpdkDistributor>(*kernel_port_, DpdkDistributor::Frames::kFirstCore);
+    return kernel_->open(options.queues, error);
+  }
   bool open_distributor(uint32_t cores, std::string& error) {
     const DpdkPortPlan& plan = port_.plan();
-    distributor_ = std::make_unique<DpdkDistributor>(port_);
+    distributor_ = std::make_unique<DpdkDistributor>(port_, DpdkDistributor::Frames::kByFlow);
     if (!distributor_->open(cores, error)) return false;
     note_ = port_.name() + " (" + port_.driver() + ") spreads connections over " + std::to_string(plan.rss_queues) +
             (plan.rss_queues == 1 ? " queue, so core 0 polls for all " : " queues, so core 0 polls for all ") + std::to_string(cores) +
@@ -43,6 +51,8 @@ class Device final : public DpdkDevice {
 
   DpdkPort port_;
   std::string note_;
+  std::unique_ptr<DpdkPort> kernel_port_;
+  std::unique_ptr<DpdkDistributor> kernel_;
   std::unique_ptr<DpdkDistributor> distributor_;
   std::vector<std::unique_ptr<DpdkQueue>> queues_;
 };

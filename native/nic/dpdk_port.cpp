@@ -1,8 +1,13 @@
 #include "nic/dpdk_port.hpp"
 
+#include <rte_dev.h>
 #include <rte_errno.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "nic/dpdk_files.hpp"
@@ -11,6 +16,8 @@
 namespace sluice::nic {
 
 namespace {
+
+constexpr uint16_t kKernelDescriptors = 512;
 
 bool is_driver(const std::string& driver, const char* name) noexcept { return driver == name; }
 
@@ -50,6 +57,7 @@ DpdkPort::~DpdkPort() {
   if (started_) rte_eth_dev_stop(id_);
   // Closing detaches what would outlive the process: an XDP program, a socket file.
   rte_eth_dev_close(id_);
+  if (!made_.empty()) rte_eal_hotplug_remove("vdev", made_.c_str());
 }
 
 bool DpdkPort::open(const DpdkOptions& options, std::string& error) {
@@ -62,6 +70,42 @@ bool DpdkPort::open(const DpdkOptions& options, std::string& error) {
   driver_ = info.driver_name == nullptr ? "" : info.driver_name;
   negotiate(options, info);
   return configure(options, info, error) && make_pools(options, error) && set_up_queues(error) && start(error);
+}
+
+bool DpdkPort::open_exception(const DpdkOptions& options, DpdkPort& of, std::string& error) {
+  to_kernel_ = true;
+  shared_pool_ = &of.pool(0);
+  DpdkOptions own;
+  own.mtu = of.plan().capabilities.mtu;
+  if (!make_device(options, of.plan().capabilities.mac, error)) return false;
+  own.port = made_.c_str();
+  if (!open(own, error)) return false;
+  // Best effort: a device that keeps the usual MTU fragments, or its kernel sends less.
+  static_cast<void>(rte_eth_dev_set_mtu(id_, own.mtu));
+  return true;
+}
+
+bool DpdkPort::make_device(const DpdkOptions& options, const MacAddress& mac, std::string& error) {
+  char address[18];
+  const uint8_t* const b = mac.bytes;
+  std::snprintf(address, sizeof address, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+  const bool tap = std::strcmp(options.exception, "tap") == 0;
+  const std::string name = tap ? "net_tap_exception" : "net_virtio_user_exception";
+  const std::string iface = std::string("iface=") + options.exception_device + ",mac=" + address;
+  const std::string arguments = tap ? iface : "path=/dev/vhost-net,queues=1,queue_size=1024," + iface;
+  const char* const file = tap ? "/dev/net/tun" : "/dev/vhost-net";
+  if (::access(file, R_OK | W_OK) != 0) {
+    error = std::string("the exception path needs ") + file + ", which cannot be opened: " + std::strerror(errno) + ". Run `modprobe " +
+            (tap ? "tun" : "vhost_net") + "`, as root";
+    return false;
+  }
+  if (const int result = rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()); result != 0) {
+    error = failure("cannot make the exception path's", name, result) + ". Is there a device named " + options.exception_device +
+            " already (`ip link`), and may this process make one (CAP_NET_ADMIN)?";
+    return false;
+  }
+  made_ = name;
+  return true;
 }
 
 bool DpdkPort::choose(const char* wanted, std::string& error) {
@@ -94,8 +138,11 @@ bool DpdkPort::choose(const char* wanted, std::string& error) {
 void DpdkPort::negotiate(const DpdkOptions& options, const rte_eth_dev_info& info) {
   NicCapabilities& has = plan_.capabilities;
   plan_queues(options, info);
-  const bool software = offloads_in_software(driver_);
-  const uint64_t rx = software ? 0 : info.rx_offload_capa;
+  // What goes to or comes from the kernel's port has to be whole, and so has what is handed on to it.
+  const bool software = to_kernel_ || offloads_in_software(driver_);
+  // A virtio peer may leave checksums out where they are said to be good.
+  const bool whole = software || (*options.exception != '\0' && pairs_queues(driver_));
+  const uint64_t rx = whole ? 0 : info.rx_offload_capa;
   const uint64_t tx = software ? info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS : info.tx_offload_capa;
   constexpr uint64_t kRxChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
   rx_offloads_ = rx & kRxChecksums;
@@ -166,6 +213,7 @@ bool DpdkPort::configure(const DpdkOptions& options, const rte_eth_dev_info& inf
     plan_.interrupts = false;
     result = try_configure(options, info);
   }
+  if (to_kernel_) plan_.rx_descriptors = plan_.tx_descriptors = kKernelDescriptors;
   if (result == 0) result = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &plan_.rx_descriptors, &plan_.tx_descriptors);
   if (result == 0) return true;
   error = failure("cannot configure", name_, result) + ". Try fewer --cores or another MTU";
@@ -173,14 +221,17 @@ bool DpdkPort::configure(const DpdkOptions& options, const rte_eth_dev_info& inf
 }
 
 bool DpdkPort::make_pools(const DpdkOptions& options, std::string& error) {
+  if (shared_pool_ != nullptr) return true;
   const uint32_t pools = plan_.distributes ? 1 : options.queues;
   for (uint32_t queue = 0; queue < pools; ++queue) {
     pools_.push_back(std::make_unique<DpdkPool>());
     const std::string pool_name = "sluice_" + std::to_string(id_) + "_" + std::to_string(queue);
     DpdkPool::Plan plan{};
-    plan.packets = std::max<uint32_t>(options.packets, 2u * plan_.rx_descriptors) * (options.queues / pools);
+    // The port to the kernel holds some of the first core's for what comes from there.
+    const uint32_t for_kernel = queue == 0 && *options.exception != '\0' ? kKernelDescriptors : 0;
+    plan.packets = std::max<uint32_t>(options.packets, 2u * plan_.rx_descriptors) * (options.queues / pools) + 2 * for_kernel;
     plan.data_bytes = plan_.data_bytes;
-    plan.for_receive = queue < plan_.rx_queues ? plan_.rx_descriptors : 0;
+    plan.for_receive = (queue < plan_.rx_queues ? plan_.rx_descriptors : 0) + for_kernel;
     plan.socket = rte_eth_dev_socket_id(id_);
     plan.across_pages = is_on_sockets(driver_);
     if (!pools_.back()->create(pool_name, plan, error)) return false;

@@ -35,18 +35,21 @@ class DpdkPort {
 
   // Configures and starts the port. False with the reason.
   bool open(const DpdkOptions& options, std::string& error);
+  // A port of one queue to the kernel, on this device's MAC and with its packets.
+  bool open_exception(const DpdkOptions& options, DpdkPort& of, std::string& error);
 
   uint16_t id() const noexcept { return id_; }
   const std::string& name() const noexcept { return name_; }
   const std::string& driver() const noexcept { return driver_; }
   const DpdkPortPlan& plan() const noexcept { return plan_; }
   // Where one core receives for all, they share one pool: what another holds of it counts for everybody.
-  DpdkPool& pool(uint32_t queue) noexcept { return *pools_[plan_.distributes ? 0 : queue]; }
+  DpdkPool& pool(uint32_t queue) noexcept { return shared_pool_ != nullptr ? *shared_pool_ : *pools_[plan_.distributes ? 0 : queue]; }
   // Files under a receive queue that are readable when frames wait, where its driver stands on such (af_packet, af_xdp, tap).
   const std::vector<int>& files(uint32_t queue) const noexcept { return files_[queue]; }
 
  private:
   bool choose(const char* wanted, std::string& error);
+  bool make_device(const DpdkOptions& options, const MacAddress& mac, std::string& error);
   void negotiate(const DpdkOptions& options, const rte_eth_dev_info& info);
   bool configure(const DpdkOptions& options, const rte_eth_dev_info& info, std::string& error);
   void plan_queues(const DpdkOptions& options, const rte_eth_dev_info& info);
@@ -62,6 +65,9 @@ class DpdkPort {
   uint64_t rx_offloads_ = 0;
   uint64_t tx_offloads_ = 0;
   DpdkPortPlan plan_;
+  bool to_kernel_ = false;          // a port to the kernel, made by this process
+  std::string made_;                // the device that was made for it
+  DpdkPool* shared_pool_ = nullptr;
   std::vector<std::unique_ptr<DpdkPool>> pools_;
   std::vector<std::vector<int>> files_;
 };

@@ -31,6 +31,9 @@ struct NicCounters {
   uint64_t tx_bytes = 0;
   uint64_t tx_full = 0;           // times the device's queue took less than was offered
   uint64_t tx_refused = 0;        // frames that the device cannot send at all; they were dropped
+  uint64_t kernel_in = 0;         // the exception path: frames from the kernel, to it, and those that it did not take
+  uint64_t kernel_out = 0;
+  uint64_t kernel_lost = 0;
 };
 
 // One queue pair of a device, owned by one core. Devices stack: fault(pcap(dpdk)).

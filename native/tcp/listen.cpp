@@ -98,10 +98,12 @@ bool cookie_opens(Stack& stack, const Arrival& arrival, uint32_t hash) {
 
 }  // namespace
 
-bool listening_on(const Stack& stack, const net::Flow& flow) noexcept {
+bool is_listeners(const Stack& stack, const net::Flow& flow) noexcept {
   const Listener& listener = stack.listener;
-  return listener.open && flow.local_port == listener.port && (listener.any_address || flow.local == listener.address);
+  return flow.local_port == listener.port && (listener.any_address || flow.local == listener.address);
 }
+
+bool listening_on(const Stack& stack, const net::Flow& flow) noexcept { return stack.listener.open && is_listeners(stack, flow); }
 
 void take_syn_for_listener(Stack& stack, const Arrival& arrival, uint32_t hash, const Seq* least) {
   ++stack.counters.syns_in;
@@ -127,6 +129,8 @@ void take_syn_for_listener(Stack& stack, const Arrival& arrival, uint32_t hash, 
 }
 
 void take_without_connection(Stack& stack, const Arrival& arrival, uint32_t hash) {
+  // On an exception path other ports are the kernel's, with what comes to connections that it opened itself.
+  if (!is_listeners(stack, *arrival.segment->flow) && stack.ip.divert(*arrival.segment)) return;
   // RFC 9293 §3.10.7.2
   if (arrival.has(wire::kRst)) {
     ++stack.counters.dropped_no_connection;

@@ -17,5 +17,7 @@ void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uin
 // Sends SYN-ACKs again and forgets half-open connections that nobody completes.
 uint32_t run_half_open(Stack& stack);
 bool listening_on(const Stack& stack, const net::Flow& flow) noexcept;
+// The port is the listener's, also while nothing is accepted on it.
+bool is_listeners(const Stack& stack, const net::Flow& flow) noexcept;
 
 }  // namespace sluice::tcp

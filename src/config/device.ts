@@ -20,6 +20,10 @@ export interface NetworkOptions {
   readonly spinUs: number;
   readonly keepaliveMs: number;
   readonly pcap: string;
+  /** tap or virtio-user; empty: the kernel is given nothing. */
+  readonly exception: string;
+  readonly exceptionDevice: string;
+  readonly exceptionFor: readonly string[];
 }
 
 const DEFAULT_PORT = 9000;
@@ -48,6 +52,7 @@ export function networkOptions(driver: string, device: DeviceConfig, listen: str
     throw new ConfigError('ip', 'the dpdk driver needs an address of its own', { remedy });
   }
   checkGateways(device);
+  checkException(device);
   checkListen(device, listen);
   return {
     eal: device.eal ?? '',
@@ -60,6 +65,9 @@ export function networkOptions(driver: string, device: DeviceConfig, listen: str
     spinUs: device.spinUs,
     keepaliveMs: device.keepalive,
     pcap: device.pcap ?? '',
+    exception: device.exception ?? '',
+    exceptionDevice: device.exceptionDevice,
+    exceptionFor: device.exceptionFor,
   };
 }
 
@@ -78,6 +86,15 @@ function checkGateways({ gateway, ip }: DeviceConfig): void {
     if (gateways.length > 1) throw new ConfigError('gateway', `expected at most one of IPv${family}`);
     const own = ip.some((address) => isIP(hostOf(address)) === family);
     if (gateways.length === 1 && !own) throw new ConfigError('gateway', `${gateways[0]} is of use only with an IPv${family} address in ip`);
+  }
+}
+
+/** What belongs to the exception path says nothing without one. */
+function checkException(device: DeviceConfig): void {
+  if (device.exception !== null) return;
+  for (const name of ['exceptionDevice', 'exceptionFor'] as const) {
+    if (JSON.stringify(device[name]) === JSON.stringify(DEVICE_OPTIONS[name].fallback)) continue;
+    throw new ConfigError(name, 'is of no use without exception', { remedy: 'Add --exception tap, or leave the option out.' });
   }
 }
 

@@ -40,6 +40,20 @@ export const DEVICE_OPTIONS = {
     duration(0, 7 * 86_400_000), 0,
     'TCP keepalive of the dpdk driver: silence after which a peer is asked whether it lives; 0 asks never.', 'keepalive',
   ),
+  exception: option(
+    orNull(oneOf('tap', 'virtio-user')), null,
+    'Port over which the dpdk driver gives frames that are not ours to the kernel, and sends what the kernel does; null has none.',
+    'exception',
+  ),
+  exceptionDevice: option(
+    text(15, /^[A-Za-z0-9_.-]+$/, '1 to 15 letters, digits, dots, dashes or underscores'), 'sluice0',
+    'Name of the kernel\'s end of the exception path.', 'exception-device',
+  ),
+  exceptionFor: option(
+    list(oneOf('addresses', 'protocols', 'ports'), 3), ['addresses', 'protocols', 'ports'],
+    'What the kernel is given: frames for other addresses, protocols that we do not speak, TCP ports on which we do not listen.',
+    'exception-for',
+  ),
   pcap: option(orNull(text(4096)), null, 'File to which the dpdk driver writes the frames that pass.', 'pcap'),
 } as const;
 

@@ -310,6 +310,9 @@ export const DEVICE_COUNTERS = {
   nic_rx_missed: 187,
   nic_tx_full: 188,
   nic_tx_refused: 189,
-  nic_packets: 190,
-  nic_packets_free: 191,
+  nic_kernel_in: 190,
+  nic_kernel_out: 191,
+  nic_kernel_lost: 192,
+  nic_packets: 193,
+  nic_packets_free: 194,
 } as const;

@@ -61,7 +61,9 @@ class HeapPool final : public nic::PacketPool {
 // A device of which the test is the other end: it puts frames in and looks at what was sent.
 class FakeNic final : public nic::Nic {
  public:
-  FakeNic() { capabilities_.mac = {{0x02, 0, 0, 0, 0, 0x01}}; }
+  FakeNic() : FakeNic(nullptr) {}
+  // With packets of another device's.
+  explicit FakeNic(HeapPool* shared) : pool_(shared == nullptr ? own_ : *shared) { capabilities_.mac = {{0x02, 0, 0, 0, 0, 0x01}}; }
   ~FakeNic() override {
     for (nic::Packet* frame : incoming_) pool_.unref_frame(frame);
   }
@@ -108,12 +110,13 @@ class FakeNic final : public nic::Nic {
   }
   bool transmitting(const nic::Packet*) const noexcept override { return false; }
   bool link_up() noexcept override { return true; }
-  bool arm() noexcept override { return false; }
+  bool arm() noexcept override { return incoming_.empty(); }
   int wait_fd() const noexcept override { return -1; }
   const nic::NicCounters& counters() noexcept override { return counters_; }
 
  private:
-  HeapPool pool_;
+  HeapPool own_;
+  HeapPool& pool_;
   nic::NicCapabilities capabilities_;
   nic::NicCounters counters_;
   std::deque<nic::Packet*> incoming_;

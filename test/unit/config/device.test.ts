@@ -27,8 +27,11 @@ t.test('what the engine is given', async (t) => {
   const { network } = makeConfig({ ...DPDK, ip, gateway: '10.9.0.254', eal: '--no-pci -m 64', vlan: 5, mtu: 9000 });
   t.same(network, {
     eal: '--no-pci -m 64', port: '', ips: ['10.9.0.1/24', 'fd00::1/64'], gateways: ['10.9.0.254'], vlan: 5, mtu: 9000,
-    packets: 16_384, spinUs: 50, keepaliveMs: 0, pcap: '',
+    packets: 16_384, spinUs: 50, keepaliveMs: 0, pcap: '', exception: '', exceptionDevice: 'sluice0',
+    exceptionFor: ['addresses', 'protocols', 'ports'],
   });
+  const some = makeConfig({ ...DPDK, exception: 'tap', exceptionDevice: 'kernel0', exceptionFor: 'ports,protocols' }).network;
+  t.match(some, { exception: 'tap', exceptionDevice: 'kernel0', exceptionFor: ['ports', 'protocols'] });
   t.equal(makeConfig().network, null);
 });
 
@@ -42,6 +45,9 @@ t.test('options that do not fit together are refused with their path', async (t)
     [{ ...DPDK, gateway: 'fd00::2' }, /^gateway: fd00::2 is of use only with an IPv6 address/],
     [{ ...DPDK, mtu: 600 }, /^mtu: expected/],
     [{ ...DPDK, vlan: 4095 }, /^vlan: expected/],
+    [{ ...DPDK, exception: 'kni' }, /^exception: expected/],
+    [{ ...DPDK, exception: 'tap', exceptionFor: 'everything' }, /^exceptionFor: expected/],
+    [{ ...DPDK, exceptionDevice: 'kernel0' }, /^exceptionDevice: .* without exception/],
     [{ ip: '10.9.0.1/24' }, /^ip: is an option of the dpdk driver/],
     [{ driver: 'epoll', eal: '--no-huge' }, /^eal: is an option of the dpdk driver/],
     [{ ...DPDK, allowAnonymous: false }, /^listen: 10.9.0.1 can be reached by others/],

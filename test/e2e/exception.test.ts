@@ -163,6 +163,6 @@ async function exceptionTests(t: Test, link: Link, machine: Machine, own: { thir
 }
 
 function ping(enter: readonly string[], host: string): string {
-  const [program = '', ...args] = [...enter, 'ping', '-c', '5', '-i', '0.05', '-W', '20', host];
+  const [program = '', ...args] = [...enter, 'ping', '-c', '5', '-i', '0.05', '-w', '30', host];
   return spawnSync(program, args, { encoding: 'utf8', timeout: 60_000 }).stdout;
 }

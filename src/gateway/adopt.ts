@@ -37,15 +37,16 @@ export function adopt(parts: GatewayParts, snapshot: Snapshot): void {
 }
 
 /** Channels, sessions and live subscriptions; returns rows with a subscription to a channel that is not known. */
-export function fillTables(tables: Tables, snapshot: Snapshot): Set<Row> {
+export function fillTables({ sessions, subscriptions, channels, end }: Tables, snapshot: Snapshot): Set<Row> {
+  // What loops is given the tables one by one: a rehearsal's are of the same classes, so code that is compiled then is good now.
   const strangers = new Set<Row>();
-  adoptChannels(tables, snapshot);
-  for (const rows of snapshot.rows) adoptRows(tables, rows);
-  for (const live of snapshot.live) adoptLive(tables, snapshot, live, strangers);
+  adoptChannels(channels, snapshot);
+  for (const rows of snapshot.rows) adoptRows(sessions, end, rows);
+  for (const live of snapshot.live) adoptLive(channels, subscriptions, snapshot, live, strangers);
   return strangers;
 }
 
-function adoptChannels({ channels }: Tables, { channelNotes, published }: Snapshot): void {
+function adoptChannels(channels: Tables['channels'], { channelNotes, published }: Snapshot): void {
   for (const { channelId, note } of channelNotes) {
     const read = readChannelNote(note);
     if (read === null) throw new AttachError(`the engine's note of channel ${channelId} cannot be read`);
@@ -57,7 +58,7 @@ function adoptChannels({ channels }: Tables, { channelNotes, published }: Snapsh
   }
 }
 
-function adoptRows({ sessions, end }: Tables, rows: RowStates): void {
+function adoptRows(sessions: Tables['sessions'], end: Tables['end'], rows: RowStates): void {
   const reader = new SessionNoteReader(rows.bytes, rows.words);
   for (let i = 0; i < rows.count; i += 1) {
     const row = rows.row(i);
@@ -74,7 +75,8 @@ function adoptRows({ sessions, end }: Tables, rows: RowStates): void {
 }
 
 function adoptLive(
-  { channels, subscriptions }: Tables, { published }: Snapshot, live: LiveSubscriptions, strangers: Set<Row>,
+  channels: Tables['channels'], subscriptions: Tables['subscriptions'], { published }: Snapshot, live: LiveSubscriptions,
+  strangers: Set<Row>,
 ): void {
   let channelId = -1;
   let known = false;

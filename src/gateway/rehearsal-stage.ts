@@ -7,8 +7,9 @@ import { Subscriptions } from '../session/subscriptions.js';
 import { SessionTable } from '../session/table.js';
 import { channelNote, fillTables } from './adopt.js';
 
-const ROWS = 5000;
-const PER_CHANNEL = 20;
+const ROWS = 6000;
+/** So many channels that the tables grow. */
+const PER_CHANNEL = 8;
 const CHANNELS = ROWS / PER_CHANNEL;
 
 const name = (channelId: number): string => `rehearsal-${channelId}`;
@@ -28,6 +29,11 @@ export class Stage {
   }
 }
 
+/** What is special in real ones is in some of these: code that was compiled without having seen it would have to be given up. */
+function randomWords(): Uint32Array {
+  return Uint32Array.from({ length: 4 }, () => Math.random() * 2 ** 32);
+}
+
 /** native/core/snapshot.hpp names the format. */
 function makeSnapshot(): Buffer {
   const notes: Buffer[] = [];
@@ -44,8 +50,9 @@ function makeSnapshot(): Buffer {
   const channels: number[] = [];
   for (let slot = 0; slot < ROWS; slot += 1) {
     rows.push(slot, 1, 0, ...keep(encodeSessionNote({
-      id: Uint32Array.of(slot * 0x9e3779b1, slot, 0, 1), user: slot % 2 === 0 ? null : `user-${slot}`, read: ['*'], write: ['*'],
-      expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false,
+      id: randomWords(), user: slot % 2 === 0 ? null : `user-${slot}`, read: ['*'], write: slot % 16 === 0 ? ['*', 'a.*'] : ['*'],
+      expiresAt: slot % 4 === 1 ? Math.floor(Date.now() / 1000) + slot : 0, leaseUntil: Date.now() + slot,
+      sessionGeneration: 1 + (slot % 3), unconfirmed: slot % 5 === 0,
     })));
     live.push(slot, 1 + Math.floor(slot / PER_CHANNEL));
   }

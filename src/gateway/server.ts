@@ -10,8 +10,8 @@ import {
 } from '../engine/index.js';
 import { AttachError, ConfigError, type StoreError } from '../errors.js';
 import { Gateway } from './gateway.js';
-import { makeAdmin, rehearse } from './rehearsal.js';
-import { prepareStores, type Stores } from './stores.js';
+import { keepUp, makeAdmin, rehearse } from './rehearsal.js';
+import { prepareStores, type StoreFollowers, type Stores } from './stores.js';
 
 export interface ServerOptions {
   /** The engine of another process, instead of one of its own. */
@@ -71,12 +71,12 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   if (config.store.redis !== null && options.attach !== undefined) {
     throw new ConfigError('store.redis', 'cannot be used with --attach: leave one of them out');
   }
-  const openStores = prepareStores(config, options.onHistory);
+  const prepared = prepareStores(config, options.onHistory);
   // Once it is granted, a former control plane has let go of the data folder.
-  const taken = options.attach === undefined ? null : await takeEngine(config, options.attach, options.onPrepared);
+  const taken = options.attach === undefined ? null : await takeEngine(config, options.attach, prepared.followers, options.onPrepared);
   const attached = taken?.engine ?? null;
   if (attached !== null) undo.push(() => attached.stop());
-  const stores = await openStores();
+  const stores = await prepared.open();
   undo.push(() => stores.close());
   const host = attached ?? (await openEngine(config));
   if (attached === null) undo.push(() => host.stop());
@@ -125,11 +125,13 @@ interface Taken {
 }
 
 /** Who is not in a hurry yet gets ready first. */
-async function takeEngine(config: Config, attach: AttachOptions, onPrepared?: () => void): Promise<Taken> {
+async function takeEngine(
+  config: Config, attach: AttachOptions, followers: StoreFollowers | null, onPrepared?: () => void,
+): Promise<Taken> {
   // Of the engine, by which the configuration goes.
   const url = gatewayUrl(listenAddress(config.listen));
   if (attach.mode === 'replace') {
-    const admin = await rehearse(config, url, () => false);
+    const admin = await rehearse(config, url, followers, () => false);
     return { engine: await attachEngine(attach), admin };
   }
   if (attach.mode === 'first') return { engine: await attachEngine(attach), admin: null };
@@ -137,8 +139,9 @@ async function takeEngine(config: Config, attach: AttachOptions, onPrepared?: ()
   const granted = attachEngine(attach).finally(() => (over = true));
   // An engine that nobody has answers at once.
   await Promise.race([granted, new Promise((resolve) => setTimeout(resolve, ANSWER_MS))]);
-  const admin = over ? null : await rehearse(config, url, () => over);
+  const admin = over ? null : await rehearse(config, url, followers, () => over);
   if (admin !== null && !over) onPrepared?.();
+  if (followers !== null) await keepUp(followers, () => over, granted);
   return { engine: await granted, admin };
 }
 

@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import type { Config } from '../config.js';
 import { Archiver } from '../store/archiver.js';
 import type { HistoryStore } from '../store/history-store.js';
+import { LogFollower } from '../store/log-follower.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../store/lmdb-message-log.js';
 import { openHistory } from '../store/open-history.js';
 import { loadSessionSecret } from '../session/secret.js';
+import { SessionFollower } from '../store/session-log/follower.js';
 import { SessionLogStore } from '../store/session-log-store.js';
 import type { SharedStores } from '../store/redis/open.js';
 import type { SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
 
-export function logOptions({ data, log, history }: Config): LmdbMessageLogOptions {
+function logOptions({ data, log, history }: Config): LmdbMessageLogOptions {
   return {
     folder: join(data, 'log'),
     mapBytes: log.mapBytes,
@@ -37,12 +39,33 @@ export interface Stores {
   close(): Promise<void>;
 }
 
-/** What can be found out before an engine is taken is: throws DataFolderError. The function returned rejects with StoreError. */
-export function prepareStores(config: Config, onHistory?: OnHistory): () => Promise<Stores> {
+/** Stores that are not open yet. */
+export interface PreparedStores {
+  /** Reads of what another process has and writes, for whoever opens it next; null where there is nothing to be read beforehand. */
+  readonly followers: StoreFollowers | null;
+  /** Rejects with StoreError. */
+  open(): Promise<Stores>;
+}
+
+export interface StoreFollowers {
+  readonly log: LogFollower;
+  readonly sessions: SessionFollower;
+}
+
+/** What can be found out before an engine is taken is: throws DataFolderError. */
+export function prepareStores(config: Config, onHistory?: OnHistory): PreparedStores {
   const { redis } = config.store;
-  if (redis !== null) return () => openShared(config, redis);
+  if (redis !== null) return { followers: null, open: () => openShared(config, redis) };
   const secret = loadSessionSecret(config.data);
-  return () => openOwn(config, secret, onHistory);
+  const followers = {
+    log: new LogFollower(logOptions(config)),
+    sessions: new SessionFollower(sessionFolder(config), config.connections),
+  };
+  return { followers, open: () => openOwn(config, secret, followers, onHistory) };
+}
+
+function sessionFolder({ data }: Config): string {
+  return join(data, 'sessions');
 }
 
 async function openShared(config: Config, redis: string): Promise<Stores> {
@@ -53,11 +76,12 @@ async function openShared(config: Config, redis: string): Promise<Stores> {
   return { log: null, shared, store, history: null, archiver: null, secret, close: () => shared.close() };
 }
 
-async function openOwn(config: Config, secret: Buffer, onHistory?: OnHistory): Promise<Stores> {
-  const log = new LmdbMessageLog(logOptions(config));
+async function openOwn(config: Config, secret: Buffer, followers: StoreFollowers, onHistory?: OnHistory): Promise<Stores> {
+  const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log });
   let store: SessionLogStore | null = null;
   try {
-    store = new SessionLogStore({ folder: join(config.data, 'sessions'), expected: config.connections });
+    store = new SessionLogStore({ folder: sessionFolder(config), follower: followers.sessions });
+    followers.log.close();
     const history = openHistory(config);
     const archiver = history === null ? null : makeArchiver(config, log, history, onHistory);
     const close = async (): Promise<void> => {

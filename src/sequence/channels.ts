@@ -1,5 +1,5 @@
 import type { Channel } from './types.js';
-import type { ChannelHead, MessageLog } from '../store/types.js';
+import type { AdoptedHead, MessageLog } from '../store/types.js';
 import { EPOCH_MS } from '../store/message-id.js';
 import { jsonText } from './frame.js';
 
@@ -27,7 +27,7 @@ export class OpenChannel implements Channel {
   readonly #log: ChannelStore;
 
   /** `former`: its life in a control plane before this one, when it is ephemeral. */
-  constructor(head: ChannelHead, log: ChannelStore, kind: ChannelKind, now: number, former: FormerLife | null = null) {
+  constructor(head: AdoptedHead, log: ChannelStore, kind: ChannelKind, now: number, former: FormerLife | null = null) {
     const { json, ascii } = jsonText(head.name);
     const { ephemeral } = kind;
     this.id = head.id;

@@ -55,6 +55,7 @@ export class Generation {
   end = 0;
   /** Checksum of the last durable record: the next one's starts from it. */
   #chain: number;
+  #lastRecord = 0;
   /** By message: where its entry begins, in units of 8 bytes. */
   #places = new Uint32Array(INITIAL_MESSAGES);
   readonly #hash: KeyHash;
@@ -81,11 +82,20 @@ export class Generation {
     this.end = 0;
   }
 
-  /** Takes over the beginning of a file, whose records are added one by one. */
-  load(file: Buffer): void {
-    const memory = new ArrayBuffer(Math.max(INITIAL_BYTES, align(file.length)));
-    this.#use(memory, 0);
-    this.bytes.set(file);
+  /** Makes room for bytes up to `end`, which are read from the file behind those that are here; returns where they belong. */
+  room(end: number): Buffer {
+    this.#reserve(end, this.end);
+    return this.bytes;
+  }
+
+  /** Commit of the first record. */
+  get firstCommit(): number {
+    return this.f64[RECORD.COMMIT >> 3]!;
+  }
+
+  /** Place and value of the last record's checksum; null where there is no record. */
+  get lastChecksum(): { readonly at: number; readonly value: number } | null {
+    return this.end === 0 ? null : { at: this.#lastRecord + RECORD.CHECKSUM, value: this.#chain };
   }
 
   #use(memory: ArrayBuffer, keep: number): void {
@@ -208,6 +218,7 @@ export class Generation {
 
   #finish(end: number): void {
     const record = this.end;
+    this.#lastRecord = record;
     this.#chain = this.u32[(record + RECORD.CHECKSUM) >> 2]!;
     this.lastCommit = this.f64[(record + RECORD.COMMIT) >> 3]!;
     this.maxLamport = this.f64[(record + RECORD.MAX_LAMPORT) >> 3]!;

@@ -15,28 +15,44 @@ export class JournalFile {
   readonly path: string;
   readonly #fd: number;
 
-  /** Throws DataFolderError. */
-  constructor(path: string) {
+  /** `readOnly`: another process writes it, and has made it. Throws DataFolderError. */
+  constructor(path: string, readOnly = false) {
     this.path = path;
-    const fresh = !existsSync(path);
+    const fresh = !readOnly && !existsSync(path);
     try {
-      this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC, 0o600);
+      this.#fd = readOnly
+        ? openSync(path, constants.O_RDONLY)
+        : openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC, 0o600);
       if (fresh) syncFolder(dirname(path));
     } catch (error) {
       throw new DataFolderError(path, `cannot be opened as a journal (${reason(error)})`, { cause: error });
     }
   }
 
-  /** All of it, and what earlier uses have left behind its end. */
-  read(): Buffer {
+  /** What earlier uses have left behind its end included. */
+  get size(): number {
+    return fstatSync(this.#fd).size;
+  }
+
+  /** Fills bytes[from, to) from the same place in the file; returns up to where there was something. Throws DataFolderError. */
+  read(bytes: Buffer, from: number, to: number): number {
     try {
-      const bytes = Buffer.allocUnsafeSlow(fstatSync(this.#fd).size);
-      for (let at = 0; at < bytes.length;) {
-        const read = readSync(this.#fd, bytes, at, Math.min(READ_BYTES, bytes.length - at), at);
-        if (read === 0) return bytes.subarray(0, at);
+      for (let at = from; at < to;) {
+        const read = readSync(this.#fd, bytes, at, Math.min(READ_BYTES, to - at), at);
+        if (read === 0) return at;
         at += read;
       }
-      return bytes;
+      return to;
+    } catch (error) {
+      throw new DataFolderError(this.path, `cannot be read (${reason(error)})`, { cause: error });
+    }
+  }
+
+  /** The word at `at`; null behind the end. Throws DataFolderError. */
+  wordAt(at: number): number | null {
+    const bytes = Buffer.alloc(4);
+    try {
+      return readSync(this.#fd, bytes, 0, 4, at) === 4 ? bytes.readUInt32LE() : null;
     } catch (error) {
       throw new DataFolderError(this.path, `cannot be read (${reason(error)})`, { cause: error });
     }

@@ -52,11 +52,15 @@ export function generationOf(file: Buffer): number | null {
   return Number.isSafeInteger(number) && number > 0 ? number : null;
 }
 
+/** What the record behind the generation's last one says of its length; 0 where the file, of which `fileBytes` are there, has none. */
+export function recordLength({ end: start, u32 }: Generation, fileBytes: number): number {
+  return start + RECORD.BYTES > fileBytes || u32[start >> 2] !== RECORD_MAGIC ? 0 : u32[(start + RECORD.LENGTH) >> 2]!;
+}
+
 /** The record behind the generation's last one, or null when none was finished there. */
 export function nextRecord(generation: Generation, fileBytes: number): RecordHeader | null {
   const { end: start, u32, f64 } = generation;
-  if (start + RECORD.BYTES > fileBytes || u32[start >> 2] !== RECORD_MAGIC) return null;
-  const length = u32[(start + RECORD.LENGTH) >> 2]!;
+  const length = recordLength(generation, fileBytes);
   const end = start + length;
   if (length < RECORD.BYTES || length % 8 !== 0 || end > fileBytes) return null;
   if (f64[(start + RECORD.GENERATION) >> 3] !== generation.number) return null;

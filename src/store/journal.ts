@@ -1,7 +1,8 @@
 import type { LogEntry } from './types.js';
 import { Generation } from './generation.js';
-import { generationOf, nextRecord } from './journal-record.js';
 import { JournalFile } from './journal-file.js';
+import type { JournalFollower } from './journal-follower.js';
+import { beginningOf, HOLE, readRecords } from './journal-read.js';
 import { KeyHash, type HashSeed } from './key-hash.js';
 import { LogTail } from './log-tail.js';
 import { DataFolderError } from '../errors.js';
@@ -16,8 +17,6 @@ export interface JournalStart {
   readonly maxTimestamp: number;
 }
 
-const HOLE = { remedy: 'Restore the data folder from a copy; what this file held is lost.' };
-
 /**
  * Two files that are written in turn, a generation each: while one fills, the other's messages move to the tables, and then it is used
  * again. What is in them is the tail of the log.
@@ -29,8 +28,8 @@ export class Journal {
   #maxLamport: number;
   #maxTimestamp: number;
 
-  /** Reads what the tables lack. Throws DataFolderError. */
-  constructor(paths: readonly [string, string], start: JournalStart, seed: HashSeed) {
+  /** Reads what the tables lack. `follower`: of what was read of it already. Throws DataFolderError. */
+  constructor(paths: readonly [string, string], start: JournalStart, seed: HashSeed, follower: JournalFollower | null = null) {
     this.#commit = start.commit;
     this.#maxLamport = start.maxLamport;
     this.#maxTimestamp = start.maxTimestamp;
@@ -38,7 +37,8 @@ export class Journal {
     const second = new JournalFile(paths[1]);
     this.#files = [first, second];
     try {
-      this.tail = this.#load(start.generation + 1, new KeyHash(seed));
+      const generations = [start.generation + 1, start.generation + 2].map((number) => this.#load(number, seed, follower));
+      this.tail = makeTail(...(generations as [Generation, Generation]));
     } catch (error) {
       this.close();
       throw error;
@@ -46,38 +46,26 @@ export class Journal {
   }
 
   /** A generation's file is given by its number. */
-  #file(generation: Generation): JournalFile {
-    return this.#files[generation.number % 2 === 0 ? 0 : 1];
+  #file(number: number): JournalFile {
+    return this.#files[number % 2 === 0 ? 0 : 1];
   }
 
-  #load(next: number, hash: KeyHash): LogTail {
-    const older = new Generation(next, hash);
-    const newer = new Generation(next + 1, hash);
-    this.#read(older);
-    this.#read(newer);
-    const tail = new LogTail(older, newer);
-    if (newer.messages > 0) tail.resume(newer);
-    return tail;
+  #load(number: number, seed: HashSeed, follower: JournalFollower | null): Generation {
+    const file = this.#file(number);
+    const followed = follower?.take(number, seed, file) ?? null;
+    const generation = followed?.firstCommit === this.#commit + 1 ? followed : new Generation(number, new KeyHash(seed));
+    if (generation.messages > 0) this.#goOn(generation);
+    const found = beginningOf(file)?.generation ?? null;
+    if (found === null || found < number) return generation;
+    if (found > number) throw new DataFolderError(file.path, `begins with generation ${found}, not ${number}`, HOLE);
+    while (readRecords(file, generation, this.#commit)) this.#goOn(generation);
+    return generation;
   }
 
-  #read(generation: Generation): void {
-    const file = this.#file(generation);
-    const content = file.read();
-    const number = generationOf(content);
-    if (number === null || number < generation.number) return;
-    if (number > generation.number) {
-      throw new DataFolderError(file.path, `begins with generation ${number}, not ${generation.number}`, HOLE);
-    }
-    generation.load(content);
-    for (let record = nextRecord(generation, content.length); record !== null; record = nextRecord(generation, content.length)) {
-      if (record.commit !== this.#commit + 1) {
-        throw new DataFolderError(file.path, `has commit ${record.commit} where ${this.#commit + 1} should follow`, HOLE);
-      }
-      this.#commit = record.commit;
-      this.#maxLamport = record.maxLamport;
-      this.#maxTimestamp = record.maxTimestamp;
-      generation.rememberRead(record.end);
-    }
+  #goOn({ lastCommit, maxLamport, maxTimestamp }: Generation): void {
+    this.#commit = lastCommit;
+    this.#maxLamport = maxLamport;
+    this.#maxTimestamp = maxTimestamp;
   }
 
   get maxLamport(): number {
@@ -104,7 +92,7 @@ export class Journal {
     }
     const commit = this.#commit + 1;
     const end = generation.encode(entries, { commit, maxLamport, maxTimestamp, written: now });
-    await this.#file(generation).write(generation.bytes, generation.end, end);
+    await this.#file(generation.number).write(generation.bytes, generation.end, end);
     generation.remember(entries, end);
     this.#commit = commit;
     this.#maxLamport = maxLamport;
@@ -114,4 +102,10 @@ export class Journal {
   close(): void {
     for (const file of this.#files) file.close();
   }
+}
+
+function makeTail(older: Generation, newer: Generation): LogTail {
+  const tail = new LogTail(older, newer);
+  if (newer.messages > 0) tail.resume(newer);
+  return tail;
 }

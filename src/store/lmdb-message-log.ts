@@ -1,20 +1,19 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArchiveBacklog, ArchiveBatch, ArchiveSource } from './archive-source.js';
-import type { ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from './types.js';
+import type { AdoptedHead, ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from './types.js';
 import { ChannelTable, type ChannelRecord } from './log-channels.js';
 import { FolderLock } from './folder-lock.js';
 import type { Generation } from './generation.js';
 import { Journal } from './journal.js';
-import { KeyHash } from './key-hash.js';
 import { KeyRuns } from './key-runs.js';
+import type { LogFollower } from './log-follower.js';
 import { LogIndex } from './log-index.js';
 import { LmdbEnv, LOG_TABLES } from './lmdb-env.js';
 import { idHigh, idLow } from './message-id.js';
 import type { MessageView } from './log-segment.js';
 import { readRun } from './log-read.js';
 import { TableWriter } from './table-writer.js';
-import { SluiceError, StoreError } from '../errors.js';
+import { StoreError } from '../errors.js';
 
 export interface LmdbMessageLogOptions {
   /** The data folder; made when it is missing. */
@@ -32,11 +31,13 @@ export interface LmdbMessageLogOptions {
   readonly mapBytes?: number;
   /** Milliseconds since the Unix epoch. */
   readonly now?: () => number;
+  /** What was read of the folder already. */
+  readonly follower?: LogFollower;
 }
 
 /** What a generation may take in the journal and in memory, whatever the size of its messages. */
 const TAIL_BYTES = 16 << 20;
-const MAP_BYTES = 2 ** 36;
+export const MAP_BYTES = 2 ** 36;
 const MAINTENANCE_MS = 1_000;
 /** While the tables cannot be written the journal goes on up to so many times its usual size. */
 const PATIENCE = 2;
@@ -44,9 +45,9 @@ const PATIENCE = 2;
 const AGE_SHARE = 1 / 8;
 /** The same in milliseconds, where they are archived from the tables. */
 const ARCHIVE_WAIT_MS = 5_000;
-const LOG_FILE = { file: 'log.mdb', names: LOG_TABLES, what: 'message log' } as const;
+export const LOG_FILE = { file: 'log.mdb', names: LOG_TABLES, what: 'message log' } as const;
 
-function journalFiles(folder: string): [string, string] {
+export function journalFiles(folder: string): [string, string] {
   return [join(folder, 'journal-0'), join(folder, 'journal-1')];
 }
 
@@ -79,7 +80,7 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     try {
       this.#env = new LmdbEnv({ ...LOG_FILE, folder: options.folder, mapBytes: options.mapBytes ?? MAP_BYTES });
       const state = TableWriter.readState(this.#env);
-      this.#journal = new Journal(journalFiles(options.folder), state, state.seed);
+      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, options.follower?.journal);
       const keys = new KeyRuns(this.#env);
       this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);
@@ -97,26 +98,6 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     this.#timer = this.#tables.retains || backlogBytes !== null ? setInterval(() => this.#maintain(), MAINTENANCE_MS).unref() : null;
   }
 
-  /**
-   * Reads what an opening reads, while another process may have the folder, and lets go of it: the opening that follows finds its code
-   * compiled and its pages in memory. What it finds there in the middle of a change is no fault.
-   */
-  static async rehearse({ folder, mapBytes = MAP_BYTES }: LmdbMessageLogOptions): Promise<void> {
-    const files = journalFiles(folder);
-    if (!files.every((file) => existsSync(file))) return;
-    let env: LmdbEnv | null = null;
-    try {
-      env = new LmdbEnv({ ...LOG_FILE, folder, mapBytes, readOnly: true });
-      const state = TableWriter.readState(env);
-      new Journal(files, state, state.seed).close();
-      new KeyRuns(env).seqsOf(new KeyHash(state.seed).of(0, '', ''));
-    } catch (error) {
-      if (!(error instanceof SluiceError)) throw error;
-    } finally {
-      await env?.close();
-    }
-  }
-
   // --- channels
 
   openChannel(name: string): ChannelHead {
@@ -129,14 +110,14 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     return this.#head(name, record);
   }
 
-  adoptChannel(name: string, id: number, epoch: string): ChannelHead | null {
+  adoptChannel(name: string, id: number, epoch: string): AdoptedHead | null {
     this.#assertOpen();
     let record = this.#channels.find(name);
     if (record === null) {
       record = this.#channels.adopt(name, id, epoch);
       this.#queueFlush();
     }
-    return record.id === id && record.epoch === epoch ? this.#head(name, record) : null;
+    return record.id === id && record.epoch === epoch ? { id, name, epoch, headSeq: this.#headSeq(id) } : null;
   }
 
   findChannel(name: string): ChannelHead | null {

@@ -6,6 +6,7 @@ import { Cleaner } from './session-log/cleaner.js';
 import { RECORD } from './session-log/format.js';
 import { deviceHash, fingerprint, idOf, readId, requireId, wordsAt } from './session-log/ids.js';
 import { PLACE, type Place } from './session-log/places.js';
+import type { SessionFollower } from './session-log/follower.js';
 import { recover } from './session-log/recovery.js';
 import { SessionLog } from './session-log/session-log.js';
 import {
@@ -21,11 +22,12 @@ export interface SessionLogStoreOptions {
   readonly expected?: number;
   /** Files are about so long. */
   readonly segmentBytes?: number;
+  /** What has been read of the folder already, with as many sessions expected. */
+  readonly follower?: SessionFollower;
 }
 
 const NOT_DONE: Promise<boolean> = Promise.resolve(false);
 const NONE = -1;
-const MANY = 16_384;
 const SEGMENT_BYTES = 1 << 26;
 
 /**
@@ -39,7 +41,7 @@ export class SessionLogStore implements SessionStore {
   #swept: Place = 0;
 
   /** Throws DataFolderError when the folder cannot be used or another process has it. */
-  constructor({ folder, expected = MANY, segmentBytes = SEGMENT_BYTES }: SessionLogStoreOptions) {
+  constructor({ folder, expected = 0, segmentBytes = SEGMENT_BYTES, follower }: SessionLogStoreOptions) {
     try {
       makeFolder(folder);
     } catch (cause) {
@@ -47,7 +49,8 @@ export class SessionLogStore implements SessionStore {
     }
     this.#lock = new FolderLock(folder);
     try {
-      this.#log = new SessionLog(folder, recover(folder, Math.max(MANY, expected)), segmentBytes);
+      const recovered = follower?.recover() ?? recover(folder, expected);
+      this.#log = new SessionLog(folder, recovered, segmentBytes);
     } catch (cause) {
       this.#lock.release();
       if (cause instanceof DataFolderError) throw cause;

@@ -6,6 +6,9 @@
  */
 
 /** One life of a channel's sequence. */
+/** Of a channel whose oldest message nobody needs to know yet: to look for it costs as much as all the rest. */
+export type AdoptedHead = Omit<ChannelHead, 'oldestSeq'>;
+
 export interface ChannelHead {
   /** Dense number of the channel in this store; what native code knows it by. */
   readonly id: number;
@@ -59,7 +62,7 @@ export interface MessageLog {
    * Makes the channel as another process of this log had made it, without having written it yet. Null when it is there with another id
    * or epoch.
    */
-  adoptChannel(name: string, id: number, epoch: string): ChannelHead | null;
+  adoptChannel(name: string, id: number, epoch: string): AdoptedHead | null;
   /** Null when the channel was never opened. */
   findChannel(name: string): ChannelHead | null;
   /**

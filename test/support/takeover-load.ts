@@ -11,7 +11,7 @@ export interface LoadOptions {
 
 /** Opened at once; a listener's backlog has room for more. */
 const OPENING = 50;
-const SLICES = 25;
+const TICK_MS = 10;
 
 class Member {
   readonly channel: string;
@@ -99,10 +99,12 @@ export class TakeoverLoad {
       }
     }
     await until('subscriptions', () => this.members.every(({ subscribed }) => subscribed));
-    let turn = 0;
+    // Evenly: a pause is seen as long as it is only where something is always under way.
+    let due = 0;
+    let next = 0;
     this.#timer = setInterval(() => {
-      for (let i = turn++ % SLICES; i < this.members.length; i += SLICES) this.members[i]!.publish();
-    }, publishEveryMs / SLICES);
+      for (due += (connections * TICK_MS) / publishEveryMs; due >= 1; due--) this.members[next++ % connections]!.publish();
+    }, TICK_MS);
   }
 
   acknowledged(): void {

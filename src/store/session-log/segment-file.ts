@@ -2,10 +2,11 @@ import { closeSync, constants, fstatSync, openSync, read, readSync, unlinkSync, 
 import { dirname } from 'node:path';
 import { DataFolderError, StoreError } from '../../errors.js';
 import { reason, storeError } from '../store-failure.js';
-import { encodeSegmentHead, type SegmentHead } from './format.js';
+import { encodeSegmentHead, readSegmentHead, SEGMENT, type SegmentHead } from './format.js';
 import { syncFolder } from '../sync-folder.js';
 
-const READ_BYTES = 1 << 24;
+export const NO_SEGMENT = 'is not a segment of a session store, or is damaged';
+export const DAMAGED = { remedy: 'Restore the data folder from a copy, or move its sessions away: clients then begin new ones.' };
 
 /** One file of the session log. Writes are durable when they resolve (O_DSYNC). */
 export class SegmentFile {
@@ -42,28 +43,29 @@ export class SegmentFile {
     }
   }
 
-  /** A file that an earlier process wrote. `head`: as it was read. */
-  static adopt(path: string, number: number, head: SegmentHead, bytes: number): SegmentFile {
-    return new SegmentFile(path, number, head, openSync(path, constants.O_RDONLY), bytes);
-  }
-
-  /** All of it. Throws DataFolderError. */
-  static content(path: string): Buffer {
+  /** A file that another process wrote, or writes; null where not even its head is whole. Throws DataFolderError. */
+  static adopt(path: string, number: number): SegmentFile | null {
+    let fd = -1;
     try {
-      const fd = openSync(path, constants.O_RDONLY);
-      try {
-        const bytes = Buffer.allocUnsafeSlow(fstatSync(fd).size);
-        let at = 0;
-        for (let got = -1; at < bytes.length && got !== 0; at += got) {
-          got = readSync(fd, bytes, at, Math.min(READ_BYTES, bytes.length - at), at);
-        }
-        return bytes.subarray(0, at);
-      } finally {
-        closeSync(fd);
-      }
+      fd = openSync(path, constants.O_RDONLY);
+      const bytes = Buffer.alloc(SEGMENT.BYTES);
+      const got = readSync(fd, bytes, 0, bytes.length, 0);
+      const head = readSegmentHead(bytes.subarray(0, got));
+      if (head !== null) return new SegmentFile(path, number, head, fd, SEGMENT.BYTES);
+      // A crash at its very beginning: nothing was in it.
+      if (fstatSync(fd).size > SEGMENT.BYTES) throw new DataFolderError(path, NO_SEGMENT, DAMAGED);
     } catch (error) {
+      if (fd >= 0) closeSync(fd);
+      if (error instanceof DataFolderError) throw error;
       throw new DataFolderError(path, `cannot be read (${reason(error)})`, { cause: error });
     }
+    closeSync(fd);
+    return null;
+  }
+
+  /** Bytes of the file; what is behind `bytes` may be half of a batch. */
+  get size(): number {
+    return fstatSync(this.#fd).size;
   }
 
   /** Writes bytes[0, length) at `at`. Rejects with StoreError. */

@@ -80,8 +80,8 @@ uint32_t Core::transmit(bool& reader_waits, bool whole) {
 
 void Core::detach() {
   bool reader_waits = false;
-  do transmit(reader_waits, true);
-  while (!commands_.corrupted() && commands_.pending());
+  // Not where there is nothing to do: before its start this is another thread's call, and io_uring takes who submits first for the owner.
+  while (!commands_.corrupted() && (commands_.pending() || parts_.hub.flushing())) transmit(reader_waits, true);
   commands_.reset();
   parts_.events.reclaim();
   parts_.attached = false;

@@ -16,6 +16,7 @@ import { compareCases, echoCases } from './scenarios/compare.js';
 import { idleCase } from './scenarios/idle.js';
 import { PUBLISH_WARMUP_S, runPublish } from './scenarios/publish.js';
 import { runResume } from './scenarios/resume.js';
+import { runTakeover } from './wire/takeover.js';
 import { runGoodput } from './wire/goodput.js';
 import { nativeEchoLacking, runNativeEcho } from './wire/native-echo.js';
 import { pairLacking } from './wire/pair.js';
@@ -35,6 +36,8 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   resume      --messages 1000000     a client that lacks so many of a channel; what the others notice
   c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S] [--subscribers N]
               all of it on one virtio-user link
+  takeover    --connections 200000 [--duration S] [--rate PUBLISHES]   on such a link, all publishing and subscribing, while control
+              planes are killed one behind the other and standbys take over
   echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
   goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
   pingpong    --rounds 3 --duration 2      one connection and one message: our own stack and the kernel's on the same veth
@@ -203,6 +206,22 @@ async function playNativeEcho(values: Values, { durationS, warmupS }: Settings):
   return 0;
 }
 
+/** What is not made of cases. Null where the scenario is. */
+async function playOther(scenario: string, values: Values, settings: Settings): Promise<number | null> {
+  if (scenario === 'native-echo') return playNativeEcho(values, settings);
+  return scenario === 'takeover' ? playTakeover(values, settings) : playPair(scenario, values, settings);
+}
+
+async function playTakeover(values: Values, { smoke, quiet }: Settings): Promise<number> {
+  const connections = numberOf(values, 'connections', smoke ? 200 : 200_000);
+  const lacking = linkLacking(connections);
+  if (lacking !== null) throw new Error(lacking);
+  const durationS = numberOf(values, 'duration', smoke ? 5 : 120);
+  const { text, ok } = await runTakeover({ connections, durationS, rate: numberOf(values, 'rate', smoke ? 100 : 1000), quiet });
+  process.stdout.write(`${text}\n`);
+  return ok ? 0 : 1;
+}
+
 /** What takes two network namespaces. Null where the scenario is another one. */
 async function playPair(scenario: string, values: Values, settings: Settings): Promise<number | null> {
   if (scenario !== 'goodput' && scenario !== 'pingpong') return null;
@@ -229,9 +248,8 @@ async function run(argv: readonly string[]): Promise<number> {
     return values.help === true ? 0 : 2;
   }
   const settings = settingsOf(scenario, values);
-  if (scenario === 'native-echo') return playNativeEcho(values, settings);
-  const paired = await playPair(scenario, values, settings);
-  if (paired !== null) return paired;
+  const other = await playOther(scenario, values, settings);
+  if (other !== null) return other;
   const wire = wireOf(scenario, values, settings);
   if (wire !== null) return playWire(wire, scenario, argv, values, settings);
   const machine = describeMachine();

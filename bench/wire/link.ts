@@ -14,7 +14,9 @@ export const NETWORK = '10.128.0.0/9';
 const PORT = 9000;
 
 export interface LinkOptions {
-  readonly role: 'echo' | 'serve';
+  /** `engine` with `name` has no control plane of its own. */
+  readonly role: 'echo' | 'serve' | 'engine';
+  readonly name?: string;
   readonly clients: number;
   /** Lines of the scenario behind its settings. */
   readonly phases: readonly string[];
@@ -96,11 +98,11 @@ export class Link {
 }
 
 function settingsOf({ role, clients, settings = [] }: LinkOptions): string[] {
-  const gateway = role === 'serve' ? ' path=/v1 protocol=sluice.v1' : '';
+  const gateway = role !== 'echo' ? ' path=/v1 protocol=sluice.v1' : '';
   return [`server address=${SERVER}:${PORT}${gateway}`, `clients count=${clients} network=${NETWORK} local=${ROUTER}`, ...settings];
 }
 
-function serverCommand({ role, clients, config = {} }: LinkOptions, eal: string, packets: number): string[] {
+function serverCommand({ role, name = '', clients, config = {} }: LinkOptions, eal: string, packets: number): string[] {
   const device = ['--driver', 'dpdk', '--eal', eal, '--ip', `${SERVER}/24`, '--gateway', ROUTER, '--packets', String(packets)];
   const command = [process.execPath, '--max-old-space-size=8192', SLUICE_CLI, role, ...device, '--listen', `${SERVER}:${PORT}`];
   if (role === 'echo') return command;
@@ -108,6 +110,7 @@ function serverCommand({ role, clients, config = {} }: LinkOptions, eal: string,
   const rows = ['--connections', String(Math.ceil(clients * 1.1) + 1000)];
   const data = scratchFolder();
   writeFileSync(join(data, 'bench.json'), JSON.stringify(config));
+  if (role === 'engine') return [...command, ...rows, '--name', name, '--config', join(data, 'bench.json'), '--allow-anonymous'];
   const log = ['--config', join(data, 'bench.json'), '--data', data];
   return [...command, ...rows, ...log, '--admin', '127.0.0.1:0', '--allow-anonymous', '--publish-rate', '0'];
 }

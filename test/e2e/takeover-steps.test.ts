@@ -119,9 +119,54 @@ const resuming: Scenario = async (world, watch) => {
   ];
 };
 
+/** What a device says of itself, and what it asks for all at once; of the answer that is begun anew it may get messages twice. */
+const syncing: Scenario = async (world, watch) => {
+  const writer = await RawClient.connect(world.url);
+  watch(writer);
+  for (let id = 1; id <= 3; id++) writer.send({ op: 'pub', id, channel: 'c', key: `k${id}` }, 'x');
+  await until('publishes', () => writer.answers.length >= 3);
+  const reader = await RawClient.connect(world.url, { device: 'd' });
+  watch(reader);
+  reader.send({ op: 'sub', id: 1, channel: 'c' });
+  await until('sub', () => reader.answers.length >= 1);
+  reader.send({ op: 'seen', channel: 'c', seq: 2, epoch: reader.answers[0]?.header['epoch'] });
+  reader.send({ op: 'sync', id: 2 });
+  await until('sync', () => reader.answers.length >= 2);
+  const synced = reader.delivered.length;
+  writer.send({ op: 'pub', id: 4, channel: 'c', key: 'k4' }, 'x');
+  await until('live', () => reader.delivered.length > synced && writer.answers.length >= 4);
+  return () => {
+    const answers = reader.answers.map(({ id }) => id).join();
+    const live = reader.delivered.slice(synced).map(({ seq }) => seq).join();
+    return [
+      ...(answers === '1,2' ? [] : [`answers ${answers}`]), ...(live === '4' ? [] : [`live ${live}`]),
+      ...(typeof reader.answers[1]?.header['sync_cursor'] === 'string' ? [] : [JSON.stringify(reader.answers[1]?.header)]),
+      ...account(writer, range(1, 4), []),
+    ];
+  };
+};
+
+/** A channel that is not stored: nobody's log says afterwards what was published. */
+const ephemeral: Scenario = async (world, watch) => {
+  const reader = await RawClient.connect(world.url);
+  watch(reader);
+  reader.send({ op: 'sub', id: 1, channel: 'live.c' });
+  await until('sub', () => reader.answers.length === 1);
+  const writer = await RawClient.connect(world.url);
+  watch(writer);
+  for (let id = 1; id <= 3; id++) writer.send({ op: 'pub', id, channel: 'live.c', key: `k${id}` }, 'x');
+  await until('answers', () => writer.answers.length >= 3 && reader.delivered.length >= 3);
+  writer.send({ op: 'pub', id: 4, channel: 'live.c', key: 'k4' }, 'x');
+  await until('deliveries', () => writer.answers.length >= 4 && reader.delivered.length >= 4);
+  return () => {
+    const [first = 0] = writer.answers.map(({ header }) => Number(header['server_seq']));
+    return [...account(writer, range(1, 4), []), ...account(reader, [1], range(first, first + 3))];
+  };
+};
+
 t.setTimeout(600_000);
 
-for (const [name, scenario] of Object.entries({ publishing, subscribing, resuming })) {
+for (const [name, scenario] of Object.entries({ publishing, subscribing, resuming, syncing, ephemeral })) {
   t.test(`${name}: a death at any step is not noticed`, async (t) => {
     let step = 0;
     const faults: string[] = [];

@@ -44,7 +44,7 @@ export class TakeoverWorld {
     const life = new Life(dieAt, () => host.port.abandon());
     this.life = life;
     const gateway = await Gateway.create({
-      config: makeConfig({ node: 'n1' }),
+      config: makeConfig({ node: 'n1', log: { ephemeral: ['live.*'] } }),
       port: life.wrap(host.port, PORT_STEPS),
       log: life.wrap(this.log, [], ['append']),
       store: life.wrap(this.sessions, [], STORE_STEPS),

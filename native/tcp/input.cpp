@@ -20,6 +20,7 @@ namespace {
 
 // As many segments are looked up before the first is taken, so that their memory comes meanwhile.
 constexpr uint32_t kAhead = 32;
+constexpr uint32_t kEntriesAhead = 12;  // a table's entry comes while as many more are hashed
 constexpr uint32_t kStreamsAhead = 4;
 constexpr uint32_t kPacketsAhead = 2;
 
@@ -43,7 +44,13 @@ FlowRef find(const Stack& stack, const net::Flow& flow, uint32_t hash) noexcept 
   return {};
 }
 
-void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash) {
+// `guess`: the row that was found ahead of time. Segments before this one may have changed what the table says.
+FlowRef find_guessed(const Stack& stack, const net::Flow& flow, uint32_t hash, uint32_t guess) noexcept {
+  if (guess != kNone && stack.rows[guess].has(kHashed) && stack.is(stack.rows[guess], flow)) return FlowRef::make(FlowKind::kTcb, guess);
+  return find(stack, flow, hash);
+}
+
+void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash, uint32_t guess) {
   ++stack.counters.segments_in;
   Arrival arrival;
   arrival.segment = &segment;
@@ -54,7 +61,7 @@ void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash) {
   arrival.window = view->window();
   arrival.flags = view->flags();
   if (!wire::parse_tcp_options(view->options(), view->options_bytes(), arrival.options)) ++stack.counters.dropped_bad_options;
-  const FlowRef ref = find(stack, *segment.flow, hash);
+  const FlowRef ref = find_guessed(stack, *segment.flow, hash, guess);
   if (ref.empty()) return take_without_connection(stack, arrival, hash);
   if (ref.kind() == FlowKind::kHalfOpen) return take_in_half_open(stack, ref.index(), arrival, hash);
   if (ref.kind() == FlowKind::kTimeWait) return take_in_time_wait(stack, ref.index(), arrival, hash);
@@ -161,6 +168,16 @@ bool admit(Stack& stack, Tcb& row, const Arrival& arrival) {
   return true;
 }
 
+// The row that the table has under this hash, whose memory is asked for; kNone where there is none.
+uint32_t guess_row(const Stack& stack, uint32_t hash) noexcept {
+  const FlowRef ref = FlowTable::Cursor(stack.flows, hash).next();
+  if (ref.empty() || ref.kind() != FlowKind::kTcb) return kNone;
+  const char* const row = reinterpret_cast<const char*>(&stack.rows[ref.index()]);
+  __builtin_prefetch(row, 1);
+  __builtin_prefetch(row + 64, 1);
+  return ref.index();
+}
+
 // What the application's answer will need, the way from the stream back to the row; and what an acknowledgement looks at.
 void prefetch_behind(const Stack& stack, const Tcb& row) noexcept {
   if (row.stream < stack.stream_rows.size()) __builtin_prefetch(&stack.stream_rows[row.stream]);
@@ -220,25 +237,19 @@ void take_segments(Stack& stack, const net::Segment* segments, uint32_t count) {
     const uint32_t some = std::min(count, kAhead);
     uint32_t hashes[kAhead];
     uint32_t rows[kAhead];
-    for (uint32_t i = 0; i < some; ++i) {
-      hashes[i] = stack.flows.hash(*segments[i].flow);
-      stack.flows.prefetch(hashes[i]);
-    }
-    for (uint32_t i = 0; i < some; ++i) {
-      const FlowRef ref = FlowTable::Cursor(stack.flows, hashes[i]).next();
-      rows[i] = kNone;
-      if (ref.empty() || ref.kind() != FlowKind::kTcb) continue;
-      rows[i] = ref.index();
-      const char* const row = reinterpret_cast<const char*>(&stack.rows[ref.index()]);
-      __builtin_prefetch(row, 1);
-      __builtin_prefetch(row + 64, 1);
+    for (uint32_t i = 0; i < some + kEntriesAhead; ++i) {
+      if (i < some) {
+        hashes[i] = stack.flows.hash(*segments[i].flow);
+        stack.flows.prefetch(hashes[i]);
+      }
+      if (i >= kEntriesAhead) rows[i - kEntriesAhead] = guess_row(stack, hashes[i - kEntriesAhead]);
     }
     for (uint32_t i = 0; i < some; ++i) {
       const uint32_t next = i + kStreamsAhead < some ? rows[i + kStreamsAhead] : kNone;
       if (next != kNone) prefetch_behind(stack, stack.rows[next]);
       const uint32_t soon = i + kPacketsAhead < some ? rows[i + kPacketsAhead] : kNone;
       if (soon != kNone) prefetch_sent(stack, stack.rows[soon]);
-      take_segment(stack, segments[i], hashes[i]);
+      take_segment(stack, segments[i], hashes[i], rows[i]);
     }
     segments += some;
     count -= some;

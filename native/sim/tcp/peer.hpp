@@ -68,7 +68,7 @@ class Peer {
     std::copy(options.begin(), options.end(), segment.bytes.begin() + 20);
     segment.bytes.insert(segment.bytes.end(), payload.begin(), payload.end());
     host.inbox.push_back(std::move(segment));
-    host.turn();
+    if (!gathers) host.turn();
   }
 
   void syn(const SynSpec& spec = {}, uint8_t extra = 0) {
@@ -156,6 +156,7 @@ class Peer {
 
   uint32_t received = 0;  // the peer's own bytes that are acknowledged: where its plain acknowledgements stand
   uint16_t target = 80;
+  bool gathers = false;   // what is sent comes to the host with its next turn, in one burst
 };
 
 }  // namespace sluice::tcp::sim

@@ -168,3 +168,35 @@ TEST_CASE("tcp: unknown options are skipped, impossible ones end the reading of 
   CHECK(peer.app().received == "xy");
   CHECK(peer.counters().dropped_bad_options == 1);
 }
+
+TEST_CASE("tcp: what ends a connection counts for those of the same burst that come behind it", "[tcp]") {
+  Peer peer;
+  peer.open();
+  const StreamId first = peer.id();
+  peer.out.clear();
+  peer.gathers = true;
+  peer.data(0, "hello");
+  peer.send({wire::kRst, 5});
+  SECTION("the same flow opens anew") {
+    peer.peer_isn += 100'000;
+    peer.syn();
+    peer.host.turn();
+    CHECK(peer.host.app(first).received == "hello");
+    CHECK(peer.host.app(first).error == ECONNRESET);
+    const WireSegment answer = peer.take();
+    CHECK(answer.flags() == (wire::kSyn | wire::kAck));
+    CHECK(peer.silent());
+    peer.gathers = false;
+    peer.host_isn = answer.seq();
+    peer.send({});
+    peer.data(0, "again");
+    CHECK(peer.app().received == "again");
+  }
+  SECTION("more of it is nobody's") {
+    peer.data(5, "more");
+    peer.host.turn();
+    CHECK(peer.host.app(first).received == "hello");
+    CHECK(peer.take().flags() == wire::kRst);
+    CHECK(peer.silent());
+  }
+}

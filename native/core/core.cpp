@@ -26,8 +26,10 @@ void Core::attach(std::unique_ptr<StreamDriver> driver, DeviceSide* device) {
 
 // ---- the turn ----
 
+uint64_t Core::now_us() noexcept { return device_ != nullptr ? device_->now_us() : monotonic_us(); }
+
 bool Core::receive(int64_t timeout_us) {
-  parts_.now_us = monotonic_us();
+  parts_.now_us = now_us();
   parts_.events.reclaim();
   inbox_.resume_stalled();
   // Deadlines and heartbeats are looked at as often as kCareEveryUs, so no wait may be longer.
@@ -35,7 +37,7 @@ bool Core::receive(int64_t timeout_us) {
   int64_t wait = timeout_us < 0 || timeout_us > care ? care : timeout_us;
   if (parts_.hub.flushing()) wait = 0;
   handled_ = driver_->poll(wait, parts_.options.receive_budget);
-  if (wait != 0) parts_.now_us = monotonic_us();
+  if (wait != 0) parts_.now_us = now_us();
   if (parts_.now_us >= care_due_us_) take_care();
   return parts_.events.publish();
 }

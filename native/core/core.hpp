@@ -87,6 +87,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   // A device or a pool that has no room holds a fan-out up, but does not stop it: what is not taken is the outbox's to keep.
   static constexpr uint64_t kHeldUpUs = 10'000;
 
+  uint64_t now_us() noexcept;
   void take_care();
   void fan_out(bool whole);
   void publish_counters();

@@ -12,6 +12,8 @@ class DeviceSide {
   // the device is to be polled again right away.
   virtual bool prepare_wait() = 0;
   virtual void publish(queue::Counters& counters) = 0;
+  // Of a clock that costs less than the kernel's: a loop that polls asks at every turn.
+  virtual uint64_t now_us() noexcept = 0;
 };
 
 }  // namespace sluice::core

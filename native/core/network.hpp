@@ -45,6 +45,7 @@ class Network final : public DeviceSide {
   // DeviceSide
   bool prepare_wait() override { return reactor_->prepare_wait(driver_->next_deadline_us()); }
   void publish(queue::Counters& counters) override;
+  uint64_t now_us() noexcept override { return reactor_->now_us(); }
 
  private:
   Network() = default;

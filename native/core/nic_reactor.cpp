@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "base/clock.hpp"
 
 namespace sluice::core {
 
@@ -34,7 +33,7 @@ bool NicReactor::open(std::string& error) {
   bool good = epoll_fd_ >= 0 && timer_fd_ >= 0 && watch(timer_fd_);
   if (good && nic_.wait_fd() >= 0) good = watch(nic_.wait_fd());
   if (!good) error = std::string("opening the files that a core waits on: ") + std::strerror(errno);
-  now_us_ = busy_us_ = monotonic_us();
+  now_us_ = busy_us_ = clock_.now_us();
   return good;
 }
 
@@ -51,7 +50,7 @@ void NicReactor::watch_doorbell(int fd) {
   SLUICE_ASSERT(added);
 }
 
-uint64_t NicReactor::now_us() noexcept { return now_us_ = monotonic_us(); }
+uint64_t NicReactor::now_us() noexcept { return now_us_ = clock_.now_us(); }
 
 uint32_t NicReactor::receive(uint32_t budget) {
   if (__builtin_expect(waiting_, 0)) drain();
@@ -99,7 +98,7 @@ void NicReactor::wait(int64_t timeout_us) {
 }
 
 bool NicReactor::prepare_wait(uint64_t until_us) {
-  now_us_ = monotonic_us();
+  now_us_ = clock_.now_us();
   if (still_busy() || !arm(until_us) || until_us <= now_us_) return false;
   waiting_ = true;
   if (until_us >= timer_due_us_) return true;

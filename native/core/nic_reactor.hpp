@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/tick_clock.hpp"
 #include "net/interface.hpp"
 #include "nic/nic.hpp"
 #include "tcp/reactor.hpp"
@@ -53,6 +54,7 @@ class NicReactor final : public tcp::Reactor {
   int doorbell_fd_ = -1;
   uint64_t timer_due_us_ = UINT64_MAX;
   bool waiting_ = false;
+  TickClock clock_;
   uint64_t now_us_ = 0;
   uint64_t busy_us_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "tcp/tcp_driver.hpp"
 #include "wire/tcp.hpp"
@@ -65,6 +67,7 @@ class SlabPool final : public nic::PacketPool {
 class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSink {
  public:
   static constexpr uint32_t kMessage = 64;
+  static constexpr uint32_t kBurst = 32;  // frames at a time, as from a device
 
   static tcp::TcpOptions options_for(uint32_t capacity) {
     tcp::TcpOptions options;
@@ -81,16 +84,21 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
       : pool_(1u << 17, 1600), block_memory_(64u << 14), blocks_(block_memory_.data(), 1u << 14, 64), isn_(peers), free_ids_() {
     for (uint32_t i = options.capacity; i-- > 0;) free_ids_.push_back(i);
     echoes_.reserve(256);
-    std::string error;
-    driver_ = tcp::TcpDriver::make(options, {this, this, &blocks_, this, nullptr, {1, 2}}, error);
-    SLUICE_ASSERT(driver_ != nullptr && driver_->listen({"0.0.0.0", 80, 16, false}, error));
+    owned_ = make_driver(options, blocks_, *this);
+  }
+  // With another application, which is given the driver.
+  TcpWorld(const tcp::TcpOptions& options, uint32_t peers, BlockPool& blocks, StreamSink& application)
+      : pool_(1u << 17, 1600), block_memory_(1u << 14), blocks_(block_memory_.data(), 1u << 14, 1), isn_(peers) {
+    owned_ = make_driver(options, blocks, application);
   }
 
   tcp::TcpDriver& driver() { return *driver_; }
+  std::unique_ptr<tcp::TcpDriver> take_driver() { return std::move(owned_); }
 
   static net::Flow flow_of(uint32_t peer) {
-    const uint8_t remote[4] = {10, static_cast<uint8_t>(peer >> 16), static_cast<uint8_t>(peer >> 8), static_cast<uint8_t>(peer)};
-    const uint8_t local[4] = {10, 255, 255, 1};
+    static constexpr uint8_t local[4] = {10, 255, 255, 1};
+    uint8_t remote[4];
+    store_be32(remote, 10u << 24 | (peer & 0xffffff));
     return {net::IpAddress::from_v4(local), net::IpAddress::from_v4(remote), 80, static_cast<uint16_t>(1024 + (peer >> 24))};
   }
   uint32_t initial(uint32_t peer) const { return isn_[peer]; }
@@ -103,12 +111,18 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     uint16_t payload;
     uint16_t window = 65'535;
   };
-  // Everything of `said` arrives in bursts of 32, and the application has its turn after each.
-  void arrive(const std::vector<Said>& said) {
+  // Everything of `said` is to arrive; payloads are the beginning of `bytes`, where they are given.
+  void announce(const std::vector<Said>& said, const char* bytes = nullptr) {
     said_ = said.data();
     left_ = said.size();
+    bytes_ = bytes;
+  }
+  size_t left() const noexcept { return left_; }
+  // It arrives in bursts, and the application has its turn after each.
+  void arrive(const std::vector<Said>& said) {
+    announce(said);
     while (left_ != 0) {
-      driver_->poll(0, 32);
+      driver_->poll(0, kBurst);
       serve();
     }
   }
@@ -166,10 +180,10 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
   // Reactor
   uint64_t now_us() noexcept override { return clock_us != 0 ? clock_us : monotonic_us(); }
   uint32_t receive(uint32_t budget) override {
-    net::Segment segments[32];
-    net::Flow flows[32];
+    net::Segment segments[kBurst];
+    net::Flow flows[kBurst];
     uint32_t count = 0;
-    for (; count < budget && left_ != 0; ++count, --left_, ++said_) {
+    for (budget = std::min(budget, kBurst); count < budget && left_ != 0; ++count, --left_, ++said_) {
       flows[count] = flow_of(said_->peer);
       segments[count] = {&flows[count], frame(*said_, flows[count]), 0, said_->payload, net::Ecn::kNotCapable};
       segments[count].header_bytes = (said_->flags & wire::kSyn) != 0 ? 40 : 32;
@@ -209,6 +223,14 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
   uint64_t clock_us = 0;  // 0: the machine's
 
  private:
+  std::unique_ptr<tcp::TcpDriver> make_driver(const tcp::TcpOptions& options, BlockPool& blocks, StreamSink& application) {
+    std::string error;
+    auto driver = tcp::TcpDriver::make(options, {this, this, &blocks, &application, nullptr, {1, 2}}, error);
+    SLUICE_ASSERT(driver != nullptr && driver->listen({"0.0.0.0", 80, 16, false}, error));
+    driver_ = driver.get();
+    return driver;
+  }
+
   nic::Packet* frame(const Said& said, const net::Flow& flow) noexcept {
     nic::Packet* const packet = pool_.allocate(0);
     SLUICE_ASSERT(packet != nullptr);
@@ -223,7 +245,11 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     } else {
       options.timestamp(static_cast<uint32_t>(now_us() / 1000), 0);
     }
-    std::memset(packet->data + header, 'x', said.payload);
+    if (bytes_ != nullptr) {
+      std::memcpy(packet->data + header, bytes_, said.payload);
+    } else {
+      std::memset(packet->data + header, 'x', said.payload);
+    }
     packet->length = static_cast<uint16_t>(header + said.payload);
     return packet;
   }
@@ -239,7 +265,9 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
   uint8_t message_[kMessage] = {};
   const Said* said_ = nullptr;
   size_t left_ = 0;
-  std::unique_ptr<tcp::TcpDriver> driver_;
+  const char* bytes_ = nullptr;
+  tcp::TcpDriver* driver_ = nullptr;
+  std::unique_ptr<tcp::TcpDriver> owned_;
 };
 
 }  // namespace sluice::bench

@@ -1,8 +1,11 @@
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <string>
 
+#include "base/prng.hpp"
 #include "ws/base64.hpp"
 #include "ws/sha1.hpp"
+#include "ws/sha1_block.hpp"
 
 namespace sluice::ws {
 namespace {
@@ -40,6 +43,23 @@ TEST_CASE("SHA-1 pads right around the end of a block", "[ws][digest]") {
   CHECK(hex(std::string(56, 'a')) == "c2db330f6083854c99d4b5bfb6e8f29f201be699");
   CHECK(hex(std::string(63, 'a')) == "03f09f5b158a7a8cdad920bddc29b81c18a551f5");
   CHECK(hex(std::string(64, 'a')) == "0098ba824b5c16427bd7a1122a5a442a25ec644d");
+}
+
+TEST_CASE("SHA-1 is the same with the processor's instructions and without", "[ws][digest]") {
+  if (!sha1_instructions()) {
+    std::puts("SKIPPED: SHA-1 with instructions: this processor has none");
+    return;
+  }
+  Prng random(1);
+  Sha1State one = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+  Sha1State other = one;
+  for (int i = 0; i < 1000; ++i) {
+    uint8_t block[64];
+    for (uint8_t& byte : block) byte = static_cast<uint8_t>(random.next());
+    sha1_block_portable(one, block);
+    sha1_block_native(other, block);
+    REQUIRE(one == other);
+  }
 }
 
 TEST_CASE("base64 gives the known answers of RFC 4648", "[ws][digest]") {

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+// The compression function of SHA-1 (RFC 3174 §6.1) over one block of 64 bytes.
+
+namespace sluice::ws {
+
+using Sha1State = std::array<uint32_t, 5>;
+
+void sha1_block_portable(Sha1State& state, const uint8_t* block) noexcept;
+
+// With the processor's own instructions for it, where it has them: an opening costs two blocks.
+bool sha1_instructions() noexcept;
+void sha1_block_native(Sha1State& state, const uint8_t* block) noexcept;
+
+}  // namespace sluice::ws

@@ -69,6 +69,7 @@ export class AdminView implements AdminBackend {
     if (recent) return 'the message log cannot be written';
     const trouble = this.#parts.cluster?.trouble ?? null;
     if (trouble !== null) return trouble;
+    if (this.#parts.worker.snowflake === null) return 'this node has no worker number for message ids';
     return this.#sessionStoreFailed ? 'sessions cannot be stored' : null;
   }
 

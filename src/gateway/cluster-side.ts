@@ -1,6 +1,5 @@
 /** The parts of a gateway that is one of several nodes: what it has in common with the others, and what it tells them. */
 
-import { randomUUID } from 'node:crypto';
 import { FanOut } from '../cluster/fan-out.js';
 import { Lookups } from '../cluster/lookups.js';
 import { Membership } from '../cluster/membership.js';
@@ -8,7 +7,7 @@ import { Presence } from '../cluster/presence.js';
 import { RemoteRuns } from '../cluster/remote-runs.js';
 import { SharedChannels } from '../cluster/shared-channels.js';
 import { SharedPublisher } from '../cluster/shared-publisher.js';
-import { WorkerNumber } from '../cluster/worker-number.js';
+import type { WorkerNumber } from '../cluster/worker-number.js';
 import type { Config } from '../config.js';
 import type { EnginePort } from '../engine/port.js';
 import type { ChannelRegistry } from '../sequence/channels.js';
@@ -29,6 +28,7 @@ export interface ClusterDeps {
   readonly port: EnginePort;
   readonly clock: Clock;
   readonly shared: SharedStores;
+  readonly worker: Pick<WorkerNumber, 'snowflake'>;
 }
 
 export interface ClusterStatus {
@@ -41,7 +41,6 @@ const TICK_MS = 250;
 /** Ticks between two looks at who is in which channel. */
 const PRESENCE_TICKS = 2;
 const PRESENCE_LEASE_MS = 30_000;
-const WORKER_LEASE_MS = 60_000;
 
 export class ClusterSide {
   readonly channels = new SharedChannels();
@@ -49,7 +48,6 @@ export class ClusterSide {
   readonly runs: RemoteRuns;
   readonly #deps: ClusterDeps;
   readonly #log: SharedLog;
-  readonly #worker: WorkerNumber;
   readonly #lamport = new LamportClock(0);
   #membership: Membership | null = null;
   #presence: Presence | null = null;
@@ -58,25 +56,22 @@ export class ClusterSide {
   #ticks = 0;
 
   constructor(deps: ClusterDeps, nameOf: (channelId: number) => string | null) {
-    const { clock, config, shared } = deps;
+    const { clock, shared } = deps;
     const monotonic = (): number => clock.monotonic();
     this.#deps = deps;
     this.#log = shared.openLog(this.channels);
     this.lookups = new Lookups(this.#log, monotonic);
     this.runs = new RemoteRuns({ log: this.#log, nameOf, now: monotonic, after });
-    this.#worker = new WorkerNumber({
-      leases: shared.leases, owner: `${config.node} ${randomUUID()}`, leaseMs: WORKER_LEASE_MS, now: () => clock.now(),
-    });
   }
 
   publisher(hooks: Hooks): SharedPublisher {
-    const { config, port, clock } = this.#deps;
+    const { config, port, clock, worker } = this.#deps;
     return new SharedPublisher({
       port,
       log: this.#log,
       channels: this.channels,
       lamport: this.#lamport,
-      snowflake: () => this.#worker.snowflake,
+      snowflake: () => worker.snowflake,
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
       maxInFlight: config.log.publishesInFlight,
@@ -85,8 +80,8 @@ export class ClusterSide {
     });
   }
 
-  /** The parts are made; takes a worker number. Rejects with StoreError. */
-  async join(parts: GatewayParts, registry: ChannelRegistry, hotLog: HotLog): Promise<void> {
+  /** The parts are made. */
+  join(parts: GatewayParts, registry: ChannelRegistry, hotLog: HotLog): void {
     const { port, clock, config, shared } = this.#deps;
     this.#parts = parts;
     const fanOut = new FanOut({ port, hotLog, channels: registry, now: () => clock.now(), after, onRoom: () => this.#tick() });
@@ -102,7 +97,6 @@ export class ClusterSide {
       count: (channelId) => parts.subscriptions.countOfChannel(channelId),
       local: (channelId) => presenceHere(parts, channelId),
     });
-    await this.#worker.start();
   }
 
   ahead(parts: Pick<GatewayParts, 'source' | 'sessions'>): Ahead {
@@ -134,8 +128,7 @@ export class ClusterSide {
   /** Why clients should not be sent here at the moment; null when nothing stands against it. */
   get trouble(): string | null {
     const { shared } = this.#deps;
-    if (!shared.reachable) return `${shared.what} does not answer`;
-    return this.#worker.snowflake === null ? 'this node has no worker number for message ids' : null;
+    return shared.reachable ? null : `${shared.what} does not answer`;
   }
 
   get counts(): { readonly nodes: number; readonly gaps: number; readonly renewals: number } {
@@ -171,7 +164,6 @@ export class ClusterSide {
     this.runs.stop();
     await this.#presence?.stop();
     await this.#membership?.stop();
-    await this.#worker.stop();
     await this.#log.close();
   }
 

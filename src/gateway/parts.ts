@@ -4,10 +4,10 @@ import type { Config } from '../config.js';
 import type { EnginePort, Row } from '../engine/port.js';
 import { CLOSE, InternalError } from '../errors.js';
 import type { SharedChannels } from '../cluster/shared-channels.js';
+import type { WorkerNumber } from '../cluster/worker-number.js';
 import { ChannelRegistry, type ChannelStore } from '../sequence/channels.js';
 import { LamportClock } from '../sequence/lamport.js';
 import { Publisher, type PublishResultHandler, type PublisherOptions } from '../sequence/publisher.js';
-import { Snowflake } from '../sequence/snowflake.js';
 import { Authenticator, type Authority } from '../session/auth.js';
 import { SessionOpener } from '../session/opener.js';
 import { compilePatterns } from '../session/patterns.js';
@@ -46,6 +46,8 @@ export interface GatewayDeps {
   readonly log: MessageLog | null;
   readonly shared?: SharedStores | null;
   readonly store: SessionStore;
+  /** For message ids; whoever made it stops it. */
+  readonly worker: WorkerNumber;
   /** The cold tier; null where there is none. */
   readonly history?: HistoryStore | null;
   /** What moves messages there. */
@@ -74,14 +76,15 @@ export interface GatewayParts extends GatewayContext {
   readonly publisher: Publishing;
   readonly hotLog: HotLog;
   readonly archiver: Pick<Archiver, 'stats'> | null;
+  readonly worker: Pick<WorkerNumber, 'snowflake'>;
 }
 
 /** Throws ConfigError for keys that cannot be used, StoreError where the log fails. */
 export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<GatewayParts> {
-  const { config, port, store, clock, shared = null } = deps;
+  const { config, port, store, clock, worker, shared = null } = deps;
   const auth = deps.auth ?? (await Authenticator.create(config.auth, config.anonymous, () => clock.now()));
   const replies = new Replies(port);
-  const cluster = shared === null ? null : new ClusterSide({ config, port, clock, shared }, (id) => channels.byId(id)?.name ?? null);
+  const cluster = shared === null ? null : new ClusterSide({ config, port, clock, shared, worker }, (id) => channels.byId(id)?.name ?? null);
   const channels = makeChannels(deps, cluster?.channels ?? ownLog(deps), cluster?.channels ?? null);
   const maxPerChannel = 2 ** Math.ceil(Math.log2(config.log.hotMessages));
   const hotLog = new HotLog(port.arena, { maxAgeMs: config.log.hotAgeMs, maxPerChannel });
@@ -107,7 +110,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     subscriptions: new Subscriptions(port.rows),
     rate: new PublishRate(port.rows, config.limits),
     cold: makeCold(deps),
-    archiver: deps.archiver ?? null,
+    archiver: deps.archiver ?? null, worker,
     replays: new Replays(replayLimits, sink, () => clock.monotonic(), hooks.onReplay),
     publisher: cluster?.publisher(hooks) ?? makePublisher(deps, ownLog(deps), hotLog, channels, hooks),
     drops: noDrops(),
@@ -118,7 +121,10 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     },
   };
   const keeper = new SessionKeeper(parts);
-  await cluster?.join(parts, channels, hotLog);
+  cluster?.join(parts, channels, hotLog);
+  const numbered = worker.start();
+  // Alone, a node whose disk is full still has all that was written to it to show; publishes are refused until there is a number.
+  await (cluster === null ? numbered.catch(() => undefined) : numbered);
   return parts;
 }
 
@@ -169,12 +175,12 @@ function makeChannels({ config, port, clock }: GatewayDeps, log: ChannelStore, s
 }
 
 function makePublisher(
-  { config, port, clock }: GatewayDeps, log: MessageLog, hotLog: HotLog, channels: ChannelRegistry, hooks: Hooks,
+  { config, port, clock, worker }: GatewayDeps, log: MessageLog, hotLog: HotLog, channels: ChannelRegistry, hooks: Hooks,
 ): Publisher {
   return new Publisher({
     port, log, hotLog, channels,
     lamport: new LamportClock(log.maxLamport()),
-    snowflake: new Snowflake(0, log.maxTimestamp()),
+    snowflake: () => worker.snowflake,
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
     maxInFlight: config.log.publishesInFlight,

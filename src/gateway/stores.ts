@@ -1,8 +1,11 @@
 /** Where the messages and the sessions of a server are kept: in its data folder and the cold tier, or with other nodes in Redis. */
 
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { WorkerNumber } from '../cluster/worker-number.js';
 import type { Config } from '../config.js';
 import { Archiver } from '../store/archiver.js';
+import { FileWorkerLeases } from '../store/file-worker-leases.js';
 import type { HistoryStore } from '../store/history-store.js';
 import { LogFollower } from '../store/log-follower.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../store/lmdb-message-log.js';
@@ -13,6 +16,7 @@ import { SessionLogStore } from '../store/session-log-store.js';
 import type { SharedStores } from '../store/redis/open.js';
 import type { SessionStore } from '../store/session-store.js';
 import type { MessageLog } from '../store/types.js';
+import type { WorkerLeases } from '../store/worker-leases.js';
 
 function logOptions({ data, log, history }: Config): LmdbMessageLogOptions {
   return {
@@ -24,6 +28,10 @@ function logOptions({ data, log, history }: Config): LmdbMessageLogOptions {
   };
 }
 
+/** The numbers of dead nodes are missed by the others. In a folder of one's own nobody misses them, and each renewal is a write to the disk. */
+const SHARED_LEASE_MS = 60_000;
+const OWN_LEASE_MS = 600_000;
+
 /** The cold tier does not take messages; null: it does again. */
 type OnHistory = (error: Error | null) => void;
 
@@ -31,6 +39,7 @@ export interface Stores {
   readonly log: MessageLog | null;
   readonly shared: SharedStores | null;
   readonly store: SessionStore;
+  readonly worker: WorkerNumber;
   /** The cold tier, and what fills it; null where there is none. */
   readonly history: HistoryStore | null;
   readonly archiver: Archiver | null;
@@ -72,14 +81,23 @@ async function openShared(config: Config, redis: string): Promise<Stores> {
   // Loaded here: who is alone does without.
   const { openRedis } = await import('../store/redis/open.js');
   const shared = await openRedis({ ...config.store, redis }, config.node);
-  const { sessions: store, secret } = shared;
-  return { log: null, shared, store, history: null, archiver: null, secret, close: () => shared.close() };
+  const { sessions: store, secret, leases } = shared;
+  const worker = makeWorker(config, leases, SHARED_LEASE_MS, 0);
+  const close = async (): Promise<void> => {
+    await worker.stop();
+    await shared.close();
+  };
+  return { log: null, shared, store, worker, history: null, archiver: null, secret, close };
 }
 
 async function openOwn(config: Config, secret: Buffer, followers: StoreFollowers, onHistory?: OnHistory): Promise<Stores> {
   const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log });
   let store: SessionLogStore | null = null;
+  let worker: WorkerNumber | null = null;
   try {
+    worker = makeWorker(config, new FileWorkerLeases(config.data), OWN_LEASE_MS, log.maxTimestamp());
+    // Under way while the next store is opened; who needs the number waits for it, and hears of a failure.
+    worker.start().catch(() => undefined);
     store = new SessionLogStore({ folder: sessionFolder(config), follower: followers.sessions });
     followers.log.close();
     const history = openHistory(config);
@@ -88,14 +106,19 @@ async function openOwn(config: Config, secret: Buffer, followers: StoreFollowers
       // What the cold tier was given last, it is given again after the next start.
       await archiver?.close();
       await history?.close();
-      await Promise.all([store?.close(), log.close()]);
+      await Promise.all([store?.close(), log.close(), worker?.stop()]);
     };
-    return { log, shared: null, store, history, archiver, secret, close };
+    return { log, shared: null, store, worker, history, archiver, secret, close };
   } catch (error) {
     await store?.close();
+    await worker?.stop();
     await log.close();
     throw error;
   }
+}
+
+function makeWorker({ node }: Config, leases: WorkerLeases, leaseMs: number, floor: number): WorkerNumber {
+  return new WorkerNumber({ leases, owner: `${node} ${randomUUID()}`, leaseMs, floor, now: () => Date.now() });
 }
 
 function makeArchiver({ history }: Config, log: LmdbMessageLog, store: HistoryStore, onHealth?: OnHistory): Archiver {

@@ -21,7 +21,8 @@ export interface PublisherOptions {
   readonly hotLog: HotLog;
   readonly channels: ChannelRegistry;
   readonly lamport: LamportClock;
-  readonly snowflake: Snowflake;
+  /** Null while this process has no worker number: then it makes no ids. */
+  readonly snowflake: () => Snowflake | null;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Milliseconds, never stepping back. */
@@ -61,6 +62,7 @@ export class Publisher {
   // Made once: the stack of a refusal tells nothing, and an overload is no time to gather it.
   readonly #tooMany = new BusyError('too many publishes are under way', RETRY_AFTER_MS);
   readonly #noMemory = new BusyError('the memory for recent messages is all in use', RETRY_AFTER_MS);
+  readonly #noNumber = new StoreError('this node has no worker number for message ids', true);
   /** Only for what is under way, so its seed need not outlive the process. */
   readonly #hash = new KeyHash({ high: randomInt(2 ** 32), low: randomInt(2 ** 32) });
   #gathering: Batch;
@@ -130,12 +132,17 @@ export class Publisher {
 
   /** Gives the message its place in the order and writes its frame; null when it was refused, and then nothing was given. */
   #accept(request: PublishRequest, channel: OpenChannel): Publication | null {
-    const { port, lamport, snowflake } = this.#options;
+    const { port, lamport } = this.#options;
     if (
       this.inFlight >= this.#options.maxInFlight ||
       this.#gathering.bytes + this.#committing.bytes + request.bodyLength > this.#maxBytes
     ) {
       this.#refuse(request, this.#tooMany);
+      return null;
+    }
+    const snowflake = this.#options.snowflake();
+    if (snowflake === null) {
+      this.#refuse(request, this.#noNumber);
       return null;
     }
     const now = this.#options.now();

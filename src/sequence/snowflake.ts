@@ -26,7 +26,7 @@ export class Snowflake {
   /** The prefix has been stepped on because the last four digits overflowed. */
   #carried = false;
 
-  /** `lastTimestamp`: highest one used by an earlier process with this worker number (MessageLog.maxTimestamp), or 0. */
+  /** `lastTimestamp`: highest one used with this worker number before, or 0. */
   constructor(worker: number, lastTimestamp: number) {
     if (!Number.isInteger(worker) || worker < 0 || worker > MAX_WORKER)
       throw new InvalidError(`worker: an integer from 0 to ${MAX_WORKER}`);

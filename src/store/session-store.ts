@@ -105,17 +105,6 @@ export interface SessionStore {
   close(): Promise<void>;
 }
 
-/**
- * Numbers of Snowflake workers, each with one holder. A holder that does not renew in time must stop making ids before `until`.
- */
-export interface WorkerLeases {
-  /** Takes a number that is free at `now` (0 to 1023), the one that `owner` still holds if there is one; null when all are taken. */
-  take(owner: string, now: number, until: number): Promise<number | null>;
-  /** False when the number belongs to somebody else meanwhile. */
-  renew(worker: number, owner: string, until: number): Promise<boolean>;
-  release(worker: number, owner: string): Promise<void>;
-}
-
 /** What a cursor becomes when the device reports another position: higher within an epoch, anew with a new one. */
 export function mergeCursor(current: ChannelCursor | undefined, next: CursorChange): ChannelCursor {
   return { ...mergeChange(current, next), subscribed: next.subscribed ?? current?.subscribed ?? false };

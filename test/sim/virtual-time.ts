@@ -59,6 +59,17 @@ export class VirtualTime {
     return handle;
   };
 
+  /** Timers that this sets are the owner's. */
+  as<T>(owner: object, run: () => T): T {
+    const before = this.#owner;
+    this.#owner = owner;
+    try {
+      return run();
+    } finally {
+      this.#owner = before;
+    }
+  }
+
   plan(owner: object | null, ms: number, run: () => void): Handle {
     const handle = new Handle();
     const task: Task = { at: this.#now + Math.max(0, ms), order: (this.#order += 1), run, owner, isDropped: false };

@@ -12,6 +12,7 @@ import type { FakeClient } from '../support/fake-client.js';
 import { FakePort } from '../support/fake-port.js';
 import { Archiver } from '../../src/store/archiver.js';
 import { MemoryHistory } from '../support/memory-history.js';
+import { MemoryLeases, workerNumber } from '../support/memory-leases.js';
 import { MemoryLog } from '../support/memory-log.js';
 import type { HistoryStore } from '../../src/store/history-store.js';
 import { MemorySessions } from '../support/memory-sessions.js';
@@ -67,6 +68,7 @@ export class World {
   readonly log = new MemoryLog();
   readonly history = new MemoryHistory();
   readonly sessions: MemorySessions;
+  readonly leases = new MemoryLeases();
   readonly faults: Faults;
   /** Deaths, drains, cut connections. */
   readonly counts = { deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0, pairs: 0 };
@@ -89,8 +91,10 @@ export class World {
     const life: Life = new Life(() => this.#died(life));
     const port = new FakePort({ rows: 32, chunkSize: 64 * 1024, chunks: 4 });
     const history = this.faults.cold ? historyOf(this.history, time, this.faults, life) : null;
+    const worker = workerNumber(this.leases, `life ${this.counts.deaths + this.counts.drains}`, time.now, this.log.maxTimestamp());
+    await time.as(life, () => worker.start());
     const gateway = await Gateway.create({
-      history,
+      history, worker,
       config: makeConfig(CONFIG), port,
       log: logOf(this.log, time, this.faults, life),
       store: sessionsOf(this.sessions, time, this.faults, life),

@@ -7,6 +7,7 @@ import { Gateway } from '../../src/gateway/gateway.js';
 import type { HistoryStore } from '../../src/store/history-store.js';
 import type { FakeClient } from './fake-client.js';
 import { FakePort, type FakePortOptions } from './fake-port.js';
+import { MemoryLeases, workerNumber } from './memory-leases.js';
 import { MemoryLog } from './memory-log.js';
 import { MemorySessions } from './memory-sessions.js';
 
@@ -50,6 +51,7 @@ export async function makeHarness(
   const gateway = await Gateway.create({
     config: makeConfig({ node: 'n1', ...raw }),
     port, log, store, history,
+    worker: workerNumber(new MemoryLeases(), 'n1', () => time.now),
     secret: SECRET,
     clock: { now: () => time.now, monotonic: () => time.monotonic },
     host: { regionName: 'fake', driver: 'fake', driverReason: null, stats: noStats },

@@ -2,6 +2,7 @@
 import { makeConfig } from '../../src/config.js';
 import { attachEngine, startDetachedEngine, type AttachedEngine, type DetachedEngine } from '../../src/engine/index.js';
 import { Gateway } from '../../src/gateway/gateway.js';
+import { MemoryLeases, workerNumber } from './memory-leases.js';
 import { MemoryLog } from './memory-log.js';
 import { MemorySessions } from './memory-sessions.js';
 import { Life } from './mortal.js';
@@ -27,6 +28,7 @@ export class TakeoverWorld {
   readonly sessions = new MemorySessions();
   life = new Life(Infinity, () => undefined);
   readonly #hosts: AttachedEngine[] = [];
+  readonly #leases = new MemoryLeases();
 
   constructor() {
     // Channels are numbered from 1 in a real log.
@@ -48,6 +50,7 @@ export class TakeoverWorld {
       port: life.wrap(host.port, PORT_STEPS),
       log: life.wrap(this.log, [], ['append']),
       store: life.wrap(this.sessions, [], STORE_STEPS),
+      worker: workerNumber(this.#leases, `process ${this.#hosts.length}`, Date.now),
       secret: Buffer.alloc(32, 7),
       clock: { now: () => Date.now(), monotonic: () => performance.now() },
       host,

@@ -3,8 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { StoreError } from '../../errors.js';
 import type { NodeDirectory, NodeMail, PresenceBoard } from '../cluster-store.js';
-import type { SessionStore, WorkerLeases } from '../session-store.js';
+import type { SessionStore } from '../session-store.js';
 import type { SharedLog, SharedLogEvents } from '../shared-log.js';
+import type { WorkerLeases } from '../worker-leases.js';
 import { parseRedisAddress } from './address.js';
 import { RedisClient } from './client.js';
 import { RedisNodeDirectory, RedisPresenceBoard } from './cluster-store.js';

@@ -163,7 +163,8 @@ return 0
 `;
 
 /**
- * Takes a worker number. KEYS 1 hash number -> "until owner". ARGV 1 owner, 2 now, 3 until, 4 highest number. Returns it, or -1.
+ * Takes a worker number. KEYS 1 hash number -> "until owner". ARGV 1 owner, 2 from, 3 until, 4 highest number. Returns it, or -1. Numbers
+ * that were given up stay, without an owner: what they were used up to has to be known.
  */
 const WORKER_TAKE = `
 local free = -1
@@ -182,11 +183,11 @@ if free >= 0 then redis.call('HSET', KEYS[1], free, ARGV[3] .. ' ' .. ARGV[1]) e
 return free
 `;
 
-/** KEYS 1 as above. ARGV 1 number, 2 owner, 3 until; empty: give it up. Returns 1, or 0 where it is somebody else's. */
+/** KEYS 1 as above. ARGV 1 number, 2 owner, 3 until, 4 next owner. Returns 1, or 0 where it is somebody else's. */
 const WORKER_HOLD = `
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 if not held or string.match(held, '^%d+ (.*)$') ~= ARGV[2] then return 0 end
-if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. ARGV[2]) end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. ARGV[4])
 return 1
 `;
 

@@ -1,4 +1,4 @@
-import type { WorkerLeases } from '../session-store.js';
+import type { WorkerLeases } from '../worker-leases.js';
 import type { RedisClient } from './client.js';
 
 const WORKER_MAX = 1023;
@@ -13,17 +13,17 @@ export class RedisWorkerLeases implements WorkerLeases {
     this.#key = `${redis.prefix}workers`;
   }
 
-  async take(owner: string, now: number, until: number): Promise<number | null> {
-    const args = [owner, Math.floor(now), Math.floor(until), WORKER_MAX];
+  async take(owner: string, from: number, until: number): Promise<number | null> {
+    const args = [owner, Math.floor(from), Math.floor(until), WORKER_MAX];
     const worker = (await this.#redis.script('sluiceWorkerTake', [this.#key], args)) as number;
     return worker < 0 ? null : worker;
   }
 
   async renew(worker: number, owner: string, until: number): Promise<boolean> {
-    return (await this.#redis.script('sluiceWorkerHold', [this.#key], [worker, owner, Math.floor(until)])) === 1;
+    return (await this.#redis.script('sluiceWorkerHold', [this.#key], [worker, owner, Math.floor(until), owner])) === 1;
   }
 
-  async release(worker: number, owner: string): Promise<void> {
-    await this.#redis.script('sluiceWorkerHold', [this.#key], [worker, owner, '']);
+  async release(worker: number, owner: string, until: number): Promise<void> {
+    await this.#redis.script('sluiceWorkerHold', [this.#key], [worker, owner, Math.floor(until), '']);
   }
 }

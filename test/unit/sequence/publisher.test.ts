@@ -29,19 +29,21 @@ class Harness {
   /** Appends wait for it while set. */
   gate: Promise<void> | null = null;
   commits: number[] = [];
+  snowflake: Snowflake | null;
   #op = 0;
 
   constructor(readonly log: LmdbMessageLog, options: Partial<PublisherOptions> = {}) {
     this.hotLog = new HotLog(this.port.arena, { maxAgeMs: 1000, maxPerChannel: 1024 });
     const ephemeral = (name: string): boolean => name.startsWith('~');
     this.channels = new ChannelRegistry({ log, ephemeral, clocked: () => false, now: Date.now, idleMs: 1000 });
+    this.snowflake = new Snowflake(3, log.maxTimestamp());
     this.publisher = new Publisher({
       port: this.port.port,
       log: this.#guarded(),
       hotLog: this.hotLog,
       channels: this.channels,
       lamport: new LamportClock(log.maxLamport()),
-      snowflake: new Snowflake(3, log.maxTimestamp()),
+      snowflake: () => this.snowflake,
       now: Date.now,
       monotonic: () => performance.now(),
       maxInFlight: 1000,
@@ -159,6 +161,21 @@ t.test('outside of a turn a publish is committed by itself', async (t) => {
   h.publish(h.channels.open('a'), 'k', { bodyBytes: Buffer.from('by http'), bodyLength: 7 });
   await h.settled(1);
   t.match(h.port.published[0]?.text, /\nby http$/);
+});
+
+t.test('without a worker number nothing is sequenced, and it can be tried again', async (t) => {
+  const h = harness(t);
+  const a = h.channels.open('a');
+  const { snowflake } = h;
+  h.snowflake = null;
+  h.publish(a, 'k');
+  h.publish(h.channels.open('~e'), 'k');
+  for (const { error } of h.results) t.match(error, { code: 'SLUICE_STORE', retryable: true, message: /worker number/ });
+  t.equal(h.results.length, 2);
+  h.snowflake = snowflake;
+  h.publish(a, 'k');
+  await h.settled(3);
+  t.match(h.results[2], { seq: 1, duplicate: false, error: null });
 });
 
 t.test('a duplicate is answered with the first result', async (t) => {

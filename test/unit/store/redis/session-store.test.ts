@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { parseRedisAddress } from '../../../../src/store/redis/address.js';
 import { RedisClient } from '../../../../src/store/redis/client.js';
 import { RedisSessionStore } from '../../../../src/store/redis/session-store.js';
+import { workerLeasesSuite } from '../worker-leases-suite.js';
 import { RedisWorkerLeases } from '../../../../src/store/redis/worker-leases.js';
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from '../session-store-suite.js';
@@ -50,22 +51,12 @@ if (noRedis !== false) {
     t.equal(await store.get(record.id), null);
   });
 
-  t.test('workers have one holder each', async (t) => {
-    const client = open(`leases${process.pid}:`);
-    t.teardown(() => client.close());
-    const leases = new RedisWorkerLeases(client);
-    const now = Date.now();
-    t.equal(await leases.take('a', now, now + 1000), 0);
-    t.equal(await leases.take('b', now, now + 1000), 1);
-    t.equal(await leases.take('a', now, now + 2000), 0, 'the one that it still holds');
-    t.equal(await leases.renew(1, 'a', now + 3000), false);
-    t.equal(await leases.renew(1, 'b', now + 3000), true);
-    t.equal(await leases.take('c', now + 2500, now + 9000), 0, 'a lease that ran out');
-    t.equal(await leases.renew(0, 'a', now + 9000), false);
-    await leases.release(0, 'a');
-    t.equal(await leases.renew(0, 'c', now + 9000), true, 'only its holder gives a number up');
-    const many = await Promise.all(Array.from({ length: 1022 }, (_, i) => leases.take(`n${i}`, now, now + 9000)));
-    t.equal(new Set(many).size, 1022);
-    t.equal(await leases.take('one too many', now, now + 9000), null);
+  t.test('worker numbers', async (t) => {
+    let folders = 0;
+    await workerLeasesSuite(t, () => {
+      const client = open(`leases${process.pid}.${(folders += 1)}:`);
+      t.teardown(() => client.close());
+      return new RedisWorkerLeases(client);
+    });
   });
 }

@@ -20,6 +20,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
   const server = await startServer(config, {
     onNotice: (kind, core, value) => note(`${kind} (core ${core}, ${value})`),
     onStore: (error) => note(error === null ? 'the message log can be written again' : `${error.message}; publishes are refused meanwhile`),
+    onCluster: (error) => note(error === null ? 'the cluster has this node again' : `${error.message}; it is not ready meanwhile`),
     onHistory: (error) => note(error === null ? 'the cold tier takes messages again' : `${error.message}; the log keeps them meanwhile`),
     ...(attach === null ? {} : { attach, onPrepared: () => note(`standing by for engine ${attach.name}`) }),
     onEnd: (error) => {

@@ -1,11 +1,14 @@
 /** This node's place among the others: tells the directory that it lives, and keeps a view of who else does. */
 
+import { ConfigError } from '../errors.js';
 import type { NodeDirectory, NodeRecord, NodeState } from '../store/cluster-store.js';
 import { rendezvous } from './rendezvous.js';
 
 export interface MembershipOptions {
   readonly directory: NodeDirectory;
   readonly node: string;
+  /** Of this process. */
+  readonly instance: string;
   readonly region: string;
   /** Where clients reach this very node. */
   readonly url: string;
@@ -15,7 +18,9 @@ export interface MembershipOptions {
   readonly now: () => number;
   /** What is told of this node. */
   readonly status: () => { readonly state: NodeState; readonly connections: number; readonly load: number };
-  /** The directory cannot be reached, or can again. */
+  /** Whether the process whose record has this node's name lives; its lease may have outlived it. */
+  readonly answers: (other: NodeRecord) => Promise<boolean>;
+  /** The directory cannot be reached or another process has this node's name, or neither any more. */
   readonly onTrouble?: (error: Error | null) => void;
 }
 
@@ -24,20 +29,26 @@ export class Membership {
   #nodes: readonly NodeRecord[] = [];
   #timer: NodeJS.Timeout | null = null;
   #failing = false;
+  #rival: NodeRecord | null = null;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
   }
 
-  /** Joins; rejects with StoreError where the directory cannot be reached. */
+  /** Joins; rejects with StoreError where the directory cannot be reached, with ConfigError where another process has the name. */
   async start(): Promise<void> {
+    const { directory, answers } = this.#options;
+    const other = await directory.announce(this.#record(), this.#options.now());
+    // Of a process that was killed: this may be the one that is started in its place.
+    if (other !== null && !(await answers(other))) await directory.announce(this.#record(), null);
     await this.#exchange();
     this.#timer = setInterval(() => void this.refresh(), this.#options.leaseMs / 3);
     this.#timer.unref();
   }
 
-  /** Tells and asks at once: after a change of state. Never rejects. */
+  /** Tells and asks at once: after a change of state, once it has joined. Never rejects. */
   async refresh(): Promise<void> {
+    if (this.#timer === null) return;
     try {
       await this.#exchange();
       if (this.#failing) this.#options.onTrouble?.(null);
@@ -51,7 +62,13 @@ export class Membership {
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    await this.#options.directory.withdraw(this.#options.node).catch(() => undefined);
+    const { directory, node, instance } = this.#options;
+    await directory.withdraw(node, instance).catch(() => undefined);
+  }
+
+  /** The other process of this node's name; null when there is none. */
+  get rival(): NodeRecord | null {
+    return this.#rival;
   }
 
   /** Nodes that live as far as is known, this one among them. */
@@ -76,9 +93,23 @@ export class Membership {
     return rendezvous(key, near.length > 0 ? near : serving);
   }
 
+  #record(): NodeRecord {
+    const { node, instance, region, url, leaseMs, now, status } = this.#options;
+    return { node, instance, region, url, ...status(), until: now() + leaseMs };
+  }
+
   async #exchange(): Promise<void> {
-    const { directory, node, region, url, leaseMs, now, status } = this.#options;
-    await directory.announce({ node, region, url, ...status(), until: now() + leaseMs });
+    const { directory, node, now } = this.#options;
+    this.#rival = await directory.announce(this.#record(), now());
+    if (this.#rival !== null) {
+      throw new ConfigError('node', `another process${at(this.#rival)} is node ${node} of this store`, {
+        remedy: 'Give each node a name of its own: --node NAME, or `node` in its configuration.',
+      });
+    }
     this.#nodes = await directory.list(now());
   }
+}
+
+function at({ url }: NodeRecord): string {
+  return url === '' ? '' : ` (${url})`;
 }

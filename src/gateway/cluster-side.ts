@@ -1,5 +1,6 @@
 /** The parts of a gateway that is one of several nodes: what it has in common with the others, and what it tells them. */
 
+import { randomUUID } from 'node:crypto';
 import { FanOut } from '../cluster/fan-out.js';
 import { Lookups } from '../cluster/lookups.js';
 import { Membership } from '../cluster/membership.js';
@@ -29,6 +30,8 @@ export interface ClusterDeps {
   readonly clock: Clock;
   readonly shared: SharedStores;
   readonly worker: Pick<WorkerNumber, 'snowflake'>;
+  /** This node has lost its place among the others, with the reason; null: it has it again. */
+  readonly onCluster?: (error: Error | null) => void;
 }
 
 export interface ClusterStatus {
@@ -40,6 +43,8 @@ export interface ClusterStatus {
 const TICK_MS = 250;
 /** Ticks between two looks at who is in which channel. */
 const PRESENCE_TICKS = 2;
+/** Redis in a cluster may not count all who listen: one who does answers sooner. */
+const NAMESAKE_MS = 500;
 const PRESENCE_LEASE_MS = 30_000;
 
 export class ClusterSide {
@@ -54,6 +59,8 @@ export class ClusterSide {
   #parts: GatewayParts | null = null;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
+  readonly #instance = randomUUID();
+  #onNamesake: (() => void) | null = null;
 
   constructor(deps: ClusterDeps, nameOf: (channelId: number) => string | null) {
     const { clock, shared } = deps;
@@ -110,11 +117,14 @@ export class ClusterSide {
 
   /** From here on the others know of this node. Rejects with StoreError. */
   async start(url: string | null, status: () => ClusterStatus): Promise<void> {
-    const { config, clock, shared } = this.#deps;
+    const { config, clock, shared, onCluster } = this.#deps;
     const { node, region, cluster } = config;
     await shared.mail.receive(node, (note) => this.#onNote(note));
     this.#membership = new Membership({
-      directory: shared.directory, node, region, url: url ?? '', leaseMs: cluster.leaseMs, now: () => clock.now(), status,
+      directory: shared.directory, node, instance: this.#instance, region, url: url ?? '', leaseMs: cluster.leaseMs,
+      now: () => clock.now(), status,
+      answers: () => this.#namesakeAnswers(),
+      ...(onCluster === undefined ? {} : { onTrouble: onCluster }),
     });
     await this.#membership.start();
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
@@ -128,7 +138,8 @@ export class ClusterSide {
   /** Why clients should not be sent here at the moment; null when nothing stands against it. */
   get trouble(): string | null {
     const { shared } = this.#deps;
-    return shared.reachable ? null : `${shared.what} does not answer`;
+    if (!shared.reachable) return `${shared.what} does not answer`;
+    return this.#membership?.rival ? `another process is node ${this.#deps.config.node} of this store` : null;
   }
 
   get counts(): { readonly nodes: number; readonly gaps: number; readonly renewals: number } {
@@ -155,7 +166,7 @@ export class ClusterSide {
 
   /** A session that was connected to another node goes on here: that one closes its connection. */
   taken(owner: string, { id, generation }: SessionRef): void {
-    this.#deps.shared.mail.send(owner, JSON.stringify({ taken: id, generation })).catch(() => undefined);
+    this.#tell(owner, { taken: id, generation });
   }
 
   async stop(): Promise<void> {
@@ -177,11 +188,32 @@ export class ClusterSide {
 
   #onNote(note: string): void {
     try {
-      const { taken, generation } = JSON.parse(note) as { readonly taken?: unknown; readonly generation?: unknown };
+      const { taken, generation, who, here } = JSON.parse(note) as Readonly<Record<'taken' | 'generation' | 'who' | 'here', unknown>>;
       if (typeof taken === 'string' && typeof generation === 'number') this.#parts?.keeper.lost({ id: taken, generation });
+      if (typeof who === 'string' && who !== this.#instance) this.#tell(this.#deps.config.node, { here: this.#instance });
+      if (typeof here === 'string' && here !== this.#instance) this.#onNamesake?.();
     } catch {
       // Of a program that is not ours.
     }
+  }
+
+  /** Whether somebody else listens to what is sent to this node, and answers. Rejects with StoreError. */
+  async #namesakeAnswers(): Promise<boolean> {
+    const { config, shared } = this.#deps;
+    const answer = new Promise<true>((resolve) => (this.#onNamesake = () => resolve(true)));
+    const listeners = await shared.mail.send(config.node, JSON.stringify({ who: this.#instance }));
+    // A machine that is gone without a word is listed as a listener for long.
+    const waitMs = listeners > 1 ? config.cluster.leaseMs : NAMESAKE_MS;
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), waitMs)));
+    const answered = await Promise.race([answer, silence]);
+    clearTimeout(timer);
+    this.#onNamesake = null;
+    return answered;
+  }
+
+  #tell(node: string, note: object): void {
+    this.#deps.shared.mail.send(node, JSON.stringify(note)).catch(() => undefined);
   }
 }
 

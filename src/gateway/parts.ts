@@ -28,7 +28,7 @@ import { TieredSource } from '../sync/tiers.js';
 import type { ReplayChannel } from '../sync/types.js';
 import type { Clock, Drops, GatewayContext } from './context.js';
 import { channelNote } from './adopt.js';
-import { ClusterSide } from './cluster-side.js';
+import { ClusterSide, type ClusterDeps } from './cluster-side.js';
 import { failureReply } from './failure.js';
 import { Holds } from './holds.js';
 import { goLive } from './ops/sub.js';
@@ -46,6 +46,7 @@ export interface GatewayDeps {
   readonly log: MessageLog | null;
   readonly shared?: SharedStores | null;
   readonly store: SessionStore;
+  readonly onCluster?: NonNullable<ClusterDeps['onCluster']>;
   /** For message ids; whoever made it stops it. */
   readonly worker: WorkerNumber;
   /** The cold tier; null where there is none. */
@@ -84,7 +85,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
   const { config, port, store, clock, worker, shared = null } = deps;
   const auth = deps.auth ?? (await Authenticator.create(config.auth, config.anonymous, () => clock.now()));
   const replies = new Replies(port);
-  const cluster = shared === null ? null : new ClusterSide({ config, port, clock, shared, worker }, (id) => channels.byId(id)?.name ?? null);
+  const cluster = shared === null ? null : new ClusterSide({ ...deps, shared }, (id) => channels.byId(id)?.name ?? null);
   const channels = makeChannels(deps, cluster?.channels ?? ownLog(deps), cluster?.channels ?? null);
   const maxPerChannel = 2 ** Math.ceil(Math.log2(config.log.hotMessages));
   const hotLog = new HotLog(port.arena, { maxAgeMs: config.log.hotAgeMs, maxPerChannel });

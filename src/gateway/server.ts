@@ -24,6 +24,8 @@ export interface ServerOptions {
   readonly onNotice?: (kind: EngineNotice, core: number, value: number) => void;
   /** The log cannot be written; null: it can again. */
   readonly onStore?: (error: StoreError | null) => void;
+  /** This node has lost its place among the others; null: it has it again. */
+  readonly onCluster?: (error: Error | null) => void;
   /** The cold tier does not take messages; null: it does again. */
   readonly onHistory?: (error: Error | null) => void;
 }

@@ -28,7 +28,7 @@ function logOptions({ data, log, history }: Config): LmdbMessageLogOptions {
   };
 }
 
-/** The numbers of dead nodes are missed by the others. In a folder of one's own nobody misses them, and each renewal is a write to the disk. */
+/** The numbers of dead nodes are missed by the others. In a folder of one's own nobody misses them, and each renewal is a write. */
 const SHARED_LEASE_MS = 60_000;
 const OWN_LEASE_MS = 600_000;
 

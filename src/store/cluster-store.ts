@@ -4,6 +4,8 @@ export type NodeState = 'serving' | 'draining';
 
 export interface NodeRecord {
   readonly node: string;
+  /** Of the process, unlike any other's. */
+  readonly instance: string;
   readonly region: string;
   /** Where clients reach this very node: "wss://n1.example.org/v1". */
   readonly url: string;
@@ -17,10 +19,15 @@ export interface NodeRecord {
 
 /** Nodes that say they live. */
 export interface NodeDirectory {
-  announce(record: NodeRecord): Promise<void>;
+  /**
+   * In one step: null when the record stands, or the living one of another process under this name, which then stands. `now`: who lives;
+   * null takes the name whoever has it.
+   */
+  announce(record: NodeRecord, now: number | null): Promise<NodeRecord | null>;
   /** In no particular order, those whose `until` lies behind `now` left out. */
   list(now: number): Promise<readonly NodeRecord[]>;
-  withdraw(node: string): Promise<void>;
+  /** Does nothing where the name is another process's. */
+  withdraw(node: string, instance: string): Promise<void>;
 }
 
 /** Who of one node is in a channel. */
@@ -40,7 +47,8 @@ export interface PresenceBoard {
 
 /** Short notes from node to node, told as they are sent; may be lost. */
 export interface NodeMail {
-  send(node: string, note: string): Promise<void>;
+  /** How many listen, as far as the store knows. */
+  send(node: string, note: string): Promise<number>;
   /** Resolves when it listens to what is sent to `node`, for good. */
   receive(node: string, onNote: (note: string) => void): Promise<void>;
   close(): Promise<void>;

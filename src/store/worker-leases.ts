@@ -5,8 +5,8 @@
  */
 export interface WorkerLeases {
   /**
-   * Takes a number (0 to 1023) whose last lease ended at `from` or before; the one that `owner` still holds if there is one; null when there
-   * is none. Rejects with StoreError. Times in milliseconds since the Unix epoch.
+   * Takes a number (0 to 1023) whose last lease ended at `from` or before; the one that `owner` still holds if there is one; null when
+   * there is none. Rejects with StoreError. Times in milliseconds since the Unix epoch.
    */
   take(owner: string, from: number, until: number): Promise<number | null>;
   /** False when the number belongs to somebody else meanwhile. */

@@ -108,6 +108,15 @@ t.test('history and places in it are the same at both', { skip: noRedis, timeout
   for (const client of [a, b]) client.close();
 });
 
+t.test('a second node of the same name is refused and says why', { skip: noRedis, timeout: 240_000 }, async (t) => {
+  const twin = ClusterNode.start(t, { name: 'n1', redis: redis?.url ?? '', config: { cluster: { leaseMs: 60_000 } } });
+  await t.rejects(twin, { message: /exit 1[^]*node: another process \(ws:\/\/127[^)]*\) is node n1[^]*--node NAME/ });
+  t.equal((await n1.ready()).status, 200, 'the first goes on');
+  const client = await RawClient.connect(n1.url);
+  t.match(await welcomeOf(client), { node: 'n1' });
+  client.close();
+});
+
 t.test('a node that dies takes nothing with it', { skip: noRedis, timeout: 240_000 }, async (t) => {
   const a = await RawClient.connect(n1.url);
   const b = await RawClient.connect(n2.url);

@@ -32,16 +32,18 @@ export class RedisNodeDirectory implements NodeDirectory {
     this.#key = `${redis.prefix}nodes`;
   }
 
-  async announce(record: NodeRecord): Promise<void> {
-    await this.#redis.command('hset', this.#key, record.node, JSON.stringify(record));
+  async announce(record: NodeRecord, now: number | null): Promise<NodeRecord | null> {
+    const args = [record.node, record.instance, JSON.stringify(record), now === null ? '' : Math.floor(now)];
+    const other = (await this.#redis.script('sluiceNodeAnnounce', [this.#key], args)) as Buffer | null;
+    return other === null ? null : parse<NodeRecord>(other);
   }
 
   async list(now: number): Promise<readonly NodeRecord[]> {
     return readAlive<NodeRecord>(this.#redis, this.#key, now);
   }
 
-  async withdraw(node: string): Promise<void> {
-    await this.#redis.command('hdel', this.#key, node);
+  async withdraw(node: string, instance: string): Promise<void> {
+    await this.#redis.script('sluiceNodeWithdraw', [this.#key], [node, instance]);
   }
 }
 

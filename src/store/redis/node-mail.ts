@@ -11,8 +11,8 @@ export class RedisNodeMail implements NodeMail {
     this.#redis = redis;
   }
 
-  async send(node: string, note: string): Promise<void> {
-    await this.#redis.command('spublish', this.#key(node), note);
+  async send(node: string, note: string): Promise<number> {
+    return (await this.#redis.command('spublish', this.#key(node), note)) as number;
   }
 
   async receive(node: string, onNote: (note: string) => void): Promise<void> {

@@ -191,6 +191,29 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. ARGV[4])
 return 1
 `;
 
+/**
+ * A node's record. KEYS 1 hash node -> JSON. ARGV 1 node, 2 instance, 3 its JSON, 4 now, empty: whoever has the name. Returns nil, or the
+ * living record of another instance, which stays.
+ */
+const NODE_ANNOUNCE = `
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if held and ARGV[4] ~= '' then
+  local known, record = pcall(cjson.decode, held)
+  if known and type(record) == 'table' and record['instance'] and record['instance'] ~= ARGV[2]
+    and (tonumber(record['until']) or 0) > tonumber(ARGV[4]) then return held end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return false
+`;
+
+/** Removes the record of node ARGV[1] where it is of instance ARGV[2]. KEYS 1 as above. */
+const NODE_WITHDRAW = `
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+local known, record = pcall(cjson.decode, held or '')
+if known and type(record) == 'table' and record['instance'] == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 0
+`;
+
 export const SCRIPTS = {
   sluiceAppend: { keys: 4, lua: APPEND },
   sluiceOpen: { keys: 2, lua: OPEN },
@@ -199,6 +222,8 @@ export const SCRIPTS = {
   sluiceSessionSwap: { keys: 1, lua: SESSION_SWAP },
   sluiceKeepIf: { keys: 1, lua: KEEP_IF },
   sluiceFieldRemove: { keys: 1, lua: FIELD_REMOVE },
+  sluiceNodeAnnounce: { keys: 1, lua: NODE_ANNOUNCE },
+  sluiceNodeWithdraw: { keys: 1, lua: NODE_WITHDRAW },
   sluiceWorkerTake: { keys: 1, lua: WORKER_TAKE },
   sluiceWorkerHold: { keys: 1, lua: WORKER_HOLD },
 } as const satisfies Record<string, Script>;

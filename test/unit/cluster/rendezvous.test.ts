@@ -1,8 +1,8 @@
 import t from 'tap';
 import { Membership } from '../../../src/cluster/membership.js';
 import { rendezvous } from '../../../src/cluster/rendezvous.js';
-import { StoreError } from '../../../src/errors.js';
-import type { NodeDirectory, NodeRecord, NodeState } from '../../../src/store/cluster-store.js';
+import { MemoryDirectory } from '../../support/memory-directory.js';
+import type { NodeState } from '../../../src/store/cluster-store.js';
 
 const named = (...names: string[]): { node: string }[] => names.map((node) => ({ node }));
 const keys = Array.from({ length: 20_000 }, (_, i) => `user-${i}`);
@@ -20,30 +20,6 @@ t.test('keys spread evenly and only those of the changed node move', async (t) =
   t.equal(rendezvous('x', []), null);
 });
 
-class MemoryDirectory implements NodeDirectory {
-  readonly records = new Map<string, NodeRecord>();
-  down = false;
-
-  async announce(record: NodeRecord): Promise<void> {
-    this.#check();
-    this.records.set(record.node, record);
-  }
-
-  async list(now: number): Promise<readonly NodeRecord[]> {
-    this.#check();
-    return [...this.records.values()].filter(({ until }) => until > now);
-  }
-
-  async withdraw(node: string): Promise<void> {
-    this.#check();
-    this.records.delete(node);
-  }
-
-  #check(): void {
-    if (this.down) throw new StoreError('down', true);
-  }
-}
-
 t.test('a node knows who else lives, and where clients go', async (t) => {
   const directory = new MemoryDirectory();
   let now = 1000;
@@ -51,8 +27,9 @@ t.test('a node knows who else lives, and where clients go', async (t) => {
   const trouble: (string | null)[] = [];
   const join = async (node: string, region: string): Promise<Membership> => {
     const member = new Membership({
-      directory, node, region, url: `ws://${node}/v1`, leaseMs: 3_000_000, now: () => now,
+      directory, node, instance: `process of ${node}`, region, url: `ws://${node}/v1`, leaseMs: 3_000_000, now: () => now,
       status: () => ({ state: states.get(node) ?? 'serving', connections: 1, load: 0.5 }),
+      answers: () => Promise.resolve(false),
       onTrouble: (error) => trouble.push(error === null ? null : error.message),
     });
     await member.start();
@@ -82,4 +59,39 @@ t.test('a node knows who else lives, and where clients go', async (t) => {
   t.same(trouble, ['down', null], 'told once');
   now += 3_000_001;
   t.same(a.nodes, [], 'a lease that ran out');
+});
+
+t.test('two processes of one name: the second is told, unless the first is dead', async (t) => {
+  const directory = new MemoryDirectory();
+  let now = 1000;
+  let lives = true;
+  const trouble: (string | null)[] = [];
+  const make = (instance: string): Membership => new Membership({
+    directory, node: 'a', instance, region: 'eu', url: `ws://${instance}/v1`, leaseMs: 1_000_000, now: () => now,
+    status: () => ({ state: 'serving', connections: 1, load: 0.5 }),
+    answers: () => Promise.resolve(lives),
+    onTrouble: (error) => trouble.push(error === null ? null : error.message),
+  });
+  const first = make('first');
+  await first.start();
+  t.teardown(() => first.stop());
+  const second = make('second');
+  const told = { code: 'SLUICE_CONFIG', path: 'node', message: /another process \(ws:\/\/first\/v1\) is node a/, remedy: /--node/ };
+  await t.rejects(second.start(), told);
+  await second.stop();
+  t.equal(directory.records.get('a')?.instance, 'first', 'and the first one stays');
+  await first.refresh();
+  t.equal(first.rival, null);
+
+  lives = false;
+  const third = make('third');
+  await third.start();
+  t.equal(directory.records.get('a')?.instance, 'third', 'one that does not answer is replaced at once');
+  await first.refresh();
+  t.equal(first.rival?.instance, 'third', 'if it lives all the same it finds out');
+  t.match(trouble, [/another process \(ws:\/\/third/]);
+  await third.stop();
+  await first.refresh();
+  t.same([first.rival, trouble.at(-1)], [null, null], 'and has its name again when the other has gone');
+  now += 1;
 });

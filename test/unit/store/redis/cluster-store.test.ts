@@ -5,8 +5,8 @@ import { RedisClient } from '../../../../src/store/redis/client.js';
 import { RedisNodeDirectory, RedisPresenceBoard } from '../../../../src/store/redis/cluster-store.js';
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
 
-const record = (node: string, until: number): NodeRecord => ({
-  node, region: 'eu', url: `ws://${node}/v1`, state: 'serving', connections: 3, load: 0.25, until,
+const record = (node: string, until: number, instance = `i-${node}`): NodeRecord => ({
+  node, instance, region: 'eu', url: `ws://${node}/v1`, state: 'serving', connections: 3, load: 0.25, until,
 });
 const share = (node: string, count: number, until: number): PresenceShare => ({ node, count, members: [`user of ${node}`], until });
 
@@ -20,16 +20,22 @@ t.test('directory and presence', { skip: noRedis }, async (t) => {
   await t.test('nodes come, are renewed, leave and die', async (t) => {
     const directory = new RedisNodeDirectory(redis);
     t.same(await directory.list(0), []);
-    await directory.announce(record('a', 2000));
-    await directory.announce(record('b', 2000));
-    await directory.announce({ ...record('a', 3000), state: 'draining' });
+    t.equal(await directory.announce(record('a', 2000), 1000), null);
+    await directory.announce(record('b', 2000), 1000);
+    await directory.announce({ ...record('a', 3000), state: 'draining' }, 1000);
     const names = async (now: number): Promise<string[]> => (await directory.list(now)).map(({ node, state }) => `${node} ${state}`).sort();
     t.same(await names(1000), ['a draining', 'b serving']);
     t.same(await names(2500), ['a draining']);
     t.equal(server.cli('HLEN', 'p:nodes'), '1', 'the dead are removed');
     server.cli('HSET', 'p:nodes', 'x', 'no JSON');
     t.same(await names(2500), ['a draining']);
-    await directory.withdraw('a');
+    t.match(await directory.announce(record('a', 9000, 'other'), 2999), { instance: 'i-a', until: 3000 }, 'the name is taken');
+    await directory.withdraw('a', 'other');
+    t.same(await names(2500), ['a draining']);
+    t.equal(await directory.announce(record('a', 9000, 'other'), 3000), null, 'of one that is dead');
+    t.match(await directory.announce(record('a', 9000), 3000), { instance: 'other' });
+    t.equal(await directory.announce(record('a', 9000), null), null, 'whoever has it');
+    await directory.withdraw('a', 'i-a');
     t.same(await names(0), []);
   });
 

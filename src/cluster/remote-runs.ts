@@ -50,13 +50,13 @@ export class RemoteRuns implements RunReader {
 
   read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number): FrameRun | null | Promise<void> {
     const found = this.#find(channelId, fromSeq);
-    if (found === undefined) return this.#fetch(channelId, fromSeq);
+    if (found === undefined) return this.#fetch(channelId, fromSeq, true);
     const { run } = found;
     if (run === null) return null;
     const part = partOf(run, fromSeq, maxCount, maxBytes);
     // The next ones are on their way while these are sent.
     if (part.lastSeq === run.lastSeq && run.ends.length >= MESSAGES_MIN && this.#find(channelId, run.lastSeq + 1) === undefined) {
-      this.#fetch(channelId, run.lastSeq + 1).catch(() => undefined);
+      this.#fetch(channelId, run.lastSeq + 1, false).catch(() => undefined);
     }
     return part;
   }
@@ -74,22 +74,24 @@ export class RemoteRuns implements RunReader {
     });
   }
 
-  #fetch(channelId: number, fromSeq: number): Promise<void> {
+  /** `exists`: somebody reads it; else it may not be published yet, and its absence says nothing about the time when it is. */
+  #fetch(channelId: number, fromSeq: number, exists: boolean): Promise<void> {
     const key = `${channelId}/${fromSeq}`;
     const known = this.#fetching.get(key);
     if (known !== undefined) return known;
-    const fetching = this.#read(channelId, fromSeq).finally(() => this.#fetching.delete(key));
+    const fetching = this.#read(channelId, fromSeq, exists).finally(() => this.#fetching.delete(key));
     this.#fetching.set(key, fetching);
     return fetching;
   }
 
-  async #read(channelId: number, fromSeq: number): Promise<void> {
+  async #read(channelId: number, fromSeq: number, exists: boolean): Promise<void> {
     const { log, nameOf, now, after } = this.#options;
     for (;;) {
       const name = nameOf(channelId);
       if (name === null) return this.#keep({ channelId, fromSeq, run: null, at: now() });
       try {
-        return this.#keep({ channelId, fromSeq, run: await log.read(name, fromSeq, this.#count(channelId)), at: now() });
+        const run = await log.read(name, fromSeq, this.#count(channelId));
+        return run === null && !exists ? undefined : this.#keep({ channelId, fromSeq, run, at: now() });
       } catch (error) {
         if (this.#stopped || !(error instanceof StoreError) || !error.retryable) throw error;
         await new Promise<void>((resolve) => after(RETRY_MS, resolve));

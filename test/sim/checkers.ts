@@ -2,6 +2,7 @@
 
 import { relationOf } from '../../src/client/vector-clock.js';
 import type { Message } from '../../src/client/types.js';
+import type { SharedMessage } from './shared-stores.js';
 import { laterId, type SessionRecord } from '../../src/store/session-store.js';
 
 type Header = Readonly<Record<string, unknown>>;
@@ -163,6 +164,20 @@ export function checkLog(problems: Problems, log: ReadonlyMap<string, readonly s
     if (new Set(bodies).size === bodies.length) continue;
     const double = bodies.find((body, index) => bodies.indexOf(body) !== index);
     problems.add(`${channel}: ${double} is stored twice`);
+  }
+}
+
+/** Ids of all channels differ; along a channel times do not fall, and lamport rises. */
+export function checkStamps(problems: Problems, channels: ReadonlyMap<string, { readonly messages: readonly SharedMessage[] }>): void {
+  const ids = new Set<string>();
+  for (const [channel, { messages }] of channels) {
+    for (const [index, { id, serverTs, lamport }] of messages.entries()) {
+      const former = messages[index - 1];
+      if (ids.has(id)) problems.add(`${channel}: id ${id} was given twice`);
+      ids.add(id);
+      if (former !== undefined && former.serverTs > serverTs) problems.add(`${channel} ${index + 1}: server_ts fell`);
+      if (former !== undefined && former.lamport >= lamport) problems.add(`${channel} ${index + 1}: lamport did not rise`);
+    }
   }
 }
 

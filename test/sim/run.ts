@@ -12,13 +12,13 @@ export interface Outcome {
 const STORM_MS = 8000;
 const CALM_MS = 20_000;
 
-/** `plant`: puts a bug into the world, to see that it is found. */
-export async function runSeed(seed: number, plant: (world: World) => void = () => undefined): Promise<Outcome> {
+/** `nodes`: one on its own stores, or several over shared ones. `plant`: puts a bug into the world, to see that it is found. */
+export async function runSeed(seed: number, nodes = 1, plant: (world: World) => void = () => undefined): Promise<Outcome> {
   const time = new VirtualTime(seed);
   return within(time, async () => {
-    const world = new World(time, swarm(time));
+    const world = new World(time, { ...swarm(time), ...(nodes === 1 ? ALONE : clustered(time, nodes)) });
     plant(world);
-    await world.start();
+    world.start();
     const clients = Array.from({ length: 2 + time.random.below(4) }, (_, i) => world.client(`user${i}`));
     const channels = Array.from({ length: 1 + time.random.below(2) }, (_, i) => `room${i}`);
     let published = 0;
@@ -63,10 +63,11 @@ export async function runSeed(seed: number, plant: (world: World) => void = () =
   });
 }
 
-const CALM: Partial<Faults> = { slowMs: 0, failing: 0, crashing: 0, lifeMs: 0, drainMs: 0 };
+const CALM: Partial<Faults> = { slowMs: 0, failing: 0, crashing: 0, lifeMs: 0, drainMs: 0, deaf: 0, cutOffMs: 0 };
+const ALONE = { nodes: 1, cutOffMs: 0, sticky: false, skewMs: 0, deaf: 0 };
 
 /** Some runs are without some kinds of faults: what hides a bug in one lets it out in another. */
-function swarm({ random }: VirtualTime): Faults {
+function swarm({ random }: VirtualTime): Omit<Faults, keyof typeof ALONE> {
   return {
     slowMs: random.chance(0.5) ? random.pick([5, 50, 1000, 3000]) : 0,
     failing: random.chance(0.5) ? random.pick([0.01, 0.1, 0.3]) : 0,
@@ -74,5 +75,16 @@ function swarm({ random }: VirtualTime): Faults {
     lifeMs: random.chance(0.7) ? random.pick([200, 1000, 5000]) : 0,
     drainMs: random.chance(0.3) ? random.pick([3000, 8000]) : 0,
     cold: random.chance(0.5),
+  };
+}
+
+/** What can happen to several nodes besides. */
+function clustered({ random }: VirtualTime, nodes: number): typeof ALONE & { readonly cold: false } {
+  return {
+    nodes, cold: false,
+    cutOffMs: random.chance(0.5) ? random.pick([1000, 4000]) : 0,
+    deaf: random.chance(0.5) ? random.pick([0.05, 0.5]) : 0,
+    sticky: random.chance(0.5),
+    skewMs: random.chance(0.5) ? 2000 : 0,
   };
 }

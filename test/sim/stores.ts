@@ -40,7 +40,7 @@ export class Life {
 const never = (): Promise<never> => new Promise<never>(() => undefined);
 
 /** What happens around one step of a store. */
-async function step<T>(time: VirtualTime, faults: StoreFaults, life: Life, isClean: boolean, effect: () => Promise<T>): Promise<T> {
+export async function step<T>(time: VirtualTime, faults: StoreFaults, life: Life, isClean: boolean, effect: () => Promise<T>): Promise<T> {
   const { random } = time;
   if (life.over) return never();
   if (faults.slowMs > 0) await time.wait(random.below(faults.slowMs));

@@ -16,11 +16,22 @@ import { MemoryLeases, workerNumber } from '../support/memory-leases.js';
 import { MemoryLog } from '../support/memory-log.js';
 import type { HistoryStore } from '../../src/store/history-store.js';
 import { MemorySessions } from '../support/memory-sessions.js';
-import { ApplicationChecker, CausalityChecker, CheckedRecords, checkLog, OwnerChecker, Problems, WireChecker } from './checkers.js';
-import { archiveOf, historyOf, Life, logOf, sessionsOf, type StoreFaults } from './stores.js';
+import {
+  ApplicationChecker, CausalityChecker, CheckedRecords, checkLog, checkStamps, OwnerChecker, Problems, WireChecker,
+} from './checkers.js';
+import { SharedBacking, sharedOf, type SharedFaults } from './shared-stores.js';
+import { archiveOf, historyOf, Life, logOf, sessionsOf } from './stores.js';
 import type { VirtualTime } from './virtual-time.js';
 
-export interface Faults extends StoreFaults {
+export interface Faults extends SharedFaults {
+  /** How many nodes: one on its own stores, or several over shared ones. */
+  nodes: number;
+  /** Mean time between two times that a node is cut off from the shared stores, and the longest of these, ms; 0 never. */
+  cutOffMs: number;
+  /** Whether new sessions are sent to the node where they belong. */
+  sticky: boolean;
+  /** How far the nodes' clocks are apart, at most, ms. */
+  skewMs: number;
   /** Mean life of a connection, ms; 0 for ever. */
   lifeMs: number;
   /** Whether the log keeps its end only, and a cold tier the rest. */
@@ -44,6 +55,7 @@ interface Connection {
 }
 
 interface Server {
+  readonly node: string;
   readonly port: FakePort;
   readonly gateway: Gateway;
   readonly life: Life;
@@ -56,8 +68,9 @@ const RESTART_MS = 500;
 const RETENTION_MS = 300;
 /** Messages of a channel that the log keeps at most, of those that were archived. */
 const LOGGED = 4;
+const NODE_LEASE_MS = 3000;
 const CONFIG = {
-  node: 'n1', limits: { publishRate: 0 }, log: { hotMessages: 1, vectorClocks: ['room1'] },
+  limits: { publishRate: 0 }, log: { hotMessages: 1, vectorClocks: ['room1'] },
   session: { leaseMs: 10_000, resumeGraceMs: 60_000, storeTimeoutMs: 4000 },
   drain: { deadlineMs: 4000, rate: 20, graceMs: 500 },
 };
@@ -70,13 +83,15 @@ export class World {
   readonly sessions: MemorySessions;
   readonly leases = new MemoryLeases();
   readonly faults: Faults;
+  readonly shared = new SharedBacking();
   /** Deaths, drains, cut connections. */
-  readonly counts = { deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0, pairs: 0 };
+  readonly counts = { deaths: 0, drains: 0, cuts: 0, resumed: 0, coldReads: 0, pairs: 0, moves: 0, partitions: 0 };
   readonly #time: VirtualTime;
   readonly #owners = new OwnerChecker(this.problems);
   readonly #connections = new Set<Connection>();
   readonly #archived = new Map<string, number>();
-  #server: Server | null = null;
+  readonly #servers = new Map<string, Server>();
+  #lives = 0;
   #dialled = 0;
 
   constructor(time: VirtualTime, faults: Faults) {
@@ -86,30 +101,61 @@ export class World {
     this.sessions = new MemorySessions(kept as unknown as MemorySessions);
   }
 
-  async start(): Promise<void> {
+  start(): void {
+    for (let i = 1; i <= this.faults.nodes; i += 1) this.#start(`n${i}`);
+    if (this.faults.cutOffMs > 0) this.#time.plan(null, this.faults.cutOffMs * this.#chance(), () => this.#cutOff());
+  }
+
+  #start(node: string): void {
+    const life: Life = new Life(() => this.#died(node, life));
+    this.#lives += 1;
+    // What it plans is its own, and goes with it.
+    this.#time.plan(life, 0, () => void this.#boot(node, life).catch(() => life.kill()));
+  }
+
+  /** Rejects where the stores fail while it starts; a supervisor starts it again. */
+  async #boot(node: string, life: Life): Promise<void> {
     const time = this.#time;
-    const life: Life = new Life(() => this.#died(life));
+    const isAlone = this.faults.nodes === 1;
     const port = new FakePort({ rows: 32, chunkSize: 64 * 1024, chunks: 4 });
-    const history = this.faults.cold ? historyOf(this.history, time, this.faults, life) : null;
-    const worker = workerNumber(this.leases, `life ${this.counts.deaths + this.counts.drains}`, time.now, this.log.maxTimestamp());
-    await time.as(life, () => worker.start());
+    const history = this.faults.cold && isAlone ? historyOf(this.history, time, this.faults, life) : null;
+    const shared = isAlone ? null : sharedOf({ backing: this.shared, time, faults: this.faults, life, node }, this.sessions);
+    const skew = isAlone ? 0 : time.random.below(this.faults.skewMs + 1);
+    const now = (): number => time.now() + skew;
+    const worker = workerNumber(shared?.leases ?? this.leases, `life ${this.#lives} of ${node}`, now, this.log.maxTimestamp());
+    const { sticky } = this.faults;
     const gateway = await Gateway.create({
-      history, worker,
-      config: makeConfig(CONFIG), port,
-      log: logOf(this.log, time, this.faults, life),
-      store: sessionsOf(this.sessions, time, this.faults, life),
+      history, worker, shared,
+      config: makeConfig({ ...CONFIG, node, ...(isAlone ? {} : clusterConfig(node, sticky)) }),
+      port,
+      log: isAlone ? logOf(this.log, time, this.faults, life) : null,
+      store: shared?.sessions ?? sessionsOf(this.sessions, time, this.faults, life),
       secret: Buffer.alloc(32, 7),
-      clock: { now: time.now, monotonic: time.monotonic },
+      clock: { now, monotonic: time.monotonic },
       // Tokens are names: real ones are checked on other threads, whose order no seed decides.
       auth: { anonymous: null, verify: (token) => Promise.resolve({ ...IDENTITY, user: token }) },
       host: { regionName: 'sim', driver: 'sim', driverReason: null, stats: () => STATS },
     });
-    const server: Server = { port, gateway, life, isDraining: false };
+    if (life.over) return;
+    const server: Server = { node, port, gateway, life, isDraining: false };
     port.start(gateway);
-    time.plan(life, 0, () => gateway.start());
-    if (history !== null) time.plan(life, 0, () => this.#archive(history, life));
-    this.#server = server;
+    gateway.start();
+    await gateway.join(isAlone ? null : urlOf(node));
+    if (history !== null) this.#archive(history, life);
+    if (life.over) return;
+    this.#servers.set(node, server);
     if (this.faults.drainMs > 0) time.plan(life, this.faults.drainMs * (0.5 + this.#chance()), () => void this.#drain(server));
+  }
+
+  /** One node loses the shared stores for a while. */
+  #cutOff(): void {
+    const { cutOffMs, nodes } = this.faults;
+    if (cutOffMs === 0) return;
+    const node = `n${1 + this.#time.random.below(nodes)}`;
+    this.counts.partitions += 1;
+    this.shared.cut(node, true);
+    this.#time.plan(null, (cutOffMs / 2) * this.#chance(), () => this.shared.cut(node, false));
+    this.#time.plan(null, cutOffMs * (0.5 + this.#chance()), () => this.#cutOff());
   }
 
   /** The archiver of one life, and the log's retention behind it. */
@@ -127,17 +173,18 @@ export class World {
 
   /** After each step: what the gateway has to do is done, what it sent is on its way. */
   readonly afterStep = (): void => {
-    const server = this.#server;
-    if (server !== null && server.port.pendingEvents > 0) this.#time.plan(server.life, 0, () => this.#turn(server));
+    for (const server of this.#servers.values()) {
+      if (server.port.pendingEvents > 0) this.#time.plan(server.life, 0, () => this.#turn(server));
+    }
     for (const connection of this.#connections) this.#collect(connection);
   };
 
   client(name: string): { readonly client: Client; readonly checker: ApplicationChecker } {
-    const dial = (socket: WebSocketLike): void => this.#dial(socket);
+    const dial = (socket: WebSocketLike, url: string): void => this.#dial(socket, new URL(url).hostname);
     class Socket extends SimSocket {
-      constructor() {
+      constructor(url: string) {
         super();
-        dial(this);
+        dial(this, url);
       }
     }
     const { now, setTimeout, clear } = this.#time;
@@ -163,13 +210,11 @@ export class World {
   /** What is stored, by channel, in whatever tier. */
   stored(): ReadonlyMap<string, readonly string[]> {
     const bodies = new Map<string, string[]>();
+    for (const [channel, { messages }] of this.shared.channels) bodies.set(channel, messages.map(({ frame }) => bodyOf(frame)));
     this.log.names.forEach((channel, id) => {
       const place = { channel, epoch: this.log.openChannel(channel).epoch };
       const messages = new Map<number, string>();
-      const add = (seq: number, frame: Uint8Array): void => {
-        const text = Buffer.from(frame).toString('latin1');
-        messages.set(seq, text.slice(text.indexOf('\n') + 1));
-      };
+      const add = (seq: number, frame: Uint8Array): void => void messages.set(seq, bodyOf(frame));
       for (const [seq, frame] of this.history.all(place)) add(seq, frame);
       const run = this.log.read(id, 1, Infinity, Infinity);
       let from = 0;
@@ -185,6 +230,7 @@ export class World {
     const stored = this.stored();
     for (const checker of checkers) checker.finish(stored);
     checkLog(this.problems, stored);
+    checkStamps(this.problems, this.shared.channels);
     this.counts.pairs = this.causality.finish();
   }
 
@@ -203,16 +249,16 @@ export class World {
 
   // --- life and death
 
-  #died(life: Life): void {
+  #died(node: string, life: Life): void {
     this.counts.deaths += 1;
     this.#time.drop(life);
-    if (this.#server?.life === life) this.#server = null;
+    if (this.#servers.get(node)?.life === life) this.#servers.delete(node);
     for (const connection of this.#connections) {
       if (connection.server.life !== life) continue;
       this.#cut(connection, 50);
       this.#connections.delete(connection);
     }
-    this.#time.plan(null, RESTART_MS * this.#chance(), () => void this.start());
+    this.#time.plan(null, RESTART_MS * this.#chance(), () => this.#start(node));
   }
 
   /** Drains, stops and starts anew, as a deploy does. */
@@ -223,18 +269,22 @@ export class World {
     await server.gateway.stop();
     server.life.over = true;
     this.#time.drop(server.life);
-    if (this.#server === server) this.#server = null;
-    this.#time.plan(null, RESTART_MS * this.#chance(), () => void this.start());
+    if (this.#servers.get(server.node) === server) this.#servers.delete(server.node);
+    this.#time.plan(null, RESTART_MS * this.#chance(), () => this.#start(server.node));
   }
 
   // --- network
 
-  #dial(socket: WebSocketLike): void {
+  /** `host`: of a node, or of the load balancer before all of them. */
+  #dial(socket: WebSocketLike, host: string): void {
     const time = this.#time;
     time.plan(null, LATENCY_MS * this.#chance(), () => {
-      const server = this.#server;
+      const serving = [...this.#servers.values()].filter(({ isDraining }) => !isDraining);
+      const named = serving.find(({ node }) => `${node}.test` === host);
+      const server = named ?? (host === 'gateway.test' && serving.length > 0 ? time.random.pick(serving) : undefined);
+      if (named !== undefined) this.counts.moves += 1;
       // A connection that is refused, or a 503.
-      if (server === null || server.isDraining) return socket.onclose?.({ code: 1006, reason: '' });
+      if (server === undefined) return socket.onclose?.({ code: 1006, reason: '' });
       const now = time.monotonic();
       const name = `connection ${(this.#dialled += 1)}`;
       const row = server.port.open();
@@ -307,6 +357,19 @@ export class World {
     this.#connections.delete(connection);
     if (isThere(connection) && connection.end.closed === null) connection.server.port.disconnect(connection.row);
   }
+}
+
+function clusterConfig(node: string, sticky: boolean): object {
+  return { store: { redis: 'redis://sim' }, cluster: { leaseMs: NODE_LEASE_MS, url: urlOf(node), sticky } };
+}
+
+function urlOf(node: string): string {
+  return `ws://${node}.test/v1`;
+}
+
+function bodyOf(frame: Uint8Array): string {
+  const text = Buffer.from(frame).toString('latin1');
+  return text.slice(text.indexOf('\n') + 1);
 }
 
 function isThere({ server, row, end }: Connection): boolean {

@@ -9,12 +9,11 @@ import { FakePort } from '../../support/fake-port.js';
 import { MemoryHistory } from '../../support/memory-history.js';
 import { MemoryLog } from '../../support/memory-log.js';
 import { MemorySessions } from '../../support/memory-sessions.js';
+import { hunt } from '../../sim/hunt.js';
 import { runSeed } from '../../sim/run.js';
 
 const SEEDS = Number(process.env['SLUICE_SIM_SEEDS'] ?? 300);
 const FIRST = Number(process.env['SLUICE_SIM_SEED'] ?? 1);
-/** A planted bug must be found within so many seeds. */
-const HUNT = 100;
 
 t.setTimeout(SEEDS * 1000 + 300_000);
 
@@ -37,21 +36,6 @@ t.test('a seed repeats its run', async (t) => {
   const runs = [await runSeed(42), await runSeed(42)];
   t.same(runs[0], runs[1]);
 });
-
-/** Runs seeds with a method replaced until something is found. */
-async function hunt<T extends object, K extends keyof T>(target: T, method: K, bug: T[K]): Promise<string> {
-  const right = target[method];
-  target[method] = bug;
-  try {
-    for (let seed = 1; seed <= HUNT; seed += 1) {
-      const { problems } = await runSeed(seed);
-      if (problems[0] !== undefined) return problems[0];
-    }
-    return 'nothing was found';
-  } finally {
-    target[method] = right;
-  }
-}
 
 t.test('planted bugs are found', { timeout: 240_000 }, async (t) => {
   const { frames } = PortSink.prototype;

@@ -1,0 +1,19 @@
+import { runSeed } from './run.js';
+
+/** A planted bug must be found within so many seeds. */
+const HUNT = 100;
+
+/** Runs seeds with a method replaced until something is found. */
+export async function hunt<T extends object, K extends keyof T>(target: T, method: K, bug: T[K], nodes = 1): Promise<string> {
+  const right = target[method];
+  target[method] = bug;
+  try {
+    for (let seed = 1; seed <= HUNT; seed += 1) {
+      const { problems } = await runSeed(seed, nodes);
+      if (problems[0] !== undefined) return problems[0];
+    }
+    return 'nothing was found';
+  } finally {
+    target[method] = right;
+  }
+}

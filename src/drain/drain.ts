@@ -32,6 +32,11 @@ const SPREAD_MAX_MS = 1000;
 const SPREAD_MIN_MS = 100;
 /** So many seconds' worth of clients go at once: few clients need not wait for a pace that is meant for many. */
 const HEAD_START_S = 0.25;
+/**
+ * A tick that is late makes up for so much at most. More, spread over the time that follows, would come on top of what is let go then: a
+ * node that stood still for a second would send its clients at twice the pace in the next.
+ */
+const LATE_MAX_S = 0.25;
 
 export class Drain {
   #state: DrainState = DRAIN.serving;
@@ -100,7 +105,7 @@ export class Drain {
     const planned = this.#planned(now);
     this.#tickedAt = now;
     this.#future = Math.min(this.#future - planned, connections);
-    this.#credit = Math.max(0, this.#credit + pace.rate * seconds - planned);
+    this.#credit = Math.max(0, this.#credit + pace.rate * Math.min(seconds, LATE_MAX_S) - planned);
     // Not bounded by the plan, which is about averages: a few may be left whose time it thinks has come.
     const count = Math.min(Math.floor(this.#credit), connections);
     // Nothing saved up: what could not be let go now, because nobody was left, is no reason to hurry later.

@@ -179,3 +179,25 @@ t.test('two nodes that drain towards the same receivers come to share them', asy
   }
   t.ok(ratio < 1.5 && ratio > 0.67, `${ratio.toFixed(2)} to 1`);
 });
+
+t.test('a node that stood still does not make up for it at a multiple of the pace', async (t) => {
+  const drain = new Drain();
+  const rate = 50;
+  const leaving: number[] = [];
+  const take = (effects: ReturnType<Drain['tick']>, now: number): void => {
+    for (const effect of effects) {
+      if (effect.do !== 'release') continue;
+      for (let i = 0; i < effect.count; i += 1) leaving.push(now + ((i + 0.5) / effect.count) * effect.withinMs);
+    }
+  };
+  // So long a deadline that the plan adds next to nothing.
+  take(drain.begin({ ...OPTIONS, initial: rate, max: rate, deadlineMs: 3_600_000 }, 5000, 0), 0);
+  for (let now = TICK_MS; now < 20_000; now += TICK_MS) {
+    if (now % 4000 > 1000) take(drain.tick(5000, 0, now), now);
+  }
+  for (let from = 0; from < 19_000; from += 50) {
+    const count = leaving.filter((at) => at >= from && at < from + 1000).length;
+    if (count > rate * 1.5) return t.fail(`${count} in the second from ${from} ms on`);
+  }
+  t.ok(leaving.length > rate * 12, 'three quarters of the time it ran');
+});

@@ -177,6 +177,9 @@ function checkTogether(
   if (store.redis !== null && log.ephemeral.length > 0) {
     throw new ConfigError('log.ephemeral', 'expected an empty list with store.redis: only what is stored has one order over several nodes');
   }
+  if (store.redis !== null && log.retentionBytes > 0) {
+    throw new ConfigError('log.retentionBytes', 'expected 0 with store.redis: streams are bounded by store.messages and log.retentionMs');
+  }
   if (store.redis === null && (cluster.url !== null || cluster.sticky)) {
     throw new ConfigError('cluster', 'is of use with store.redis only: nodes find each other there');
   }

@@ -26,10 +26,21 @@ export interface AdminHistoryQuery {
   readonly limit: number;
 }
 
+export interface ClusterCounts {
+  /** That are known to live, this one among them. */
+  readonly nodes: number;
+  /** Reads for news that did not come in order. */
+  readonly gaps: number;
+  /** Channels that began a new epoch. */
+  readonly renewals: number;
+  /** What the nodes share: whether it answers; since the start, calls, those that failed or were too late, connections made. */
+  readonly store: { readonly ready: boolean; readonly commands: number; readonly failures: number; readonly connects: number };
+}
+
 export interface GatewayStats {
   readonly node: string;
-  /** Nodes that are known to live, reads for news that did not come in order, channels that began a new epoch; null where it is alone. */
-  readonly cluster: { readonly nodes: number; readonly gaps: number; readonly renewals: number } | null;
+  /** Null where it is alone. */
+  readonly cluster: ClusterCounts | null;
   /** Name by which another process attaches to the shared-memory region. */
   readonly region_name: string;
   readonly driver: string;

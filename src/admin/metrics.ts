@@ -25,6 +25,11 @@ const TOTALS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_history_dropped_total', help: 'Messages that never reached the cold tier', of: (s) => s.history?.dropped ?? 0 },
   { name: 'sluice_history_removed_total', help: 'Messages that its retention removed', of: (s) => s.history?.removed ?? 0 },
   { name: 'sluice_history_read_failures_total', help: 'Reads that the cold tier did not answer', of: (s) => s.history?.read_failures ?? 0 },
+  { name: 'sluice_cluster_gaps_total', help: 'Gaps in what other nodes told, read from Redis', of: (s) => s.cluster?.gaps ?? 0 },
+  { name: 'sluice_cluster_renewals_total', help: 'Sequences that Redis had set back', of: (s) => s.cluster?.renewals ?? 0 },
+  { name: 'sluice_redis_commands_total', help: 'Commands and scripts for Redis', of: (s) => s.cluster?.store.commands ?? 0 },
+  { name: 'sluice_redis_failures_total', help: 'Those that failed or had no answer in time', of: (s) => s.cluster?.store.failures ?? 0 },
+  { name: 'sluice_redis_connects_total', help: 'Connections made to Redis', of: (s) => s.cluster?.store.connects ?? 0 },
   { name: 'sluice_commits_total', help: 'Group commits of the log', of: (s) => s.commits },
 ];
 
@@ -41,6 +46,8 @@ const LEVELS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_uptime_seconds', help: 'Time since the start', of: (s) => s.uptime_s },
   { name: 'sluice_history_backlog_bytes', help: 'Bytes of the log that wait for the cold tier', of: (s) => s.history?.backlog_bytes ?? 0 },
   { name: 'sluice_history_lag_seconds', help: 'Age of the oldest messages that wait for it', of: (s) => s.history?.lag_s ?? 0 },
+  { name: 'sluice_cluster_nodes', help: 'Nodes that live, as this one knows; 0 outside of a cluster', of: (s) => s.cluster?.nodes ?? 0 },
+  { name: 'sluice_redis_up', help: '1 while Redis answers', of: (s) => (s.cluster?.store.ready === true ? 1 : 0) },
   { name: 'sluice_hot_log_bytes', help: 'Memory held by recent messages', of: (s) => s.hot_log.bytes },
   { name: 'sluice_hot_log_messages', help: 'Recent messages in memory', of: (s) => s.hot_log.messages },
 ];

@@ -13,6 +13,7 @@ import type { Config } from '../config.js';
 import type { EnginePort } from '../engine/port.js';
 import type { ChannelRegistry } from '../sequence/channels.js';
 import { LamportClock } from '../sequence/lamport.js';
+import type { ClusterCounts } from '../admin/backend.js';
 import type { NodeState } from '../store/cluster-store.js';
 import type { HotLog } from '../store/hot-log.js';
 import type { SharedStores } from '../store/redis/open.js';
@@ -142,8 +143,9 @@ export class ClusterSide {
     return this.#membership?.rival ? `another process is node ${this.#deps.config.node} of this store` : null;
   }
 
-  get counts(): { readonly nodes: number; readonly gaps: number; readonly renewals: number } {
-    return { nodes: this.#membership?.nodes.length ?? 0, ...this.channels.counts };
+  get counts(): ClusterCounts {
+    const { shared } = this.#deps;
+    return { nodes: this.#membership?.nodes.length ?? 0, ...this.channels.counts, store: { ready: shared.reachable, ...shared.counts } };
   }
 
   /** Where the client of this session goes when this node drains; null leaves it its URL. */

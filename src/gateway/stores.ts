@@ -80,7 +80,7 @@ function sessionFolder({ data }: Config): string {
 async function openShared(config: Config, redis: string): Promise<Stores> {
   // Loaded here: who is alone does without.
   const { openRedis } = await import('../store/redis/open.js');
-  const shared = await openRedis({ ...config.store, redis }, config.node);
+  const shared = await openRedis({ ...config.store, redis, retentionMs: config.log.retentionMs }, config.node);
   const { sessions: store, secret, leases } = shared;
   const worker = makeWorker(config, leases, SHARED_LEASE_MS, 0);
   const close = async (): Promise<void> => {

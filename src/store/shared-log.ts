@@ -87,8 +87,6 @@ export interface SharedLog {
   /** Resolves when it listens. That holds over reconnects; what was told meanwhile is not told again. Rejects when it cannot begin. */
   listen(channel: string): Promise<void>;
   unlisten(channel: string): void;
-  /** Removes messages older than `ts` from the channel, `limit` at most. Returns how many went. */
-  trim(channel: string, ts: number, limit: number): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -27,6 +27,7 @@ export class RedisClient {
   readonly #redis: Redis | Cluster;
   /** Commands without an answer, and since when nothing has been answered while there were some. */
   #unanswered = 0;
+  readonly counts = { commands: 0, failures: 0, connects: 0 };
   #silentSince = 0;
   #closed = false;
 
@@ -39,7 +40,10 @@ export class RedisClient {
     // Failures are told to those whose commands fail; without a listener they would end the process.
     this.#redis.on('error', () => undefined);
     // What waited is sent again.
-    this.#redis.on('ready', () => (this.#silentSince = performance.now()));
+    this.#redis.on('ready', () => {
+      this.#silentSince = performance.now();
+      this.counts.connects += 1;
+    });
     for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) this.#redis.defineCommand(name, { numberOfKeys: keys, lua });
   }
 
@@ -116,7 +120,11 @@ export class RedisClient {
   /** ioredis repeats what was under way when a connection broke, so every script must bear being run twice. */
   async bounded<T>(what: string, call: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new StoreError('the store is closed', false);
-    if (this.silent) throw new StoreError(`${this.what}: ${what}: it does not answer`, true);
+    this.counts.commands += 1;
+    if (this.silent) {
+      this.counts.failures += 1;
+      throw new StoreError(`${this.what}: ${what}: it does not answer`, true);
+    }
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const seconds = this.#options.timeoutMs / 1000;
@@ -125,6 +133,7 @@ export class RedisClient {
     try {
       return await Promise.race([call(), late]);
     } catch (error) {
+      this.counts.failures += 1;
       throw redisFailure(error, `${this.what}: ${what}`);
     } finally {
       clearTimeout(timer);

@@ -20,6 +20,8 @@ export interface RedisOptions {
   readonly timeoutMs: number;
   readonly messages: number;
   readonly keysMs: number;
+  /** Age above which messages may go, ms; 0 keeps them all. */
+  readonly retentionMs: number;
 }
 
 export interface SharedStores {
@@ -35,6 +37,8 @@ export interface SharedStores {
   openLog(events: SharedLogEvents): SharedLog;
   /** Whether commands are answered at the moment. */
   readonly reachable: boolean;
+  /** Since the start: commands, those that failed or were not answered in time, connections made. */
+  readonly counts: { readonly commands: number; readonly failures: number; readonly connects: number };
   close(): Promise<void>;
 }
 
@@ -42,7 +46,7 @@ const SECRET_BYTES = 32;
 
 /** Rejects with StoreError when Redis does not answer in `timeoutMs`, or is not fit; with ConfigError for an address that is none. */
 export async function openRedis(options: RedisOptions, node: string): Promise<SharedStores> {
-  const { redis: address, prefix, timeoutMs, messages, keysMs } = options;
+  const { redis: address, prefix, timeoutMs, messages, keysMs, retentionMs } = options;
   const redis = new RedisClient({ address: parseRedisAddress(address, 'store.redis'), prefix, timeoutMs });
   try {
     await redis.check();
@@ -56,13 +60,14 @@ export async function openRedis(options: RedisOptions, node: string): Promise<Sh
       directory: new RedisNodeDirectory(redis),
       board: new RedisPresenceBoard(redis),
       openLog: (events) => {
-        const log = new RedisSharedLog({ redis, events, node, messagesMax: messages, keysMs, now: () => Date.now() });
+        const log = new RedisSharedLog({ redis, events, node, messagesMax: messages, keysMs, retentionMs, now: () => Date.now() });
         logs.push(log);
         return log;
       },
       get reachable() {
         return redis.ready && !redis.silent;
       },
+      counts: redis.counts,
       close: async () => {
         await mail.close();
         for (const log of logs) await log.close();

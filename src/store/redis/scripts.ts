@@ -15,13 +15,16 @@ interface Script {
  * ARGV  1 epoch for a new life of the sequence · 2, 3 epoch and seq that the node has seen · 4 messages kept
  *       5 life of a set of keys, ms · 6 sharded pub/sub channel · 7 node · 8 the messages (append-args.ts): of each sender, key, id,
  *       server_ts, lamport, first byte of the frame, and the header line cut at its three numbers: before server_seq, before
- *       server_ts, before lamport, behind it with newline and body
+ *       server_ts, before lamport, behind it with newline and body · 9 age in ms above which messages go, 0: at no age · 10 now, Unix ms
  *
  * Returns {epoch, then for each message "D SEQ ID SERVER_TS LAMPORT"}, D being 1 for a duplicate.
  *
  * A sequence that the node has seen further than it goes was set back: a failover lost what was not replicated, or a restart
  * what was not synced. It goes on above what was seen, in a new epoch, so that nobody is given another message under a number that
  * was used. server_ts never falls and lamport always rises along a channel, whatever the nodes' clocks do.
+ *
+ * Messages that are too old go with the next append, a thousand at most, found in steps that double, as server_ts never falls; where
+ * nothing is appended any more, all go with the stream.
  */
 const APPEND = `
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'ts', 'lamport')
@@ -85,7 +88,23 @@ for i = 1, count do
   end
 end
 for i = 1, n * 2, 2000 do redis.call('HSET', KEYS[3], unpack(written, i, math.min(i + 1999, n * 2))) end
-if n > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', '~', ARGV[4]) end
+local age = tonumber(ARGV[9])
+if n > 0 then
+  redis.call('XTRIM', KEYS[2], 'MAXLEN', '~', ARGV[4])
+  if age > 0 then redis.call('PEXPIRE', KEYS[2], age) else redis.call('PERSIST', KEYS[2]) end
+end
+if n > 0 and age > 0 then
+  local least = tonumber(ARGV[10]) - age
+  local function at(from) return redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', 1)[1] end
+  local oldest = at('-')
+  local start = tonumber(string.match(oldest[1], '^%d+'))
+  local cut, entry = start, oldest
+  while entry and cut < first and cut - start < 1000 and tonumber(entry[2][4]) < least do
+    cut = tonumber(string.match(entry[1], '^%d+')) + 1
+    entry = at(string.format('%.0f', math.min(2 * cut - start, first, start + 1000) - 1) .. '-0')
+  end
+  if cut > start then redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', cut) .. '-0') end
+end
 if n > 0 or changed then
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'ts', string.format('%.0f', ts),
     'lamport', string.format('%.0f', lamport))
@@ -123,19 +142,6 @@ if head[1] and head[1] ~= ARGV[1] then return 0 end
 local seq = math.max(tonumber(head[2] or '0'), tonumber(ARGV[3]))
 redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'seq', string.format('%.0f', seq))
 return 1
-`;
-
-/** Removes messages older than ARGV[1] (server_ts), ARGV[2] at most. KEYS 1 stream. Returns how many went. */
-const TRIM = `
-local found = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[2])
-local gone = 0
-for _, entry in ipairs(found) do
-  local fields = entry[2]
-  if tonumber(fields[4]) >= tonumber(ARGV[1]) then break end
-  redis.call('XDEL', KEYS[1], entry[1])
-  gone = gone + 1
-end
-return gone
 `;
 
 /**
@@ -218,7 +224,6 @@ export const SCRIPTS = {
   sluiceAppend: { keys: 4, lua: APPEND },
   sluiceOpen: { keys: 2, lua: OPEN },
   sluiceRenew: { keys: 1, lua: RENEW },
-  sluiceTrim: { keys: 1, lua: TRIM },
   sluiceSessionSwap: { keys: 1, lua: SESSION_SWAP },
   sluiceKeepIf: { keys: 1, lua: KEEP_IF },
   sluiceFieldRemove: { keys: 1, lua: FIELD_REMOVE },

@@ -17,6 +17,8 @@ export interface RedisSharedLogOptions {
   readonly messagesMax: number;
   /** How long a publish key is remembered, at least. */
   readonly keysMs: number;
+  /** Age above which messages may go, ms; 0 keeps them all. */
+  readonly retentionMs: number;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
 }
@@ -65,10 +67,11 @@ export class RedisSharedLog implements SharedLog {
   }
 
   async append(channel: string, entries: readonly SharedEntry[], seen: { epoch: string; seq: number } | null): Promise<SharedAppend> {
-    const { redis, node, messagesMax, keysMs, now } = this.#options;
+    const { redis, node, messagesMax, keysMs, retentionMs, now } = this.#options;
     const keys = this.#keysOf(channel);
     const args = [
       newEpoch(), seen?.epoch ?? '', seen?.seq ?? 0, messagesMax, keysMs * 2, keys.news, node, packEntries(entries),
+      retentionMs, Math.floor(now()),
     ];
     const answer = (await redis.script('sluiceAppend', [keys.head, keys.stream, ...keys.seen(now(), keysMs)], args)) as Buffer[];
     const results = answer.slice(1).map(readResult);
@@ -138,10 +141,6 @@ export class RedisSharedLog implements SharedLog {
     this.#keys.delete(channel);
     this.#listening.delete(channel);
     this.#subscriber.sunsubscribe(keys.news).catch(() => undefined);
-  }
-
-  async trim(channel: string, ts: number, limit: number): Promise<number> {
-    return (await this.#options.redis.script('sluiceTrim', [this.#keysOf(channel).stream], [ts, limit])) as number;
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { StoreError } from '../../../../src/errors.js';
+import type { SharedEntry } from '../../../../src/store/shared-log.js';
 import { parseRedisAddress } from '../../../../src/store/redis/address.js';
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
 import { eventually, openNode, parseFrames, sharedEntry } from './log-fixture.js';
@@ -140,15 +141,34 @@ t.test('a node that sees its numbers on other messages begins a new life, once',
   t.match(await log.head('again', false), { epoch: next?.epoch, headSeq: 7 }, 'another node did it already');
 });
 
-t.test('messages go by age', { skip: noRedis }, async (t) => {
-  const { log } = openNode(t, url, 'a');
-  await log.append('old', Array.from({ length: 10 }, (_, i) => sharedEntry('old', `k${i}`, 'x', { serverTs: 1000 + i })), null);
-  t.equal(await log.trim('old', 1004, 3), 3);
-  t.equal(await log.trim('old', 1004, 100), 1);
-  t.match(await log.head('old', false), { headSeq: 10, oldestSeq: 5 });
-  await log.trim('old', 9999, 100);
-  t.match(await log.head('old', false), { headSeq: 10, oldestSeq: 11 }, 'the sequence goes on');
-  t.equal((await log.append('old', [sharedEntry('old', 'next', 'x')], null)).results[0]?.seq, 11);
+t.test('messages go by age with what comes after them, and in the end by themselves', { skip: noRedis }, async (t) => {
+  let now = Date.now();
+  const { log, client } = openNode(t, url, 'a', { retentionMs: 60_000, now: () => now });
+  const many = (from: number, count: number, serverTs: number): SharedEntry[] =>
+    Array.from({ length: count }, (_, i) => sharedEntry('old', `k${from + i}`, 'x', { serverTs }));
+  await log.append('old', many(0, 10, now), null);
+  await log.append('old', many(10, 5, now + 30_000), null);
+  t.match(await log.head('old', false), { headSeq: 15, oldestSeq: 1 });
+  now += 60_001;
+  await log.append('old', many(15, 1, now), null);
+  const { oldestSeq = 0 } = (await log.head('old', false)) ?? {};
+  t.ok(oldestSeq > 5 && oldestSeq <= 11, `from ${oldestSeq} on: of the ten old ones most, of the others none`);
+  for (let i = 0; i < 3; i++) await log.append('old', many(16 + i, 1, now), null);
+  t.match(await log.head('old', false), { headSeq: 19, oldestSeq: 11 });
+  now += 100_000;
+  await log.append('old', many(19, 1, now), null);
+  t.match(await log.read('old', 20, 10), { firstSeq: 20, lastSeq: 20 }, 'never what is new');
+
+  const { log: brief } = openNode(t, url, 'b', { retentionMs: 1000, now: () => now });
+  await brief.append('old', many(20, 1, now), null);
+  await eventually('the stream to go', async () => (await brief.head('old', false))?.oldestSeq === 22);
+  t.equal((await brief.append('old', [sharedEntry('old', 'next', 'x')], null)).results[0]?.seq, 22, 'the sequence goes on');
+  const { log: forever } = openNode(t, url, 'c', { now: () => now });
+  await forever.append('old', [sharedEntry('old', 'last', 'x')], null);
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  t.match(await forever.head('old', false), { headSeq: 23 });
+  t.not((await forever.read('old', 23, 1)), null, 'without an age it stays');
+  t.ok(client.counts.commands > 0 && client.counts.failures === 0 && client.counts.connects > 0);
 });
 
 t.test('trouble', { skip: noRedis }, async (t) => {

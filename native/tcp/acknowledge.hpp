@@ -21,8 +21,9 @@ void owe_ack_now(Stack& stack, Tcb& row);
 inline void acknowledgement_sent(Tcb& row) noexcept {
   row.clear(kAckNow);
   row.clear(kAckDelayed);
+  // What an application writes says the same number many times over.
+  if (row.quick_acks != 0 && row.last_ack_sent != row.rcv_nxt) --row.quick_acks;
   row.last_ack_sent = row.rcv_nxt;
-  if (row.quick_acks != 0) --row.quick_acks;
 }
 
 void flush_acks(Stack& stack);

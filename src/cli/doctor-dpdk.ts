@@ -67,17 +67,35 @@ function iommu(at: At): Finding {
 function devices(at: At): Finding[] {
   const found = list(at('sys/bus/pci/devices')).filter((address) => text(at(`sys/bus/pci/devices/${address}/class`)).startsWith(ETHERNET));
   if (found.length === 0) return [{ state: 'note', what: 'no PCI network device is here', mend: null }];
-  return found.map((address) => device(at, address));
+  const uplink = defaultInterface(at);
+  return found.map((address) => device(at, address, uplink));
 }
 
-function device(at: At, address: string): Finding {
+/** What the default route leads over; '' where there is none. */
+function defaultInterface(at: At): string {
+  const routes = text(at('proc/net/route')).split('\n').slice(1).map((line) => line.split(/\s+/));
+  return routes.find((fields) => fields[1] === '00000000' && fields[7] === '00000000')?.[0] ?? '';
+}
+
+/** The kernel's names of a device; a virtio device is one level further down. */
+function interfaces(folder: string): readonly string[] {
+  const below = list(folder).filter((entry) => entry.startsWith('virtio'));
+  return [folder, ...below.map((entry) => join(folder, entry))].flatMap((place) => list(join(place, 'net')));
+}
+
+function device(at: At, address: string, uplink: string): Finding {
   const folder = at(`sys/bus/pci/devices/${address}`);
   const driver = link(join(folder, 'driver'));
-  const name = list(join(folder, 'net'))[0] ?? list(folder).find((entry) => entry.startsWith('virtio')) ?? '';
+  const names = interfaces(folder);
+  const name = names[0] ?? '';
   const id = `${text(join(folder, 'vendor')).slice(2)}:${text(join(folder, 'device')).slice(2)}`;
   const what = `NIC ${address} (${id}${name === '' ? '' : `, ${name}`}) is held by ${driver === '' ? 'no driver' : driver}`;
   if (BYPASS.has(driver)) return { state: 'good', what: `${what}: --eal "-a ${address}"`, mend: null };
   if (SHARED.has(driver)) return { state: 'good', what: `${what}, beside which DPDK works: --eal "-a ${address}"`, mend: null };
+  if (uplink !== '' && names.includes(uplink)) {
+    const mend = 'Leave it to the kernel unless you have a console: who binds it to another driver and is logged in over it is cut off';
+    return { state: 'note', what: `${what} and carries the default route`, mend };
+  }
   return { state: 'note', what, mend: `To give it to the dpdk driver (the kernel loses it): dpdk-devbind.py -b vfio-pci ${address}` };
 }
 
@@ -93,8 +111,14 @@ function virtualDevices(at: At): Finding {
 function isolation(at: At): Finding {
   const isolated = text(at('sys/devices/system/cpu/isolated'));
   if (isolated !== '') return { state: 'good', what: `isolated CPUs: ${isolated}`, mend: null };
+  const last = Number(/(\d+)$/.exec(text(at('sys/devices/system/cpu/online')))?.[1] ?? 7);
+  if (last < 3) {
+    const what = `${last + 1} CPUs are too few to keep one for a core that polls`;
+    return { state: 'note', what, mend: 'Give the dpdk driver --spin-us 0: a core then sleeps as soon as nothing comes' };
+  }
   const what = 'no CPU is isolated: others may run where a core polls';
-  return { state: 'note', what, mend: 'Boot with isolcpus=2-7 nohz_full=2-7 rcu_nocbs=2-7' };
+  const cpus = `2-${last}`;
+  return { state: 'note', what, mend: `Boot with isolcpus=${cpus} nohz_full=${cpus} rcu_nocbs=${cpus}` };
 }
 
 function text(path: string): string {

@@ -35,6 +35,25 @@ t.test('an empty machine is told what to reserve and to bind', async (t) => {
   t.match(said(/no CPU is isolated/)?.mend, /isolcpus/);
 });
 
+t.test('the NIC over which one is logged in is left alone, and advice fits the CPUs', async (t) => {
+  const [uplink, spare] = ['0000:00:03.0', '0000:00:04.0'];
+  const route = (name: string, destination: string, mask: string): string => `${name}\t${destination}\t0100000A\t0003\t0\t0\t0\t${mask}\n`;
+  const found = dpdkFindings(machine(t, {
+    ...nic(uplink, 'virtio-pci'),
+    ...nic(spare, 'e1000e'),
+    [`sys/bus/pci/devices/${uplink}/virtio0/net/eth0/mtu`]: '1500\n',
+    [`sys/bus/pci/devices/${spare}/net/eth1/mtu`]: '1500\n',
+    'proc/net/route': `Iface\tDestination\n${route('eth1', '0000000A', '00FFFFFF')}${route('eth0', '00000000', '00000000')}`,
+    'sys/devices/system/cpu/online': '0-1\n',
+  }));
+  const all = found.map(({ what, mend }) => `${what}: ${mend ?? ''}`).join('\n');
+  t.match(all, /0000:00:03\.0 \(1af4:1000, eth0\) is held by virtio-pci and carries the default route: Leave it to the kernel/);
+  t.notMatch(all, /devbind\.py -b vfio-pci 0000:00:03\.0/);
+  t.match(all, /0000:00:04\.0 \(1af4:1000, eth1\) .*devbind\.py -b vfio-pci 0000:00:04\.0/);
+  t.match(all, /2 CPUs are too few .*--spin-us 0/);
+  t.notMatch(all, /isolcpus/);
+});
+
 t.test('a machine that is ready is told how to name its devices', async (t) => {
   const found = dpdkFindings(machine(t, {
     'sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages': '512\n',

@@ -160,7 +160,6 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
   nic::PacketPool& pool() noexcept override { return pool_; }
   bool transmitting(const nic::Packet*) const noexcept override { return false; }
   uint16_t mtu(const net::IpAddress&) const noexcept override { return 1500; }
-  uint32_t tso_bytes() const noexcept override { return 0; }
   bool is_local(const net::IpAddress&) const noexcept override { return true; }
   bool send(const net::Flow& flow, nic::Packet* packet, uint16_t, net::Ecn) override {
     ++sent;

@@ -11,6 +11,7 @@ namespace sluice::net {
   X(frames_out)                                                                                         \
   X(segments_in)                                                                                        \
   X(segments_out)                                                                                       \
+  X(segments_gathered)         /* of these, sent within another's frame, which the device cuts */       \
   X(dropped_short)             /* a header or its stated length is cut off */                           \
   X(dropped_not_ours)          /* another station's, VLAN's or address's, or a family not spoken */     \
   X(dropped_martian)           /* a source or a pair of addresses that cannot be */                     \

@@ -100,13 +100,6 @@ uint16_t Interface::mtu(const IpAddress& remote) const noexcept {
   return context_.routes.next_hop(remote) == nullptr ? 0 : context_.mtu;
 }
 
-uint32_t Interface::tso_bytes() const noexcept {
-  const nic::NicCapabilities& has = context_.nic.capabilities();
-  // The IP header's length field bounds what the device cuts from (RFC 791 §3.1); room for headers is left.
-  constexpr uint32_t kLargest = 64'000;
-  return has.tso ? std::min<uint32_t>(kLargest, has.max_pieces * 1400u) : 0;
-}
-
 void Interface::doubt(const IpAddress& remote) {
   // Answers about neighbours come to one core of a device; the others are corrected by whatever comes to them.
   const IpAddress* const hop = context_.options.answers ? context_.routes.next_hop(remote) : nullptr;
@@ -122,7 +115,7 @@ bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_byte
   SLUICE_ASSERT(packet->length >= header_bytes);
   const uint32_t bytes = packet->next == nullptr ? packet->length : frame_bytes(packet);
   const uint32_t ip_bytes = flow.remote.is_v4() ? wire::Ipv4View::kMinBytes : wire::Ipv6View::kBytes;
-  if ((packet->flags & nic::kTxSegment) == 0 && bytes + ip_bytes > context_.mtu) {
+  if (bytes + ip_bytes > context_.mtu) {
     context_.drop(packet, context_.counters.unsent_too_big);
     return false;
   }
@@ -158,16 +151,13 @@ nic::Packet* Interface::in_fewer_pieces(nic::Packet* packet, uint32_t bytes) {
 
 void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t bytes) const noexcept {
   const nic::NicCapabilities& has = context_.nic.capabilities();
-  const bool segment = (packet->flags & nic::kTxSegment) != 0;
   const bool by_device = has.tx_l4_checksum;
-  packet->flags = static_cast<uint8_t>((segment ? nic::kTxSegment : 0) | (by_device ? nic::kTxL4Checksum : 0));
+  packet->flags = by_device ? nic::kTxL4Checksum : 0;
   wire::Checksum sum;
-  // A device that cuts the payload adds the length of each segment itself.
-  const uint32_t length = segment ? 0 : bytes;
   if (flow.remote.is_v4()) {
-    wire::add_pseudo_header_v4(sum, flow.local.v4(), flow.remote.v4(), wire::kProtocolTcp, static_cast<uint16_t>(length));
+    wire::add_pseudo_header_v4(sum, flow.local.v4(), flow.remote.v4(), wire::kProtocolTcp, static_cast<uint16_t>(bytes));
   } else {
-    wire::add_pseudo_header_v6(sum, flow.local.bytes, flow.remote.bytes, wire::kProtocolTcp, length);
+    wire::add_pseudo_header_v6(sum, flow.local.bytes, flow.remote.bytes, wire::kProtocolTcp, bytes);
   }
   uint8_t* const field = packet->data + wire::TcpView::kChecksumOffset;
   if (by_device) return wire::store_checksum(field, sum.raw());

@@ -40,7 +40,6 @@ class Interface final : public IpLayer, private IpOutput::Requests {
     return packet->waiting != 0 || context_.nic.transmitting(packet);
   }
   uint16_t mtu(const IpAddress& remote) const noexcept override;
-  uint32_t tso_bytes() const noexcept override;
   bool is_local(const IpAddress& address) const noexcept override { return context_.routes.is_local(address); }
   bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) override;
   bool divert(const Segment& segment) override;

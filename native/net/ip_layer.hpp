@@ -53,8 +53,6 @@ class IpLayer {
   // Largest IP packet on the way to an address that the interface allows, without what path-MTU discovery learned (that is TCP's,
   // per connection). 0: no route.
   virtual uint16_t mtu(const IpAddress& remote) const noexcept = 0;
-  // Payload bytes that one TSO transmission may carry; 0: every segment is sent by itself.
-  virtual uint32_t tso_bytes() const noexcept = 0;
   virtual bool is_local(const IpAddress& address) const noexcept = 0;
 
   // Sends a segment; `packet->data` is at the TCP header, of `header_bytes`, with everything in it but the checksum. Takes one
@@ -62,7 +60,7 @@ class IpLayer {
   // keeps a reference sets both anew before it sends again, and does neither while transmitting(), which is true also of what waits
   // for flush() or for a neighbour's address. `link` and `scratch` stay TCP's: it keeps sent packets in lists of its own until they are
   // acknowledged, so they are neither read nor written.
-  // With kTxSegment (segment_bytes set) the pieces are one run of payload for the device to cut.
+  // Segments that follow one another may become one frame, which the device cuts: `next` then leads to those behind.
   // False when it was dropped at once (no route, queue full).
   virtual bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) = 0;
   // Takes a segment that is for a port of somebody else's, and returns true, when the kernel is to have it.

@@ -24,11 +24,17 @@ bool Transmitter::send(nic::Packet* packet, const nic::MacAddress& to, uint16_t 
   packet->l2_bytes = static_cast<uint8_t>(bytes);
   packet->vlan = 0;
   mark_waiting(packet);
+  if (gatherer_.join(packet)) {
+    ++counters_.segments_gathered;
+    return true;
+  }
   frames_[tail_++ & kMask] = packet;
+  gatherer_.begin(packet);
   return true;
 }
 
 void Transmitter::flush() {
+  gatherer_.end();
   while (head_ != tail_) {
     const uint32_t at = head_ & kMask;
     // A device that was full is asked with one frame: preparing many for nothing, turn after turn, costs more than all other work.

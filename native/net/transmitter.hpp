@@ -5,6 +5,7 @@
 
 #include "net/counters.hpp"
 #include "net/options.hpp"
+#include "net/segment_gatherer.hpp"
 #include "nic/nic.hpp"
 
 namespace sluice::net {
@@ -18,7 +19,7 @@ class Transmitter {
   static constexpr uint32_t kQueue = 131'072;
 
   Transmitter(nic::Nic& nic, const InterfaceOptions& options, NetCounters& counters)
-      : nic_(nic), counters_(counters), mac_(nic.capabilities().mac), vlan_(options.vlan), frames_(kQueue) {}
+      : nic_(nic), counters_(counters), mac_(nic.capabilities().mac), vlan_(options.vlan), gatherer_(nic.capabilities()), frames_(kQueue) {}
   ~Transmitter();
   Transmitter(const Transmitter&) = delete;
   Transmitter& operator=(const Transmitter&) = delete;
@@ -51,6 +52,7 @@ class Transmitter {
   NetCounters& counters_;
   nic::MacAddress mac_;
   uint16_t vlan_;
+  SegmentGatherer gatherer_;
   bool full_ = false;   // the device took less than it was offered
   uint32_t head_ = 0;   // both run on and wrap
   uint32_t tail_ = 0;

@@ -33,13 +33,11 @@ inline void set_transmit_offloads(const Packet* packet, rte_mbuf* mbuf) noexcept
   mbuf->l4_len = packet->l4_bytes;
   mbuf->ol_flags = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
   if ((packet->flags & kTxL4Checksum) != 0) mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-  const bool segment = (packet->flags & kTxSegment) != 0;
-  // A device that cuts a packet writes a header for each segment, and so computes its checksum, which is to begin at 0.
-  if (v4 && (segment || (packet->flags & kTxIpChecksum) != 0)) {
+  if (v4 && (packet->flags & kTxIpChecksum) != 0) {
     mbuf->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
     reinterpret_cast<rte_ipv4_hdr*>(ip)->hdr_checksum = 0;
   }
-  if (segment) {
+  if ((packet->flags & kTxSegment) != 0) {
     mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
     mbuf->tso_segsz = packet->segment_bytes;
   }

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace sluice::nic {
 
 namespace {
@@ -115,12 +117,15 @@ FaultNic::FaultNic(Nic& inner, const Clock& clock, const FaultOptions& options)
       capabilities_(inner.capabilities()),
       rx_(options.rx, options.seed * 2, options.hold_bytes),
       tx_(options.tx, options.seed * 2 + 1, options.hold_bytes) {
+  if (!options.tx.any()) return;
+  // What is spoilt on its way out has to be whole before, lest the device make it good again.
   capabilities_.tso = false;
   capabilities_.tx_ip_checksum = false;
   capabilities_.tx_l4_checksum = false;
 }
 
 void FaultNic::set(const FaultOptions& options) noexcept {
+  SLUICE_ASSERT(!options.tx.any() || !capabilities_.tx_l4_checksum);
   rx_.set(options.rx);
   tx_.set(options.tx);
 }

@@ -124,7 +124,6 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
     return std::find(held_.begin(), held_.end(), packet) != held_.end();
   }
   uint16_t mtu(const net::IpAddress&) const noexcept override { return mtu_; }
-  uint32_t tso_bytes() const noexcept override { return 0; }
   bool is_local(const net::IpAddress& address) const noexcept override { return address == address_ || !address.is_v4(); }
   bool send(const net::Flow& flow, nic::Packet* packet, uint16_t header_bytes, net::Ecn ecn) override {
     SLUICE_ASSERT(header_bytes >= 20 && header_bytes <= packet->length);

@@ -52,8 +52,10 @@ void Core::take_care() {
 }
 
 void Core::fan_out(bool whole) {
+  held_up_ = false;
   if (!parts_.hub.flushing()) return;
-  if (!whole && driver_->congested() && parts_.now_us - fanned_out_us_ < kHeldUpUs) return;
+  held_up_ = !whole && driver_->congested() && parts_.now_us - fanned_out_us_ < kHeldUpUs;
+  if (held_up_) return;
   fanned_out_us_ = parts_.now_us;
   const uint64_t delivered = parts_.hub.flush(*this, whole ? UINT32_MAX : kSubscribersATurn);
   parts_.messages_out += delivered;
@@ -75,6 +77,7 @@ uint32_t Core::transmit(bool& reader_waits, bool whole) {
   const uint64_t fresh = receives - paced_receives_;
   // Under pipelined load a short wait brings more messages with each receive and each send; one message a receive gains nothing.
   pacing_us_ = fresh >= 8 && (messages - paced_messages_) * 2 >= fresh * 3 ? parts_.options.pacing_us : 0;
+  if (held_up_) pacing_us_ = kHeldUpPacingUs;
   paced_receives_ = receives;
   paced_messages_ = messages;
   return over ? count : count + 1;

@@ -86,6 +86,8 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   static constexpr uint32_t kSubscribersATurn = 1024;
   // A device or a pool that has no room holds a fan-out up, but does not stop it: what is not taken is the outbox's to keep.
   static constexpr uint64_t kHeldUpUs = 10'000;
+  // Meanwhile: the device has frames for longer than that, and to look at it again and again only costs CPU.
+  static constexpr uint32_t kHeldUpPacingUs = 100;
 
   uint64_t now_us() noexcept;
   void take_care();
@@ -103,6 +105,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   uint64_t care_due_us_ = 0;
   uint64_t count_due_us_ = 0;
   uint64_t fanned_out_us_ = 0;
+  bool held_up_ = false;      // the last turn's slice of a fan-out
   bool unconfirmed_ = false;  // commands were carried out whose bytes may still be referred to
   uint64_t paced_messages_ = 0;
   uint64_t paced_receives_ = 0;

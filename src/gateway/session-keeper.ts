@@ -16,7 +16,7 @@ import { leaveMark } from './marks.js';
 
 /** Leases renewed by one call of the store, and sessions that one sweep of it looks at. */
 const RENEWALS = 500;
-const SWEPT = 1000;
+const SWEPT = 200;
 
 export class SessionKeeper {
   readonly #context: GatewayContext;

@@ -22,7 +22,7 @@ import { nativeEchoLacking, runNativeEcho } from './wire/native-echo.js';
 import { pairLacking } from './wire/pair.js';
 import { runPingPong } from './wire/pingpong.js';
 import { linkLacking } from './wire/link.js';
-import { runToJson as wireJson } from './wire/results.js';
+import { keptRuns, runToJson as wireJson } from './wire/results.js';
 import { runWire } from './wire/run.js';
 import { wireScenario, type WireScenario } from './wire/scenarios.js';
 
@@ -192,7 +192,7 @@ async function playWire(wire: WireScenario, name: string, argv: readonly string[
   }
   const result = await runWire(wire, { name, command: `sluice bench ${argv.join(' ')}`, smoke: settings.smoke, quiet: settings.quiet });
   process.stdout.write(`${wireText(result)}\n`);
-  saveTexts(result, wireJson(result), wireHtml(result), values);
+  saveTexts(result, wireJson(result), wireHtml(result, keptRuns(RESULTS, name)), values);
   if (!result.ok) return 1;
   return values.strict === true && result.checks.some((one) => !one.met) ? 1 : 0;
 }

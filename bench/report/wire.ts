@@ -4,7 +4,9 @@ import { longestPause, pausesOver } from '../wire/pauses.js';
 import { bytesPerConnection, type Check, type Pauses, type WireRun } from '../wire/results.js';
 import type { PhaseResult } from '../wire/wiregen.js';
 import { STYLE } from './style.js';
-import { bytes, escapeHtml, line, micros, short, svg, text, ticks } from './svg.js';
+import { COLOURS, HEIGHT, LEFT, WIDTH, axes, path } from './axes.js';
+import { flatCharts } from './flat.js';
+import { bytes, escapeHtml, micros, short, svg, text } from './svg.js';
 
 const OWNERS: readonly (readonly [keyof Owners, string])[] = [
   ['process', 'process'],
@@ -57,35 +59,6 @@ export function wireText(run: WireRun): string {
   return [...lines, ...run.checks.map(checkText)].join('\n');
 }
 
-const WIDTH = 720;
-const HEIGHT = 240;
-const LEFT = 70;
-
-interface Axes {
-  x(value: number): number;
-  y(value: number): number;
-  readonly frame: readonly string[];
-}
-
-function axes(maxX: number, maxY: number, labelX: (value: number) => string, labelY: (value: number) => string): Axes {
-  const x = (value: number): number => LEFT + (value / (maxX || 1)) * (WIDTH - LEFT - 120);
-  const y = (value: number): number => HEIGHT - 30 - (value / (maxY || 1)) * (HEIGHT - 50);
-  const frame = [
-    ...ticks(maxX).map((value) => text(x(value), HEIGHT - 10, labelX(value), 'class="tick"')),
-    ...ticks(maxY).map((value) => {
-      const grid = line(LEFT, y(value), WIDTH - 120, y(value), 'class="grid"');
-      return grid + text(LEFT - 8, y(value) + 4, labelY(value), 'class="tick end"');
-    }),
-  ];
-  return { x, y, frame };
-}
-
-const COLOURS = ['c-uws', 'c-sluice-epoll', 'c-sluice-uring', 'c-ws'] as const;
-
-function path(points: readonly (readonly [number, number])[], colour: string): string {
-  return `<polyline class="line ${colour}" points="${points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ')}"/>`;
-}
-
 /** Memory of the server against connections, by owner: a straight line, if a connection costs what it costs. */
 function memoryChart(run: WireRun): string {
   const rising = run.points.filter((point, index) => index === 0 || point.connections >= (run.points[index - 1]?.connections ?? 0));
@@ -128,7 +101,8 @@ function checkTile({ what, measured, bar, of, met }: Check): string {
 <span class="soft">${aim}</span></div>`;
 }
 
-export function wireHtml(run: WireRun): string {
+/** `others`: runs of the same scenario that were kept, of any number of connections. */
+export function wireHtml(run: WireRun, others: readonly WireRun[] = []): string {
   const { machine } = run;
   const facts = `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memory_gib} GiB · Linux ${machine.kernel} · Node ${machine.node}`;
   const rows = run.phases.map((phase, index) => {
@@ -155,6 +129,7 @@ export function wireHtml(run: WireRun): string {
 <table><tr><th>owner</th><th>before the first</th><th>per connection</th></tr>${owners.join('')}</table></section>
 <h3>By the server's own account</h3><table><tr><th>part</th><th>per connection</th></tr>${partRows.join('')}</table>
 <p class="soft">${run.pauses === null ? '' : escapeHtml(pausesText(run.pauses))}</p>
+${flatCharts([...others, run])}
 <section><h2>Latency, from the moment at which each message was due</h2>${latencyCharts(run)}</section>
 <section><h2>How it was measured</h2><p>Server (<code>--driver dpdk</code>) and sluice-wiregen run on a CPU each, joined by a
 virtio-user link. Every upgrade, sequence number and body is checked; a loss that was not asked for fails the run.</p></section>

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+
 import type { Machine } from '../lib/machine.js';
 import type { Owners } from './memory.js';
 import type { PhaseResult, WiregenResult } from './wiregen.js';
@@ -71,4 +73,12 @@ export function runToJson(run: WireRun): string {
   const { phases, ...head } = run;
   const text = JSON.stringify(head, null, 2).replace(/\n\}$/, '');
   return `${text},\n  "phases": [\n    ${phases.map((phase) => JSON.stringify(phase)).join(',\n    ')}\n  ]\n}\n`;
+}
+
+/** The runs of a scenario that a folder keeps. */
+export function keptRuns(folder: string, scenario: string): WireRun[] {
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).filter((name) => name.endsWith(`-${scenario}.json`));
+  const runs = names.map((name) => JSON.parse(readFileSync(`${folder}${name}`, 'utf8')) as WireRun);
+  return runs.filter(({ kind, ok }) => kind === 'wire' && ok);
 }

@@ -1,0 +1,63 @@
+import t from 'tap';
+
+import { wireHtml } from '../../../build/bench/report/wire.js';
+import { cpuPerDelivery } from '../../../build/bench/report/flat.js';
+import { memoryByOwner } from '../../../build/bench/wire/memory.js';
+import { keptRuns, runToJson, type WireRun } from '../../../build/bench/wire/results.js';
+import { wireScenario } from '../../../build/bench/wire/scenarios.js';
+import { writeFileSync } from 'node:fs';
+
+function fakeRun(connections: number, perCpuSecond: number, smoke = false): WireRun {
+  const memory = (process: number): WireRun['points'][number]['memory'] => ({ process, region: 0, hugepages: 0, slab: 0 });
+  return {
+    format: 1, kind: 'wire', scenario: 'c10m', command: 'sluice bench c10m', date: `2026-01-02T03:04:0${Math.log10(connections)}.000Z`,
+    commit: 'abc', smoke, connections, config: {}, lines: ['open', 'publish'], ok: true, failure: null, pauses: null, parts: {}, wire: {},
+    machine: { cpu: 'CPU', cpus: 2, memory_gib: 24, kernel: '6', node: 'v20', congestion_control: 'cubic', load_before: 0 },
+    points: [
+      { after: 'start', connections: 0, memory: memory(1000) },
+      { after: 'open', connections, memory: memory(1000 + connections * 350) },
+    ],
+    checks: [],
+    phases: [
+      { phase: 'open', seconds: 1, ready: connections, opened_per_second: connections },
+      { phase: 'publish', seconds: 1, ready: connections, per_cpu_second: perCpuSecond },
+    ],
+  };
+}
+
+t.test('a report draws what does not grow with the connections, over the runs that were kept', async (t) => {
+  t.equal(cpuPerDelivery(fakeRun(1000, 500_000)), 2);
+  const alone = wireHtml(fakeRun(10_000, 400_000));
+  t.notMatch(alone, 'With the number of connections');
+  const html = wireHtml(fakeRun(1_000_000, 250_000), [fakeRun(10_000, 400_000), fakeRun(100, 100, true)]);
+  t.match(html, 'With the number of connections');
+  t.match(html, '2.5 µs');
+  t.match(html, '4 µs');
+  t.match(html, '350 B');
+  t.notMatch(html, '10 ms', 'a smoke run is none to compare with');
+});
+
+t.test('runs that failed, and those of other scenarios, are not drawn', async (t) => {
+  const folder = `${t.testdir({})}/`;
+  writeFileSync(`${folder}a-c10m.json`, runToJson(fakeRun(1000, 1)));
+  writeFileSync(`${folder}b-c10m.json`, runToJson({ ...fakeRun(2000, 1), ok: false }));
+  writeFileSync(`${folder}c-compare.json`, '{}');
+  t.same(keptRuns(folder, 'c10m').map(({ connections }) => connections), [1000]);
+  t.same(keptRuns(`${folder}none/`, 'c10m'), []);
+});
+
+t.test('memory is split by owner', async (t) => {
+  const { process: own, region, hugepages } = memoryByOwner(process.pid);
+  const rss = process.memoryUsage.rss();
+  t.ok(Math.abs(own + region + hugepages - rss) < rss / 2, 'about what the process has');
+});
+
+t.test('heartbeats and the drain of c10m are stretched beyond a million connections only', async (t) => {
+  const numbers = { size: 64, depth: 1, rate: null, durationS: 1, warmupS: 1, holdS: 1, subscribers: null };
+  t.match(wireScenario('c10m', { ...numbers, connections: 1_000_000 }), {
+    config: { limits: { heartbeatMs: 25_000 }, drain: { deadlineMs: 60_000 } },
+  });
+  t.match(wireScenario('c10m', { ...numbers, connections: 10_000_000 }), {
+    config: { limits: { heartbeatMs: 250_000 }, drain: { deadlineMs: 400_000 } },
+  });
+});

@@ -17,6 +17,7 @@ struct CoreOptions {
   Protocol protocol = Protocol::kPlain;
   uint32_t max_message = 64u << 10;           // bytes; 1009 above
   uint32_t send_budget = 256u << 10;          // bytes queued for one connection before it lags and its reading pauses
+  uint64_t send_queues_max = 0;               // of all together: beyond it whoever has something queued lags; 0: an eighth of the memory
   uint32_t upgrade_timeout_ms = 5'000;        // from accept to a whole request head; 408
   uint32_t hello_timeout_ms = 10'000;         // from the upgrade to admit(); 0: none; 4003
   uint32_t attach_wait_ms = 2'000;            // an upgrade waits this long for a control plane to attach; 503

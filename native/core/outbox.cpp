@@ -1,5 +1,7 @@
 #include "core/outbox.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -10,8 +12,19 @@ namespace sluice::core {
 
 using queue::Counter;
 
-Outbox::Outbox(ConnectionTable& table, queue::Counters& counters, Listener& listener, uint32_t budget)
+namespace {
+
+uint64_t physical_memory() noexcept {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long bytes = sysconf(_SC_PAGE_SIZE);
+  return pages > 0 && bytes > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(bytes) : uint64_t{8} << 30;
+}
+
+}  // namespace
+
+Outbox::Outbox(ConnectionTable& table, queue::Counters& counters, Listener& listener, const Budget& budget)
     : table_(table), counters_(counters), listener_(listener), budget_(budget) {
+  if (budget_.all == 0) budget_.all = physical_memory() / 8;
   cork_.push_back(std::make_unique<uint8_t[]>(kCorkBytes));
 }
 
@@ -214,7 +227,7 @@ void Outbox::push(Queue& queue, const uint8_t* data, uint64_t length) {
       queue.offset = 0;
     }
     if (queue.length + length > queue.capacity) {
-      const uint64_t capacity = std::max<uint64_t>((queue.length + length) * 3 / 2, 4096);
+      const uint64_t capacity = std::max<uint64_t>((queue.length + length) * 3 / 2, kQueueLeast);
       queue.data = static_cast<uint8_t*>(std::realloc(queue.data, capacity));
       SLUICE_ASSERT(queue.data != nullptr);
       queue_memory_ += capacity - queue.capacity;

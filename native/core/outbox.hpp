@@ -23,7 +23,13 @@ class Outbox {
     virtual void on_drained(uint32_t slot) = 0;
   };
 
-  Outbox(ConnectionTable& table, queue::Counters& counters, Listener& listener, uint32_t budget);
+  // Bytes that may be queued for one connection, and for all of them; see CoreOptions.
+  struct Budget {
+    uint32_t one;
+    uint64_t all;
+  };
+
+  Outbox(ConnectionTable& table, queue::Counters& counters, Listener& listener, const Budget& budget);
   ~Outbox();
 
   void attach(StreamDriver& driver) { driver_ = &driver; }
@@ -45,7 +51,10 @@ class Outbox {
 
   // Bytes that wait for the slot's connection.
   uint64_t queued(uint32_t slot) const noexcept;
-  bool over_budget(uint32_t slot) const noexcept { return queued(slot) > budget_; }
+  // A crowd of which each is within its own can be too much together.
+  bool over_budget(uint32_t slot) const noexcept {
+    return queued(slot) > budget_.one || (queued_total_ > budget_.all && table_[slot].queue != 0);
+  }
   // Forgets what is queued: the stream is gone.
   void discard(uint32_t slot) noexcept;
 
@@ -55,6 +64,7 @@ class Outbox {
  private:
   static constexpr uint32_t kCorkBytes = 256u << 10;
   static constexpr uint32_t kCopyBelow = 2048;  // above, a copy costs more than one more slice
+  static constexpr uint64_t kQueueLeast = 256;   // a notice to everybody must not take a page of each
   static constexpr uint32_t kEnd = UINT32_MAX;
   static constexpr uint32_t kFlushAt = 4096;
 
@@ -92,7 +102,7 @@ class Outbox {
   queue::Counters& counters_;
   Listener& listener_;
   StreamDriver* driver_ = nullptr;
-  uint32_t budget_;
+  Budget budget_;
   std::vector<Segment> segments_;
   std::vector<Batch> batches_;
   std::vector<uint32_t> writable_;

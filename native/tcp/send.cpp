@@ -55,7 +55,7 @@ nic::Packet* open_tail(const Tcb& row, const Transfer& transfer) noexcept {
 void list_for_writing(Stack& stack, Tcb& row) {
   if (row.has(kInWriteList)) return;
   row.set(kInWriteList);
-  stack.write_list.push_back(stack.row_of(row));
+  stack.write_list.push(stack.row_of(row));
 }
 
 }  // namespace
@@ -282,12 +282,15 @@ void offer_room(Stack& stack, Tcb& row) {
 }
 
 uint32_t run_write_list(Stack& stack) {
-  // Nobody can queue anything. To look at all who wait, turn after turn, would leave no time for what gives packets back.
-  if (stack.packets.free_count() <= stack.packets.total_count() / 8) return 0;
+  // Where packets are short millions may wait. To look at all of them, turn after turn, would leave no time for the acknowledgements that
+  // give packets back; and what those write who are told now is not in the count of free packets yet.
+  constexpr size_t kWritersATurn = 1024;
   uint32_t told = 0;
-  std::vector<uint32_t> list;
-  list.swap(stack.write_list);
-  for (const uint32_t index : list) {
+  Fifo<uint32_t>& list = stack.write_list;
+  for (size_t left = std::min(list.size(), kWritersATurn); left != 0; --left) {
+    if (stack.packets.free_count() <= stack.packets.total_count() / 8) break;
+    const uint32_t index = list.front();
+    list.pop();
     Tcb& row = stack.rows[index];
     if (!row.has(kDying) && row.has(kFinWaiting)) {
       // It waited for a transfer (see append_fin), with which it has a timer.
@@ -306,7 +309,7 @@ uint32_t run_write_list(Stack& stack) {
     if (room == 0 || (room < queued / 2 && room < kQueueLeast)) {
       if (queued == 0) {
         // It waits for packets, not for its peer: nothing else will bring it back.
-        stack.write_list.push_back(index);
+        list.push(index);
       } else {
         unlist(stack, row, kInWriteList);
       }

@@ -23,6 +23,7 @@ template <typename T>
 class Fifo {
  public:
   bool empty() const noexcept { return head_ == items_.size(); }
+  size_t size() const noexcept { return items_.size() - head_; }
   T& front() noexcept { return items_[head_]; }
   void push(const T& item) { items_.push_back(item); }
   void pop() noexcept {
@@ -100,7 +101,7 @@ struct Stack {
 
   std::vector<uint32_t> ack_list;   // rows that owe an acknowledgement with the next flush
   std::vector<uint32_t> read_list;  // rows with bytes to deliver that could not be delivered when they came
-  std::vector<uint32_t> write_list; // rows whose application waits to write and may
+  Fifo<uint32_t> write_list;        // rows whose application waits to write and may
   std::vector<uint32_t> dying;      // rows to be freed when nobody is in the middle of one
   Fifo<DelayedAck> delayed_acks;
 

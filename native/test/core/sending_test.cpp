@@ -175,6 +175,39 @@ TEST_CASE("core: a subscriber over its budget is told where it lags, the others 
   finish(fixture, {slow, fast});
 }
 
+TEST_CASE("core: a crowd of which each is within its budget lags where all together are beyond theirs", "[core]") {
+  core::CoreOptions options;
+  options.send_queues_max = 20'000;
+  CoreFixture fixture(options);
+  std::vector<Peer> slow;
+  for (int i = 0; i < 10; ++i) slow.push_back(fixture.open());
+  const Peer fast = fixture.open();
+  for (const Peer& peer : slow) fixture.subscribe(peer, 9);
+  fixture.subscribe(fast, 9);
+  fixture.turn();
+  for (const Peer& peer : slow) peer->window = 0;
+  Strings expected;
+  for (uint64_t seq = 1; seq <= 10; ++seq) {
+    expected.push_back(std::to_string(seq) + std::string(1500, 'm'));
+    fixture.publish(9, seq, server_text(expected.back()), static_cast<uint32_t>(seq) * 2000);
+    fixture.turn();
+  }
+  fixture.turn();
+  CHECK(payloads(fast) == expected);
+  CHECK(fixture.events_of(queue::kEventLagging).size() == slow.size());
+  for (const Peer& peer : slow) peer->window = SIZE_MAX;
+  fixture.turn(3);
+  for (const Peer& peer : slow) {
+    const Strings got = payloads(peer);
+    REQUIRE(got.size() < 4);
+    CHECK(got == Strings(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(got.size())));
+  }
+  fixture.push(fixture.command(queue::kCommandUnsubscribe, fast, 0, 9));
+  fixture.turn();
+  slow.push_back(fast);
+  finish(fixture, slow);
+}
+
 TEST_CASE("core: a replayed publish is delivered once and counted", "[core]") {
   CoreFixture fixture;
   const Peer peer = fixture.open();

@@ -70,9 +70,12 @@ export function bytesPerConnection(points: readonly MemoryPoint[], owner: (memor
 }
 
 export function runToJson(run: WireRun): string {
-  const { phases, ...head } = run;
+  const { phases, points, ...head } = run;
   const text = JSON.stringify(head, null, 2).replace(/\n\}$/, '');
-  return `${text},\n  "phases": [\n    ${phases.map((phase) => JSON.stringify(phase)).join(',\n    ')}\n  ]\n}\n`;
+  const list = (name: string, items: readonly object[]): string => {
+    return `  "${name}": [\n    ${items.map((item) => JSON.stringify(item)).join(',\n    ')}\n  ]`;
+  };
+  return `${text},\n${list('points', points)},\n${list('phases', phases)}\n}\n`;
 }
 
 /** The runs of a scenario that a folder keeps. */

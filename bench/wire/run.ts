@@ -13,6 +13,9 @@ export interface RunOptions {
   readonly quiet: boolean;
 }
 
+/** While connections open, memory is read about so often. */
+const POINTS = 50;
+
 /** Plays a scenario on a virtio-user link against `--driver dpdk`, with the server's memory read as each phase ends. */
 export async function runWire(scenario: WireScenario, { name, command, smoke, quiet }: RunOptions): Promise<WireRun> {
   const machine = describeMachine();
@@ -23,6 +26,7 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
   let pauses: WireRun['pauses'] = null;
   let parts: WireRun['parts'] = {};
   let most = 0;
+  let lookedAt = 0;
   try {
     let reading: Promise<void> = Promise.resolve();
     const look = (after: string, ready: number): void => {
@@ -30,7 +34,9 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
     };
     link.wiregen.onProgress = (phase, ready) => {
       // While they open, so that memory can be drawn against their number.
-      if (phase === 'open') look(phase, ready);
+      if (phase !== 'open' || ready < lookedAt + connections / POINTS) return;
+      lookedAt = ready;
+      look(phase, ready);
     };
     link.wiregen.onPhase = (result) => {
       phases.push(result);

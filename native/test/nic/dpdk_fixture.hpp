@@ -11,23 +11,40 @@
 
 namespace sluice::nic::test {
 
+// A folder with a capture that has no frames, gone when the process ends.
+class CaptureFolder {
+ public:
+  CaptureFolder() {
+    if (mkdtemp(path_.data()) == nullptr) {
+      path_.clear();
+      return;
+    }
+    constexpr uint32_t kHeader[6] = {0xa1b2c3d4, 0x00040002, 0, 0, 65'535, 1};
+    FILE* const file = std::fopen((path_ + "/in").c_str(), "wb");
+    if (file == nullptr) return;
+    std::fwrite(kHeader, sizeof kHeader, 1, file);
+    std::fclose(file);
+  }
+  ~CaptureFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  CaptureFolder(const CaptureFolder&) = delete;
+  CaptureFolder& operator=(const CaptureFolder&) = delete;
+
+  // Empty: it could not be made.
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  std::string path_ = "/tmp/sluice-dpdk-XXXXXX";
+};
+
 // EAL starts once a process, so all tests share its ports: two rings of DPDK's that give back what is sent to them, and one that receives
 // from a capture without frames and sends to two others.
 inline const std::string& eal_arguments() {
+  static const CaptureFolder folder;
   static const std::string text = [] {
-    char folder[] = "/tmp/sluice-dpdk-XXXXXX";
-    const std::string at = mkdtemp(folder) == nullptr ? "/tmp" : folder;
-    constexpr uint32_t kHeader[6] = {0xa1b2c3d4, 0x00040002, 0, 0, 65'535, 1};
-    if (FILE* const file = std::fopen((at + "/in").c_str(), "wb"); file != nullptr) {
-      std::fwrite(kHeader, sizeof kHeader, 1, file);
-      std::fclose(file);
-    }
-    std::atexit([] {
-      const std::string& arguments = eal_arguments();
-      const size_t from = arguments.find("/tmp");
-      std::error_code ignored;
-      std::filesystem::remove_all(arguments.substr(from, arguments.find("/in,") - from), ignored);
-    });
+    const std::string& at = folder.path();
     return "--no-huge -m 128 --no-pci --vdev=net_ring0 --vdev=net_ring1 --vdev=net_pcap0,rx_pcap=" + at + "/in,tx_pcap=" + at +
            "/out0,tx_pcap=" + at + "/out1";
   }();

@@ -60,19 +60,20 @@ let fanOut = 0;
 const port = { memory, cores: 1, arena: new FakeArena(), confirm() {}, publish() { fanOut++; } };
 const folder = mkdtempSync(join(values.folder, 'sluice-publisher-'));
 const log = new LmdbMessageLog({ folder });
-const channels = new ChannelRegistry({ log, ephemeral: () => false, now: Date.now, idleMs: 60_000 });
+const channels = new ChannelRegistry({ log, ephemeral: () => false, clocked: () => false, now: Date.now, idleMs: 60_000 });
 const noLog = { findByKey: () => null, append: () => new Promise((resolve) => setImmediate(resolve)) };
 let acknowledged = 0;
 let commits = 0;
 let commitSeconds = 0;
 let failed = 0;
 let wake = null;
+const snowflake = new Snowflake(1, 0);
 const publisher = new Publisher({
   port, channels,
   log: values.without === 'log' ? noLog : log,
   hotLog: new HotLog(port.arena, { maxAgeMs: 60_000, maxPerChannel: 4096 }),
   lamport: new LamportClock(0),
-  snowflake: new Snowflake(1, 0),
+  snowflake: () => snowflake,
   now: Date.now,
   monotonic: () => performance.now(),
   maxInFlight: 20_000,
@@ -117,6 +118,7 @@ async function run(messages) {
           key: `${Date.now().toString(36)}-${sent.toString(36)}`,
           clientTs: 1,
           lamport: 0,
+          clock: '',
           text: true,
           bodyAddress,
           bodyLength: bodyBytes,

@@ -182,6 +182,7 @@ class Fuzz {
     out.net.addresses = {{net::IpAddress::from_v4(kStackIp), 24}};
     out.tcp.capacity = 16;
     out.tcp.orphans_max = 16;
+    out.tcp.orphans_sending_max = 4;
     out.tcp.half_open_max = 4;
     out.tcp.time_wait_max = 4;
     out.tcp.syn_cookies_always = (options & 2) != 0;

@@ -33,6 +33,7 @@ HostOptions host_options(uint8_t bits) {
   HostOptions options;
   options.tcp.capacity = 4;
   options.tcp.orphans_max = (bits & 1) != 0 ? 1 : 16;
+  options.tcp.orphans_sending_max = options.tcp.orphans_max;
   options.tcp.half_open_max = 4;
   options.tcp.time_wait_max = 4;
   options.tcp.sack = (bits & 2) == 0;

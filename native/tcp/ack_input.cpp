@@ -5,6 +5,7 @@
 #include "tcp/challenge.hpp"
 #include "tcp/closing.hpp"
 #include "tcp/congestion.hpp"
+#include "tcp/orphans.hpp"
 #include "tcp/rack.hpp"
 #include "tcp/recovery.hpp"
 #include "tcp/retransmit_timer.hpp"
@@ -81,6 +82,10 @@ bool take_ack(Stack& stack, Tcb& row, const Arrival& arrival) {
   }
   if (arrival.ack < row.snd_una && arrival.options.sack_count == 0) return true;
   const bool window_changed = arrival.ack >= row.snd_una && take_window(row, arrival);
+  if (row.has(kInOrphanList)) {
+    if (row.in_flight() != 0 && arrival.ack == row.snd_nxt) last_fin_acknowledged(stack, row);
+    return !row.has(kDying);
+  }
   Transfer* const transfer = stack.transfer_of(row);
   if (transfer == nullptr) return true;
   transfer->unanswered_probes = 0;

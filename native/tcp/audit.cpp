@@ -9,6 +9,7 @@ namespace {
 struct Totals {
   uint32_t rows = 0;
   uint32_t orphans = 0;
+  uint32_t listed = 0;
   uint32_t transfers = 0;
   uint32_t sending = 0;
   uint32_t received = 0;
@@ -77,6 +78,18 @@ void audit_held(const Tcb& row, const Transfer& transfer, Totals& totals) {
   SLUICE_ASSERT((transfer.unread_tail == nullptr) == (unread == 0));
 }
 
+void audit_orphan(const Stack& stack, const Tcb& row, Totals& totals) {
+  SLUICE_ASSERT(row.has(kOrphan) && row.has(kFinQueued) && row.in_flight() <= 1);
+  const bool awaits = row.orphan_list == OrphanLists::kAwaitsFin;
+  SLUICE_ASSERT(awaits == (row.state == State::kFinWait2) && awaits == (row.in_flight() == 0));
+  const Transfer* const transfer = stack.transfer_of(row);
+  if (transfer == nullptr) return;
+  // It came out of order before the application left, and ends with the row.
+  ++totals.transfers;
+  SLUICE_ASSERT(awaits && transfer->send_head == nullptr);
+  audit_held(row, *transfer, totals);
+}
+
 void audit_row(const Stack& stack, const Tcb& row, uint32_t index, Totals& totals) {
   ++totals.rows;
   if (row.has(kOrphan)) ++totals.orphans;
@@ -85,6 +98,10 @@ void audit_row(const Stack& stack, const Tcb& row, uint32_t index, Totals& total
   SLUICE_ASSERT(row.rcv_nxt <= row.rcv_edge);
   if (row.stream != kNoStream) SLUICE_ASSERT(stack.stream_rows[row.stream] == index + 1);
   SLUICE_ASSERT((row.stream == kNoStream) == row.has(kOrphan));
+  if (row.has(kInOrphanList)) {
+    ++totals.listed;
+    return audit_orphan(stack, row, totals);
+  }
   if (row.state != State::kSynSent) {
     SLUICE_ASSERT(row.cwnd != 0 && row.mss != 0);
   }
@@ -112,6 +129,7 @@ void audit_stack(const Stack& stack) {
   }
   SLUICE_ASSERT(totals.rows == stack.gauges.connections);
   SLUICE_ASSERT(totals.orphans == stack.gauges.orphans);
+  SLUICE_ASSERT(totals.listed == stack.orphans.used());
   SLUICE_ASSERT(totals.transfers == stack.transfers.used());
   SLUICE_ASSERT(totals.sending == stack.gauges.packets_sending);
   SLUICE_ASSERT(totals.received == stack.gauges.packets_received);

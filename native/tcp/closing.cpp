@@ -1,6 +1,7 @@
 #include "tcp/closing.hpp"
 
 #include "tcp/acknowledge.hpp"
+#include "tcp/orphans.hpp"
 #include "tcp/send.hpp"
 #include "tcp/sent_packet.hpp"
 #include "tcp/transmit.hpp"
@@ -36,9 +37,7 @@ void enter_time_wait(Stack& stack, Tcb& row) {
 
 void start_fin_wait2(Stack& stack, Tcb& row) {
   // With an application that may still read it lasts as long as that wants (RFC 9293 §3.6.1); without one, not.
-  if (row.stream != kNoStream) return;
-  if (attach_transfer(stack, row) == nullptr) return abort_row(stack, row);
-  stack.timers.set(row.transfer, TimerKind::kFinWait2, stack.now_ms() + stack.options.fin_wait2_ms);
+  if (row.stream == kNoStream) await_fin(stack, row);
 }
 
 // Nothing that the peer sent is left for the application to see.
@@ -92,6 +91,10 @@ void settle(Stack& stack, Tcb& row) {
 bool end_in_peace(Stack& stack, Tcb& row) {
   if (row.state == State::kFinWait2 && row.has(kFinReceived)) return true;
   if (row.state != State::kClosing && row.state != State::kLastAck) return false;
+  if (row.has(kInOrphanList)) {
+    last_fin_acknowledged(stack, row);
+    return true;
+  }
   Transfer* const transfer = stack.transfer_of(row);
   if (row.has(kFinWaiting) || transfer == nullptr || transfer->write_end - row.snd_una != 1) return false;
   // Only our FIN is not acknowledged, and never will be: as if it had been.
@@ -113,8 +116,10 @@ void queue_fin(Stack& stack, Tcb& row) {
   if (row.has(kFinQueued)) return;
   row.set(kFinQueued);
   // Before the handshake is over the FIN only waits (RFC 9293 §3.10.4).
+  const bool synchronized = may_send(row.state);
   if (row.state == State::kEstablished) row.state = State::kFinWait1;
   if (row.state == State::kCloseWait) row.state = State::kLastAck;
+  if (synchronized && row.has(kOrphan) && row.transfer == kNone) return send_last_fin(stack, row);
   append_fin(stack, row);
   push_out(stack, row);
 }
@@ -128,11 +133,13 @@ void leave(Stack& stack, Tcb& row, bool reset) {
   row.clear(kPaused);
   row.clear(kWantWritable);
   row.set(kOrphan);
-  if (++stack.gauges.orphans > stack.options.orphans_max) {
+  ++stack.gauges.orphans;
+  detach_if_idle(stack, row);
+  if (row.transfer != kNone && stack.gauges.orphans - stack.orphans.used() > stack.orphans_sending_max) {
     ++stack.counters.orphans_killed;
     return abort_row(stack, row);
   }
-  if (row.state == State::kFinWait2 && !row.has(kFinReceived)) return start_fin_wait2(stack, row);
+  if (row.state == State::kFinWait2 && !row.has(kFinReceived)) return await_fin(stack, row);
   if (!row.has(kFinQueued)) return queue_fin(stack, row);
   settle(stack, row);
 }

@@ -87,7 +87,8 @@ void Driver::begin_call() noexcept {
 
 uint32_t Driver::turn(uint32_t budget) {
   stack_.now_us = stack_.reactor.now_us();
-  uint32_t handled = run_timers(stack_) + run_half_open(stack_) + run_time_wait(stack_) + keepalive_.run(stack_);
+  uint32_t handled = run_timers(stack_) + run_half_open(stack_) + run_time_wait(stack_) + run_orphans(stack_) +
+                     keepalive_.run(stack_);
   aging_.run(stack_);
   run_delayed_acks(stack_);
   handled += run_read_list(stack_);
@@ -127,6 +128,7 @@ uint64_t Driver::next_deadline_us() const noexcept {
   if (stack_.timers.next_due(due_ms)) note(due_ms);
   if (stack_.half_open.next_due(due_ms)) note(due_ms);
   if (stack_.time_wait.next_due(due_ms)) note(due_ms);
+  if (stack_.orphans.next_due(due_ms)) note(due_ms);
   if (!stack_.delayed_acks.empty()) note(stack_.delayed_acks.front().due_ms);
   if (!stack_.write_list.empty()) note(now_ms + 1);
   // The start of that millisecond: now_ms is rounded down.

@@ -10,7 +10,8 @@ enum class Congestion : uint8_t { kCubic, kNewReno };
 // yet costs address space only.
 struct TcpOptions {
   uint32_t capacity = 0;                  // largest StreamId + 1
-  uint32_t orphans_max = 65'536;          // closed by the application, not yet by the peer; beyond, the closing resets the connection
+  uint32_t orphans_max = 65'536;          // rows beyond capacity, for what is closed; where none is free, one of those gives way
+  uint32_t orphans_sending_max = 0;       // closed with bytes out; beyond, the closing resets; 0: a quarter of the packets, 65,536 at least
   uint32_t half_open_max = 16'384;        // beyond, connections open by SYN cookies, without memory (RFC 4987 §3.6)
   uint32_t half_open_per_address_max = 1'024;  // of one remote address, likewise
   uint32_t time_wait_max = 262'144;       // beyond, the oldest is forgotten

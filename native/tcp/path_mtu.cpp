@@ -112,6 +112,7 @@ void PathMtuAging::run(Stack& stack) {
 }
 
 void PathMtuAging::look_at(Stack& stack, Tcb& row) {
+  if (row.has(kInOrphanList)) return;  // it sends no more
   if (!row.has(kPathMtuAged)) return row.set(kPathMtuAged);
   row.clear(kPathMtuAged);
   row.clear(kPathMtuLearned);

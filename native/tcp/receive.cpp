@@ -157,7 +157,8 @@ void receive_text(Stack& stack, Tcb& row, Text text, bool fin) {
     drop(stack, text);
   }
   if (fin && fin_at != row.rcv_nxt && row.rcv_nxt < fin_at) {
-    if (Transfer* const transfer = attach_transfer(stack, row)) {
+    // One that has nothing but a row keeps nothing: the FIN comes again.
+    if (Transfer* const transfer = row.has(kInOrphanList) ? stack.transfer_of(row) : attach_transfer(stack, row)) {
       transfer->fin_known = true;
       transfer->fin_at = fin_at;
     }

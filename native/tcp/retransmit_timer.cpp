@@ -108,8 +108,6 @@ void fire(Stack& stack, uint32_t index, TimerKind kind) {
       return persist_timeout(stack, row, transfer);
     case TimerKind::kSyn:
       return syn_timeout(stack, row, transfer);
-    case TimerKind::kFinWait2:
-      return close_row(stack, row);
     case TimerKind::kRetry:
       return push_out(stack, row);
   }
@@ -129,7 +127,7 @@ void arm_send_timer(Stack& stack, Tcb& row, Transfer& transfer, bool restart) {
         const uint32_t wait_ms = kind == TimerKind::kRetry ? 10 : rto_ms(stack.options, row, std::min<uint32_t>(transfer.backoff, 8));
         stack.timers.set(row.transfer, kind, now_ms + wait_ms);
       }
-    } else if (transfer.timer != TimerKind::kNone && transfer.timer != TimerKind::kFinWait2) {
+    } else if (transfer.timer != TimerKind::kNone) {
       stack.timers.cancel(row.transfer);
     }
     return;

@@ -18,6 +18,12 @@ uint32_t transfer_count(const TcpOptions& options, const nic::PacketPool& packet
   return std::min(options.capacity + options.orphans_max, packets.total_count() + options.orphans_max + 1024);
 }
 
+// Each keeps a packet at least.
+uint32_t sending_orphans(const TcpOptions& options, const nic::PacketPool& packets) noexcept {
+  if (options.orphans_sending_max != 0) return options.orphans_sending_max;
+  return std::max(65'536u, packets.total_count() / 4);
+}
+
 }  // namespace
 
 Secrets::Secrets(const SipKey& secret) noexcept
@@ -28,7 +34,8 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
     : options(given), ip(*environment.ip), reactor(*environment.reactor), packets(environment.ip->pool()), sink(*environment.sink),
       connect_sink(environment.connect_sink), secrets(environment.secret), now_us(environment.reactor->now_us()),
       flows(given.capacity + given.orphans_max + given.half_open_max + given.time_wait_max, secrets.flows),
-      rows(given.capacity + given.orphans_max), transfers(transfer_count(given, packets)), stream_rows(given.capacity),
+      rows(given.capacity + given.orphans_max), orphans(rows),
+      orphans_sending_max(sending_orphans(given, packets)), transfers(transfer_count(given, packets)), stream_rows(given.capacity),
       half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
       time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), cookies(secrets.cookies), block(*environment.blocks),
       resets(given.resets_per_s), challenges(given.challenge_acks_per_s) {}
@@ -59,7 +66,8 @@ void detach_if_idle(Stack& stack, Tcb& row) noexcept {
 }
 
 Tcb* open_row(Stack& stack, const net::Flow& flow, uint8_t local, uint32_t hash) noexcept {
-  const uint32_t index = stack.rows.allocate();
+  uint32_t index = stack.rows.allocate();
+  if (index == kNone && evict_orphan(stack)) index = stack.rows.allocate();
   if (index == kNone) return nullptr;
   Tcb& row = stack.rows[index];
   row.remote = flow.remote;
@@ -101,6 +109,7 @@ void drop_transfer(Stack& stack, Tcb& row) noexcept {
 
 void close_row_keeping_flow(Stack& stack, Tcb& row) noexcept {
   SLUICE_ASSERT(row.has(kUsed) && !row.has(kDying));
+  if (row.has(kInOrphanList)) stack.orphans.remove(row);
   if (row.has(kOrphan)) --stack.gauges.orphans;
   drop_transfer(stack, row);
   unbind_stream(stack, row);

@@ -8,6 +8,7 @@
 #include "tcp/flow_table.hpp"
 #include "tcp/half_open.hpp"
 #include "tcp/local_addresses.hpp"
+#include "tcp/orphans.hpp"
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
 #include "tcp/tcp_driver.hpp"
@@ -86,6 +87,8 @@ struct Stack {
   LocalAddresses locals;
   FlowTable flows;
   Slab<Tcb> rows;
+  OrphanLists orphans;
+  const uint32_t orphans_sending_max;
   Slab<Transfer> transfers;
   LazyArray<uint32_t> stream_rows;  // 1 + row of each stream; 0: none
   HalfOpenTable half_open;
@@ -127,7 +130,7 @@ Transfer* attach_transfer(Stack& stack, Tcb& row) noexcept;
 // Gives the transfer back if nothing is in it.
 void detach_if_idle(Stack& stack, Tcb& row) noexcept;
 
-// A row in the flow table; null where all are in use.
+// A row in the flow table, that of an orphan where all others are in use; null where there is none.
 Tcb* open_row(Stack& stack, const net::Flow& flow, uint8_t local, uint32_t hash) noexcept;
 // Takes the row out of the tables and gives back every packet. The row itself is free at the end of the turn, so that whoever is in
 // the middle of it may still look at its state. The stream, if there is one, is cut off without a word.

@@ -40,6 +40,7 @@ enum TcbFlag : uint32_t {
   kAwaitsFree = 1u << 25,      // in the list of rows to be freed
   kPathMtuAged = 1u << 26,     // what was learned of the path has been seen by one pass that looks for what is old
   kPathMtuGuessed = 1u << 27,  // no router said so
+  kInOrphanList = 1u << 28,    // has no transfer, and the fields that sending data needs are the list's (orphans.hpp)
 };
 
 // Of Tcb::ts_recent_age: a byte goes around with the clock of milliseconds, every 49 days.
@@ -78,15 +79,27 @@ struct Tcb {
   uint32_t ts_offset;         // of our timestamps (RFC 7323 §5.4 and appendix)
   uint32_t srtt_us8;          // eight times the smoothed round trip
   uint32_t rttvar_us4;        // four times its variation
-  uint32_t cwnd;
-  uint32_t ssthresh;
+  union {
+    uint32_t cwnd;
+    uint32_t orphan_due_ms;
+  };
+  union {
+    uint32_t ssthresh;
+    uint32_t orphan_next;
+  };
   uint32_t snd_wnd_max;
   uint32_t last_receive_ms;
   uint32_t last_send_ms;
-  uint32_t w_max;             // CUBIC's, across recoveries
+  union {
+    uint32_t w_max;           // CUBIC's, across recoveries
+    uint32_t orphan_previous;
+  };
   Seq grow_at;                // when this is received the window grows
   uint16_t retransmits;       // segments, since it began; stays at its limit
-  uint16_t peer_mss;          // as announced
+  union {
+    uint16_t peer_mss;        // as announced
+    uint16_t orphan_list;
+  };
   uint8_t ts_recent_age;      // when ts_recent was set, in units of 2^24 ms
   uint8_t keepalive_sent;
   uint16_t challenge_ms16;    // when the last challenge was sent, in units of 16 ms

@@ -16,7 +16,6 @@ enum class TimerKind : uint8_t {
   kReorder,     // RFC 8985 §6.2
   kPersist,     // RFC 9293 §3.8.6.1
   kSyn,         // SYN or SYN-ACK of an active or simultaneous open
-  kFinWait2,
   kRetry,       // nothing could be sent for want of a packet
 };
 

@@ -136,6 +136,12 @@ void send_reset(Stack& stack, Tcb& row) {
   emit(stack, row, packet, {0, 0, row.snd_nxt.raw, 0, 0, 0, wire::kRst | wire::kAck}, net::Ecn::kNotCapable, nullptr, 0);
 }
 
+void send_fin(Stack& stack, Tcb& row) {
+  nic::Packet* const packet = control_packet(stack);
+  if (packet == nullptr) return;
+  emit(stack, row, packet, {0, 0, row.snd_una.raw, 0, 0, 0, wire::kFin | wire::kAck | wire::kPsh}, net::Ecn::kNotCapable, nullptr, 0);
+}
+
 bool send_syn(Stack& stack, Tcb& row, uint8_t flags) {
   nic::Packet* const packet = control_packet(stack);
   if (packet == nullptr) return false;

@@ -19,6 +19,8 @@ void send_ack(Stack& stack, Tcb& row, const wire::SackBlock* duplicate = nullptr
 // A segment without payload at another sequence number than SND.NXT: window and keepalive probes.
 void send_probe(Stack& stack, Tcb& row, Seq seq);
 void send_reset(Stack& stack, Tcb& row);
+// A FIN without bytes, of which no packet is kept.
+void send_fin(Stack& stack, Tcb& row);
 
 // SYN (flags kSyn) or SYN-ACK of an active or simultaneous open.
 bool send_syn(Stack& stack, Tcb& row, uint8_t flags);

@@ -14,6 +14,7 @@ constexpr struct {
 } kNumbers[] = {
     {"capacity", &tcp::TcpOptions::capacity},
     {"orphans_max", &tcp::TcpOptions::orphans_max},
+    {"orphans_sending_max", &tcp::TcpOptions::orphans_sending_max},
     {"half_open_max", &tcp::TcpOptions::half_open_max},
     {"half_open_per_address_max", &tcp::TcpOptions::half_open_per_address_max},
     {"time_wait_max", &tcp::TcpOptions::time_wait_max},

@@ -115,13 +115,99 @@ TEST_CASE("tcp: FIN-WAIT-2 without an application ends after a minute", "[tcp]")
   CHECK(peer.host.driver->gauges().connections == 0);
 }
 
-TEST_CASE("tcp: orphans are bounded, those beyond are reset", "[tcp]") {
+TEST_CASE("tcp: all connections may close at once, and none of them holds a packet or a transfer", "[tcp]") {
   HostOptions options;
-  options.tcp.orphans_max = 3;
+  options.tcp.capacity = 200;
+  options.tcp.orphans_max = 4;
+  options.packets = 64;
+  Peer peer(options);
+  for (uint16_t port = 1; port <= 200; ++port) {
+    peer.port = port;
+    peer.open();
+  }
+  for (StreamId id = 0; id < 200; ++id) peer.host.close(id);
+  CHECK(peer.out.size() == 200);
+  CHECK(peer.host.driver->gauges().orphans == 200);
+  CHECK(peer.host.driver->gauges().active == 0);
+  CHECK(peer.host.driver->gauges().packets_sending == 0);
+  CHECK(peer.host.packets.out() == 0);
+  // No answer comes from anybody: each FIN is sent again.
+  peer.out.clear();
+  peer.wait_ms(1'100);
+  CHECK(peer.out.size() == 200);
+  for (const WireSegment& segment : peer.out) CHECK((segment.has(wire::kFin) && !segment.has(wire::kRst)));
+  CHECK(peer.counters().orphans_killed == 0);
+  peer.wait_ms(200'000);
+  CHECK(peer.host.driver->gauges().connections == 0);
+}
+
+TEST_CASE("tcp: a FIN that finds no packet to spare is sent when there is one", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.host.packets.exhausted = true;
+  peer.host.close(peer.id());
+  peer.wait_ms(100);
+  CHECK(peer.silent());
+  peer.host.packets.exhausted = false;
+  peer.wait_ms(20);
+  REQUIRE_FALSE(peer.silent());
+  CHECK(peer.take().has(wire::kFin));
+  peer.send({wire::kAck | wire::kFin, 0, 1});
+  CHECK(peer.host.driver->gauges().time_wait == 1);
+}
+
+TEST_CASE("tcp: where no row is free a connection takes that of an orphan, first one whose peer has been told everything", "[tcp]") {
+  HostOptions options;
+  options.tcp.capacity = 2;
+  options.tcp.orphans_max = 1;
+  Peer peer(options);
+  for (uint16_t port = 1; port <= 3; ++port) {
+    peer.port = port;
+    peer.open();
+    peer.host.close(peer.id());
+  }
+  CHECK(peer.host.driver->gauges().orphans == 3);
+  CHECK(peer.counters().orphans_killed == 0);
+  peer.port = 4;
+  peer.open();
+  CHECK(peer.counters().orphans_killed == 1);
+  // The oldest had not acknowledged its FIN: it is told.
+  REQUIRE(peer.out.size() == 1);
+  CHECK((peer.out.back().has(wire::kRst) && peer.out.back().flow.remote_port == 80 && peer.out.back().flow.local_port == 1));
+  CHECK(peer.host.driver->gauges().orphans == 2);
+  CHECK(peer.host.driver->gauges().connections == 3);
+  peer.data(0, "served");
+  CHECK(peer.app().received == "served");
+}
+
+TEST_CASE("tcp: an orphan whose FIN has arrived gives way without a word", "[tcp]") {
+  HostOptions options;
+  options.tcp.capacity = 1;
+  options.tcp.orphans_max = 1;
+  Peer peer(options);
+  peer.port = 1;
+  peer.open();
+  peer.host.close(peer.id());
+  peer.port = 2;
+  peer.open();
+  peer.host.close(peer.id());
+  peer.ack(1);
+  peer.port = 3;
+  peer.open();
+  CHECK(peer.counters().orphans_killed == 1);
+  CHECK(peer.silent());
+  CHECK(peer.counters().resets_out == 0);
+  CHECK(peer.host.driver->gauges().orphans == 1);
+}
+
+TEST_CASE("tcp: orphans with bytes that are not acknowledged are bounded, those beyond are reset", "[tcp]") {
+  HostOptions options;
+  options.tcp.orphans_sending_max = 3;
   Peer peer(options);
   for (uint16_t port = 1; port <= 5; ++port) {
     peer.port = port;
     peer.open();
+    peer.host.send(peer.id(), "bytes");
     peer.host.close(peer.id());
   }
   CHECK(peer.host.driver->gauges().orphans == 3);

@@ -27,6 +27,7 @@ enum ConnectionFlag : uint16_t {
   kCloseTold = 1 << 8,
   kDiscard = 1 << 9,          // nothing that comes is parsed any more
   kReleased = 1 << 10,        // the control plane gave the row back while its last bytes were still on their way
+  kEnding = 1 << 11,          // the peer has ended, which waits for answers (core/endings.hpp)
 };
 
 // One connection of a core, in the region: an idle one has nothing besides this row (and its driver's). All zero: free.
@@ -45,7 +46,7 @@ struct ConnectionRow {
   uint16_t received_tick;
   uint16_t sent_tick;
   uint16_t close_code;
-  uint16_t reserved;
+  uint16_t last_event;       // low bits of its last message's place among the events
   uint32_t subscriptions;    // channels of this core's hub that the row is in
   uint32_t opened_ds;        // when it was accepted, in units of kOpenedUnitUs
 

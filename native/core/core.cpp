@@ -10,7 +10,7 @@ namespace sluice::core {
 using queue::Counter;
 
 Core::Core(queue::Region& region, uint32_t index, const CoreOptions& options)
-    : parts_(region, index, options, *this), lifecycle_(parts_), inbox_(parts_, lifecycle_), heartbeat_(parts_, lifecycle_),
+    : parts_(region, index, options, *this), lifecycle_(parts_), endings_(parts_, lifecycle_), inbox_(parts_, lifecycle_, endings_), heartbeat_(parts_, lifecycle_),
       commands_(parts_, lifecycle_, *this), inspection_(parts_) {
   parts_.now_us = monotonic_us();
 }
@@ -45,6 +45,7 @@ bool Core::receive(int64_t timeout_us) {
 void Core::take_care() {
   care_due_us_ = parts_.now_us + kCareEveryUs;
   lifecycle_.expire();
+  endings_.settle();
   inbox_.expire_parked();
   heartbeat_.walk();
   inspection_.serve();
@@ -65,6 +66,7 @@ void Core::fan_out(bool whole) {
 uint32_t Core::transmit(bool& reader_waits, bool whole) {
   const uint32_t count = commands_.run(parts_.options.command_budget);
   unconfirmed_ |= count != 0;
+  endings_.settle();
   fan_out(whole);
   parts_.outbox.flush();
   const bool over = !parts_.hub.flushing();
@@ -135,7 +137,7 @@ StreamId Core::on_accept() { return lifecycle_.accept(); }
 
 void Core::on_data(StreamId id, uint8_t* data, uint32_t length) { inbox_.receive(id, data, length); }
 
-void Core::on_end(StreamId id) { lifecycle_.peer_ended(id); }
+void Core::on_end(StreamId id) { endings_.ended(id); }
 
 void Core::on_written(StreamId id, uint32_t accepted, uint32_t offered) {
   if (accepted != 0) parts_.table[id].sent_tick = parts_.tick();

@@ -6,6 +6,7 @@
 
 #include "core/commands.hpp"
 #include "core/device_side.hpp"
+#include "core/endings.hpp"
 #include "core/heartbeat.hpp"
 #include "core/inbox.hpp"
 #include "core/inspection.hpp"
@@ -96,6 +97,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
 
   Parts parts_;
   Lifecycle lifecycle_;
+  Endings endings_;
   Inbox inbox_;
   Heartbeat heartbeat_;
   CommandReader commands_;

@@ -256,11 +256,11 @@ Inbox::Step Inbox::take_item(uint32_t slot, uint8_t*& cursor, uint8_t* end) {
       parts_.counters.add(Counter::pongs_in);
       return Step::kContinue;
     case ws::ItemKind::kClose:
-      lifecycle_.peer_closed(slot, item.code, item.data, item.length);
+      endings_.closed(slot, item.code, item.data, item.length);
       return Step::kStop;
     case ws::ItemKind::kError:
       parts_.counters.add(Counter::protocol_errors);
-      lifecycle_.fail(slot, item.code, item.detail);
+      endings_.failed(slot, item.code, item.detail);
       return Step::kStop;
   }
   return Step::kStop;
@@ -307,6 +307,7 @@ bool Inbox::announce(uint32_t slot, const uint8_t* data, uint32_t length, bool t
   }
   ++messages_;
   parts_.counters.add(Counter::payload_bytes_in, length);
+  row.last_event = static_cast<uint16_t>(parts_.events.position());
   parts_.events.message(slot, row.generation, data, length, header_length, text);
   return true;
 }

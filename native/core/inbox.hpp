@@ -4,6 +4,7 @@
 #include <deque>
 #include <vector>
 
+#include "core/endings.hpp"
 #include "core/lifecycle.hpp"
 #include "core/parts.hpp"
 
@@ -13,7 +14,7 @@ namespace sluice::core {
 // lies; one that spans blocks or frames is gathered in the assembly window.
 class Inbox {
  public:
-  Inbox(Parts& parts, Lifecycle& lifecycle) : parts_(parts), lifecycle_(lifecycle) {}
+  Inbox(Parts& parts, Lifecycle& lifecycle, Endings& endings) : parts_(parts), lifecycle_(lifecycle), endings_(endings) {}
 
   // `data` lies in a receive block.
   void receive(uint32_t slot, uint8_t* data, uint32_t length);
@@ -45,6 +46,7 @@ class Inbox {
 
   Parts& parts_;
   Lifecycle& lifecycle_;
+  Endings& endings_;
   std::vector<uint32_t> stalled_;
   struct Parked {
     uint64_t due_us;

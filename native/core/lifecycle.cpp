@@ -108,7 +108,8 @@ void Lifecycle::peer_ended(uint32_t slot) {
   // RFC 6455 §7.1.5: no close frame came.
   tell_closed(slot, ws::kCloseAbnormal, nullptr, 0);
   // Answers that are on their way still reach a peer that only ended its own side.
-  if (row.state != ConnectionState::kOpen && parts_.outbox.queued(slot) != 0) {
+  if (parts_.outbox.queued(slot) != 0) {
+    if (row.state == ConnectionState::kOpen) start_closing(slot, true);
     row.set(kCloseAfterFlush);
     return;
   }

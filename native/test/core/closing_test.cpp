@@ -121,12 +121,13 @@ TEST_CASE("core: a broken rule is told to both sides and the peer can read why",
   }
 }
 
-TEST_CASE("core: a close waits for what was queued before it", "[core]") {
+TEST_CASE("core: a close, and a FIN, waits for what was queued before it", "[core]") {
   CoreFixture fixture;
   const Peer ours = fixture.open();
   const Peer theirs = fixture.open();
+  const Peer half_closed = fixture.open();
   const std::string big(30'000, 'q');
-  for (const Peer& peer : {ours, theirs}) {
+  for (const Peer& peer : {ours, theirs, half_closed}) {
     peer->window = 100;
     fixture.send(peer, big);
   }
@@ -134,12 +135,15 @@ TEST_CASE("core: a close waits for what was queued before it", "[core]") {
   fixture.close(ours, 1000);
   theirs->send(ws::test::close(1001));
   fixture.turn(2);
-  ours->fin = true;
+  ours->fin = half_closed->fin = true;
   fixture.turn(2);
   CHECK_FALSE(ours->closed);
   CHECK_FALSE(theirs->closed);
-  ours->window = theirs->window = SIZE_MAX;
+  CHECK_FALSE(half_closed->closed);
+  ours->window = theirs->window = half_closed->window = SIZE_MAX;
   fixture.turn(4);
+  CHECK(server_frames(half_closed->written) == std::vector<ServerFrame>{{1, big}});
+  CHECK(half_closed->closed);
   for (const Peer& peer : {ours, theirs}) {
     const auto frames = server_frames(peer->written);
     REQUIRE(frames.size() == 2);
@@ -147,6 +151,76 @@ TEST_CASE("core: a close waits for what was queued before it", "[core]") {
     CHECK(frames[1].code() == (peer == ours ? 1000 : 1001));
     CHECK(peer->closed);
   }
+  fixture.check_all_free();
+}
+
+// What stands behind a message in one segment, or comes while it is being answered, does not cut its answer off.
+TEST_CASE("core: however the peer ends, what it said before is answered first", "[core]") {
+  const std::vector<std::pair<std::string, uint16_t>> ways{
+      {ws::test::close(1000, "bye"), 1000}, {frame(0x83, "x"), ws::kCloseProtocolError}, {"", ws::kCloseAbnormal}};
+  for (const auto& [way, code] : ways) {
+    for (const bool fin : {false, true}) {
+      if (!fin && way.empty()) continue;
+      CoreFixture fixture;
+      const Peer peer = fixture.open();
+      fixture.hold_events = true;
+      peer->send(text("question") + way + (way.empty() ? "" : text("never")));
+      peer->fin = fin;
+      fixture.turn(5);
+      CHECK(server_frames(peer->written).empty());
+      CHECK_FALSE(peer->closed);
+      fixture.hold_events = false;
+      fixture.send(peer, "answer");
+      fixture.turn(4);
+      CHECK(fixture.messages() == std::vector<std::string>{"question"});
+      CHECK(fixture.close_codes() == Codes{code});
+      const auto frames = server_frames(peer->written);
+      REQUIRE(frames.size() == (way.empty() ? 1 : 2));
+      CHECK(frames[0].payload == "answer");
+      if (!way.empty()) CHECK(frames[1].code() == code);
+      if (!fin) peer->fin = true;
+      fixture.turn(2);
+      CHECK(peer->closed);
+      CHECK_FALSE(peer->reset);
+      fixture.check_all_free();
+    }
+  }
+}
+
+TEST_CASE("core: an ending does not wait for an answer longer than a close may take, nor for others' answers", "[core]") {
+  core::CoreOptions options;
+  options.close_timeout_ms = 100;
+  CoreFixture fixture(options);
+  const Peer asks = fixture.open();
+  const Peer silent = fixture.open();
+  fixture.hold_events = true;
+  asks->send(text("question") + ws::test::close(1000));
+  fixture.turn(2);
+  silent->send(ws::test::close(1001));
+  fixture.turn(2);
+  CHECK(server_frames(silent->written).at(0).code() == 1001);
+  CHECK(silent->closed);
+  CHECK(server_frames(asks->written).empty());
+  REQUIRE(fixture.turn_until([&] { return asks->closed; }));
+  CHECK(server_frames(asks->written).at(0).code() == 1000);
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: a stream that breaks, or a close of ours, ends what waits for an answer", "[core]") {
+  CoreFixture fixture;
+  const Peer breaks = fixture.open();
+  const Peer closed = fixture.open();
+  fixture.hold_events = true;
+  for (const Peer& peer : {breaks, closed}) peer->send(text("question") + ws::test::close(1000));
+  fixture.turn(2);
+  breaks->error = ECONNRESET;
+  fixture.close(closed, 4321);
+  fixture.turn(3);
+  CHECK(server_frames(closed->written).at(0).code() == 4321);
+  CHECK(closed->closed);
+  fixture.hold_events = false;
+  fixture.turn(2);
+  CHECK(fixture.close_codes() == Codes{ws::kCloseAbnormal, 1000});
   fixture.check_all_free();
 }
 

@@ -10,8 +10,8 @@ namespace sluice::core {
 using queue::Counter;
 
 Core::Core(queue::Region& region, uint32_t index, const CoreOptions& options)
-    : parts_(region, index, options, *this), lifecycle_(parts_), endings_(parts_, lifecycle_), inbox_(parts_, lifecycle_, endings_), heartbeat_(parts_, lifecycle_),
-      commands_(parts_, lifecycle_, *this), inspection_(parts_) {
+    : parts_(region, index, options, *this), lifecycle_(parts_), endings_(parts_, lifecycle_), inbox_(parts_, lifecycle_, endings_),
+      heartbeat_(parts_, lifecycle_), commands_(parts_, lifecycle_, *this), inspection_(parts_) {
   parts_.now_us = monotonic_us();
 }
 

@@ -137,8 +137,12 @@ void take_without_connection(Stack& stack, const Arrival& arrival, uint32_t hash
     return drop_packet(stack, arrival);
   }
   if (cookie_opens(stack, arrival, hash)) return;
-  const bool syn = (arrival.flags & (wire::kSyn | wire::kAck | wire::kFin)) == wire::kSyn;
-  if (syn && listening_on(stack, *arrival.segment->flow)) return take_syn_for_listener(stack, arrival, hash, nullptr);
+  if (!arrival.has(wire::kAck) && listening_on(stack, *arrival.segment->flow)) {
+    if ((arrival.flags & (wire::kSyn | wire::kFin)) == wire::kSyn) return take_syn_for_listener(stack, arrival, hash, nullptr);
+    // Fourth: a listener drops what is neither, and gives scans no answer. No TCP opens with SYN and FIN.
+    ++stack.counters.dropped_no_ack;
+    return drop_packet(stack, arrival);
+  }
   ++stack.counters.dropped_no_connection;
   // RFC 9293 §3.10.7.2 has a reset for every acknowledgement that comes to a listener. While cookies stand for connections, one that
   // does not fit may only have overtaken the segment that does: a reset would end an honest client whose first segment was lost.

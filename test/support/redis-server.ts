@@ -4,13 +4,11 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, w
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lifetimeMs } from './lifetime.js';
 
 export const noRedis = (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, 'redis-server')))
   ? false
   : 'redis-server not installed';
-
-/** No test leaves a server behind, however it ends. */
-const LIFETIME_MS = 10 * 60_000;
 
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -92,7 +90,7 @@ export class RedisServer {
   async #run(args: readonly string[]): Promise<void> {
     const child = spawn('redis-server', args, { stdio: 'ignore', cwd: this.#folder });
     this.#child = child;
-    const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
+    const killer = setTimeout(() => child.kill('SIGKILL'), lifetimeMs());
     const onExit = (): void => void child.kill('SIGKILL');
     process.once('exit', onExit);
     child.once('exit', () => {

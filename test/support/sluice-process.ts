@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { lifetimeMs } from './lifetime.js';
 
 export interface SluiceProcess {
   readonly child: ChildProcess;
@@ -26,8 +27,6 @@ export const CLI = join(projectRoot(), 'dist', 'cli.js');
 
 /** A start takes half a second of CPU; a machine that is shared twenty ways makes ten of it. It is there to end a start that hangs. */
 const READY_MS = 60_000;
-/** No test leaves a process behind, however it ends. */
-const LIFETIME_MS = 10 * 60_000;
 
 /** For `under`: the C library fills what is freed, so that whoever still uses it crashes every time and not now and then. */
 export const FREED_IS_OVERWRITTEN = ['env', 'GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0'];
@@ -54,7 +53,7 @@ export type Launched = Pick<SluiceProcess, 'child' | 'stderr' | 'stop'> & {
 export function launchSluice(args: readonly string[], { under = [], cli = CLI, ...options }: StartOptions = {}): Launched {
   const [program = process.execPath, ...rest] = [...under, process.execPath, cli, ...args];
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
-  const killer = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
+  const killer = setTimeout(() => child.kill('SIGKILL'), lifetimeMs());
   const onExit = (): void => void child.kill('SIGKILL');
   process.once('exit', onExit);
   const exited = new Promise<number | null>((resolve) => {

@@ -19,6 +19,7 @@ export interface TrafficResult {
   readonly resumes: number;
   readonly losses: number;
   readonly openedAt: readonly number[];
+  readonly resumeMs: readonly number[];
   readonly delivered: readonly { readonly at: number; readonly ms: number }[];
 }
 
@@ -56,6 +57,7 @@ export async function startTraffic({ processes, clients, channels, ...rest }: Tr
         resumes: sum(({ resumes }) => resumes),
         losses: sum(({ losses }) => losses),
         openedAt: all.flatMap(({ openedAt }) => openedAt),
+        resumeMs: all.flatMap(({ resumeMs }) => resumeMs),
         delivered: all.flatMap(({ delivered }) => delivered),
       };
     },
@@ -76,8 +78,8 @@ async function program(settings: TrafficSettings & { readonly name: string }): P
   process.send?.('ready');
   await new Promise((resolve) => process.once('message', resolve));
   const problems = await traffic.finish();
-  const { acknowledged, opens, resumes, losses, openedAt, delivered } = traffic;
-  const result: TrafficResult = { problems, acknowledged, opens, resumes, losses, openedAt, delivered };
+  const { acknowledged, opens, resumes, losses, openedAt, resumeMs, delivered } = traffic;
+  const result: TrafficResult = { problems, acknowledged, opens, resumes, losses, openedAt, resumeMs, delivered };
   process.send?.(result, () => process.exit(0));
 }
 

@@ -29,6 +29,27 @@ interface Participant {
 }
 
 const FINISH_MS = 60_000;
+
+/** Tells how long a session that goes on waits for its `welcome`, from its `hello` on. */
+function timedSocket(resumed: (ms: number) => void): WebSocketConstructor {
+  class TimedSocket extends WebSocket {
+    #saidHello = 0;
+
+    constructor(...of: ConstructorParameters<typeof WebSocket>) {
+      super(...of);
+      this.once('message', (data: Buffer) => {
+        if (this.#saidHello > 0 && data.includes('"resumed":true')) resumed(performance.now() - this.#saidHello);
+      });
+    }
+
+    override send(data: string | Buffer): void {
+      if (this.#saidHello === 0) this.#saidHello = performance.now();
+      super.send(data);
+    }
+  }
+  return TimedSocket as unknown as WebSocketConstructor;
+}
+
 /** Of so many messages the delivery time of one is kept. */
 const SAMPLE = 10;
 
@@ -38,6 +59,8 @@ export class Traffic {
   readonly ackMs: number[] = [];
   /** When connections were welcomed, ms since the Unix epoch. */
   readonly openedAt: number[] = [];
+  /** Milliseconds from `hello` to `welcome` of sessions that went on. */
+  readonly resumeMs: number[] = [];
   /** Of some messages: when they came, and how long after they were published. */
   readonly delivered: { readonly at: number; readonly ms: number }[] = [];
   /** Messages that were told to be lost. */
@@ -65,9 +88,10 @@ export class Traffic {
 
   async start(): Promise<void> {
     const { clients, channels, url, name = 'room' } = this.#options;
+    const socket = timedSocket((ms) => this.resumeMs.push(ms));
     for (let i = 0; i < clients; i += 1) {
       const client = createClient({
-        url: url(i), WebSocket: WebSocket as unknown as WebSocketConstructor, backoffBaseMs: 20, backoffCapMs: 500, ...this.#options.client,
+        url: url(i), WebSocket: socket, backoffBaseMs: 20, backoffCapMs: 500, ...this.#options.client,
       });
       const channel = `${name}.${i % channels}`;
       const participant: Participant = { client, channel, heard: [], firstSeq: 0, acks: new Map(), opens: 0, resumes: 0 };
@@ -103,6 +127,8 @@ export class Traffic {
   }
 
   async #publish({ client, channel, acks }: Participant, index: number): Promise<void> {
+    // Not all at once.
+    await pause(this.#options.pauseMs * Math.random());
     for (let n = 0; this.#running; n += 1) {
       const body = `${this.#options.name ?? ''}:${index}:${n}`;
       const began = performance.now();

@@ -9,10 +9,19 @@ import type { RedisClient } from './client.js';
 /** Losing this often against other writers of one session means that something else is wrong. */
 const SWAPS_MAX = 32;
 const NONCE_BYTES = 12;
+/** Sessions whose latest value is remembered, where it is small: who comes, comes with several changes one behind the other. */
+const RECENT_MAX = 10_000;
+const RECENT_BYTES = 1024;
+
+interface Known {
+  readonly value: Buffer;
+  readonly record: SessionRecord;
+}
 
 /**
  * Sessions in Redis, each under one key that expires with it, its device beside it. A change reads, decides and swaps: the swap fails
- * where another node was faster, and then it begins again. What is durable is what Redis promises (appendfsync, replicas).
+ * where another node was faster, and then it begins again. What this node saw last serves as the reading of the first attempt: where it
+ * is old, the swap fails. What is durable is what Redis promises (appendfsync, replicas).
  */
 export class RedisSessionStore implements SessionStore {
   readonly #redis: RedisClient;
@@ -20,6 +29,8 @@ export class RedisSessionStore implements SessionStore {
   readonly #nonce = randomBytes(NONCE_BYTES);
   /** The last change under way of each session that has one: they are made one after another, in the order of the calls. */
   readonly #tails = new Map<string, Promise<unknown>>();
+  /** Latest known values, the longest unused first. */
+  readonly #recent = new Map<string, Buffer>();
   #closed = false;
 
   constructor(redis: RedisClient) {
@@ -94,15 +105,19 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async #swap(id: string, generation: number, change: (record: SessionRecord) => SessionRecord): Promise<SessionRecord | null> {
+    this.#open();
+    let known = this.#known(id, generation);
     for (let attempt = 0; attempt < SWAPS_MAX; attempt++) {
-      const before = await this.#read(id);
-      if (before === null) return null;
-      const record = decodeSession(id, before);
-      if (record.generation !== generation || record.ended) return null;
+      known ??= await this.#latest(id);
+      if (known === null || known.record.generation !== generation || known.record.ended) return null;
+      const { value, record } = known;
+      known = null;
       const after = change(record);
+      const next = this.#encode(after);
       const forgetAt = Math.floor(after.forgetAt);
-      const swapped = await this.#redis.script('sluiceSessionSwap', [this.#key(id)], [before, this.#encode(after), forgetAt]);
+      const swapped = await this.#redis.script('sluiceSessionSwap', [this.#key(id)], [value, next, forgetAt]);
       if (swapped !== 1) continue;
+      this.#remember(id, next);
       const { user, device } = after;
       if (user !== null && device !== null && forgetAt !== Math.floor(record.forgetAt)) {
         await this.#redis.script('sluiceKeepIf', [this.#device(user, device)], [id, forgetAt]);
@@ -118,7 +133,32 @@ export class RedisSessionStore implements SessionStore {
 
   async #read(id: string): Promise<Buffer | null> {
     this.#open();
-    return (await this.#redis.command('get', this.#key(id))) as Buffer | null;
+    const value = (await this.#redis.command('get', this.#key(id))) as Buffer | null;
+    if (value === null) this.#recent.delete(id);
+    else this.#remember(id, value);
+    return value;
+  }
+
+  async #latest(id: string): Promise<Known | null> {
+    const value = await this.#read(id);
+    return value === null ? null : { value, record: decodeSession(id, value) };
+  }
+
+  /** What was seen last where a change of this generation could be made to it; that it cannot, only Redis can say. */
+  #known(id: string, generation: number): Known | null {
+    const value = this.#recent.get(id);
+    if (value === undefined) return null;
+    const record = decodeSession(id, value);
+    return record.generation === generation && !record.ended ? { value, record } : null;
+  }
+
+  #remember(id: string, value: Buffer): void {
+    this.#recent.delete(id);
+    if (value.length > RECENT_BYTES) return;
+    this.#recent.set(id, value);
+    if (this.#recent.size <= RECENT_MAX) return;
+    const [oldest] = this.#recent.keys();
+    if (oldest !== undefined) this.#recent.delete(oldest);
   }
 
   /** The codec reads what it wrote and leaves what stands behind it. */

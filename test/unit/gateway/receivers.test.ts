@@ -65,3 +65,19 @@ t.test('the load of a node is whatever is nearest to its end', async (t) => {
   t.ok(meter.read({ ...stats, event_ring: stats.command_ring }, 1000) > 0.3, 'a busy event loop');
   meter.stop();
 });
+
+t.test('a node that waits for a CPU is busy, however little it does', async (t) => {
+  const began = Date.now();
+  const meter = new LoadMeter(() => (Date.now() - began) * 0.9);
+  const stats = { connections: 0, event_ring: { used: 0, capacity: 1 }, command_ring: { used: 0, capacity: 1 } };
+  t.equal(meter.read(stats, 1000), 0);
+  meter.start();
+  while (meter.read(stats, 1000) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  t.ok(meter.read(stats, 1000) > 0.8);
+  meter.stop();
+  const unknown = new LoadMeter(() => null);
+  unknown.start();
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  t.ok(unknown.read(stats, 1000) <= 1, 'where the system does not say, the event loop alone counts');
+  unknown.stop();
+});

@@ -51,6 +51,31 @@ if (noRedis !== false) {
     t.equal(await store.get(record.id), null);
   });
 
+  t.test('changes one behind the other are not read for, and what another node changed meanwhile is', async (t) => {
+    const clients = [open('known:'), open('known:')];
+    t.teardown(() => Promise.all(clients.map((client) => client.close())));
+    const [here, there] = clients.map((client) => new RedisSessionStore(client)) as [RedisSessionStore, RedisSessionStore];
+    const commands = (): number => clients[0]?.counts.commands ?? 0;
+    const record = sessionRecord({ user: null, device: null });
+    const { id } = record;
+    await there.create(record);
+    const times = { leaseUntil: Date.now() + 60_000, expiresAt: Date.now() + 120_000, forgetAt: Date.now() + 180_000 };
+    const before = commands();
+    t.same((await here.get(id))?.generation, 1);
+    t.same((await here.claim(id, 1, { ...times, owner: 'here', previous: 1, previousUntil: 0 }))?.generation, 2);
+    t.ok(await here.update(id, 2, { upsert: [{ channel: 'c', seq: 5, epoch: 'e', subscribed: true, told: false }] }));
+    t.ok(await here.release(id, 2, times, {}));
+    t.equal(commands() - before, 4);
+
+    t.same((await there.claim(id, 2, { ...times, owner: 'there', previous: 2, previousUntil: 0 }))?.generation, 3);
+    t.notOk(await here.update(id, 2, { lastSeenMessageId: '7' }), 'the session went on elsewhere');
+    t.ok(await there.update(id, 3, { lastSeenMessageId: '9' }));
+    t.ok(await here.update(id, 3, { confirmed: true }));
+    const last = await there.get(id);
+    t.match(last, { generation: 3, lastSeenMessageId: '9', owner: 'there' }, 'nothing of it was undone');
+    t.same(last?.cursors.map(({ channel, seq }) => [channel, seq]), [['c', 5]]);
+  });
+
   t.test('worker numbers', async (t) => {
     let folders = 0;
     await workerLeasesSuite(t, () => {

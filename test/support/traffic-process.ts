@@ -48,6 +48,7 @@ export async function startTraffic({ processes, clients, channels, ...rest }: Tr
       const results = children.map((child) => told<TrafficResult>(child));
       for (const child of children) child.send('finish');
       const all = await Promise.all(results);
+      for (const child of children) child.disconnect();
       process.removeListener('exit', kill);
       const sum = (of: (result: TrafficResult) => number): number => all.reduce((total, result) => total + of(result), 0);
       return {
@@ -73,14 +74,15 @@ async function told<T>(child: ChildProcess): Promise<T> {
 
 async function program(settings: TrafficSettings & { readonly name: string }): Promise<void> {
   const traffic = new Traffic({ ...settings, url: () => settings.url });
-  process.once('disconnect', () => process.exit(1));
+  process.once('disconnect', () => process.exit(0));
   await traffic.start();
   process.send?.('ready');
   await new Promise((resolve) => process.once('message', resolve));
   const problems = await traffic.finish();
   const { acknowledged, opens, resumes, losses, openedAt, resumeMs, delivered } = traffic;
   const result: TrafficResult = { problems, acknowledged, opens, resumes, losses, openedAt, resumeMs, delivered };
-  process.send?.(result, () => process.exit(0));
+  // Ends when this has been read: an end of its own could overtake it.
+  process.send?.(result);
 }
 
 if (process.argv[2] === 'traffic') await program(JSON.parse(process.argv[3] ?? '') as TrafficSettings & { readonly name: string });

@@ -21,7 +21,7 @@ const CHANNELS = setting('CHANNELS', 3);
 const ROUNDS = setting('ROUNDS', 1);
 const PROCESSES = setting('PROCESSES', 1);
 const PAUSE_MS = setting('PAUSE_MS', 200);
-/** Clients that a drain lets go in a second, at most: half of the clients are on one node at times, and go within two thirds of its deadline. */
+/** Clients that a drain lets go in a second, at most. Half of them all are on one node at times, and go well within its deadline. */
 const RATE_MAX = Math.max(50, CLIENTS / 40);
 const DEADLINE_S = 60;
 const TIMEOUT_MS = 180_000 + ROUNDS * 3 * 60_000;

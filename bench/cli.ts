@@ -36,6 +36,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   resume      --messages 1000000     a client that lacks so many of a channel; what the others notice
   c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S] [--subscribers N]
               all of it on one virtio-user link
+  flood       --connections 1000 [--rate SYNS]     SYNs from random addresses beside clients that echo, on such a link
   takeover    --connections 200000 [--duration S] [--rate PUBLISHES]   on such a link, all publishing and subscribing, while control
               planes are killed one behind the other and standbys take over
   echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
@@ -166,7 +167,7 @@ function saveTexts({ date, scenario }: Pick<Run, 'date' | 'scenario'>, json: str
 /** What is played on a wire, or null where the scenario is one over sockets. */
 function wireOf(scenario: string, values: Values, settings: Settings): WireScenario | null {
   if (values.driver !== undefined && values.driver !== 'dpdk') throw new ArgumentError('--driver: only dpdk; --arms picks the others');
-  if (scenario !== 'c10m' && values.driver === undefined) return null;
+  if (scenario !== 'c10m' && scenario !== 'flood' && values.driver === undefined) return null;
   const small = settings.smoke;
   const [full, smoke] = scenario === 'c10m' ? [1_000_000, 1000] : [1000, 100];
   const wire = wireScenario(scenario, {

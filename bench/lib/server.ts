@@ -20,9 +20,11 @@ export class Server {
   /** Of the admin API; null where there is none. */
   readonly adminUrl: string | null;
   readonly #child: ChildProcess;
+  readonly #printed: { text: string };
 
-  private constructor(child: ChildProcess, url: string, adminUrl: string | null) {
+  private constructor(child: ChildProcess, printed: { text: string }, url: string, adminUrl: string | null) {
     this.#child = child;
+    this.#printed = printed;
     this.pid = child.pid ?? 0;
     this.url = url;
     this.adminUrl = adminUrl;
@@ -40,17 +42,17 @@ export class Server {
   }
 
   static async #whenReady(child: ChildProcess, command: readonly string[]): Promise<Server> {
-    let output = '';
+    const printed = { text: '' };
     const url = await new Promise<string>((resolve, reject) => {
       const timer = setTimeout(() => fail(`not ready after ${READY_WITHIN_MS / 1000} s`), READY_WITHIN_MS);
       const fail = (why: string): void => {
         clearTimeout(timer);
         child.kill('SIGKILL');
-        reject(new Error(`${command.join(' ')}: ${why}\n${output.slice(-2000)}`));
+        reject(new Error(`${command.join(' ')}: ${why}\n${printed.text.slice(-2000)}`));
       };
       const onData = (data: Buffer): void => {
-        if (output.length < 65_536) output += data.toString();
-        const found = /^ready .*?(ws:\/\/[\d.]+:\d+)/m.exec(output);
+        if (printed.text.length < 65_536) printed.text += data.toString();
+        const found = /^ready .*?(ws:\/\/[\d.]+:\d+)/m.exec(printed.text);
         if (found?.[1] === undefined) return;
         clearTimeout(timer);
         resolve(found[1]);
@@ -60,7 +62,12 @@ export class Server {
       child.once('error', (error) => fail(error.message));
       child.once('exit', (code, signal) => fail(`ended with ${signal ?? code}`));
     });
-    return new Server(child, url, /^ready .*?(http:\/\/[\d.]+:\d+)/m.exec(output)?.[1] ?? null);
+    return new Server(child, printed, url, /^ready .*?(http:\/\/[\d.]+:\d+)/m.exec(printed.text)?.[1] ?? null);
+  }
+
+  /** What it has written, up to 64 KiB. */
+  get output(): string {
+    return this.#printed.text;
   }
 
   get alive(): boolean {

@@ -131,7 +131,36 @@ function c10m(n: WireNumbers): WireScenario {
   return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS, checks };
 }
 
-const SCENARIOS: Readonly<Record<string, (numbers: WireNumbers) => WireScenario>> = { echo, connect, churn, idle, fanout, c10m };
+/** SYNs a second from random addresses, a little above the bar, and the bar. Openings a second beside them, by how many clients. */
+const FLOOD = 1_050_000;
+const FLOOD_BAR = 1_000_000;
+const OPENINGS = 500;
+const NEWCOMERS = 200;
+const FLOOD_GROWTH_MAX = 4 << 20;
+
+/** SYNs from random addresses beside clients that echo and others that open: none is lost, and none notices much. */
+function flood(n: WireNumbers): WireScenario {
+  const syns = `also flood kind=syn rate=${n.rate ?? FLOOD}`;
+  const echoes = `echo size=${n.size} rate=20000 ${timed(n)}`;
+  const phases = [`open inflight=256 count=${n.connections}`, echoes, syns, echoes, syns, `churn rate=${OPENINGS} ${timed(n)}`, 'close'];
+  const checks = (all: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[] => {
+    const [quiet, flooded] = named(all, 'echo');
+    const [churn] = named(all, 'churn');
+    const [before, after] = ['echo', 'churn'].map((name) => points.find((point) => point.after === name));
+    const growth = before === undefined || after === undefined ? Number.NaN : total(after.memory) - total(before.memory);
+    const p99 = (phase?: PhaseResult): number => phase?.latency?.p99_us ?? Number.NaN;
+    return [
+      check('SYNs a second', Number(flooded?.['flood_syn']) / (flooded?.seconds ?? 0), 'at-least', FLOOD_BAR),
+      check('p99 of the echoes, to that without the flood', p99(flooded) / p99(quiet), 'at-most', 2),
+      check('bytes that the server grew by', growth, 'at-most', FLOOD_GROWTH_MAX),
+      check('clients that opened beside the flood, a second', churn?.per_second ?? 0, 'at-least', OPENINGS * 0.95),
+    ];
+  };
+  const timeoutS = 3 * (n.durationS + n.warmupS) + 120;
+  return { role: 'echo', connections: n.connections + NEWCOMERS, settings: [], phases, timeoutS, checks };
+}
+
+const SCENARIOS: Readonly<Record<string, (numbers: WireNumbers) => WireScenario>> = { echo, connect, churn, idle, fanout, c10m, flood };
 
 export function wireScenario(name: string, numbers: WireNumbers): WireScenario | null {
   return SCENARIOS[name]?.(numbers) ?? null;

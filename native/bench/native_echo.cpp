@@ -1,9 +1,11 @@
 // sluice-native-echo: the data plane alone, as the addon hosts it, with an echo written in C++ where the control plane would be: what
-// our own stack, WebSocket and the rings cost without JavaScript. One core on a DPDK port, polling.
+// our own stack, WebSocket and the rings cost without JavaScript. One core on a DPDK port, polling. At its end it says how long it
+// worked: the time of turns in which something came or was done, without those that only looked.
 //   sluice-native-echo "EAL ARGUMENTS" ADDRESS/PREFIX PORT
 
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -56,7 +58,8 @@ class Echo {
         events_(ring_of(region, queue::kSectionEventRing), records_of(region, queue::kSectionEventRing), sizes.event_records),
         commands_(ring_of(region, queue::kSectionCommandRing), records_of(region, queue::kSectionCommandRing), sizes.command_records) {}
 
-  void turn() {
+  // False where there was nothing to do.
+  bool turn() {
     core_.receive(0);
     const uint32_t count = events_.available();
     uint32_t done = 0;
@@ -64,7 +67,8 @@ class Echo {
     while (done < count && commands_.free(2) >= 2 && answer(events_.peek(done))) ++done;
     if (done != 0) confirm(done);
     bool reader_waits = false;
-    core_.transmit(reader_waits);
+    const uint32_t commands = core_.transmit(reader_waits);
+    return core_.handled() != 0 || count != 0 || commands != 0;
   }
   uint64_t messages() const noexcept { return messages_; }
 
@@ -100,6 +104,20 @@ class Echo {
   uint64_t messages_ = 0;
 };
 
+// Runs until it is stopped; returns the seconds in which it worked.
+double run(Echo& echo) {
+  using Clock = std::chrono::steady_clock;
+  Clock::duration busy{};
+  Clock::time_point before = Clock::now();
+  while (stop == 0) {
+    const bool worked = echo.turn();
+    const Clock::time_point now = Clock::now();
+    if (worked) busy += now - before;
+    before = now;
+  }
+  return std::chrono::duration<double>(busy).count();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -119,7 +137,7 @@ int main(int argc, char** argv) {
   const std::string address(argv[2]);
   std::printf("ready ws://%s:%s/ pid %d\n", address.substr(0, address.find('/')).c_str(), argv[3], getpid());
   std::fflush(stdout);
-  while (stop == 0) echo.turn();
-  std::printf("%llu messages\n", static_cast<unsigned long long>(echo.messages()));
+  const double busy_s = run(echo);
+  std::printf("%llu messages in %.6f s of work\n", static_cast<unsigned long long>(echo.messages()), busy_s);
   return 0;
 }

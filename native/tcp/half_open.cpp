@@ -41,6 +41,8 @@ uint16_t& HalfOpenTable::count(const net::IpAddress& remote) noexcept {
 }
 
 uint32_t HalfOpenTable::add(const net::Flow& flow, uint8_t local, uint32_t hash, uint32_t due_ms) noexcept {
+  // In a flood the table is full, and the address is not worth a hash.
+  if (records_.used() == records_.size()) return kNone;
   uint16_t& of_address = count(flow.remote);
   if (of_address >= per_address_max_) return kNone;
   const uint32_t index = records_.allocate();

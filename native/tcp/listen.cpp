@@ -15,6 +15,8 @@ namespace sluice::tcp {
 namespace {
 
 constexpr uint32_t kCookieLifeMs = 66'000;  // no cookie is older
+// In a turn: a flood fills the table within milliseconds, so all of it is due at once, and who is connected would wait for that.
+constexpr uint32_t kAnsweredAgainMax = 256;
 
 void drop_packet(Stack& stack, const Arrival& arrival) noexcept { stack.packets.unref_frame(arrival.segment->packet); }
 
@@ -30,8 +32,9 @@ void answer_by_cookie(Stack& stack, const Arrival& arrival, Negotiated agreed) {
   stack.cookies_sent_ms = stack.now_ms();
   if (!agreed.timestamps) agreed.sack = agreed.scaled = agreed.ecn = false;
   const Seq iss = stack.cookies.make(flow, arrival.seq, agreed, stack.now_ms());
-  const uint32_t timestamp = SynCookies::timestamp(agreed, stack.now_ms() + timestamp_offset(stack, flow));
-  send_syn_ack(stack, {&flow, iss, arrival.seq, agreed, timestamp});
+  // Of a flood, most bring no timestamps: the offset's hash is a good part of what an answer costs.
+  const uint32_t clock = agreed.timestamps ? stack.now_ms() + timestamp_offset(stack, flow) : 0;
+  send_syn_ack(stack, {&flow, iss, arrival.seq, agreed, SynCookies::timestamp(agreed, clock)});
 }
 
 // The third segment of a handshake is there: a connection, if there is a row and the application wants it. The segment is then taken
@@ -205,7 +208,9 @@ void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uin
 uint32_t run_half_open(Stack& stack) {
   uint32_t done = 0;
   const uint32_t tries_max = std::min(stack.options.syn_retries_max, HalfOpenTable::kMaxTries);
-  for (uint32_t index = stack.half_open.due(stack.now_ms()); index != kNone; index = stack.half_open.due(stack.now_ms())) {
+  while (done < kAnsweredAgainMax) {
+    const uint32_t index = stack.half_open.due(stack.now_ms());
+    if (index == kNone) return done;
     ++done;
     HalfOpen& record = stack.half_open[index];
     if (record.tries >= tries_max || !stack.listener.open) {

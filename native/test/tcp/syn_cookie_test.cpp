@@ -132,3 +132,20 @@ TEST_CASE("tcp: a flood of SYNs costs no memory and keeps nobody out", "[tcp]") 
   peer.data(0, "honest");
   CHECK(peer.app().received == "honest");
 }
+
+TEST_CASE("tcp: half-open connections that are due at once are answered a few a turn, so that nobody else waits for all of them", "[tcp]") {
+  HostOptions options;
+  options.tcp.half_open_max = 1000;
+  options.tcp.half_open_per_address_max = 1000;
+  Peer peer(options);
+  for (uint16_t port = 10'000; port < 11'000; ++port) {
+    peer.port = port;
+    peer.syn();
+  }
+  peer.out.clear();
+  peer.now_us += 1'001'000;
+  peer.host.turn();
+  CHECK(peer.out.size() == 256);
+  peer.wait_ms(1);
+  CHECK(peer.out.size() == 1000);
+}

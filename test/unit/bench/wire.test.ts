@@ -3,8 +3,9 @@ import t from 'tap';
 import { wireHtml } from '../../../build/bench/report/wire.js';
 import { cpuPerDelivery } from '../../../build/bench/report/flat.js';
 import { memoryByOwner } from '../../../build/bench/wire/memory.js';
-import { keptRuns, runToJson, type WireRun } from '../../../build/bench/wire/results.js';
+import { keptRuns, runToJson, type MemoryPoint, type WireRun } from '../../../build/bench/wire/results.js';
 import { wireScenario } from '../../../build/bench/wire/scenarios.js';
+import type { PhaseResult } from '../../../build/bench/wire/wiregen.js';
 import { writeFileSync } from 'node:fs';
 
 function fakeRun(connections: number, perCpuSecond: number, smoke = false): WireRun {
@@ -60,4 +61,20 @@ t.test('heartbeats and the drain of c10m are stretched beyond a million connecti
   t.match(wireScenario('c10m', { ...numbers, connections: 10_000_000 }), {
     config: { limits: { heartbeatMs: 250_000 }, drain: { deadlineMs: 400_000 } },
   });
+});
+
+t.test('a flood is judged by what it does to the p99 of the same clients, to memory, to newcomers', async (t) => {
+  const numbers = { connections: 1000, size: 64, depth: 1, rate: null, durationS: 4, warmupS: 1, holdS: 1, subscribers: null };
+  const flood = wireScenario('flood', numbers);
+  t.equal(flood?.connections, 1200, 'there is room for those that open beside it');
+  const echo = (p99: number, syns: number): PhaseResult =>
+    ({ phase: 'echo', seconds: 5, ready: 1000, flood_syn: syns, latency: { p99_us: p99 } }) as unknown as PhaseResult;
+  const point = (after: string, own: number): MemoryPoint =>
+    ({ after, connections: 1000, memory: { process: own, region: 0, hugepages: 0, slab: 0 } });
+  const judge = (p99: number, syns: number, grown: number, opened: number): boolean[] => {
+    const phases = [echo(100, 0), echo(p99, syns), { phase: 'churn', seconds: 5, ready: 1000, per_second: opened }];
+    return flood?.checks(phases, [point('echo', 1e8), point('churn', 1e8 + grown)]).map(({ met }) => met) ?? [];
+  };
+  t.same(judge(200, 5e6, 1 << 20, 500), [true, true, true, true]);
+  t.same(judge(201, 4.9e6, 1 << 24, 10), [false, false, false, false]);
 });

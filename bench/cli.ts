@@ -245,7 +245,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   const scenario = positionals[0];
   if (values.help === true || scenario === undefined) {
-    process.stdout.write(USAGE);
+    (values.help === true ? process.stdout : process.stderr).write(USAGE);
     return values.help === true ? 0 : 2;
   }
   const settings = settingsOf(scenario, values);

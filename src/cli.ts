@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The command line. Each subcommand is loaded only when it is asked for. */
+import { readFileSync } from 'node:fs';
+
 import { SluiceError, UsageError } from './errors.js';
 
 type Command = (argv: readonly string[]) => Promise<number>;
@@ -11,18 +13,28 @@ const COMMANDS: Readonly<Record<string, { readonly help: string; readonly load: 
   drain: { help: 'asks a running gateway to hand over', load: async () => (await import('./cli/drain.js')).drain },
   stat: { help: 'counters and bytes per connection of a running gateway', load: async () => (await import('./cli/stat.js')).stat },
   doctor: { help: 'what this machine offers and lacks, and how to mend it', load: async () => (await import('./cli/doctor.js')).doctor },
-  bench: { help: 'echo | idle | fanout | connect | publish | compare', load: async () => (await import('./cli/bench.js')).bench },
+  bench: { help: 'measures it, beside others: sluice bench --help', load: async () => (await import('./cli/bench.js')).bench },
 };
 
 function usage(): string {
   const lines = Object.entries(COMMANDS).map(([name, { help }]) => `  ${name.padEnd(8)}${help}`);
-  return `usage: sluice COMMAND [options]\n\n${lines.join('\n')}\n\nOptions of each: sluice COMMAND --help\n`;
+  return `usage: sluice COMMAND [options]\n\n${lines.join('\n')}\n\nOptions of each: sluice COMMAND --help; sluice --version\n`;
+}
+
+/** Of the package that this file is in. */
+function version(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { readonly version: string };
+  return version;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === 'help' || name === '--help' || name === '-h') {
     process.stdout.write(usage());
+    return 0;
+  }
+  if (name === 'version' || name === '--version' || name === '-V') {
+    process.stdout.write(`sluice ${version()}\n`);
     return 0;
   }
   const command = name === undefined ? undefined : COMMANDS[name];

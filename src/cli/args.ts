@@ -27,7 +27,7 @@ export function parseFlags(name: string, flags: Flags, argv: readonly string[], 
     });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), {
-      remedy: `Options: ${Object.keys(flags).map((flag) => `--${flag}`).join(' ')}`,
+      remedy: `Options: ${[...Object.keys(flags), 'help'].map((flag) => `--${flag}`).join(' ')}`,
     });
   }
   if (parsed.values['help'] === true) {

@@ -151,7 +151,10 @@ function createNative(options: NativeOptions): NativeHost {
     return new addon.Host(options);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (/listen|bind|address/i.test(message)) throw new ListenError(message, { cause: error });
+    if (/^(listening on|binding|opening a listening socket|setting SO_REUSEPORT)|is not a numeric IPv4/.test(message)) {
+      throw new ListenError(message, { cause: error });
+    }
+    if (/Choose another name\.$/.test(message)) throw new EngineError(message, { cause: error, remedy: 'Or stop that process.' });
     throw new EngineError(message, { cause: error });
   }
 }

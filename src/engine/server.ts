@@ -1,6 +1,7 @@
 /** `createEngine`: plain WebSocket servers on the engine, without channels' order, sessions or a log. */
 import { parseAddress } from '../config/address.js';
 import { InvalidError, StoppedError, TooBigError } from '../errors.js';
+import { checkEngineOptions } from './check-options.js';
 import { startEngine, type EngineHost, type EngineStartOptions } from './host.js';
 import type { EngineEvents, EngineNotice, OpenRequest, Row } from './port.js';
 import type { RegionCounters } from './reader.js';
@@ -44,6 +45,7 @@ const GENERATION_MASK = 0x1fffff;
 
 /** Rejects with ListenError, EngineError or InvalidError. */
 export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
+  checkEngineOptions(options);
   const listen = parseAddress(options.listen);
   if (listen === null) throw new InvalidError(`listen: '${options.listen}' is no address; write 127.0.0.1:9000 or [::1]:9000`);
   const host = await startEngine({ ...options, address: listen.host, port: listen.port, protocol: 'plain', helloTimeoutMs: 0 });
@@ -144,8 +146,7 @@ export class Engine {
   close(connection: Connection, code = 1000, reason = ''): boolean {
     const row = this.#row(connection);
     if (row < 0) return false;
-    const valid = (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
-    if (!Number.isInteger(code) || !valid) throw new InvalidError(`code: ${code} may not be sent (RFC 6455 §7.4)`);
+    checkCloseCode(code);
     if (Buffer.byteLength(reason) > 123) throw new InvalidError('reason: at most 123 bytes of UTF-8');
     this.#host.port.close(row, code, reason);
     return true;
@@ -173,6 +174,7 @@ export class Engine {
 
   /** Refuses new connections, closes all with `code` and waits for their close handshakes, at most `timeoutMs`. Then frees all. */
   async stop(code = 1001, timeoutMs = 2_000): Promise<void> {
+    checkCloseCode(code);
     if (this.#stopped) return;
     this.#stopped = true;
     const port = this.#host.port;
@@ -228,6 +230,11 @@ export class Engine {
     port.release(row);
     this.#handlers.close?.(handle, code, reason);
   }
+}
+
+function checkCloseCode(code: number): void {
+  const valid = (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
+  if (!Number.isInteger(code) || !valid) throw new InvalidError(`code: ${code} may not be sent (RFC 6455 §7.4)`);
 }
 
 function writeHeader(memory: Buffer, at: number, length: number, isText: boolean): void {

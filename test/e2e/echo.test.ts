@@ -1,5 +1,6 @@
 import '../support/own-namespace.js';
 
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
@@ -25,10 +26,14 @@ function echoed(socket: WebSocket, data: Buffer | string): Promise<{ data: Buffe
 }
 
 /** Sends raw bytes and returns everything that comes until the server ends the stream. */
-function rawExchange(url: string, bytes: string): Promise<string> {
+function rawExchange(url: string, bytes: string, isEnd = false): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
-    const socket: Socket = connect(Number(port), hostname, () => socket.write(bytes));
+    const socket: Socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true }, () => {
+      socket.write(bytes, 'latin1');
+      if (isEnd) socket.end();
+    });
+    socket.on('end', () => socket.end());
     let got = '';
     socket.setEncoding('latin1').on('data', (text: string) => (got += text));
     socket.on('close', () => resolve(got));
@@ -62,6 +67,19 @@ async function describesConnections(t: Test, server: SluiceProcess): Promise<voi
   t.match(wrong.err, /1 to 100000/);
   first.terminate();
   second.terminate();
+}
+
+/** Whole conversations in one segment: what stands behind a message must not cut its answer off. */
+async function answersFirst(t: Test, url: string): Promise<void> {
+  const upgrade = 'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+    + 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
+  const hello = '\x81\x85\0\0\0\0hello';
+  const close = await rawExchange(url, `${upgrade}${hello}\x88\x82\0\0\0\0\x03\xe8`);
+  t.match(close, /^HTTP\/1\.1 101 [^]*\r\n\r\n\x81\x05hello\x88\x02\x03\xe8$/, 'a close frame');
+  const broken = await rawExchange(url, `${upgrade}${hello}\x83\x80\0\0\0\0`, true);
+  t.match(broken, /\r\n\r\n\x81\x05hello\x88.\x03\xea/, 'a broken rule');
+  const ended = await rawExchange(url, `${upgrade}${hello}`, true);
+  t.match(ended, /\r\n\r\n\x81\x05hello$/, 'the end of its stream');
 }
 
 for (const driver of selectedDrivers(['epoll', 'uring', 'dpdk on tap', 'dpdk on virtio-user'])) {
@@ -100,6 +118,8 @@ for (const driver of selectedDrivers(['epoll', 'uring', 'dpdk on tap', 'dpdk on 
       socket.terminate();
     });
 
+    await t.test('a message is answered before what ends the connection behind it', (t) => answersFirst(t, server.url));
+
     await t.test('what is no WebSocket is answered with a status', async (t) => {
       t.match(await rawExchange(server.url, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'), /^HTTP\/1\.1 426 /);
       t.match(await rawExchange(server.url, 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 200 /);
@@ -132,6 +152,13 @@ t.test('bad arguments exit 2 and say why', async (t) => {
   t.equal(unknown.code, 2);
   t.match(unknown.err, /nonsense/);
   t.equal((await runSluice(['frobnicate'])).code, 2);
+  const bench = await runSluice(['bench']);
+  t.same([bench.code, bench.out], [2, ''], 'usage that was not asked for goes to standard error');
+});
+
+t.test('--version is that of the package', async (t) => {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
+  t.same(await runSluice(['--version']), { code: 0, out: `sluice ${version}\n`, err: '' });
 });
 
 t.test('a taken port exits 1 and names it', async (t) => {

@@ -33,10 +33,18 @@ interface Sizes {
   readonly megabytes: number;
 }
 
-/** Packet buffers of one side: bursts of all clients at once must find room, or retransmission is what is measured. */
-function sizesOf(clients: number): Sizes {
-  const packets = clients > 200_000 ? 524_288 : clients > 20_000 ? 131_072 : 32_768;
+function sizes(packets: number): Sizes {
   return { packets, megabytes: Math.ceil((packets * 2560) / 2 ** 20 / 64) * 64 + 64 };
+}
+
+/** Packet buffers of the server: what is on its way at a time, however many are connected. */
+function sizesOfServer(clients: number): Sizes {
+  return sizes(clients > 20_000 ? 65_536 : 32_768);
+}
+
+/** Of the clients, who answer all at once. */
+function sizesOfClients(clients: number): Sizes {
+  return sizes(clients > 20_000 ? 131_072 : 32_768);
 }
 
 /** Why no virtio-user link can be had here; null where it can. */
@@ -46,7 +54,7 @@ export function linkLacking(clients: number): string | null {
   const info = readFileSync('/proc/meminfo', 'utf8');
   const free = Number(/^HugePages_Free:\s+(\d+)/m.exec(info)?.[1] ?? 0);
   const kilobytes = Number(/^Hugepagesize:\s+(\d+)/m.exec(info)?.[1] ?? 2048);
-  const needed = Math.ceil((2 * sizesOf(clients).megabytes * 1024) / kilobytes);
+  const needed = Math.ceil(((sizesOfServer(clients).megabytes + sizesOfClients(clients).megabytes) * 1024) / kilobytes);
   if (free >= needed) return null;
   return `${needed} free huge pages of ${kilobytes / 1024} MiB are needed and there are ${free}: sysctl -w vm.nr_hugepages=${needed}`;
 }
@@ -69,15 +77,17 @@ export class Link {
     if (lacking !== null) throw new Error(lacking);
     // A socket's path has 107 characters at most.
     const socket = join(tmpdir(), `sluice-link-${process.pid}.sock`);
-    const { packets, megabytes } = sizesOf(options.clients);
-    const common = `--no-pci --in-memory --single-file-segments --log-level=lib.vhost:error -m ${megabytes}`;
+    const server = sizesOfServer(options.clients);
+    const clients = sizesOfClients(options.clients);
+    const common = '--no-pci --in-memory --single-file-segments --log-level=lib.vhost:error';
     // The server's side makes the socket and waits for the other, so its process is known when the clients' begins.
-    const eal = `${common} --file-prefix sl${process.pid} --vdev=net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`;
-    const { pid, ready } = Server.launch(serverCommand(options, eal, packets - 1024));
+    const device = `net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`;
+    const eal = `${common} -m ${server.megabytes} --file-prefix sl${process.pid} --vdev=${device}`;
+    const { pid, ready } = Server.launch(serverCommand(options, eal, server.packets - 1024));
     const wiregen = new Wiregen({
       scenario: [...settingsOf(options), ...options.phases],
-      eal: `${common} --file-prefix wg${process.pid} --vdev=net_vhost0,iface=${socket},queues=1,client=1`,
-      packets: packets - 1024,
+      eal: `${common} -m ${clients.megabytes} --file-prefix wg${process.pid} --vdev=net_vhost0,iface=${socket},queues=1,client=1`,
+      packets: clients.packets - 1024,
       serverPid: pid,
       timeoutS: options.timeoutS,
       quiet: options.quiet,

@@ -64,9 +64,20 @@ export function check(what: string, measured: number, of: Check['of'], bar: numb
 export function bytesPerConnection(points: readonly MemoryPoint[], owner: (memory: Owners) => number): number {
   const [first] = points;
   if (first === undefined) return Number.NaN;
-  const most = points.reduce((best, point) => (point.connections > best.connections ? point : best), first);
+  const most = mostConnected(points) ?? first;
   if (most.connections === first.connections) return Number.NaN;
   return (owner(most.memory) - owner(first.memory)) / (most.connections - first.connections);
+}
+
+/** All of the server's memory when most were connected, a connection. */
+export function inclusiveBytesPerConnection(points: readonly MemoryPoint[], owner: (memory: Owners) => number): number {
+  const most = mostConnected(points);
+  return most === undefined || most.connections === 0 ? Number.NaN : owner(most.memory) / most.connections;
+}
+
+function mostConnected(points: readonly MemoryPoint[]): MemoryPoint | undefined {
+  const most = Math.max(...points.map(({ connections }) => connections));
+  return points.find(({ connections }) => connections === most);
 }
 
 export function runToJson(run: WireRun): string {

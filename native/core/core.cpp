@@ -69,6 +69,8 @@ uint32_t Core::transmit(bool& reader_waits, bool whole) {
   endings_.settle();
   fan_out(whole);
   parts_.outbox.flush();
+  // Every turn: whoever has millions to tell something goes by it.
+  parts_.counters.set(Counter::congested, driver_->congested() || parts_.outbox.crowded());
   const bool over = !parts_.hub.flushing();
   reader_waits = unconfirmed_ && over && commands_.done();
   if (over) unconfirmed_ = false;

@@ -59,6 +59,8 @@ class Outbox {
   void discard(uint32_t slot) noexcept;
 
   uint64_t queued_total() const noexcept { return queued_total_; }
+  // Much is queued for all connections together: what is not urgent had better wait.
+  bool crowded() const noexcept { return queued_total_ > budget_.all / 4; }
   uint64_t memory() const noexcept { return queue_memory_ + cork_.size() * kCorkBytes; }
 
  private:

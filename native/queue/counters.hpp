@@ -49,6 +49,7 @@ namespace sluice::queue {
   X(commands_invalid)           \
   X(turns)                      \
   X(send_queue_bytes)           \
+  X(congested)                  \
   X(assembly_bytes)             \
   X(receive_blocks_held)        \
   X(memory_rows_bytes)          \

@@ -57,7 +57,7 @@ bool Generator::turn() {
   tcp_.now(clock_());
   busy_ = false;
   // A server that does not take what is there gets no further answers to what it sends: its frames wait in the device meanwhile.
-  const bool held_up = out_.waiting() > SegmentWriter::kBacklog / 2;
+  const bool held_up = hold_up_.look(out_.waiting(), out_.counters().frames - out_.waiting(), tcp_.now());
   for (uint32_t i = 0; i < kBurstsPerTurn && !held_up; ++i) {
     const uint32_t got = port_.receive();
     if (got == 0) break;
@@ -69,7 +69,7 @@ bool Generator::turn() {
   bool over = false;
   if (playing_) {
     // What is due waits as well while the server takes nothing: it would be thrown away behind the frames that wait already.
-    if (out_.waiting() < SegmentWriter::kBacklog / 4) over = conductor_.turn();
+    if (out_.waiting() < SegmentWriter::kBacklog / 4 || hold_up_.stuck()) over = conductor_.turn();
   } else if (port_.server_known()) {
     playing_ = true;
     conductor_.start();

@@ -8,6 +8,7 @@
 #include "bench/json.hpp"
 #include "nic/nic.hpp"
 #include "wiregen/conductor.hpp"
+#include "wiregen/hold_up.hpp"
 #include "wiregen/port.hpp"
 #include "wiregen/stage.hpp"
 
@@ -68,6 +69,7 @@ class Generator {
   Stage stage_;
   Port port_;
   Conductor conductor_;
+  HoldUp hold_up_{SegmentWriter::kBacklog / 2};
   bool playing_ = false;
   bool busy_ = false;
   uint32_t asks_ = 0;

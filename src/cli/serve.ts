@@ -7,6 +7,8 @@ import { onStopSignal } from './signals.js';
 
 /** For what a stop does besides waiting for clients. */
 const STOP_MS = 10_000;
+/** Connections of all that there can be that are closed in a millisecond when the time is over. */
+const CLOSED_PER_MS = 100;
 
 /** `sluice serve` */
 export async function serve(argv: readonly string[]): Promise<number> {
@@ -28,7 +30,8 @@ export async function serve(argv: readonly string[]): Promise<number> {
       process.exit(1);
     },
   });
-  onStopSignal(() => server.drainAndStop(), config.drain.deadlineMs + 4 * config.session.closeTimeoutMs + STOP_MS);
+  const closingMs = 4 * config.session.closeTimeoutMs + config.connections / CLOSED_PER_MS;
+  onStopSignal(() => server.drainAndStop(), config.drain.deadlineMs + closingMs + STOP_MS);
   const { takeover } = server;
   if (takeover !== null) note(`took over from process ${takeover.formerPid}, epoch ${takeover.epoch}`);
   if (server.driverReason !== null) note(`driver ${server.driver}: ${server.driverReason}`);

@@ -30,12 +30,22 @@ export interface DrainingHooks {
 }
 
 const TICK_MS = 50;
-/** Clients told, or closed, in one tick: about 20 ms of it. */
-const SOME = 5000;
+/** While there are clients to be told or closed: so many at a time that what they are sent is on its way before the next are. */
+const SHORT_TICK_MS = 10;
+/** Clients told, or closed, in a second, and more where there are more: about 40% of it. */
+const PER_SECOND = 100_000;
+/** The same while the engine is congested: packets that nobody acknowledges are missing for the acknowledgements. */
+const PER_SECOND_CONGESTED = 1000;
+/** A tick that is late makes up for so much at most. */
+const LATE_MAX_MS = 100;
 /** Part of the time in which all are to go: by then everybody was told, however many they are. */
 const TELLING = 0.2;
-/** Rows are looked at for those that did not obey once in so many ticks. */
-const SCAN_TICKS = 10;
+/** Closed at so many times the pace at which all go: as many as do not obey are closed in time, a stall is not made up for at once. */
+const CATCHING_UP = 3;
+/** Rows are looked at for those that did not obey once in this time. */
+const SCAN_MS = 500;
+/** Clients go in the order of their rows, but for this share of all, within which chance decides: neighbours do not go together. */
+const MIXED = 0.05;
 const NOT_TOLD = 0xffffffff;
 
 export class Draining {
@@ -47,7 +57,11 @@ export class Draining {
   #request: DrainRequest | null = null;
   #startedAt = 0;
   #windowMs = 0;
+  #tickedAt = 0;
+  /** Milliseconds since the last tick. */
+  #passed = 0;
   #nextTold = 0;
+  #told = 0;
   #nextReleased = 0;
   #nextScanned = 0;
   /** Where closing those that are left at the deadline goes on; beyond the last row before it has begun. */
@@ -80,14 +94,15 @@ export class Draining {
     const { sessions, config } = this.#context;
     if (this.#machine.state === DRAIN.serving) {
       this.#request = request;
-      this.#startedAt = this.#now;
+      this.#startedAt = this.#tickedAt = this.#now;
       this.#due = new Uint32Array(sessions.rows).fill(NOT_TOLD);
       const { rate: initial, rateMax: max, loadMax } = config.drain;
       const { deadlineMs } = request;
-      const { closeTimeoutMs } = config.session;
+      // Those that are left at the deadline are closed at a pace.
+      const closeTimeoutMs = config.session.closeTimeoutMs + (sessions.connections / PER_SECOND) * 1000;
       const options = { initial, max, full: loadMax / 100, deadlineMs, closeTimeoutMs };
       this.#do(this.#machine.begin(options, sessions.connections, this.#now));
-      this.#hooks.after(TICK_MS, () => this.#tick());
+      this.#hooks.after(SHORT_TICK_MS, () => this.#tick());
     }
     if (this.#machine.state !== DRAIN.drained) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
@@ -114,11 +129,29 @@ export class Draining {
 
   #tick(): void {
     if (this.#stopped) return;
+    this.#passed = Math.min(LATE_MAX_MS, this.#now - this.#tickedAt);
+    this.#tickedAt = this.#now;
     this.#tellSome();
     this.#closeOverdue();
     this.#closeSome();
     this.#do(this.#machine.tick(this.#context.sessions.connections, this.#hooks.load(), this.#now));
-    if (this.#machine.state !== DRAIN.drained) this.#hooks.after(TICK_MS, () => this.#tick());
+    if (this.#machine.state !== DRAIN.drained) this.#hooks.after(this.#isBusy ? SHORT_TICK_MS : TICK_MS, () => this.#tick());
+  }
+
+  get #isBusy(): boolean {
+    const end = this.#context.sessions.rows;
+    return this.#nextTold < end || this.#nextClosed < end || this.#machine.initial > PER_SECOND;
+  }
+
+  /** How many of `perSecond` are due since the last tick, as far as there is room for what they are sent. */
+  #most(perSecond: number): number {
+    const isCongested = this.#context.port.counter('congested') > 0;
+    return Math.ceil(((isCongested ? PER_SECOND_CONGESTED : perSecond) * Math.max(this.#passed, 1)) / 1000);
+  }
+
+  /** Clients a second that go where all go evenly. */
+  get #evenly(): number {
+    return this.#windowMs === 0 ? Infinity : (this.#machine.initial / this.#windowMs) * 1000;
   }
 
   #do(effects: readonly DrainEffect[]): void {
@@ -137,13 +170,21 @@ export class Draining {
   #tellSome(): void {
     const { sessions } = this.#context;
     const end = sessions.rows;
-    const most = Math.max(SOME, Math.ceil((this.#machine.initial * TICK_MS) / (this.#windowMs * TELLING)));
-    for (let told = 0; this.#nextTold < end && told < most; this.#nextTold += 1) {
+    if (this.#nextTold >= end) return;
+    const most = this.#told + this.#most(Math.max(PER_SECOND, this.#evenly / TELLING));
+    for (; this.#nextTold < end && this.#told < most; this.#nextTold += 1) {
       const row = this.#nextTold;
       if (sessions.state(row) === SESSION.free || this.#due[row] !== NOT_TOLD) continue;
-      this.#tell(row, this.#windowMs - this.#elapsed);
-      told += 1;
+      this.#tell(row, this.#place(this.#told) * this.#windowMs - this.#elapsed);
+      this.#told += 1;
     }
+  }
+
+  /** When the client that is the n-th to be told goes: 0 at once, 1 at the end of the window. */
+  #place(n: number): number {
+    const { initial } = this.#machine;
+    const mixed = Math.max(1, initial * MIXED);
+    return Math.min(1, (n + this.#hooks.random() * mixed) / (initial - 1 + mixed));
   }
 
   /** Tells the next `count` of those whose time is later. */
@@ -154,15 +195,15 @@ export class Draining {
       const row = this.#nextReleased;
       const state = sessions.state(row);
       if (state === SESSION.free || state === SESSION.closing || (this.#due[row] as number) <= soon) continue;
-      this.#tell(row, withinMs);
+      this.#tell(row, this.#hooks.random() * withinMs);
       this.#released += 1;
       left -= 1;
     }
   }
 
-  #tell(row: Row, withinMs: number): void {
+  #tell(row: Row, ms: number): void {
     const { sessions, replies } = this.#context;
-    const inMs = Math.floor(this.#hooks.random() * Math.max(0, withinMs));
+    const inMs = Math.floor(Math.max(0, ms));
     this.#due[row] = this.#elapsed + inMs;
     // Who has not said hello is not listening yet: it is closed when its time comes.
     if (sessions.state(row) !== SESSION.open || this.#request === null) return;
@@ -176,27 +217,31 @@ export class Draining {
   #closeOverdue(): void {
     const { sessions, config } = this.#context;
     const overdue = this.#elapsed - config.drain.graceMs;
-    const to = Math.min(sessions.rows, this.#nextScanned + Math.ceil(sessions.rows / SCAN_TICKS));
-    for (let row = this.#nextScanned; row < to; row += 1) {
-      if (sessions.state(row) !== SESSION.free && (this.#due[row] as number) <= overdue) this.#close(row);
+    const to = Math.min(sessions.rows, this.#nextScanned + Math.ceil((sessions.rows * Math.max(this.#passed, 1)) / SCAN_MS));
+    let left = this.#most(Math.max(PER_SECOND_CONGESTED, this.#evenly * CATCHING_UP));
+    for (; this.#nextScanned < to && left > 0; this.#nextScanned += 1) {
+      const row = this.#nextScanned;
+      const state = sessions.state(row);
+      if (state === SESSION.free || state === SESSION.closing || (this.#due[row] as number) > overdue) continue;
+      this.#close(row);
+      left -= 1;
     }
-    this.#nextScanned = to === sessions.rows ? 0 : to;
+    if (this.#nextScanned === sessions.rows) this.#nextScanned = 0;
   }
 
   #closeSome(): void {
     const { sessions } = this.#context;
-    for (let closed = 0; this.#nextClosed < sessions.rows && closed < SOME; this.#nextClosed += 1) {
+    if (this.#nextClosed >= sessions.rows) return;
+    for (let left = this.#most(PER_SECOND); this.#nextClosed < sessions.rows && left > 0; this.#nextClosed += 1) {
       const state = sessions.state(this.#nextClosed);
       if (state === SESSION.free || state === SESSION.closing) continue;
       this.#close(this.#nextClosed);
-      closed += 1;
+      left -= 1;
     }
   }
 
   #close(row: Row): void {
-    const { sessions, end } = this.#context;
-    if (sessions.state(row) === SESSION.closing) return;
     this.#forced += 1;
-    end(row, CLOSE.serviceRestart, 'the gateway is draining');
+    this.#context.end(row, CLOSE.serviceRestart, 'the gateway is draining');
   }
 }

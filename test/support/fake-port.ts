@@ -62,6 +62,7 @@ export class FakePort implements EnginePort {
   /** Names of all commands, for tests that count them. */
   readonly log: string[] = [];
   readonly clients = new Map<Row, FakeClient>();
+  congested = false;
   health: { readonly state: string; readonly retryAfter: number } | null = null;
   confirmed = 0;
   lazy = false;
@@ -255,8 +256,8 @@ export class FakePort implements EnginePort {
     this.log.push('stopListening');
   }
 
-  counter(): number {
-    return 0;
+  counter(name: string): number {
+    return name === 'congested' && this.congested ? 1 : 0;
   }
 
   // --- the engine's part

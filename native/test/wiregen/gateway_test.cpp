@@ -17,10 +17,14 @@ struct Gateway {
   uint64_t seq = 40;
   std::vector<Bytes> heard;
   std::vector<Peer::Flow*> subscribers;
+  uint32_t closes = 0;
   uint64_t skip = 0;  // leaves a gap in front of the next delivery
 
   void operator()(Peer& peer, Peer::Flow& flow, const Peer::Message& message) {
-    if (message.opcode == 8) return echo(peer, flow, message);
+    if (message.opcode == 8) {
+      ++closes;
+      return echo(peer, flow, message);
+    }
     heard.push_back(message.payload);
     if (says(message, "hello")) {
       const bool resume = message.payload.find("\"resume\"") != Bytes::npos;
@@ -127,4 +131,17 @@ TEST_CASE("wiregen: drain waits for every close and takes no other code", "[wire
     CHECK(rig.failure().empty() == orderly);
     CHECK_FALSE(rig.running);
   }
+}
+
+TEST_CASE("wiregen: who obeys a drain closes when it was told to go", "[wiregen]") {
+  Gateway gateway;
+  Rig rig("open\ndrain for=10s obey=100%\n", kServer, "count=1");
+  Peer peer = gateway_peer(rig, gateway);
+  peer.run(20);
+  auto& [place, flow] = *peer.flows.begin();
+  peer.send_frame(flow, 1, R"({"op":"drain","deadline_ms":8000,"reconnect_in_ms":400})");
+  peer.run(200);
+  CHECK(gateway.closes == 0);
+  peer.run(400);
+  CHECK(gateway.closes == 1);
 }

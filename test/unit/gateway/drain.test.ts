@@ -61,6 +61,40 @@ t.test('many clients are spread over the time there is', async (t) => {
   await harness.gateway.stop();
 });
 
+t.test('clients go in their order, and none is told a time before it is told', async (t) => {
+  const harness = await makeHarness({ drain: { rate: 1, graceMs: 60_000 } }, { rows: 512 });
+  const peers: Peer[] = [];
+  for (let i = 0; i < 400; i += 1) peers.push(await harness.connect());
+  harness.gateway.admin.startDrain(1_000_000, null);
+  await run(harness, 200);
+  const times = peers.map((peer) => Number(notice(peer)?.['reconnect_in_ms']));
+  t.ok(times.every((ms) => ms >= 0 && ms <= 800_000));
+  // Within a twentieth of all the order is left to chance.
+  for (let i = 0; i + 40 < times.length; i += 1) t.ok(times[i]! < times[i + 40]!, `${i} goes before ${i + 40}`);
+  for (let hundred = 0; hundred < 4; hundred += 1) {
+    const went = times.filter((ms) => ms >= hundred * 200_000 && ms < (hundred + 1) * 200_000).length;
+    t.ok(went > 85 && went < 115, `${went} of 400 go in that quarter of the time`);
+  }
+  await harness.gateway.stop();
+});
+
+t.test('while the engine is congested few are told, and few are closed', async (t) => {
+  const harness = await makeHarness({ drain: { rate: 1, graceMs: 100 } }, { rows: 1024 });
+  const peers: Peer[] = [];
+  for (let i = 0; i < 1000; i += 1) peers.push(await harness.connect());
+  harness.port.congested = true;
+  const done = harness.gateway.drain({ deadlineMs: 2000 });
+  await run(harness, 150);
+  const told = peers.filter((peer) => notice(peer) !== undefined).length;
+  t.ok(told > 0 && told < 600, `${told} told in 150 ms, at a thousand a second`);
+  harness.port.congested = false;
+  await run(harness, 300);
+  t.ok(peers.filter((peer) => notice(peer) !== undefined).length + told >= 1000, 'the others when there is room');
+  await run(harness, 3000);
+  await done;
+  t.equal(harness.gateway.admin.drainStatus().connections, 0);
+});
+
 t.test('at the deadline all are closed', async (t) => {
   const harness = await makeHarness({ drain: { graceMs: 60_000 } });
   const peers = [await harness.connect(), await harness.connect(null)];

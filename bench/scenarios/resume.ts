@@ -98,13 +98,16 @@ async function bystanders(filled: Filled, settings: Settings): Promise<LoadResul
 async function othersRatio(filled: Filled, messages: number, settings: Settings): Promise<number> {
   const alone = await bystanders(filled, settings);
   let over = false;
+  let readings = 0;
   const readers = (async () => {
-    while (!over) await catchUp(filled.url, messages);
+    for (; !over; readings += 1) await catchUp(filled.url, messages);
   })();
   const beside = await bystanders(filled, settings);
   over = true;
   await readers;
-  return (beside.latency?.p99_us ?? Number.NaN) / (alone.latency?.p99_us ?? Number.NaN);
+  const [besideUs, aloneUs] = [beside, alone].map((result) => result.latency?.p99_us ?? Number.NaN) as [number, number];
+  say(settings, `others: p99 ${aloneUs} us alone, ${besideUs} us beside readers, who read ${readings} times`);
+  return besideUs / aloneUs;
 }
 
 /**

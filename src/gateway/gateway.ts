@@ -11,6 +11,7 @@ import type { FirstResult } from '../store/types.js';
 import type { PublishRequest } from '../sequence/types.js';
 import { SESSION } from '../session/table.js';
 import { catchingUp } from '../sync/delivery.js';
+import { ReplayPace } from '../sync/replay-pace.js';
 import { AdminView, type DrainControl, type HostInfo } from './admin-view.js';
 import { Admission } from './admission.js';
 import { adopt } from './adopt.js';
@@ -51,7 +52,9 @@ export class Gateway implements EngineEvents {
   #adopted = false;
   #released = false;
   #committed = false;
+  readonly #replayPace = new ReplayPace();
   #pumpQueued = false;
+  #pumpPlanned = false;
   /** Resolves stop(). */
   #onEmpty: (() => void) | null = null;
 
@@ -188,6 +191,7 @@ export class Gateway implements EngineEvents {
   onCommit(count: number, seconds: number, oldestWait: number): void {
     this.#committed = true;
     this.#admin.countCommit(count, seconds, oldestWait);
+    if (this.#parts.replays.ready) this.pumpSoon();
     if (!this.#storeFails) return;
     this.#storeFails = false;
     this.#onStore(null);
@@ -306,10 +310,22 @@ export class Gateway implements EngineEvents {
   // --- replays
 
   #pump(): void {
-    const { replays } = this.#parts;
+    const { replays, publisher, cluster, clock } = this.#parts;
     if (!replays.ready) return;
+    // A shared log is written elsewhere.
+    const wait = this.#replayPace.wait(cluster === null && publisher.inFlight > 0, clock.monotonic());
+    if (wait > 0) return this.#pumpLater(wait);
     replays.pump();
     if (replays.ready) this.pumpSoon();
+  }
+
+  #pumpLater(ms: number): void {
+    if (this.#pumpPlanned) return;
+    this.#pumpPlanned = true;
+    setTimeout(() => {
+      this.#pumpPlanned = false;
+      this.#pump();
+    }, ms).unref();
   }
 
   /** In a macrotask of its own, so that Node's timers and I/O and the engine's events have their share between two rounds. */

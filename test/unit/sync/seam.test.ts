@@ -9,6 +9,9 @@ import { seeded, type Random } from '../../support/random.js';
 
 const CHANNELS = ['a', 'b', 'c'];
 
+/** When everybody has everything at the end. */
+const FINISH_MS = 20_000;
+
 interface Incomplete {
   readonly channel: string;
   readonly from_seq: number;
@@ -97,21 +100,30 @@ class Schedule {
     const { port, log, settle } = this.#harness;
     log.held = false;
     log.commit();
-    for (let round = 0; round < 30; round += 1) {
+    const deadline = Date.now() + FINISH_MS;
+    do {
       for (const { peer } of this.#subscribers) {
         peer.client.reading = true;
         port.drain(peer.row);
       }
       await settle();
-    }
+      // Replays stand still while a commit is under way.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      this.#check();
+    } while (this.#behind() !== null && Date.now() < deadline);
     for (const answer of this.#publisher.client.take()) this.#acknowledged(answer);
-    this.#check();
+    const behind = this.#behind();
+    if (behind !== null) throw new Error(behind);
+  }
+
+  #behind(): string | null {
     for (const { checker } of this.#subscribers) {
       for (const [channel, next] of checker.position) {
-        const head = log.openChannel(channel).headSeq;
-        if (next !== head + 1) throw new Error(`${channel}: ended before ${next}, head is ${head}`);
+        const head = this.#harness.log.openChannel(channel).headSeq;
+        if (next !== head + 1) return `${channel}: ended before ${next}, head is ${head}`;
       }
     }
+    return null;
   }
 
   #publish(): void {

@@ -12,7 +12,9 @@ import { htmlReport } from './report/html.js';
 import { wireHtml, wireText } from './report/wire.js';
 import { textReport } from './report/table.js';
 import { connectCase, fanoutCase } from './scenarios/cases.js';
+import { churnCase } from './scenarios/churn.js';
 import { compareCases, echoCases } from './scenarios/compare.js';
+import { runDrain } from './scenarios/drain.js';
 import { idleCase } from './scenarios/idle.js';
 import { PUBLISH_WARMUP_S, runPublish } from './scenarios/publish.js';
 import { runResume } from './scenarios/resume.js';
@@ -32,14 +34,16 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   fanout      --connections 5000 --batch 1 --size 64 [--rate R]
   idle        --from 2000 --connections 12000
   connect     --connections 64
+  churn       --connections 1000     so many stay open, beside them 64 at a time open and close
   publish     --connections 64 --depth 64 --channels 16 --subscribers 16 [--rate R]
   resume      --messages 1000000     a client that lacks so many of a channel; what the others notice
+  drain       --connections 500      a gateway is drained and started anew under clients that publish; every message is looked at
   c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S] [--subscribers N]
               all of it on one virtio-user link
   flood       --connections 1000 [--rate SYNS]     SYNs from random addresses beside clients that echo, on such a link
   takeover    --connections 200000 [--duration S] [--rate PUBLISHES]   on such a link, all publishing and subscribing, while control
               planes are killed one behind the other and standbys take over
-  echo, fanout, idle, connect, churn with --driver dpdk are played on such a link by sluice-wiregen
+  echo, fanout, idle, connect, churn, drain with --driver dpdk are played on such a link by sluice-wiregen
   goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
   pingpong    --rounds 3 --duration 2      one connection and one message: our own stack and the kernel's on the same veth
   native-echo --connections 1000 --depth 1 --size 64   the data plane alone on virtio-user, and testpmd's packet rate there
@@ -119,6 +123,8 @@ function casesOf(scenario: string, values: Values, settings: Settings): BenchCas
       return [fanoutCase({ subscribers: connections(5000, 40), batch: numberOf(values, 'batch', 1), size, ...rate }, settings)];
     case 'connect':
       return [connectCase(connections(64, 8), settings)];
+    case 'churn':
+      return [churnCase({ held: connections(1000, 20), inFlight: small ? 4 : 64 }, settings)];
     case 'idle':
       return [idleCase({ from: numberOf(values, 'from', small ? 40 : 2000), to: connections(12_000, 120), holdS: small ? 0.2 : 2.5 })];
     case 'compare':
@@ -265,6 +271,9 @@ async function run(argv: readonly string[]): Promise<number> {
   } else if (scenario === 'resume') {
     const { cases: resumed, outcome } = await runResume(number('messages', settings.smoke ? 5000 : 1_000_000), settings);
     result = { ...runOf(scenario, argv, settings, resumed, outcome), machine };
+  } else if (scenario === 'drain') {
+    const { cases: drained, outcome } = await runDrain(number('connections', settings.smoke ? 20 : 500), settings);
+    result = { ...runOf(scenario, argv, settings, drained, outcome), machine };
   } else {
     throw new ArgumentError(`no scenario '${scenario}'`);
   }

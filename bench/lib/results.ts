@@ -14,6 +14,7 @@ export type Unit =
   | 'publishes per second'
   | 'bytes per connection'
   | 'messages per second'
+  | 'connections per second'
   | 'ms, p99'
   | 'times, p99';
 

@@ -172,7 +172,17 @@ function flood(n: WireNumbers): WireScenario {
   return { role: 'echo', connections: n.connections + NEWCOMERS, settings: [], phases, timeoutS, checks };
 }
 
-const SCENARIOS: Readonly<Record<string, (numbers: WireNumbers) => WireScenario>> = { echo, connect, churn, idle, fanout, c10m, flood };
+/** Sessions with a subscription each, let go at the gateway's own pace. */
+function drain(n: WireNumbers): WireScenario {
+  const deadlineS = Math.max(DRAIN_S, Math.ceil(n.connections / LEAVING));
+  const phases = ['open inflight=4096', 'hold for=1s', `drain for=${deadlineS + 30}s`];
+  const config = { drain: { deadlineMs: deadlineS * 1000 } };
+  const settings = ['channels count=64'];
+  return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS: deadlineS + 300, checks: NO_CHECKS };
+}
+
+type Make = (numbers: WireNumbers) => WireScenario;
+const SCENARIOS: Readonly<Record<string, Make>> = { echo, connect, churn, idle, fanout, drain, c10m, flood };
 
 export function wireScenario(name: string, numbers: WireNumbers): WireScenario | null {
   return SCENARIOS[name]?.(numbers) ?? null;

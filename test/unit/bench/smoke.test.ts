@@ -63,6 +63,17 @@ t.test('a smoke run over ws', { skip: lacking }, async (t) => {
   t.match(readFileSync(html, 'utf8'), /<\/html>/);
 });
 
+t.test('the gateway is churned and drained, and nothing is lost', { skip: lacking }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const json = join(folder, 'run.json');
+  for (const scenario of ['churn', 'drain']) {
+    t.equal(await runBench([scenario, '--smoke', '--arms', 'sluice-epoll', '--json', json, '--quiet']), 0, scenario);
+    const { rounds } = JSON.parse(readFileSync(json, 'utf8')) as Run;
+    t.ok(rounds.length > 0 && rounds.every(({ value }) => value > 0), rounds.map((one) => `${one.case}: ${one.value}`).join(', '));
+  }
+});
+
 t.test('bad arguments are status 2', async (t) => {
   t.equal(await runBench(['no-such-scenario']), 2);
   t.equal(await runBench(['echo', '--rounds', 'many']), 2);

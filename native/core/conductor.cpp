@@ -246,7 +246,9 @@ void Conductor::read_owner() {
   const ssize_t got = recv(owner_.fd, &notice, sizeof notice, 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got != static_cast<ssize_t>(sizeof notice)) return owner_gone();
-  if (notice.message == OwnerMessage::kRunning) count_pause();
+  if (notice.message != OwnerMessage::kRunning) return;
+  engine_.on_cores([](Core& core) { core.owner_runs(); });
+  count_pause();
 }
 
 void Conductor::owner_gone() {

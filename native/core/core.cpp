@@ -94,6 +94,7 @@ void Core::detach() {
   commands_.reset();
   parts_.events.reclaim();
   parts_.attached = false;
+  served_ = false;
   parts_.health = ws::HealthState::kServing;
   parts_.counters.set(Counter::detached, 1);
 }

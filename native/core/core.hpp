@@ -51,6 +51,10 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   void drop_commands() noexcept { commands_.reset(); }
   // What the next one has to know; it is attached from here on.
   void attach_owner(std::vector<uint8_t>& snapshot);
+  // It takes events.
+  void owner_runs() noexcept { served_ = true; }
+  // Since the last one was gone nobody has taken events yet.
+  bool served() const noexcept { return served_; }
   void close_all(uint16_t code, const char* reason) { lifecycle_.close_all(code, reason); }
 
   uint32_t handled() const noexcept { return handled_; }
@@ -108,6 +112,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   uint64_t count_due_us_ = 0;
   uint64_t fanned_out_us_ = 0;
   bool held_up_ = false;      // the last turn's slice of a fan-out
+  bool served_ = true;
   bool unconfirmed_ = false;  // commands were carried out whose bytes may still be referred to
   uint64_t paced_messages_ = 0;
   uint64_t paced_receives_ = 0;

@@ -5,12 +5,21 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "nic/dpdk_library.hpp"
 
 namespace sluice::core {
+
+namespace {
+
+// What comes meanwhile finds room in the device's ring: 1,024 frames are a million a second and more.
+constexpr std::chrono::microseconds kUnservedRest{500};
+
+}  // namespace
 
 std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string& error) {
   std::unique_ptr<Engine> engine(new Engine());
@@ -192,6 +201,8 @@ void Engine::run(uint32_t index) {
     bool reader_waits = false;
     core.transmit(reader_waits);
     if (reader_waits || core.event_position() != before) wake_();
+    // A poll loop would take the CPU that the next control plane needs to begin, and nothing is answered before that.
+    if (!core.served()) std::this_thread::sleep_for(kUnservedRest);
   }
 }
 

@@ -30,6 +30,13 @@ export interface PortOptions {
   readonly failed?: (error: RegionError) => void;
 }
 
+/**
+ * A pause leaves rings full of events, and what handles them is not compiled yet: the first turn of a new process takes few, so that it
+ * is answered soon, and each one after it twice as many.
+ */
+const FIRST_TURN_EVENTS = 64;
+const TURN_EVENTS_GROW = 1 << 16;
+
 export class RegionPort implements EnginePort {
   readonly memory: Buffer;
   readonly cores: number;
@@ -56,6 +63,8 @@ export class RegionPort implements EnginePort {
   /** Grows with each command: an event whose handler leaves it as it was has had no effect yet. */
   #commands = 0;
   readonly #count = (): number => this.#commands;
+  /** Events of a core that one turn takes. */
+  #turnEvents = Infinity;
 
   constructor(link: RegionLink, region: RegionView, options: PortOptions = {}) {
     const { inline } = link;
@@ -64,6 +73,7 @@ export class RegionPort implements EnginePort {
     this.#inline = inline;
     this.#options = options;
     this.detached = snapshot !== undefined;
+    if (this.detached) this.#turnEvents = FIRST_TURN_EVENTS;
     this.memory = Buffer.from(region.buffer);
     this.cores = region.cores;
     this.connectionsPerCore = region.connectionsPerCore;
@@ -254,7 +264,7 @@ export class RegionPort implements EnginePort {
         // What waits for room in a ring is back-pressure: events are left where they are, and so are those who cause them.
         if (this.#quiet || this.#writers.some((writer) => !writer.resume())) continue;
         this.#current = core;
-        reader.drain(events, this.#count);
+        reader.drain(events, this.#count, this.#turnEvents);
         reader.confirmActed((first, count) => this.#confirm(core, first, count));
       }
     } catch (error) {
@@ -263,6 +273,7 @@ export class RegionPort implements EnginePort {
     } finally {
       this.#inTurn = false;
     }
+    this.#turnEvents = this.#turnEvents < TURN_EVENTS_GROW ? this.#turnEvents * 2 : Infinity;
     if (this.#inline) {
       // The native side carries the commands out when this call returns.
       this.#writers[0]!.publish();

@@ -62,16 +62,17 @@ export class EventReader {
   }
 
   /**
-   * Delivers what is there; returns how many events. `commands` grows with each command that is written. Throws RegionError when the
-   * ring holds what no engine writes.
+   * Delivers what is there, but about `most` events; returns how many there were. `commands` grows with each command that is written.
+   * Throws RegionError when the ring holds what no engine writes.
    */
-  drain(events: EngineEvents, commands: () => number): number {
+  drain(events: EngineEvents, commands: () => number, most: number): number {
     const head = Atomics.load(this.#header, RING.HEAD / 4);
     const count = (head - this.#read) | 0;
     if (count <= 0 && count !== 0) throw new RegionError('the event ring has gone back');
     if (count === 0) return 0;
     if (count > this.#mask + 1) throw new RegionError('the event ring holds more than there is room for');
-    while (this.#read !== head) {
+    const end = this.#position + most;
+    while (this.#read !== head && this.#position < end) {
       const at = (this.#read & this.#mask) * WORDS;
       // An event counts as delivered before its handler runs: one that throws is not called again for the same event.
       const taken = (this.#records[at]! & 0xff) === EVENT.OPEN ? 2 : 1;

@@ -89,6 +89,10 @@ export class SharedChannels implements SharedLogEvents {
     return null;
   }
 
+  recentHead(): null {
+    return null;
+  }
+
   /** Those that are open. */
   all(): Iterable<{ readonly id: number; readonly name: string }> {
     return this.#lives.values();

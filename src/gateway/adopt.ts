@@ -6,7 +6,7 @@
 import type { Row } from '../engine/port.js';
 import type { LiveSubscriptions, RowStates, Snapshot, SubscriptionState } from '../engine/snapshot.js';
 import { AttachError, CLOSE } from '../errors.js';
-import type { OpenChannel } from '../sequence/channels.js';
+import type { FormerChannel, OpenChannel } from '../sequence/channels.js';
 import { SessionNoteReader } from '../session/session-note.js';
 import { adoptMark } from './marks.js';
 import type { GatewayParts } from './parts.js';
@@ -15,25 +15,52 @@ import { catchUpOf } from './positions.js';
 /** Bytes read from the log at once. */
 const READ_BYTES = 1 << 20;
 const READ_MESSAGES = 4096;
+/** Channels by which another log is told from the engine's: each has an epoch that no other has. */
+const CHECKED_FIRST = 16;
+/** Channels adopted between two pauses: ten thousand in a second, beside what clients ask for. */
+const CHANNELS_AT_ONCE = 20;
+const PAUSE_MS = 2;
 
 /** Where most of what an engine tells goes. */
 export type Tables = Pick<GatewayParts, 'sessions' | 'subscriptions' | 'channels' | 'end'>;
 
 /** Throws AttachError where the log is not the one that the engine's channels are in, StoreError where it cannot be read. */
 export function adopt(parts: GatewayParts, snapshot: Snapshot): void {
+  const { channels } = parts;
   const strangers = fillTables(parts, snapshot);
+  // Before the first command: nothing is done about the connections of another log's engine.
+  channels.onAdopted = (former, channel) => checkLog(parts, former, channel);
+  for (const { channelId } of snapshot.channelNotes.slice(0, CHECKED_FIRST)) channels.byId(channelId);
+  channels.onAdopted = (former, channel) => goOn(parts, former, channel);
   for (const subscription of snapshot.behind) {
     if (!adoptBehind(parts, subscription)) strangers.add(subscription.row);
   }
   for (const mark of snapshot.marks) adoptMark(parts, mark);
-  for (const [channelId, publishedSeq] of snapshot.published) {
-    const channel = parts.channels.byId(channelId);
-    if (channel !== undefined && !publishRest(parts, channel, publishedSeq)) {
-      for (const row of parts.subscriptions.membersOf(channelId, Infinity)) strangers.add(row);
-    }
-  }
-  // Not to be expected; the client comes back and gets what it lacks by its session.
-  for (const row of strangers) parts.end(row, CLOSE.serviceRestart, 'the connection could not be taken over');
+  for (const row of strangers) giveUp(parts, row);
+  channels.adoptUrgent();
+}
+
+/** Adopts the channels that nobody has asked for yet, some at a time, until that is done or `over`. Throws StoreError. */
+export async function adoptOthers({ channels }: Pick<GatewayParts, 'channels'>, over: () => boolean): Promise<void> {
+  while (!over() && channels.adoptSome(CHANNELS_AT_ONCE)) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}
+
+function checkLog(parts: GatewayParts, former: FormerChannel, channel: OpenChannel | null): void {
+  if (channel !== null) return goOn(parts, former, channel);
+  throw new AttachError(`channel ${former.name} has another number in this log: it is not the log of the engine's messages`, {
+    remedy: 'Name the data folder of the former control plane with --data.',
+  });
+}
+
+/** What the channel's subscribers were not sent yet comes before anything new. */
+function goOn(parts: GatewayParts, { id, publishedSeq }: FormerChannel, channel: OpenChannel | null): void {
+  if (channel !== null && (publishedSeq === null || publishRest(parts, channel, publishedSeq))) return;
+  for (const row of parts.subscriptions.membersOf(id, Infinity)) giveUp(parts, row);
+}
+
+/** Not to be expected; the client comes back and gets what it lacks by its session. */
+function giveUp(parts: GatewayParts, row: Row): void {
+  parts.end(row, CLOSE.serviceRestart, 'the connection could not be taken over');
 }
 
 /** Channels, sessions and live subscriptions; returns rows with a subscription to a channel that is not known. */
@@ -50,11 +77,7 @@ function adoptChannels(channels: Tables['channels'], { channelNotes, published }
   for (const { channelId, note } of channelNotes) {
     const read = readChannelNote(note);
     if (read === null) throw new AttachError(`the engine's note of channel ${channelId} cannot be read`);
-    const channel = channels.adopt(channelId, read.name, read.epoch, published.get(channelId) ?? 0);
-    if (channel !== null) continue;
-    throw new AttachError(`channel ${read.name} has another number in this log: it is not the log of the engine's messages`, {
-      remedy: 'Name the data folder of the former control plane with --data.',
-    });
+    channels.expect({ id: channelId, name: read.name, epoch: read.epoch, publishedSeq: published.get(channelId) ?? null });
   }
 }
 
@@ -84,7 +107,7 @@ function adoptLive(
   for (let i = 0; i < live.count; i += 1) {
     if (live.channelId(i) !== channelId) {
       channelId = live.channelId(i);
-      known = channels.byId(channelId) !== undefined;
+      known = channels.has(channelId);
       liveFrom = (published.get(channelId) ?? 0) + 1;
     }
     if (known) subscriptions.setLiveFrom(subscriptions.add(live.row(i), channelId), liveFrom);

@@ -14,7 +14,7 @@ import { catchingUp } from '../sync/delivery.js';
 import { ReplayPace } from '../sync/replay-pace.js';
 import { AdminView, type DrainControl, type HostInfo } from './admin-view.js';
 import { Admission } from './admission.js';
-import { adopt } from './adopt.js';
+import { adopt, adoptOthers } from './adopt.js';
 import type { Kept } from './checking.js';
 import { Dispatcher } from './dispatch.js';
 import { Draining, type DrainRequest } from './draining.js';
@@ -256,7 +256,9 @@ export class Gateway implements EngineEvents {
 
   /** What can be put in order after a takeover when clients are being served. */
   async settle(): Promise<void> {
-    if (this.#adopted) await reconcile(this.#parts, () => this.#released);
+    if (!this.#adopted) return;
+    await adoptOthers(this.#parts, () => this.#released);
+    await reconcile(this.#parts, () => this.#released);
   }
 
   /** Ends this control plane, not the connections: what is under way is finished for a successor. Events must not come any more. */

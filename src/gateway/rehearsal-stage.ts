@@ -22,6 +22,7 @@ export class Stage {
       openChannel: (channel: string) => ({ id: Number(channel.split('-')[1]), name: channel, epoch: 'e', headSeq: 0, oldestSeq: 1 }),
       adoptChannel: () => null,
       findChannel: () => null,
+      recentHead: () => null,
     };
     const channels = new ChannelRegistry({ log, ephemeral: () => true, clocked: () => false, now: () => 0, idleMs: 0 });
     const tables = { channels, sessions: new SessionTable(ROWS), subscriptions: new Subscriptions(ROWS), end: () => undefined };

@@ -7,7 +7,16 @@ import { jsonText } from './frame.js';
 const EPHEMERAL_PER_MS = 16;
 
 /** What a registry needs of a log. */
-export type ChannelStore = Pick<MessageLog, 'openChannel' | 'adoptChannel' | 'findChannel'>;
+export type ChannelStore = Pick<MessageLog, 'openChannel' | 'adoptChannel' | 'findChannel' | 'recentHead'>;
+
+/** A channel that another control plane had in use. */
+export interface FormerChannel {
+  readonly id: number;
+  readonly name: string;
+  readonly epoch: string;
+  /** What it was published up to, of which the log may know more; null where nobody listens. */
+  readonly publishedSeq: number | null;
+}
 
 /** The one object per channel in use. */
 export class OpenChannel implements Channel {
@@ -84,19 +93,26 @@ export interface ChannelRegistryOptions {
   readonly onUse?: (channel: OpenChannel, used: boolean) => void;
 }
 
-/** Channels in use on this node, opened from the log when they are first asked for. */
+/**
+ * Channels in use on this node, opened from the log when they are first asked for. Those that another control plane had in use are known
+ * by what it left (`expect`) until then: a takeover with very many is not held up by a look at the log for each.
+ */
 export class ChannelRegistry {
   readonly #options: ChannelRegistryOptions;
   readonly #byName = new Map<string, OpenChannel>();
   readonly #byId = new Map<number, OpenChannel>();
+  readonly #expected = new Map<number, FormerChannel>();
+  readonly #expectedNames = new Map<string, FormerChannel>();
   #hand: Iterator<OpenChannel> | null = null;
+  /** One that was expected was asked for; null: the log has another channel of its name. */
+  onAdopted: ((former: FormerChannel, channel: OpenChannel | null) => void) | null = null;
 
   constructor(options: ChannelRegistryOptions) {
     this.#options = options;
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#byId.size + this.#expected.size;
   }
 
   /** Opens the channel, making it when it is new. Throws StoreError. */
@@ -107,24 +123,56 @@ export class ChannelRegistry {
       known.usedAt = now;
       return known;
     }
+    const former = this.#expected.size === 0 ? undefined : this.#expectedNames.get(name);
+    const adopted = former === undefined ? null : this.#adoptExpected(former);
+    if (adopted !== null) return adopted;
     const channel = new OpenChannel(this.#options.log.openChannel(name), this.#options.log, this.#kind(name), now);
     this.#add(channel);
     this.#options.onUse?.(channel, true);
     return channel;
   }
 
-  /**
-   * A channel that another control plane had in use; `seq` is what it published last, of which the log may know more. Null when the log
-   * has another channel of this name.
-   */
-  adopt(id: number, name: string, epoch: string, seq: number): OpenChannel | null {
+  /** Null when the log has another channel of this name. Throws StoreError. */
+  adopt({ id, name, epoch, publishedSeq }: FormerChannel): OpenChannel | null {
     const { log, now } = this.#options;
     const kind = this.#kind(name);
     const { ephemeral } = kind;
     const head = ephemeral ? log.openChannel(name) : log.adoptChannel(name, id, epoch);
     if (head === null || head.id !== id) return null;
-    const channel = new OpenChannel(head, log, kind, now(), ephemeral ? { seq, epoch } : null);
+    const channel = new OpenChannel(head, log, kind, now(), ephemeral ? { seq: publishedSeq ?? 0, epoch } : null);
     this.#add(channel);
+    return channel;
+  }
+
+  /** It is adopted when it is asked for, by name or by id, or by adoptSome(). */
+  expect(former: FormerChannel): void {
+    this.#expected.set(former.id, former);
+    this.#expectedNames.set(former.name, former);
+  }
+
+  /** Adopts those of which the log's newest messages were not published yet: there may be others, but they are not the newest. */
+  adoptUrgent(): void {
+    for (const former of this.#expected.values()) {
+      const { id, publishedSeq } = former;
+      if (publishedSeq !== null && (this.#options.log.recentHead(id) ?? 0) > publishedSeq) this.#adoptExpected(former);
+    }
+  }
+
+  /** Adopts up to `budget` channels that nobody has asked for yet; false when there are none any more. Throws StoreError. */
+  adoptSome(budget: number): boolean {
+    let left = budget;
+    for (const former of this.#expected.values()) {
+      if (left-- === 0) return true;
+      this.#adoptExpected(former);
+    }
+    return false;
+  }
+
+  #adoptExpected(former: FormerChannel): OpenChannel | null {
+    const channel = this.adopt(former);
+    this.#expected.delete(former.id);
+    this.#expectedNames.delete(former.name);
+    this.onAdopted?.(former, channel);
     return channel;
   }
 
@@ -139,7 +187,8 @@ export class ChannelRegistry {
 
   /** The channel if it was ever opened, here or before; does not make it. */
   find(name: string): OpenChannel | null {
-    return this.#byName.has(name) || this.#options.log.findChannel(name) !== null ? this.open(name) : null;
+    const known = this.#byName.has(name) || this.#expectedNames.has(name) || this.#options.log.findChannel(name) !== null;
+    return known ? this.open(name) : null;
   }
 
   /** The channel leaves memory at once; `open` makes it anew. */
@@ -148,9 +197,17 @@ export class ChannelRegistry {
     this.#byName.delete(channel.name);
   }
 
-  /** A channel in use. */
+  /** A channel in use. Throws StoreError for one that is expected and cannot be read. */
   byId(id: number): OpenChannel | undefined {
-    return this.#byId.get(id);
+    const known = this.#byId.get(id);
+    if (known !== undefined || this.#expected.size === 0) return known;
+    const former = this.#expected.get(id);
+    return former === undefined ? undefined : (this.#adoptExpected(former) ?? undefined);
+  }
+
+  /** Whether it is in use, without a look at the log. */
+  has(id: number): boolean {
+    return this.#byId.has(id) || this.#expected.has(id);
   }
 
   /**

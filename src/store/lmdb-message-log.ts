@@ -120,6 +120,11 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     return record.id === id && record.epoch === epoch ? { id, name, epoch, headSeq: this.#headSeq(id) } : null;
   }
 
+  recentHead(channelId: number): number | null {
+    this.#assertOpen();
+    return this.#index.recentSeq(channelId);
+  }
+
   findChannel(name: string): ChannelHead | null {
     this.#assertOpen();
     const record = this.#channels.find(name);

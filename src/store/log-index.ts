@@ -47,6 +47,11 @@ export class LogIndex {
     return this.#tail.lastSeq(channelId) ?? this.#first(this.#indexed(channelId, 2 ** 47, true, 1))?.lastSeq ?? null;
   }
 
+  /** Of what is not in the tables yet. */
+  recentSeq(channelId: number): number | null {
+    return this.#tail.lastSeq(channelId) ?? null;
+  }
+
   firstSeq(channelId: number): number | null {
     return this.#first(this.#indexed(channelId, 0, false, 1))?.firstSeq ?? this.#tail.firstSeq(channelId) ?? null;
   }

@@ -5,10 +5,10 @@
  * byte for byte. Live fan-out, catch-up from memory and catch-up from disk all send these bytes as they are.
  */
 
-/** One life of a channel's sequence. */
 /** Of a channel whose oldest message nobody needs to know yet: to look for it costs as much as all the rest. */
 export type AdoptedHead = Omit<ChannelHead, 'oldestSeq'>;
 
+/** One life of a channel's sequence. */
 export interface ChannelHead {
   /** Dense number of the channel in this store; what native code knows it by. */
   readonly id: number;
@@ -63,6 +63,8 @@ export interface MessageLog {
    * or epoch.
    */
   adoptChannel(name: string, id: number, epoch: string): AdoptedHead | null;
+  /** The channel's head where its newest messages are at hand, without a look at the disk; null where they are not. */
+  recentHead(channelId: number): number | null;
   /** Null when the channel was never opened. */
   findChannel(name: string): ChannelHead | null;
   /**

@@ -1,9 +1,13 @@
 /** What is neither a message nor an answer, and has to outlive a control plane all the same. */
 import t, { type Test } from 'tap';
 
+import { MemoryLog } from '../support/memory-log.js';
 import { RawClient } from '../support/raw-client.js';
 import { TakeoverWorld, until } from '../support/takeover-world.js';
+import { RegionReader } from '../../src/engine/index.js';
+import { writeDelivery } from '../../src/sequence/frame.js';
 import type { SessionRecord } from '../../src/store/session-store.js';
+import type { LogEntry } from '../../src/store/types.js';
 
 async function start(t: Test): Promise<TakeoverWorld> {
   const world = new TakeoverWorld();
@@ -81,4 +85,67 @@ t.test('the store learns what the engine knows of subscriptions', async (t) => {
   const subscribed = (): string[] => record(world, client).cursors.flatMap((each) => (each.subscribed ? [each.channel] : []));
   await until('the store is in line', () => subscribed().join() === 'c');
   t.same(subscribed(), ['c']);
+});
+
+/** Appends a message that nobody was sent: its control plane died behind the commit. */
+async function appendUnsent({ log }: TakeoverWorld, channel: string, seq: number): Promise<void> {
+  const { id: channelId } = log.openChannel(channel);
+  const line = JSON.stringify({ op: 'msg', channel, id: `${seq}`, server_seq: seq });
+  const memory = Buffer.alloc(512);
+  const length = writeDelivery(memory, 0, line, line.length, 0, true);
+  await log.append([{ channelId, seq, id: `${seq}`, serverTs: 1, lamport: 1, sender: 's', key: `unsent ${seq}`, memory, address: 0, length }]);
+}
+
+t.test('a takeover with many channels looks at few of them, and all get what they were not sent yet', async (t) => {
+  const world = await start(t);
+  const names = Array.from({ length: 60 }, (_, i) => `many-${i}`);
+  const reader = await connect(t, world);
+  names.forEach((channel, i) => reader.send({ op: 'sub', id: i, channel }));
+  await until('subscriptions', () => reader.answers.length === names.length);
+  world.life.end();
+  for (const channel of names) await appendUnsent(world, channel, 1);
+  const { log } = world;
+  const newest = names[0]!;
+  t.intercept(log, 'recentHead', { value: (id: number) => (id === log.openChannel(newest).id ? 1 : null) });
+  const adopted = new Set<string>();
+  t.intercept(log, 'adoptChannel', {
+    value: (name: string, id: number) => MemoryLog.prototype.adoptChannel.call(log, adopted.add(name) && name, id),
+  });
+  world.bury();
+  await world.attach(Infinity, false);
+  t.ok(adopted.size < 20, `${adopted.size} of ${names.length}`);
+  const heard = (channel: string): number[] => reader.delivered.filter((each) => each.channel === channel).map(({ seq }) => seq);
+  await until('what is newest', () => heard(newest).length === 1);
+  const [asked, left] = names.filter((name) => !adopted.has(name)) as [string, string];
+  t.same([heard(asked), heard(left)], [[], []]);
+  reader.send({ op: 'pub', id: 100, channel: asked, key: 'k' }, 'x');
+  await until('what is older comes first', () => heard(asked).length === 2);
+  t.same(heard(asked), [1, 2]);
+  void world.settle();
+  await until('the others', () => names.every((name) => heard(name).length >= 1));
+  t.same(names.filter((name) => heard(name).length !== (name === asked ? 2 : 1)), []);
+});
+
+t.test('what has piled up is not all done before the first of it is answered', async (t) => {
+  const world = await start(t);
+  const clients = await Promise.all(Array.from({ length: 4 }, () => connect(t, world)));
+  world.life.end();
+  world.bury();
+  const each = 80;
+  for (let id = 0; id < each; id++) {
+    for (const [i, client] of clients.entries()) client.send({ op: 'pub', id, channel: 'c', key: `${i}-${id}` }, 'x');
+  }
+  const held = (): number => RegionReader.attach(world.name).counter('messages_in') - clients.length;
+  await until('messages are held', () => held() === clients.length * each);
+  const commits: number[] = [];
+  t.intercept(world.log, 'append', {
+    value: (entries: readonly LogEntry[]) => {
+      commits.push(entries.length);
+      return MemoryLog.prototype.append.call(world.log, entries);
+    },
+  });
+  await world.attach(Infinity);
+  await until('answers', () => clients.every(({ answers }) => answers.length === each));
+  t.ok(commits[0]! <= 64, `first ${commits[0]} of ${clients.length * each}`);
+  t.equal(commits.reduce((sum, count) => sum + count), clients.length * each);
 });

@@ -81,6 +81,7 @@ export function logOf(shared: MemoryLog, time: VirtualTime, faults: StoreFaults,
     openChannel: (name) => shared.openChannel(name),
     adoptChannel: (name, id) => shared.adoptChannel(name, id),
     findChannel: (name) => shared.findChannel(name),
+    recentHead: (id) => shared.recentHead(id),
     append: (entries) => {
       // The gateway's memory is its own: a later life writes over what an earlier one had there.
       const kept: LogEntry[] = entries.map(({ channelId, seq, id, serverTs, lamport, sender, key, memory, address, length }) => {

@@ -45,6 +45,10 @@ export class MemoryLog implements MessageLog {
     return known.id === id ? known : null;
   }
 
+  recentHead(channelId: number): number | null {
+    return this.#byId[channelId]?.messages.at(-1)?.seq ?? null;
+  }
+
   findChannel(name: string): ChannelHead | null {
     const channel = this.#byName.get(name);
     return channel === undefined ? null : head(channel);

@@ -26,6 +26,7 @@ export class TakeoverWorld {
   });
   readonly log = new MemoryLog();
   readonly sessions = new MemorySessions();
+  #gateway: Gateway | null = null;
   life = new Life(Infinity, () => undefined);
   readonly #hosts: AttachedEngine[] = [];
   readonly #leases = new MemoryLeases();
@@ -39,8 +40,8 @@ export class TakeoverWorld {
     return `ws://127.0.0.1:${this.engine.listening.port}/v1`;
   }
 
-  /** A control plane that dies at step `dieAt`. */
-  async attach(dieAt: number): Promise<void> {
+  /** A control plane that dies at step `dieAt`; one that does not puts in order behind the takeover what a server does, if it `settles`. */
+  async attach(dieAt: number, settles = dieAt === Infinity): Promise<void> {
     const host = await this.#connect();
     this.#hosts.push(host);
     const life = new Life(dieAt, () => host.port.abandon());
@@ -57,8 +58,13 @@ export class TakeoverWorld {
     });
     gateway.adopt(host.snapshot, host.pauseMs);
     if (!life.dead) host.start(gateway);
-    // As a server does; not a step, because it is nobody's answer.
-    if (dieAt === Infinity) void gateway.settle();
+    this.#gateway = gateway;
+    // Not a step, because it is nobody's answer.
+    if (settles) void this.settle();
+  }
+
+  async settle(): Promise<void> {
+    await this.#gateway?.settle();
   }
 
   /** The former one's end takes the engine a moment to notice. */

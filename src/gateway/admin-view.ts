@@ -192,6 +192,8 @@ export class AdminView implements AdminBackend {
     const rows: number[] = [];
     this.#parts.sessions.forEachOf(user, (row) => rows.push(row));
     for (const row of rows) this.#parts.end(row, code as CloseCode, reason);
+    // The engine is told at the end of this turn. Answered before, it would not be so where this process dies in between.
+    await new Promise((resolve) => setImmediate(resolve));
     return rows.length;
   }
 }

@@ -78,7 +78,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   const taken = options.attach === undefined ? null : await takeEngine(config, options.attach, prepared.followers, options.onPrepared);
   const attached = taken?.engine ?? null;
   if (attached !== null) undo.push(() => attached.stop());
-  const stores = await prepared.open();
+  const stores = await prepared.open(attached !== null);
   undo.push(() => stores.close());
   const host = attached ?? (await openEngine(config));
   if (attached === null) undo.push(() => host.stop());
@@ -93,6 +93,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   if (stores.shared !== null) undo.push(() => gateway.stop());
   await gateway.join(config.cluster.url);
   if (attached !== null) await firstAnswers(gateway);
+  await stores.openRest();
   const admin = await (taken?.admin ?? (await makeAdmin(config, url))).open(gateway.admin);
   undo.push(() => admin.close());
   const agent = await openAgent(config, gateway);

@@ -4,11 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { WorkerNumber } from '../cluster/worker-number.js';
 import type { Config } from '../config.js';
+import { StoppedError } from '../errors.js';
 import { Archiver } from '../store/archiver.js';
 import { FileWorkerLeases } from '../store/file-worker-leases.js';
 import type { HistoryStore } from '../store/history-store.js';
 import { LogFollower } from '../store/log-follower.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../store/lmdb-message-log.js';
+import { LateSessionStore } from '../store/late-session-store.js';
 import { openHistory } from '../store/open-history.js';
 import { loadSessionSecret } from '../session/secret.js';
 import { SessionFollower } from '../store/session-log/follower.js';
@@ -45,6 +47,8 @@ export interface Stores {
   readonly archiver: Archiver | null;
   /** Signs resume tokens. */
   readonly secret: Buffer;
+  /** What was put off when they were opened. Rejects with DataFolderError. */
+  openRest(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,8 +56,8 @@ export interface Stores {
 export interface PreparedStores {
   /** Reads of what another process has and writes, for whoever opens it next; null where there is nothing to be read beforehand. */
   readonly followers: StoreFollowers | null;
-  /** Rejects with StoreError. */
-  open(): Promise<Stores>;
+  /** `hurried`: sessions are read behind the first messages, by openRest(). Rejects with StoreError, DataFolderError. */
+  open(hurried: boolean): Promise<Stores>;
 }
 
 export interface StoreFollowers {
@@ -70,7 +74,7 @@ export function prepareStores(config: Config, onHistory?: OnHistory): PreparedSt
     log: new LogFollower(logOptions(config)),
     sessions: new SessionFollower(sessionFolder(config), config.connections),
   };
-  return { followers, open: () => openOwn(config, secret, followers, onHistory) };
+  return { followers, open: (hurried) => openOwn(config, secret, followers, hurried, onHistory) };
 }
 
 function sessionFolder({ data }: Config): string {
@@ -87,18 +91,20 @@ async function openShared(config: Config, redis: string): Promise<Stores> {
     await worker.stop();
     await shared.close();
   };
-  return { log: null, shared, store, worker, history: null, archiver: null, secret, close };
+  return { log: null, shared, store, worker, history: null, archiver: null, secret, openRest: async () => undefined, close };
 }
 
-async function openOwn(config: Config, secret: Buffer, followers: StoreFollowers, onHistory?: OnHistory): Promise<Stores> {
+async function openOwn(
+  config: Config, secret: Buffer, followers: StoreFollowers, hurried: boolean, onHistory?: OnHistory,
+): Promise<Stores> {
   const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log });
-  let store: SessionLogStore | null = null;
+  const store = new LateSessionStore((over) => openSessions(config, followers.sessions, hurried, over));
   let worker: WorkerNumber | null = null;
   try {
     worker = makeWorker(config, new FileWorkerLeases(config.data), OWN_LEASE_MS, log.maxTimestamp());
     // Under way while the next store is opened; who needs the number waits for it, and hears of a failure.
     worker.start().catch(() => undefined);
-    store = new SessionLogStore({ folder: sessionFolder(config), follower: followers.sessions });
+    if (!hurried) await store.opened();
     followers.log.close();
     const history = openHistory(config);
     const archiver = history === null ? null : makeArchiver(config, log, history, onHistory);
@@ -106,15 +112,22 @@ async function openOwn(config: Config, secret: Buffer, followers: StoreFollowers
       // What the cold tier was given last, it is given again after the next start.
       await archiver?.close();
       await history?.close();
-      await Promise.all([store?.close(), log.close(), worker?.stop()]);
+      await Promise.all([store.close(), log.close(), worker?.stop()]);
     };
-    return { log, shared: null, store, worker, history, archiver, secret, close };
+    return { log, shared: null, store, worker, history, archiver, secret, openRest: () => store.opened(), close };
   } catch (error) {
-    await store?.close();
+    await store.close();
     await worker?.stop();
     await log.close();
     throw error;
   }
+}
+
+/** `sliced`: with turns of others in between, until there is little left to read. */
+async function openSessions(config: Config, follower: SessionFollower, sliced: boolean, over: () => boolean): Promise<SessionLogStore> {
+  if (sliced) await follower.follow(over);
+  if (over()) throw new StoppedError('the gateway is closing');
+  return new SessionLogStore({ folder: sessionFolder(config), follower });
 }
 
 function makeWorker({ node }: Config, leases: WorkerLeases, leaseMs: number, floor: number): WorkerNumber {

@@ -4,7 +4,6 @@ import t, { type Test } from 'tap';
 import { MemoryLog } from '../support/memory-log.js';
 import { RawClient } from '../support/raw-client.js';
 import { TakeoverWorld, until } from '../support/takeover-world.js';
-import { RegionReader } from '../../src/engine/index.js';
 import { writeDelivery } from '../../src/sequence/frame.js';
 import type { SessionRecord } from '../../src/store/session-store.js';
 import type { LogEntry } from '../../src/store/types.js';
@@ -93,7 +92,8 @@ async function appendUnsent({ log }: TakeoverWorld, channel: string, seq: number
   const line = JSON.stringify({ op: 'msg', channel, id: `${seq}`, server_seq: seq });
   const memory = Buffer.alloc(512);
   const length = writeDelivery(memory, 0, line, line.length, 0, true);
-  await log.append([{ channelId, seq, id: `${seq}`, serverTs: 1, lamport: 1, sender: 's', key: `unsent ${seq}`, memory, address: 0, length }]);
+  const message = { channelId, seq, id: `${seq}`, serverTs: 1, lamport: 1, sender: 's', key: `unsent ${seq}` };
+  await log.append([{ ...message, memory, address: 0, length }]);
 }
 
 t.test('a takeover with many channels looks at few of them, and all get what they were not sent yet', async (t) => {
@@ -135,7 +135,7 @@ t.test('what has piled up is not all done before the first of it is answered', a
   for (let id = 0; id < each; id++) {
     for (const [i, client] of clients.entries()) client.send({ op: 'pub', id, channel: 'c', key: `${i}-${id}` }, 'x');
   }
-  const held = (): number => RegionReader.attach(world.name).counter('messages_in') - clients.length;
+  const held = (): number => world.counter('messages_in') - clients.length;
   await until('messages are held', () => held() === clients.length * each);
   const commits: number[] = [];
   t.intercept(world.log, 'append', {

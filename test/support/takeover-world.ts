@@ -1,6 +1,7 @@
 /** An engine in a process's own thread, the stores, and control planes in this process that die at a step and are followed by others. */
+import type { AdminBackend } from '../../src/admin/backend.js';
 import { makeConfig } from '../../src/config.js';
-import { attachEngine, startDetachedEngine, type AttachedEngine, type DetachedEngine } from '../../src/engine/index.js';
+import { attachEngine, RegionReader, startDetachedEngine, type AttachedEngine, type DetachedEngine } from '../../src/engine/index.js';
 import { Gateway } from '../../src/gateway/gateway.js';
 import { MemoryLeases, workerNumber } from './memory-leases.js';
 import { MemoryLog } from './memory-log.js';
@@ -13,27 +14,49 @@ const PORT_STEPS = [
 ];
 const STORE_STEPS = ['create', 'claim', 'get', 'update', 'release', 'end', 'renew'];
 
-export async function until(what: string, done: () => boolean, ms = 10_000): Promise<void> {
+export async function until(what: string, done: () => boolean, ms = 60_000): Promise<void> {
   for (const end = Date.now() + ms; !done(); await new Promise((resolve) => setTimeout(resolve, 1)))
     if (Date.now() > end) throw new Error(`not in time: ${what}`);
+}
+
+export interface WorldOptions {
+  /** Of a connection, in bytes. */
+  readonly sendBudget?: number;
+  readonly maxMessage?: number;
+  readonly arenaBytes?: number;
 }
 
 /** What survives a control plane in this test. */
 export class TakeoverWorld {
   readonly name = `steps-${process.pid}-${Math.floor(Math.random() * 1e9)}`;
-  readonly engine: DetachedEngine = startDetachedEngine({
-    name: this.name, connections: 64, arenaBytes: 1 << 24, protocol: 'sluice.v1', paths: ['/v1'], subprotocols: ['sluice.v1'],
-  });
+  readonly engine: DetachedEngine;
   readonly log = new MemoryLog();
   readonly sessions = new MemorySessions();
+  readonly #options: WorldOptions;
   #gateway: Gateway | null = null;
   life = new Life(Infinity, () => undefined);
   readonly #hosts: AttachedEngine[] = [];
   readonly #leases = new MemoryLeases();
 
-  constructor() {
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+    this.engine = startDetachedEngine({
+      name: this.name, connections: 64, arenaBytes: 1 << 24, protocol: 'sluice.v1', paths: ['/v1'], subprotocols: ['sluice.v1'],
+      ...options,
+    });
     // Channels are numbered from 1 in a real log.
     this.log.openChannel('first');
+  }
+
+  /** Of the control plane that is attached. */
+  get admin(): AdminBackend {
+    if (this.#gateway === null) throw new Error('nobody is attached');
+    return this.#gateway.admin;
+  }
+
+  /** What the engine has counted. */
+  counter(name: string): number {
+    return RegionReader.attach(this.name).counter(name);
   }
 
   get url(): string {
@@ -47,7 +70,7 @@ export class TakeoverWorld {
     const life = new Life(dieAt, () => host.port.abandon());
     this.life = life;
     const gateway = await Gateway.create({
-      config: makeConfig({ node: 'n1', log: { ephemeral: ['live.*'] } }),
+      config: makeConfig({ node: 'n1', log: { ephemeral: ['live.*'] }, limits: { messageBytes: this.#options.maxMessage ?? 65_536 } }),
       port: life.wrap(host.port, PORT_STEPS),
       log: life.wrap(this.log, [], ['append']),
       store: life.wrap(this.sessions, [], STORE_STEPS),

@@ -18,6 +18,13 @@ class IcmpRefusal {
   // unknown IPv6 next header was named.
   void refuse(const nic::Packet* packet, uint32_t header_bytes, uint8_t protocol, const Addressing& addressing, uint32_t protocol_offset);
 
+  struct Problem {
+    uint8_t code;
+    uint32_t pointer;  // from the first byte of the packet
+  };
+  // An IPv6 header that cannot be processed (RFC 4443 §3.4).
+  void report(const nic::Packet* packet, const Problem& problem, const Addressing& addressing);
+
  private:
   static constexpr uint32_t kPerSecond = 100;
   static constexpr uint32_t kBurst = 50;
@@ -25,7 +32,14 @@ class IcmpRefusal {
   static constexpr uint32_t kLargestV4 = 576;
   static constexpr uint32_t kLargestV6 = 1280;
 
+  struct Error {
+    uint8_t type;
+    uint8_t code;
+    uint32_t word;
+  };
+
   bool allowed() noexcept;
+  void send(const nic::Packet* packet, const Error& error, const Addressing& addressing);
 
   Context& context_;
   IpOutput& output_;

@@ -8,6 +8,7 @@
 #include "wire/icmpv6.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/ipv6.hpp"
+#include "wire/ipv6_upper.hpp"
 #include "wire/tcp.hpp"
 
 namespace sluice::net {
@@ -139,6 +140,11 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   if (!trim(frame, wire::Ipv6View::kBytes + ip->payload_bytes())) return context_.drop(frame, context_.counters.dropped_short);
   const auto upper = wire::find_ipv6_upper(ip->next_header(), ip->payload(), frame->length - wire::Ipv6View::kBytes);
   if (!upper) return context_.drop(frame, context_.counters.dropped_short);
+  if (upper->verdict != wire::Ipv6Verdict::kTake) {
+    // The one that is told where it came to a group as well (RFC 4443 §2.4 (e.3)) is not: who sends to groups is asked nothing here.
+    if (upper->verdict == wire::Ipv6Verdict::kProblem) refusal_.report(frame, {upper->code, upper->pointer}, addressing);
+    return context_.drop(frame, context_.counters.dropped_protocol);
+  }
   if (upper->fragment) {
     if (upper->protocol == wire::kProtocolTcp) return context_.drop(frame, context_.counters.dropped_fragment);
     return not_ours(ExceptionKind::kProtocols, frame, context_.counters.dropped_fragment);
@@ -150,8 +156,9 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   if (unspecified && upper->protocol != wire::kProtocolIcmpv6) return context_.drop(frame, context_.counters.dropped_martian);
   if (upper->protocol != wire::kProtocolTcp && upper->protocol != wire::kProtocolIcmpv6) {
     if (exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
-    // The next header is named in the fixed header unless extension headers lie between, whose places are not kept.
-    if (upper->offset == 0 || upper->protocol == wire::kProtocolUdp) refusal_.refuse(frame, header_bytes, upper->protocol, addressing, 6);
+    // RFC 8200 §4.7: with "no next header" there is nothing that could be refused.
+    constexpr uint8_t kNoNextHeader = 59;
+    if (upper->protocol != kNoNextHeader) refusal_.refuse(frame, header_bytes, upper->protocol, addressing, upper->named_at);
     return context_.drop(frame, context_.counters.dropped_protocol);
   }
   frame->pull(static_cast<uint16_t>(header_bytes));

@@ -59,29 +59,4 @@ class Ipv6View {
   uint8_t* data_;
 };
 
-struct Ipv6Upper {
-  uint8_t protocol;
-  uint32_t offset;  // from the first byte behind the fixed header
-  bool fragment;    // a fragment header was passed that does not cover the whole packet
-};
-
-// Walks the extension headers (RFC 8200 §4) to the upper layer; nothing where they are cut off or too many. At most 8 are looked at,
-// which bounds the work that a packet can cause.
-inline std::optional<Ipv6Upper> find_ipv6_upper(uint8_t next_header, const uint8_t* data, uint32_t length) noexcept {
-  Ipv6Upper upper{next_header, 0, false};
-  for (int seen = 0; seen < 8; ++seen) {
-    const bool options = upper.protocol == 0 || upper.protocol == 43 || upper.protocol == 60;  // hop by hop, routing, destination
-    const bool fragment = upper.protocol == 44;
-    if (!options && !fragment) return upper;
-    if (length < 8 || upper.offset > length - 8) return std::nullopt;
-    const uint8_t* const header = data + upper.offset;
-    if (fragment && (load_be16(header + 2) & 0xfff9) != 0) upper.fragment = true;
-    upper.protocol = header[0];
-    upper.offset += fragment ? 8 : (header[1] + 1u) * 8;
-    if (upper.offset > length) return std::nullopt;
-    if (upper.fragment) return upper;
-  }
-  return std::nullopt;
-}
-
 }  // namespace sluice::wire

@@ -48,6 +48,55 @@ TEST_CASE("an IPv6 segment behind extension headers reaches TCP", "[net]") {
   REQUIRE(fixture.tcp.segments[0].flow.remote == v6(7));
 }
 
+namespace {
+// The peer asks for us, which says where it is.
+void learn_v6(NetFixture& fixture) {
+  Bytes question(wire::NeighborView::kBytesWithMac);
+  wire::NeighborView::write_body(question.data(), v6(1).bytes, wire::NeighborView::kOptionSourceMac, kPeerMac);
+  wire::Checksum sum;
+  const auto bytes = static_cast<uint32_t>(question.size());
+  wire::add_pseudo_header_v6(sum, v6(7).bytes, v6(1).bytes, 58, bytes);
+  wire::IcmpView::write(question.data(), bytes, wire::icmpv6::kNeighborSolicitation, 0, 0, sum);
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), 58, question, 255)));
+  fixture.nic.sent.clear();
+}
+}  // namespace
+
+TEST_CASE("IPv6 headers that cannot be processed are reported, but to no group", "[net]") {
+  constexpr uint8_t kBroadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+  const auto behind = [](Bytes header, const net::IpAddress& target) {
+    const Bytes tcp = tcp_segment(v6(7), target, {'x'});
+    header.insert(header.end(), tcp.begin(), tcp.end());
+    return header;
+  };
+  struct Case {
+    uint8_t first;
+    Bytes header;
+    uint8_t code;
+    uint8_t pointer;
+  };
+  const std::vector<Case> cases{
+      {60, {6, 0, 0x9e, 4, 0, 0, 0, 0}, 2, 42}, {43, {6, 0, 0, 1, 0, 0, 0, 0}, 0, 42}, {60, {99, 0, 1, 4, 0, 0, 0, 0}, 1, 40}};
+  for (const Case& one : cases) {
+    NetFixture fixture;
+    learn_v6(fixture);
+    fixture.receive(ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), one.first, behind(one.header, v6(1)))));
+    CHECK(fixture.tcp.segments.empty());
+    REQUIRE(fixture.nic.sent.size() == 1);
+    CHECK(fixture.nic.sent[0][54] == wire::icmpv6::kParameterProblem);
+    CHECK(fixture.nic.sent[0][55] == one.code);
+    CHECK(fixture.nic.sent[0][61] == one.pointer);
+    fixture.receive(ethernet(kBroadcast, wire::kTypeIpv6, ipv6(v6(7), v6(1), one.first, behind(one.header, v6(1)))));
+    CHECK(fixture.nic.sent.size() == 1);
+  }
+  NetFixture fixture;
+  learn_v6(fixture);
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), 59, {})));
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), 60, behind({6, 0, 0x5e, 4, 0, 0, 0, 0}, v6(1)))));
+  CHECK(fixture.nic.sent.empty());
+  CHECK(fixture.interface.counters().dropped_protocol == 2);
+}
+
 TEST_CASE("a segment in several pieces keeps all of its bytes", "[net]") {
   NetFixture fixture;
   const Bytes frame = segment_frame({'a', 'b', 'c', 'd'});

@@ -6,6 +6,7 @@
 #include "wire/icmpv6.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/ipv6.hpp"
+#include "wire/ipv6_upper.hpp"
 
 using namespace sluice;
 using namespace sluice::wire;
@@ -114,7 +115,41 @@ TEST_CASE("extension headers are walked within their bounds (RFC 8200 §4)", "[w
   CHECK(find_ipv6_upper(44, fragment, 8)->fragment);
   // Endless options end the walk.
   uint8_t chain[128] = {};
-  CHECK_FALSE(find_ipv6_upper(0, chain, 128));
+  for (int i = 0; i < 128; i += 8) chain[i] = 60;
+  CHECK_FALSE(find_ipv6_upper(60, chain, 128));
+}
+
+TEST_CASE("extension headers say what becomes of those who do not know them (RFC 8200 §4)", "[wire]") {
+  struct Case {
+    const char* what;
+    uint8_t first;
+    std::vector<uint8_t> bytes;
+    Ipv6Verdict verdict;
+    uint8_t code;
+    uint32_t pointer;
+  };
+  const std::vector<Case> cases{
+      {"padding", 60, {6, 0, 1, 4, 0, 0, 0, 0}, Ipv6Verdict::kTake, 0, 0},
+      {"padding of one byte", 0, {6, 0, 0, 0, 0, 0, 0, 0}, Ipv6Verdict::kTake, 0, 0},
+      {"an option to skip", 0, {6, 0, 0x1e, 4, 0, 0, 0, 0}, Ipv6Verdict::kTake, 0, 0},
+      {"an option to discard for", 60, {6, 0, 0x5e, 4, 0, 0, 0, 0}, Ipv6Verdict::kDiscard, 0, 0},
+      {"an option to complain of", 60, {6, 0, 0, 0, 0x9e, 2, 0, 0}, Ipv6Verdict::kProblem, kProblemOption, 44},
+      {"a jumbo payload", 0, {6, 0, 0xc2, 4, 0, 1, 0, 0}, Ipv6Verdict::kProblem, kProblemOption, 42},
+      {"an option that is cut off", 60, {6, 0, 1, 9, 0, 0, 0, 0}, Ipv6Verdict::kDiscard, 0, 0},
+      {"a route that is at its end", 43, {6, 0, 0, 0, 0, 0, 0, 0}, Ipv6Verdict::kTake, 0, 0},
+      {"a route that goes on", 43, {6, 0, 0, 1, 0, 0, 0, 0}, Ipv6Verdict::kProblem, kProblemField, 42},
+      {"hop by hop behind another", 60, {0, 0, 1, 4, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0}, Ipv6Verdict::kProblem, kProblemNextHeader, 40},
+  };
+  for (const Case& one : cases) {
+    INFO(one.what);
+    const auto upper = find_ipv6_upper(one.first, one.bytes.data(), static_cast<uint32_t>(one.bytes.size()));
+    REQUIRE(upper);
+    CHECK(upper->verdict == one.verdict);
+    if (one.verdict == Ipv6Verdict::kTake) CHECK((upper->protocol == 6 && upper->named_at == 40));
+    if (one.verdict != Ipv6Verdict::kProblem) continue;
+    CHECK(upper->code == one.code);
+    CHECK(upper->pointer == one.pointer);
+  }
 }
 
 TEST_CASE("ICMP messages carry a checksum over all of them", "[wire]") {

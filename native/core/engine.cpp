@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "nic/dpdk_library.hpp"
 
@@ -18,6 +19,18 @@ namespace {
 
 // What comes meanwhile finds room in the device's ring: 1,024 frames are a million a second and more.
 constexpr std::chrono::microseconds kUnservedRest{500};
+
+// CPUs that this process was given: by taskset, systemd or a cpuset.
+std::vector<int> own_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
 
 }  // namespace
 
@@ -123,14 +136,15 @@ void Engine::close_cores() {
 
 void Engine::run_threads(std::function<void()> wake) {
   wake_ = std::move(wake);
-  const unsigned cpus = std::max(1u, std::thread::hardware_concurrency());
+  const std::vector<int> cpus = own_cpus();
   for (uint32_t index = 0; index < cores(); ++index) {
     threads_.emplace_back([this, index] { run(index); });
+    if (cpus.empty()) continue;
     cpu_set_t set;
     CPU_ZERO(&set);
     // The first CPU is left to the control plane where there are enough.
-    CPU_SET(cpus > cores() ? index + 1 : index % cpus, &set);
-    // Where a cpuset leaves that CPU out, the call fails and the scheduler places the thread.
+    CPU_SET(cpus[cpus.size() > cores() ? index + 1 : index % cpus.size()], &set);
+    // Where a cpuset has changed meanwhile the call fails, and the scheduler places the thread.
     static_cast<void>(pthread_setaffinity_np(threads_.back().native_handle(), sizeof set, &set));
   }
 }

@@ -46,6 +46,18 @@ function sluice(driver: 'epoll' | 'uring'): Arm {
   };
 }
 
+/** The same gateway in two processes. */
+function detached(driver: 'epoll' | 'uring'): Arm {
+  const embedded = sluice(driver);
+  return {
+    ...embedded,
+    name: `${embedded.name}-detached`,
+    label: `${embedded.label}, detached`,
+    about: `sluice engine --driver ${driver} and sluice serve --attach: the CPU time of both counts`,
+    command: (role) => (role === 'serve' ? [NODE, `${SERVERS}detached.mjs`, driver, scratchFolder()] : null),
+  };
+}
+
 const DPDK: Arm = {
   name: 'sluice-dpdk',
   label: 'Sluice (DPDK)',
@@ -60,6 +72,8 @@ export const ARMS: readonly Arm[] = [
   peer('ws', 'ws', 'ws 8, perMessageDeflate off, defaults otherwise, fan-out by a loop of sends'),
   sluice('epoll'),
   sluice('uring'),
+  detached('epoll'),
+  detached('uring'),
   DPDK,
 ];
 

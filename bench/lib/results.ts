@@ -11,6 +11,7 @@ export type Unit =
   | 'messages per server CPU-second'
   | 'deliveries per server CPU-second'
   | 'openings per server CPU-second'
+  | 'publishes per server CPU-second'
   | 'publishes per second'
   | 'bytes per connection'
   | 'messages per second'

@@ -16,6 +16,8 @@ export interface Memory {
 /** A server under test: a process of its own on the server's CPU. */
 export class Server {
   readonly pid: number;
+  /** Processes whose CPU time is the server's, with commas between. */
+  readonly pids: string;
   readonly url: string;
   /** Of the admin API; null where there is none. */
   readonly adminUrl: string | null;
@@ -26,6 +28,7 @@ export class Server {
     this.#child = child;
     this.#printed = printed;
     this.pid = child.pid ?? 0;
+    this.pids = /^ready .* pids ([\d,]+)/m.exec(printed.text)?.[1] ?? String(this.pid);
     this.url = url;
     this.adminUrl = adminUrl;
   }
@@ -52,7 +55,7 @@ export class Server {
       };
       const onData = (data: Buffer): void => {
         if (printed.text.length < 65_536) printed.text += data.toString();
-        const found = /^ready .*?(ws:\/\/[\d.]+:\d+)/m.exec(printed.text);
+        const found = /^ready .*?(ws:\/\/[\d.]+:\d+).*\n/m.exec(printed.text);
         if (found?.[1] === undefined) return;
         clearTimeout(timer);
         resolve(found[1]);

@@ -2,6 +2,7 @@ import type { BenchCase } from '../lib/runner.js';
 import type { Settings } from '../lib/settings.js';
 import { echoCase, fanoutCase, type EchoSize } from './cases.js';
 import { idleCase } from './idle.js';
+import { publishCostCase } from './publish.js';
 import { wireEchoCase } from './wire-echo.js';
 
 /** An echo over kernel sockets and, unless it is at a rate, with our own stack where this machine has what that takes. */
@@ -17,6 +18,7 @@ export function compareCases(settings: Settings): BenchCase[] {
       ...echoCases({ connections: 8, depth: 4, size: 64 }, settings),
       fanoutCase({ subscribers: 40, batch: 16, size: 64 }, settings),
       idleCase({ from: 40, to: 120, holdS: 0.2 }),
+      publishCostCase(settings),
     ];
   }
   return [
@@ -26,5 +28,6 @@ export function compareCases(settings: Settings): BenchCase[] {
     fanoutCase({ subscribers: 5000, batch: 1, size: 64 }, settings),
     fanoutCase({ subscribers: 5000, batch: 16, size: 64 }, settings),
     idleCase({ from: 2000, to: 12_000, holdS: 2.5 }),
+    publishCostCase(settings),
   ];
 }

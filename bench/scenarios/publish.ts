@@ -8,6 +8,9 @@ import type { Settings } from '../lib/settings.js';
 /** Seconds. V8 compiles the way of a publish in the first five; on the server's one CPU its compiler threads take turns with it. */
 export const PUBLISH_WARMUP_S = 6;
 
+const SMALL_LOAD = ['--connections', '4', '--depth', '4', '--channels', '2', '--subscribers', '2', '--size', '64'];
+const COST_LOAD = ['--connections', '64', '--depth', '64', '--channels', '16', '--subscribers', '16', '--size', '64'];
+
 interface PublishCase {
   readonly id: string;
   readonly title: string;
@@ -26,7 +29,7 @@ function publishCase(spec: PublishCase, settings: Settings): BenchCase {
 async function measure(spec: PublishCase, settings: Settings, arm: Arm, round: number): Promise<Round> {
   const server = await startArm(arm, 'serve');
   try {
-    const args = ['pub', '--url', `${server.url}/v1`, '--subprotocol', 'sluice.v1', '--server-pid', String(server.pid), ...spec.load];
+    const args = ['pub', '--url', `${server.url}/v1`, '--subprotocol', 'sluice.v1', '--server-pid', server.pids, ...spec.load];
     args.push('--duration', String(settings.durationS), '--warmup', String(settings.warmupS));
     if (spec.rate !== null) args.push('--rate', String(spec.rate));
     const load = await runLoad(args, settings.durationS + settings.warmupS + 90);
@@ -36,6 +39,24 @@ async function measure(spec: PublishCase, settings: Settings, arm: Arm, round: n
   } finally {
     await server.stop();
   }
+}
+
+/** What a publish costs the server at a rate that it bears, both processes of a detached one together. */
+export function publishCostCase(settings: Settings): BenchCase {
+  const rate = settings.smoke ? 200 : 20_000;
+  const load = settings.smoke ? SMALL_LOAD : COST_LOAD;
+  return publishCase(
+    {
+      id: `publish-cost-at-${rate}`,
+      title: `publish at ${rate.toLocaleString('en-US')}/s, acknowledged and delivered once`,
+      unit: 'publishes per server CPU-second',
+      bar: null,
+      load,
+      rate,
+      value: (result) => result.per_cpu_second ?? Number.NaN,
+    },
+    settings.smoke ? settings : { ...settings, warmupS: PUBLISH_WARMUP_S },
+  );
 }
 
 /**

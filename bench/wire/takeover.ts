@@ -1,8 +1,8 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { stopChild } from '../lib/child.js';
+import { SERVER_CPU, startPinned, stopChild } from '../lib/child.js';
 import { SLUICE_CLI } from '../lib/paths.js';
 import { scratchFolder } from '../lib/scratch.js';
 import { Link } from './link.js';
@@ -39,9 +39,9 @@ class Planes {
     const options = ['--data', this.#data, '--config', join(this.#data, 'bench.json'), '--admin', '127.0.0.1:0'];
     const limits = ['--allow-anonymous', '--publish-rate', '0'];
     const args = ['--max-old-space-size=8192', SLUICE_CLI, 'serve', '--attach', this.#name, ...options, ...limits, ...more];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Beside the engine: the clients have the other CPU.
+    const child = startPinned([process.execPath, ...args], SERVER_CPU);
     this.#children.add(child);
-    process.once('exit', () => child.kill('SIGKILL'));
     let output = '';
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`a control plane took too long:\n${output}`)), READY_MS);
@@ -51,7 +51,7 @@ class Planes {
         clearTimeout(timer);
         resolve();
       };
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', onData);
+      for (const stream of [child.stdout, child.stderr]) stream?.on('data', onData);
       child.once('exit', () => reject(new Error(`a control plane ended:\n${output}`)));
     });
     return child;

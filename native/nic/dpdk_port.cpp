@@ -61,7 +61,7 @@ DpdkPort::~DpdkPort() {
 }
 
 bool DpdkPort::open(const DpdkOptions& options, std::string& error) {
-  if (!choose(options.port, error)) return false;
+  if (!choose(options, error)) return false;
   rte_eth_dev_info info{};
   if (const int result = rte_eth_dev_info_get(id_, &info); result != 0) {
     error = failure("cannot ask", name_, result);
@@ -108,7 +108,8 @@ bool DpdkPort::make_device(const DpdkOptions& options, const MacAddress& mac, st
   return true;
 }
 
-bool DpdkPort::choose(const char* wanted, std::string& error) {
+bool DpdkPort::choose(const DpdkOptions& options, std::string& error) {
+  const char* const wanted = options.port;
   uint16_t id = 0;
   if (*wanted != '\0') {
     if (rte_eth_dev_get_port_by_name(wanted, &id) == 0) {
@@ -123,6 +124,11 @@ bool DpdkPort::choose(const char* wanted, std::string& error) {
       id_ = id;
       break;
     }
+  }
+  if (id_ == RTE_MAX_ETHPORTS && std::strstr(options.eal, "--vdev") != nullptr) {
+    error = "EAL found no port: the virtual device of the EAL arguments could not be made. TAP, AF_PACKET and AF_XDP take root "
+            "(CAP_NET_ADMIN, CAP_NET_RAW), and the last two an interface that is there (iface=)";
+    return false;
   }
   if (id_ == RTE_MAX_ETHPORTS) {
     error = "EAL found no port: name a virtual device (--vdev …) in the EAL arguments, or bind a NIC (dpdk-devbind.py -b vfio-pci "

@@ -48,7 +48,7 @@ class DpdkPort {
   const std::vector<int>& files(uint32_t queue) const noexcept { return files_[queue]; }
 
  private:
-  bool choose(const char* wanted, std::string& error);
+  bool choose(const DpdkOptions& options, std::string& error);
   bool make_device(const DpdkOptions& options, const MacAddress& mac, std::string& error);
   void negotiate(const DpdkOptions& options, const rte_eth_dev_info& info);
   bool configure(const DpdkOptions& options, const rte_eth_dev_info& info, std::string& error);

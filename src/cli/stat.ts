@@ -75,6 +75,7 @@ function memoryByPart(region: RegionCounters, stats: Record<string, unknown> | n
 
 function render(region: RegionCounters, memory: readonly MemoryPart[]): string {
   const reason = region.driverReason === '' ? '' : ` (${region.driverReason})`;
+  const open = region.counters['connections_open'] ?? 0;
   const since = new Date(region.startedMs).toISOString();
   const fill = ({ used, capacity }: { used: number; capacity: number }): string => `${used}/${capacity}`;
   const row = (name: string, bytes: string, each: string): string => name.padEnd(30) + bytes.padStart(14) + each.padStart(16);
@@ -86,7 +87,8 @@ function render(region: RegionCounters, memory: readonly MemoryPart[]): string {
     ...Object.entries(region.counters).map(([name, value]) => `${name.padEnd(30)}${value}`),
     '',
     row('memory by part', 'bytes', 'a connection'),
-    ...memory.map(({ part, bytes, per_connection }) => row(part, String(bytes), per_connection.toFixed(1))),
+    // Of nobody there is no share.
+    ...memory.map(({ part, bytes, per_connection }) => row(part, String(bytes), open === 0 ? '–' : per_connection.toFixed(1))),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -229,7 +229,11 @@ async function gatewayTests(t: Test, driver: DpdkDriver, data: string): Promise<
 t.test('without a port it says what to do and exits 1', { skip: lacking('dpdk on af_packet') }, async (t) => {
   const none = await runSluice(['echo', '--driver', 'dpdk', '--eal', '--no-huge -m 64 --no-pci', '--ip', '10.9.0.1/24']);
   t.equal(none.code, 1);
-  t.match(none.err, /EAL found no port/);
+  t.match(none.err, /EAL found no port: name a virtual device/);
+  const gone = ['--eal', '--no-huge -m 64 --no-pci --vdev=net_af_packet0,iface=nosuch'];
+  const absent = await runSluice(['echo', '--driver', 'dpdk', ...gone, '--ip', '10.9.0.1/24']);
+  t.equal(absent.code, 1);
+  t.match(absent.err, /EAL found no port: the virtual device of the EAL arguments could not be made/);
   const bad = await runSluice(['echo', '--driver', 'dpdk', '--eal', '--no-huge --nonsense', '--ip', '10.9.0.1/24']);
   t.equal(bad.code, 1);
   t.match(bad.err, /EAL does not start/);

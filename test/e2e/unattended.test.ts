@@ -21,6 +21,13 @@ async function unattended(t: Test, limits: Record<string, number>): Promise<Deta
   return setup;
 }
 
+/** The control plane dies, and the engine has noticed. */
+async function leave({ control, name }: DetachedSetup): Promise<void> {
+  await control.stop('SIGKILL');
+  const region = RegionReader.attach(name);
+  await until('the engine is alone', () => region.counter('detached') === 1);
+}
+
 function connect(t: Test, url: string): WebSocket {
   const socket = new WebSocket(url, 'sluice.v1', { perMessageDeflate: false });
   t.teardown(() => socket.terminate());
@@ -38,7 +45,7 @@ t.test('heartbeats, pings and close handshakes go on', async (t) => {
   await once(socket, 'open');
   socket.send('{"op":"hello"}');
   await until('welcome', () => heard.length > 0);
-  await setup.control.stop('SIGKILL');
+  await leave(setup);
   heard.length = 0;
   socket.ping('still there?');
   const [pong] = (await once(socket, 'pong')) as [Buffer];
@@ -56,7 +63,7 @@ t.test('a client that is silent is told that it missed its heartbeats', async (t
   await once(socket, 'open');
   socket.send('{"op":"hello"}');
   await once(socket, 'message');
-  await setup.control.stop('SIGKILL');
+  await leave(setup);
   const [code] = (await once(socket, 'close')) as [number];
   t.equal(code, 4002);
 });
@@ -66,7 +73,7 @@ t.test('messages are held up to the bound of the rings, and no more is read; eac
   const client = await RawClient.connect(setup.control.url);
   t.teardown(() => client.close());
   await until('welcome', () => client.others.length > 0);
-  await setup.control.stop('SIGKILL');
+  await leave(setup);
   const region = RegionReader.attach(setup.name);
   const count = 40_000;
   for (let id = 1; id <= count; id++) client.send({ op: 'pub', id, channel: 'c', key: `${id}` }, 'x'.repeat(200));
@@ -91,7 +98,7 @@ t.test('messages are held up to the bound of the rings, and no more is read; eac
 
 t.test('an upgrade that waited for too long is told when to come back', async (t) => {
   const setup = await unattended(t, { attachWaitMs: 100 });
-  await setup.control.stop('SIGKILL');
+  await leave(setup);
   const socket = connect(t, setup.control.url);
   socket.on('error', () => undefined);
   const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number; headers: Record<string, string> }];

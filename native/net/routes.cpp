@@ -35,7 +35,7 @@ Routes::Routes(const InterfaceOptions& options, const IpAddress& link_local) : a
   if (!has_link_local) addresses_.push_back({link_local, 64});
   for (const InterfaceAddress& entry : addresses_) {
     SLUICE_ASSERT(full_bits(entry) <= 128);
-    prefixes_.push_back({masked(entry.address, full_bits(entry), 0), full_bits(entry)});
+    prefixes_.push_back(prefix_of(entry.address, full_bits(entry)));
     // A prefix of 31 or 32 bits has no broadcast address (RFC 3021).
     if (entry.address.is_v4() && entry.prefix <= 30) broadcasts_.push_back(masked(entry.address, full_bits(entry), 0xff));
   }
@@ -45,11 +45,19 @@ Routes::Routes(const InterfaceOptions& options, const IpAddress& link_local) : a
   }
 }
 
+Routes::Prefix Routes::prefix_of(const IpAddress& address, uint8_t bits) noexcept {
+  IpAddress ones;
+  std::memset(ones.bytes, 0xff, sizeof ones.bytes);
+  Prefix out;
+  std::memcpy(out.network, masked(address, bits, 0).bytes, sizeof out.network);
+  std::memcpy(out.mask, masked(ones, bits, 0).bytes, sizeof out.mask);
+  return out;
+}
+
 bool Routes::matches(const Prefix& prefix, const IpAddress& address) noexcept {
-  const uint32_t whole = prefix.bits / 8;
-  if (std::memcmp(prefix.network.bytes, address.bytes, whole) != 0) return false;
-  const uint32_t rest = prefix.bits % 8;
-  return rest == 0 || ((prefix.network.bytes[whole] ^ address.bytes[whole]) & (0xff00u >> rest) & 0xff) == 0;
+  uint64_t words[2];
+  std::memcpy(words, address.bytes, sizeof words);
+  return (((words[0] & prefix.mask[0]) ^ prefix.network[0]) | ((words[1] & prefix.mask[1]) ^ prefix.network[1])) == 0;
 }
 
 bool Routes::is_local(const IpAddress& address) const noexcept {

@@ -27,11 +27,13 @@ class Routes {
   const std::vector<InterfaceAddress>& addresses() const noexcept { return addresses_; }
 
  private:
+  // In words, for every packet that is sent is compared with it.
   struct Prefix {
-    IpAddress network;
-    uint8_t bits;  // of 128
+    uint64_t network[2];
+    uint64_t mask[2];
   };
 
+  static Prefix prefix_of(const IpAddress& address, uint8_t bits) noexcept;
   static bool matches(const Prefix& prefix, const IpAddress& address) noexcept;
 
   std::vector<InterfaceAddress> addresses_;

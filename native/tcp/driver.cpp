@@ -101,6 +101,7 @@ uint32_t Driver::turn(uint32_t budget) {
 uint32_t Driver::poll(int64_t timeout_us, uint32_t budget) {
   polling_ = true;
   flush_acks(stack_);
+  detach_idle(stack_);
   uint32_t handled = turn(budget);
   if (handled == 0 && timeout_us != 0) {
     stack_.ip.flush();
@@ -150,6 +151,7 @@ void Driver::on_icmp_error(const net::IcmpError& error) {
 void Driver::flush() {
   begin_call();
   flush_acks(stack_);
+  detach_idle(stack_);
   stack_.ip.flush();
 }
 

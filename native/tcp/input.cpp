@@ -219,12 +219,12 @@ void take_in_connection(Stack& stack, Tcb& row, const Arrival& arrival) {
   const bool fin = arrival.has(wire::kFin);
   if ((segment.payload_bytes == 0 && !fin) || !may_receive(row.state) || row.has(kFinReceived)) {
     drop_packet(stack, arrival);
-  } else {
-    Text text{segment.packet, arrival.seq, segment.payload_bytes};
-    text.frame->pull(segment.header_bytes);
-    receive_text(stack, row, text, fin);
+    return detach_if_idle(stack, row);
   }
-  if (!row.has(kDying)) detach_if_idle(stack, row);
+  Text text{segment.packet, arrival.seq, segment.payload_bytes};
+  text.frame->pull(segment.header_bytes);
+  receive_text(stack, row, text, fin);
+  if (!row.has(kDying)) detach_later(stack, row);
 }
 
 Tcb* find_row(Stack& stack, const net::Flow& flow) noexcept {

@@ -209,7 +209,7 @@ void deliver_unread(Stack& stack, Tcb& row) {
   if (!row.has(kDying)) settle(stack, row);
   if (row.has(kDying)) return;
   if (had && window_update_due(stack, row)) owe_ack_now(stack, row);
-  detach_if_idle(stack, row);
+  detach_later(stack, row);
 }
 
 void deliver_later(Stack& stack, Tcb& row) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <new>
 
 #include "base/assert.hpp"
 #include "base/lazy_array.hpp"
@@ -26,7 +27,8 @@ class Slab {
     } else {
       return kNone;
     }
-    records_[index] = T{};
+    // In place: a record made elsewhere and copied would be written twice.
+    new (&records_[index]) T{};
     ++used_;
     return index;
   }

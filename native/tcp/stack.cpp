@@ -65,6 +65,21 @@ void detach_if_idle(Stack& stack, Tcb& row) noexcept {
   row.transfer = kNone;
 }
 
+void detach_later(Stack& stack, Tcb& row) {
+  if (row.transfer == kNone || row.has(kInIdleList)) return;
+  row.set(kInIdleList);
+  stack.idle_list.push_back(stack.row_of(row));
+}
+
+void detach_idle(Stack& stack) noexcept {
+  for (const uint32_t index : stack.idle_list) {
+    Tcb& row = stack.rows[index];
+    if (!row.has(kDying)) detach_if_idle(stack, row);
+    unlist(stack, row, kInIdleList);
+  }
+  stack.idle_list.clear();
+}
+
 Tcb* open_row(Stack& stack, const net::Flow& flow, uint8_t local, uint32_t hash) noexcept {
   uint32_t index = stack.rows.allocate();
   if (index == kNone && evict_orphan(stack)) index = stack.rows.allocate();

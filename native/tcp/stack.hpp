@@ -105,6 +105,7 @@ struct Stack {
   std::vector<uint32_t> ack_list;   // rows that owe an acknowledgement with the next flush
   std::vector<uint32_t> read_list;  // rows with bytes to deliver that could not be delivered when they came
   Fifo<uint32_t> write_list;        // rows whose application waits to write and may
+  std::vector<uint32_t> idle_list;  // rows whose transfer may have nothing left in it
   std::vector<uint32_t> dying;      // rows to be freed when nobody is in the middle of one
   Fifo<DelayedAck> delayed_acks;
 
@@ -129,6 +130,9 @@ struct Stack {
 Transfer* attach_transfer(Stack& stack, Tcb& row) noexcept;
 // Gives the transfer back if nothing is in it.
 void detach_if_idle(Stack& stack, Tcb& row) noexcept;
+// The same with the turn's flush: the application, which has just been given bytes, most often answers, and needs it again.
+void detach_later(Stack& stack, Tcb& row);
+void detach_idle(Stack& stack) noexcept;
 
 // A row in the flow table, that of an orphan where all others are in use; null where there is none.
 Tcb* open_row(Stack& stack, const net::Flow& flow, uint8_t local, uint32_t hash) noexcept;

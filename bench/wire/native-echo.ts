@@ -43,9 +43,10 @@ async function onLink<T>(work: (socket: string) => Promise<T>): Promise<T> {
 }
 
 interface Rates {
-  /** In a second of turns that had something to do, and in one of CPU time, of which a core that polls uses all there is. */
+  /** In a second of turns that had something to do; how many in a turn; and in a second of the clock, which the client's CPU bounds. */
   readonly worked: number;
-  readonly polled: number;
+  readonly aTurn: number;
+  readonly clock: number;
 }
 
 async function echo(options: NativeEchoOptions): Promise<Rates> {
@@ -65,11 +66,11 @@ async function echo(options: NativeEchoOptions): Promise<Rates> {
       const server = await ready;
       const result = await wiregen.end();
       await server.stop();
-      const polled = result.phases.find(({ phase }) => phase === 'echo')?.per_cpu_second;
-      const [, messages, busyS] = /^(\d+) messages in ([\d.]+) s of work$/m.exec(server.output) ?? [];
-      if (!result.ok || polled === undefined) throw new Error(`sluice-wiregen: ${result.failure ?? JSON.stringify(result)}`);
+      const clock = result.phases.find(({ phase }) => phase === 'echo')?.per_second;
+      const [, messages, busyS, turns] = /^(\d+) messages in ([\d.]+) s of work in (\d+) turns$/m.exec(server.output) ?? [];
+      if (!result.ok || clock === undefined) throw new Error(`sluice-wiregen: ${result.failure ?? JSON.stringify(result)}`);
       if (messages === undefined) throw new Error(`sluice-native-echo did not say how long it worked: ${server.output.slice(-2000)}`);
-      return { worked: Number(messages) / Number(busyS), polled };
+      return { worked: Number(messages) / Number(busyS), aTurn: Number(messages) / Number(turns), clock };
     } finally {
       await wiregen.stop();
     }
@@ -95,10 +96,10 @@ async function packetRate(seconds: number): Promise<number> {
 
 export async function runNativeEcho(options: NativeEchoOptions): Promise<string> {
   const packets = await packetRate(options.seconds);
-  const { worked, polled } = await echo(options);
+  const { worked, aTurn, clock } = await echo(options);
   const millions = (rate: number): string => `${(rate / 1e6).toFixed(2)} M`;
   const share = packets > 0 ? `, ${((100 * worked) / packets).toFixed(0)}% of testpmd's ${millions(packets)} packets there and back` : '';
   const what = `${options.connections} connections, ${options.depth} in flight, ${options.size} B`;
   const work = `${millions(worked)} messages in a second of work (bar ${millions(BAR)})${share}`;
-  return `${what}: ${work}; ${millions(polled)} in one of CPU time, polling included`;
+  return `${what}: ${work}; ${aTurn.toFixed(0)} a turn, ${millions(clock)}/s offered by the client`;
 }

@@ -12,6 +12,7 @@ import { SESSION } from '../session/table.js';
 import type { ChannelCursor, SessionRecord, SessionRef } from '../store/session-store.js';
 import { catchingUp } from '../sync/delivery.js';
 import type { GatewayContext } from './context.js';
+import { FirstCursors } from './first-cursors.js';
 import { leaveMark } from './marks.js';
 
 /** Leases renewed by one call of the store, and sessions that one sweep of it looks at. */
@@ -20,12 +21,14 @@ const SWEPT = 200;
 
 export class SessionKeeper {
   readonly #context: GatewayContext;
+  readonly #firsts: FirstCursors;
   #nextRow = 0;
   #renewing = false;
   #sweeping = false;
 
   constructor(context: GatewayContext) {
     this.#context = context;
+    this.#firsts = new FirstCursors(context);
   }
 
   ref(row: Row): SessionRef {
@@ -41,8 +44,15 @@ export class SessionKeeper {
 
   /** The row subscribed and gets what comes after `after`. */
   subscribed(row: Row, { name, epoch, publishedSeq }: OpenChannel, after: number): void {
-    const seq = Math.min(after, publishedSeq);
-    this.#context.writer.change(this.ref(row), { upsert: [{ channel: name, seq, epoch, subscribed: true, told: false }] }, true);
+    const cursor = { channel: name, seq: Math.min(after, publishedSeq), epoch, subscribed: true, told: false };
+    if (this.#isFirst(row) && this.#firsts.add(row, cursor)) return;
+    this.#context.writer.change(this.ref(row), { upsert: [cursor] }, true);
+  }
+
+  /** Whether the store is told of nothing else of this session before, and the subscription is the only one. */
+  #isFirst(row: Row): boolean {
+    const { subscriptions, writer, sessions } = this.#context;
+    return subscriptions.countOfRow(row) === 1 && (writer.pending === 0 || !writer.has(sessions.sessionId(row)));
   }
 
   /** Called while the row is still subscribed. */

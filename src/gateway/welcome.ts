@@ -104,10 +104,11 @@ function positionOf(channel: OpenChannel, { seq }: Start): ChannelPosition {
 }
 
 function welcomeText(
-  context: GatewayContext, { record, resumed }: Opened, cursors: readonly ChannelCursor[], restored: readonly Restored[],
+  context: GatewayContext, opened: Opened, cursors: readonly ChannelCursor[], restored: readonly Restored[],
 ): string {
   const { config, opener, welcomeTail } = context;
-  const token = opener.token(record);
+  const { record, resumed } = opened;
+  const token = opener.token(opened);
   const isPlain = cursors.length === 0 && restored.length === 0 && record.lastSeenMessageId === null;
   // Neither holds what JSON would have to escape.
   if (isPlain) return `{"op":"welcome","session":"${record.id}","resume":"${token}","resumed":${resumed}${welcomeTail}`;

@@ -75,8 +75,8 @@ export class SessionOpener {
   }
 
   /** The token for the next time. */
-  token({ id, user, generation }: SessionRecord): string {
-    return this.#parts.tokens.sign({ session: id, user, generation });
+  token({ record: { id, user, generation }, words }: Opened): string {
+    return this.#parts.tokens.sign({ session: id, user, generation }, words);
   }
 
   /** Times of a session that is connected at `now`. */
@@ -108,7 +108,7 @@ export class SessionOpener {
       lastSeenMessageId: former?.lastSeenMessageId ?? null,
       cursors: former?.cursors ?? NO_CURSORS,
     };
-    return { opened: { do: 'open', record, words, resumed: false }, stored: store.create(record) };
+    return { opened: { do: 'open', record, words, resumed: false }, stored: store.create(record, words) };
   }
 
   async #device(user: string, device: string): Promise<SessionRecord | null> {

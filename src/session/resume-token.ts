@@ -6,7 +6,7 @@
 
 import { timingSafeEqual } from 'node:crypto';
 import { Hmac } from './hmac.js';
-import { formatSessionId, parseSessionId } from '../store/session-id.js';
+import { formatSessionId, parseSessionId, type SessionWords } from '../store/session-id.js';
 import { STRING_BYTES_MAX } from './strings.js';
 
 export interface ResumeClaims {
@@ -34,9 +34,10 @@ export class ResumeTokens {
     this.#hmac = new Hmac(secret);
   }
 
-  sign({ session, user, generation }: ResumeClaims): string {
+  /** `given`: the words of the session's id, where they are at hand. */
+  sign({ session, user, generation }: ResumeClaims, given?: SessionWords): string {
     const statement = this.#statement;
-    const words = parseSessionId(session);
+    const words = given ?? parseSessionId(session);
     if (words === null) throw new RangeError('a resume token of no session');
     statement[0] = VERSION;
     for (let i = 0; i < 4; i += 1) statement.writeUInt32BE(words[i] as number, ID + i * 4);

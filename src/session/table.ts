@@ -183,6 +183,13 @@ export class SessionTable {
     put(this.#unconfirmed, row, 0);
   }
 
+  /** Copies the words of the session's id. */
+  copyId(row: Row, into: SessionWords): SessionWords {
+    const columns = this.#id;
+    for (let i = 0; i < 4; i += 1) into[i] = columns[row * 4 + i] as number;
+    return into;
+  }
+
   sessionId(row: Row): string {
     return formatSessionId(this.#id, row * 4);
   }

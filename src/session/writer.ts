@@ -99,6 +99,11 @@ export class SessionWriter {
     return this.#entries.size;
   }
 
+  /** Whether something of this session waits to be stored. */
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
   /** Ended connections that could not be kept for a store that fails. */
   get dropped(): number {
     return this.#dropped;

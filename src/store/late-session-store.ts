@@ -1,6 +1,7 @@
 import { StoreError } from '../errors.js';
+import type { SessionWords } from './session-id.js';
 import type {
-  SessionClaim, SessionPatch, SessionRecord, SessionRef, SessionStore, SessionTimes,
+  ChannelCursor, SessionClaim, SessionPatch, SessionRecord, SessionRef, SessionStore, SessionTimes,
 } from './session-store.js';
 
 type Waiting = (store: SessionStore | null) => void;
@@ -51,8 +52,13 @@ export class LateSessionStore implements SessionStore {
     });
   }
 
-  create(record: SessionRecord): Promise<void> {
+  create(record: SessionRecord, words?: SessionWords): Promise<void> {
+    if (this.#store !== null) return this.#store.create(record, words);
     return this.#call((store) => store.create(record));
+  }
+
+  addFirstCursor(words: SessionWords, generation: number, cursor: ChannelCursor): Promise<boolean> | null {
+    return this.#store?.addFirstCursor?.(words, generation, cursor) ?? null;
   }
 
   get(id: string): Promise<SessionRecord | null> {

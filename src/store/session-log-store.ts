@@ -10,9 +10,10 @@ import type { SessionFollower } from './session-log/follower.js';
 import { recover } from './session-log/recovery.js';
 import { SessionLog } from './session-log/session-log.js';
 import {
-  applyPatch, type ChannelCursor, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
+  applyPatch, type ChannelCursor, type CursorChange, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
   type SessionTimes,
 } from './session-store.js';
+import type { SessionWords } from './session-id.js';
 import { reason } from './store-failure.js';
 
 export interface SessionLogStoreOptions {
@@ -64,9 +65,9 @@ export class SessionLogStore implements SessionStore {
     return this.#log.places.memoryBytes;
   }
 
-  create(record: SessionRecord): Promise<void> {
+  create(record: SessionRecord, given?: SessionWords): Promise<void> {
     try {
-      const words = requireId(record.id);
+      const words = given ?? requireId(record.id);
       const [high, low] = fingerprint(words);
       const { user, device } = record;
       const hash = user === null || device === null ? null : deviceHash(user, device);
@@ -97,8 +98,9 @@ export class SessionLogStore implements SessionStore {
   update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {
     const { upsert: [first, ...others] = [], remove, lastSeenMessageId, confirmed } = patch;
     const isOneCursor = first !== undefined && others.length === 0 && remove === undefined && lastSeenMessageId === undefined;
-    if (isOneCursor && confirmed !== true) {
-      const done = this.#addFirstCursor(id, generation, { ...first, subscribed: first.subscribed ?? false });
+    const words = isOneCursor && confirmed !== true ? readId(id) : null;
+    if (words !== null) {
+      const done = this.addFirstCursor(words, generation, { ...(first as CursorChange), subscribed: first?.subscribed ?? false });
       if (done !== null) return done;
     }
     return this.#change(id, generation, (record) => applyPatch(record, patch));
@@ -108,10 +110,9 @@ export class SessionLogStore implements SessionStore {
     return this.#change(id, generation, (record) => ({ ...applyPatch(record, patch), ...times, owner: null }));
   }
 
-  #addFirstCursor(id: string, generation: number, cursor: ChannelCursor): Promise<boolean> | null {
-    const words = readId(id);
-    const place = words === null ? NONE : this.#log.places.find(...fingerprint(words));
-    if (words === null || place === NONE || !this.#isCurrent(place, generation)) return null;
+  addFirstCursor(words: SessionWords, generation: number, cursor: ChannelCursor): Promise<boolean> | null {
+    const place = this.#log.places.find(...fingerprint(words));
+    if (place === NONE || !this.#isCurrent(place, generation)) return null;
     try {
       return this.#log.addFirstCursor(place, words, cursor);
     } catch (error) {

@@ -7,6 +7,8 @@
  * has lost the session. Stores read no clock: all times come from the caller, in milliseconds since the Unix epoch.
  */
 
+import type { SessionWords } from './session-id.js';
+
 /** Up to where a device has a channel: it has, or does not want, every message up to `seq`. */
 export interface ChannelCursor {
   readonly channel: string;
@@ -82,8 +84,8 @@ export interface SessionRef {
 export interface SessionStore {
   /** Bytes of this process's memory in which it finds sessions, where it keeps any. */
   readonly memoryBytes?: number;
-  /** A new session. The id must not exist. */
-  create(record: SessionRecord): Promise<void>;
+  /** A new session. The id must not exist. `words`: the id once more, where it is at hand. */
+  create(record: SessionRecord, words?: SessionWords): Promise<void>;
   get(id: string): Promise<SessionRecord | null>;
   /** The session of this user and device that was created last, ended or expired ones included, until it is forgotten. */
   findDevice(user: string, device: string): Promise<SessionRecord | null>;
@@ -94,6 +96,11 @@ export interface SessionStore {
   claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null>;
   /** Applies the patch; false when the session is not there, has ended or has another generation. */
   update(id: string, generation: number, patch: SessionPatch): Promise<boolean>;
+  /**
+   * Where the store has it: the first cursor of a session that has none, as `update` would add it; for most sessions it is the only one.
+   * Null, and nothing is done, where it is not so simple.
+   */
+  addFirstCursor?(words: SessionWords, generation: number, cursor: ChannelCursor): Promise<boolean> | null;
   /** The connection is gone: applies the patch, gives up the lease and sets the times. False as for `update`. */
   release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean>;
   /** Prolongs leases, perhaps by a second more than that. For each: false as for `update`. */

@@ -20,6 +20,9 @@ import { SegmentFile } from './segment-file.js';
 const RECENT = 8;
 const RECENT_BYTES = 1 << 20;
 const FIRST_READ = 512;
+/** Where so many records come with one write, what comes within the next moment goes with what waits: a write costs as much as ten records. */
+const CROWD = 32;
+const CROWD_MS = 2;
 
 export class SessionLog {
   readonly places: SessionPlaces;
@@ -263,6 +266,7 @@ export class SessionLog {
         this.#fail(group, error);
       }
       this.onWritten();
+      if (group.count >= CROWD && !this.#closed) await new Promise((resolve) => setTimeout(resolve, CROWD_MS));
     }
   }
 

@@ -1,4 +1,6 @@
 import t from 'tap';
+import { StoreError } from '../../../src/errors.js';
+import type { SessionStore } from '../../../src/store/session-store.js';
 import { makeHarness, START, type Harness, type Peer } from '../../support/gateway-harness.js';
 
 /** Publishes `count` messages of 10 ms distance; gives their ids. */
@@ -166,4 +168,42 @@ t.test('rights', async (t) => {
   t.match(await peer.ask({ op: 'pub', id: 1, channel: 'open.r', key: 'k' }), [denied]);
   t.match(await peer.ask({ op: 'pub', id: 1, channel: 'open.w', key: 'k' }), [{ op: 'ok' }]);
   t.equal(harness.log.findChannel('closed'), null, 'what may not be used is not made');
+});
+
+t.test('a first subscription that the store does not take at once, or fails to keep, is stored all the same', async (t) => {
+  const harness = await makeHarness();
+  const taken: string[] = [];
+  let answer = (): Promise<boolean> | null => null;
+  const store: SessionStore = harness.store;
+  store.addFirstCursor = (_words, _generation, { channel }) => {
+    const stored = answer();
+    if (stored !== null) taken.push(channel);
+    return stored;
+  };
+  const cursors = (): unknown => [...harness.store.records.values()].at(-1)?.cursors;
+  const usual = await harness.connect();
+  await usual.ask({ op: 'sub', id: 1, channel: 'usual' });
+  t.match(cursors(), [{ channel: 'usual', subscribed: true }]);
+
+  answer = () => Promise.reject(new StoreError('the disk is full', true));
+  const failed = await harness.connect();
+  await failed.ask({ op: 'sub', id: 1, channel: 'failed' });
+  t.match(cursors(), [{ channel: 'failed', subscribed: true }], 'the writer has it');
+
+  let fail = (_error: Error): void => undefined;
+  answer = () => new Promise((_resolve, reject) => (fail = reject));
+  const left = await harness.connect();
+  await left.ask({ op: 'sub', id: 1, channel: 'left' });
+  await left.ask({ op: 'unsub', id: 2, channel: 'left' });
+  fail(new StoreError('the disk is full', true));
+  await harness.settle();
+  t.match(cursors(), [{ channel: 'left', subscribed: false }], 'it was left meanwhile, and stays so');
+
+  answer = () => Promise.resolve(true);
+  const kept = await harness.connect();
+  await kept.ask({ op: 'sub', id: 1, channel: 'kept' });
+  await kept.ask({ op: 'sub', id: 2, channel: 'second' });
+  t.same(taken, ['failed', 'left', 'kept'], 'only the first goes that way');
+  t.match(cursors(), [{ channel: 'second', subscribed: true }]);
+  await harness.gateway.stop();
 });

@@ -19,7 +19,7 @@ t.test('a hello of a dead connection that the store answers late does not take t
     const store = new MemorySessions();
     const opener = make(store);
     const first = await opener.open({ user: 'alice', device: null, resume: null });
-    const resume = first.do === 'open' ? opener.token(first.record) : '';
+    const resume = first.do === 'open' ? opener.token(first) : '';
     let go: () => void = () => undefined;
     store.before = (step) => (step === slow ? new Promise((resolve) => (go = resolve)) : undefined);
     const dead = opener.open({ user: 'alice', device: null, resume });

@@ -2,6 +2,7 @@ import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SessionLogStore } from '../../../src/store/session-log-store.js';
+import { parseSessionId } from '../../../src/store/session-id.js';
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
 
 async function make(t: Test, segmentBytes?: number): Promise<SessionStoreUnderTest & { readonly folder: string }> {
@@ -29,6 +30,24 @@ t.test('a folder that is in use or is none is refused', async (t) => {
   const { folder } = await make(t);
   t.throws(() => new SessionLogStore({ folder }), { name: 'DataFolderError', message: /is using this data folder/ });
   t.throws(() => new SessionLogStore({ folder: join(folder, 'sluice.lock', 'x') }), { name: 'DataFolderError' });
+});
+
+t.test('the first cursor of a session is added by the words of its id, and survives', async (t) => {
+  const under = await make(t);
+  const record = sessionRecord();
+  const words = parseSessionId(record.id)!;
+  const cursor = { channel: 'room', seq: 41, epoch: 'k3f', subscribed: true, told: false };
+  t.equal(under.store.addFirstCursor!(words, 1, cursor), null, 'there is no such session');
+  await under.store.create(record, words);
+  t.equal(under.store.addFirstCursor!(words, record.generation + 1, cursor), null, 'of another generation');
+  const other = sessionRecord();
+  await under.store.create(other);
+  const first = under.store.addFirstCursor!(words, record.generation, cursor);
+  t.equal(under.store.addFirstCursor!(parseSessionId(other.id)!, other.generation, cursor), first, 'one promise for one write');
+  t.equal(await first, true);
+  t.equal(under.store.addFirstCursor!(words, record.generation, { ...cursor, channel: 'b' }), null, 'it is not the first');
+  const store = await under.reopen();
+  t.same((await store.get(record.id))?.cursors, [cursor]);
 });
 
 t.test('what was asked for before the end is written', async (t) => {

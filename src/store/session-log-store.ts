@@ -10,7 +10,8 @@ import type { SessionFollower } from './session-log/follower.js';
 import { recover } from './session-log/recovery.js';
 import { SessionLog } from './session-log/session-log.js';
 import {
-  applyPatch, type ChannelCursor, type CursorChange, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
+  applyPatch, type ChannelCursor, type CursorChange,
+  type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
   type SessionTimes,
 } from './session-store.js';
 import type { SessionWords } from './session-id.js';

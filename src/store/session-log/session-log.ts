@@ -20,7 +20,7 @@ import { SegmentFile } from './segment-file.js';
 const RECENT = 8;
 const RECENT_BYTES = 1 << 20;
 const FIRST_READ = 512;
-/** Where so many records come with one write, what comes within the next moment goes with what waits: a write costs as much as ten records. */
+/** Where so many records come with one write, what comes in the next moment goes with what waits: a write costs as much as ten. */
 const CROWD = 32;
 const CROWD_MS = 2;
 

@@ -1,6 +1,6 @@
 /**
- * First subscriptions of sessions on their way to the store: as many as sessions, so they have neither an entry with the writer nor a promise
- * each. What the store does not take at once, or fails to keep, is the writer's.
+ * First subscriptions of sessions on their way to the store: as many as sessions, so they have neither an entry with the writer nor a
+ * promise each. What the store does not take at once, or fails to keep, is the writer's.
  */
 
 import type { Row } from '../engine/port.js';

@@ -42,6 +42,8 @@ export class SessionLog {
   #gathering: Group;
   #committing: Group | null = null;
   #recent: Group[] = [];
+  /** Nothing is being written, but the loop that writes goes on. */
+  #pausing = false;
   #aliveWritten = true;
   #scheduled = false;
   #closed = false;
@@ -193,10 +195,14 @@ export class SessionLog {
   async close(): Promise<void> {
     if (this.#closed) return this.#running;
     this.#closed = true;
-    if (this.#committing === null && this.#waiting) this.#running = this.#commitAll();
+    if (this.#isIdle && this.#waiting) this.#running = this.#commitAll();
     await this.#running;
     for (const file of this.segments.values()) file.close();
     this.segments.clear();
+  }
+
+  get #isIdle(): boolean {
+    return this.#committing === null && !this.#pausing;
   }
 
   get #waiting(): boolean {
@@ -239,11 +245,11 @@ export class SessionLog {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#committing !== null) return;
+    if (this.#scheduled || !this.#isIdle) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      if (this.#committing === null && this.#waiting && !this.#closed) this.#running = this.#commitAll();
+      if (this.#isIdle && this.#waiting && !this.#closed) this.#running = this.#commitAll();
     });
   }
 
@@ -266,7 +272,10 @@ export class SessionLog {
         this.#fail(group, error);
       }
       this.onWritten();
-      if (group.count >= CROWD && !this.#closed) await new Promise((resolve) => setTimeout(resolve, CROWD_MS));
+      if (group.count < CROWD || this.#closed) continue;
+      this.#pausing = true;
+      await new Promise((resolve) => setTimeout(resolve, CROWD_MS));
+      this.#pausing = false;
     }
   }
 

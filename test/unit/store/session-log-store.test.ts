@@ -147,3 +147,24 @@ t.test('the device finds the session that was begun last, whichever was written 
   store = await under.reopen();
   t.equal((await store.findDevice('alice', 'd'))?.id, second.id);
 });
+
+t.test('writes of a crowd are gathered, one at a time and in their order', async (t) => {
+  const under = await make(t);
+  const records: ReturnType<typeof sessionRecord>[] = [];
+  const stored: Promise<void>[] = [];
+  const order: number[] = [];
+  // Each round comes while the one before is being written, or is paused behind.
+  for (let round = 0; round < 6; round += 1) {
+    for (let i = 0; i < 60; i += 1) {
+      const record = sessionRecord();
+      records.push(record);
+      stored.push(under.store.create(record).then(() => void order.push(round)));
+    }
+    if (round > 0) await stored[(round - 1) * 60];
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(stored);
+  t.same(order, [...order].sort((a, b) => a - b));
+  const store = await under.reopen();
+  for (const record of records) t.same(await store.get(record.id), record);
+});

@@ -4,6 +4,7 @@ import { BASE } from './lib/arms.js';
 import { describeCommit, describeMachine } from './lib/machine.js';
 import { RESULTS } from './lib/paths.js';
 import { perfLacking } from './lib/perf.js';
+import { redisLacking } from './lib/redis.js';
 import { runToJson, writeFile, type CaseInfo, type Run } from './lib/results.js';
 import { runCases, type BenchCase, type Outcome } from './lib/runner.js';
 import { FULL, SMOKE, type Settings } from './lib/settings.js';
@@ -17,6 +18,7 @@ import { compareCases, echoCases } from './scenarios/compare.js';
 import { runDrain } from './scenarios/drain.js';
 import { idleCase } from './scenarios/idle.js';
 import { PUBLISH_WARMUP_S, runPublish } from './scenarios/publish.js';
+import { runPublishRedis } from './scenarios/publish-redis.js';
 import { runResume } from './scenarios/resume.js';
 import { runTakeover } from './wire/takeover.js';
 import { runGoodput } from './wire/goodput.js';
@@ -36,6 +38,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   connect     --connections 64
   churn       --connections 1000     so many stay open, beside them 64 at a time open and close
   publish     --connections 64 --depth 64 --channels 16 --subscribers 16 [--rate R]
+  publish-redis   the same options; over a Redis that is started for it, with both ways to sync, and what it is asked a publish
   resume      --messages 1000000     a client that lacks so many of a channel; what the others notice
   drain       --connections 500      a gateway is drained and started anew under clients that publish; every message is looked at
   c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S] [--subscribers N]
@@ -105,7 +108,7 @@ function settingsOf(scenario: string, values: Values): Settings {
     ...base,
     rounds: numberOf(values, 'rounds', base.rounds),
     durationS: numberOf(values, 'duration', base.durationS),
-    warmupS: numberOf(values, 'warmup', scenario === 'publish' && values.smoke !== true ? PUBLISH_WARMUP_S : base.warmupS),
+    warmupS: numberOf(values, 'warmup', scenario.startsWith('publish') && values.smoke !== true ? PUBLISH_WARMUP_S : base.warmupS),
     arms: typeof values.arms === 'string' ? values.arms.split(',') : null,
     quiet: values.quiet === true,
   };
@@ -267,6 +270,15 @@ async function run(argv: readonly string[]): Promise<number> {
     result = { ...runOf(scenario, argv, settings, cases, await runCases(cases, settings)), machine };
   } else if (scenario === 'publish') {
     const { cases: published, outcome } = await runPublish(number, settings);
+    result = { ...runOf(scenario, argv, settings, published, outcome), machine };
+  } else if (scenario === 'publish-redis') {
+    const lacking = redisLacking();
+    if (lacking !== null && settings.smoke) {
+      process.stdout.write(`SKIPPED: bench ${scenario}: ${lacking}\n`);
+      return 0;
+    }
+    if (lacking !== null) throw new Error(lacking);
+    const { cases: published, outcome } = await runPublishRedis(number, settings);
     result = { ...runOf(scenario, argv, settings, published, outcome), machine };
   } else if (scenario === 'resume') {
     const { cases: resumed, outcome } = await runResume(number('messages', settings.smoke ? 5000 : 1_000_000), settings);

@@ -6,6 +6,7 @@ function whole(value: number): string {
 }
 
 function figure(unit: string, value: number): string {
+  if (unit.startsWith('times')) return value.toFixed(1);
   return unit.startsWith('ms') ? value.toFixed(2) : whole(value);
 }
 

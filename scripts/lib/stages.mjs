@@ -48,17 +48,18 @@ function lackingBuild() {
 
 async function bench(r) {
   await step(r, 'bench compare', ['node', 'dist/cli.js', 'bench', 'compare', '--smoke'], 240);
+  await benchStep(r, 'bench publish-redis', ['publish-redis', '--smoke', '--rounds', '1', '--arms', 'sluice-epoll'], 120);
   // The second is everything that ten million would do, with the same checks; SLUICE_C10M=50000 is what CI plays.
   const connections = process.env['SLUICE_C10M'];
   const size = connections === undefined ? [] : ['--connections', connections, '--duration', '10', '--hold', '5'];
-  await wireStep(r, 'bench echo on a wire', ['echo', '--driver', 'dpdk', '--smoke'], 120);
-  await wireStep(r, 'bench c10m', ['c10m', '--smoke', ...size], 300);
+  await benchStep(r, 'bench echo on a wire', ['echo', '--driver', 'dpdk', '--smoke'], 120);
+  await benchStep(r, 'bench c10m', ['c10m', '--smoke', ...size], 300);
   const micro = existsSync('bench/micro') ? readdirSync('bench/micro').filter((name) => name.endsWith('.mjs')) : [];
   for (const name of micro) await step(r, name, ['node', `bench/micro/${name}`, '--smoke'], 120);
 }
 
-// What the machine lacks for a virtio-user link, the harness says in a line "SKIPPED: what: why".
-async function wireStep(r, what, args, seconds) {
+// What the machine lacks, the harness says in a line "SKIPPED: what: why".
+async function benchStep(r, what, args, seconds) {
   const result = await run(['node', 'dist/cli.js', 'bench', ...args], { seconds, log: r.log, echo: r.verbose });
   const skipped = /^SKIPPED: .*?: (.*)$/m.exec(result.output);
   if (!result.ok) r.fail(`${what}: ${result.why}`, result.output);

@@ -1,0 +1,50 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
+
+import { CLIENT_CPU } from './child.js';
+import { dropScratch, scratchFolder } from './scratch.js';
+
+const READY_WITHIN_MS = 10_000;
+
+/** Why there can be none here; null where there can. */
+export function redisLacking(): string | null {
+  return spawnSync('redis-server', ['--version']).status === 0 ? null : 'redis-server is not installed';
+}
+
+export interface Redis {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A server with an append-only file, beside the clients: what a gateway does with its CPU is the gateway's. */
+export async function startRedis(fsync: 'always' | 'everysec'): Promise<Redis> {
+  const [folder, port] = [scratchFolder(), await freePort()];
+  const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
+  const program = ['redis-server', ...options, '--appendonly', 'yes', '--appendfsync', fsync];
+  const child = spawn('taskset', ['-c', String(CLIENT_CPU), ...program], { stdio: 'ignore' });
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const isUp = (): boolean => spawnSync('redis-cli', ['-p', String(port), 'PING'], { encoding: 'utf8' }).stdout.trim() === 'PONG';
+  for (const deadline = Date.now() + READY_WITHIN_MS; !isUp();) {
+    if (Date.now() > deadline || child.exitCode !== null) throw new Error(`redis-server did not start on port ${port}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    stop: async () => {
+      kill();
+      await ended;
+      process.off('exit', kill);
+      dropScratch(folder);
+    },
+  };
+}

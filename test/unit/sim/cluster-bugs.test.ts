@@ -1,0 +1,31 @@
+/** What the simulation with three nodes has to find. */
+import t from 'tap';
+import { RemoteRuns } from '../../../src/cluster/remote-runs.js';
+import { hunt } from '../../sim/hunt.js';
+import { SharedBacking } from '../../sim/shared-stores.js';
+import { MemoryLeases } from '../../support/memory-leases.js';
+import { MemorySessions } from '../../support/memory-sessions.js';
+
+const NODES = 3;
+
+t.setTimeout(360_000);
+
+t.test('planted bugs are found', { timeout: 300_000 }, async (t) => {
+  const { append } = SharedBacking.prototype;
+  t.match(await hunt(SharedBacking.prototype, 'append', function forget(this: SharedBacking, name, entries) {
+    this.channels.get(name)?.keys.clear();
+    return append.call(this, name, entries);
+  }, NODES), /stored twice/, 'a forgotten key');
+
+  t.match(await hunt(RemoteRuns.prototype, 'read', () => null, NODES), /expired/, 'messages that are not looked for');
+
+  t.match(await hunt(MemorySessions.prototype, 'claim', async function unfenced(this: MemorySessions, id, expected, claim) {
+    const record = this.records.get(id);
+    if (record === undefined || record.ended) return null;
+    const claimed = { ...record, ...claim, generation: expected + 1 };
+    this.records.set(id, claimed);
+    return claimed;
+  }, NODES), /own session|generation|took over/, 'a session with two nodes');
+
+  t.match(await hunt(MemoryLeases.prototype, 'take', async () => 0, NODES), /given twice/, 'a worker number with two nodes');
+});

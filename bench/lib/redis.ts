@@ -24,11 +24,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A server with an append-only file, beside the clients: what a gateway does with its CPU is the gateway's. */
+/**
+ * A server with an append-only file, beside the clients: what a gateway does with its CPU is the gateway's. The file is not rewritten
+ * meanwhile, which a new one would be every few seconds, by a child that shares this CPU too.
+ */
 export async function startRedis(fsync: 'always' | 'everysec'): Promise<Redis> {
   const [folder, port] = [scratchFolder(), await freePort()];
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
-  const program = ['redis-server', ...options, '--appendonly', 'yes', '--appendfsync', fsync];
+  const program = ['redis-server', ...options, '--appendonly', 'yes', '--appendfsync', fsync, '--auto-aof-rewrite-percentage', '0'];
   const child = spawn('taskset', ['-c', String(CLIENT_CPU), ...program], { stdio: 'ignore' });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);

@@ -9,7 +9,8 @@ interface Script {
 }
 
 /**
- * Appends messages to a channel.
+ * Appends messages to a channel. What Lua makes of strings is what a message costs: Redis's Lua hashes every byte of each, so a frame is
+ * put together at once, and numbers (all below 2^53) are written as integers.
  *
  * KEYS  1 head (hash) · 2 stream · 3 keys seen lately · 4 keys seen before that; all with the channel's hash tag
  * ARGV  1 epoch for a new life of the sequence · 2, 3 epoch and seq that the node has seen · 4 messages kept
@@ -53,6 +54,7 @@ while at <= #ARGV[8] do
   names[count] = m[1] .. '\\0' .. m[2]
 end
 local known = {}
+local t, written_ts = nil, nil
 for _, set in ipairs({KEYS[4], KEYS[3]}) do
   if redis.call('EXISTS', set) == 1 then
     for i = 1, count, 1000 do
@@ -68,15 +70,13 @@ for i = 1, count do
     seq = seq + 1
     ts = math.max(ts, tonumber(m[4]))
     lamport = math.max(lamport + 1, tonumber(m[5]))
-    local s, t, l = string.format('%.0f', seq), string.format('%.0f', ts), string.format('%.0f', lamport)
-    local payload = m[7] .. s .. m[8] .. t .. m[9] .. l .. m[10]
-    local length = #payload
-    local header
-    if length < 126 then header = m[6] .. string.char(length)
-    elseif length < 65536 then header = m[6] .. '\\126' .. struct.pack('>I2', length)
-    else header = m[6] .. '\\127' .. struct.pack('>I8', length) end
+    if ts ~= written_ts then t, written_ts = string.format('%d', ts), ts end
+    local s, l = string.format('%d', seq), string.format('%d', lamport)
+    local length = #m[7] + #s + #m[8] + #t + #m[9] + #l + #m[10]
     n = n + 1
-    frames[n] = header .. payload
+    if length < 126 then frames[n] = m[6] .. string.char(length) .. m[7] .. s .. m[8] .. t .. m[9] .. l .. m[10]
+    elseif length < 65536 then frames[n] = m[6] .. '\\126' .. struct.pack('>I2', length) .. m[7] .. s .. m[8] .. t .. m[9] .. l .. m[10]
+    else frames[n] = m[6] .. '\\127' .. struct.pack('>I8', length) .. m[7] .. s .. m[8] .. t .. m[9] .. l .. m[10] end
     redis.call('XADD', KEYS[2], s .. '-0', 'f', frames[n], 't', t, 'i', m[3])
     result = s .. ' ' .. m[3] .. ' ' .. t .. ' ' .. l
     known[name] = result

@@ -8,6 +8,7 @@ import { parseSnapshot } from '../../src/engine/snapshot.js';
 import { SluiceError } from '../../src/errors.js';
 import { fillTables } from '../../src/gateway/adopt.js';
 import { makeSnapshot, makeTables } from '../../src/gateway/rehearsal-stage.js';
+import { SESSION, type SessionTable } from '../../src/session/table.js';
 import { fuzz, type FuzzTarget } from '../support/fuzzer.js';
 
 const ROWS = 64;
@@ -44,6 +45,15 @@ function ends<T>(work: () => T): T | null {
   }
 }
 
+/** As the gateway does: who has no session yet has no name and no rights. */
+function lookAt(sessions: SessionTable): void {
+  sessions.forEachConnection((row) => {
+    if (sessions.state(row) !== SESSION.open) return;
+    sessions.userName(row);
+    sessions.canRead(row, 'a');
+  });
+}
+
 async function run(input: Buffer): Promise<void> {
   const bytes = damaged(input);
   const snapshot = ends(() => parseSnapshot(bytes, 1, ROWS));
@@ -53,7 +63,7 @@ async function run(input: Buffer): Promise<void> {
   const tables = makeTables(ROWS);
   ends(() => fillTables(tables, snapshot));
   // What was taken in can be gone through.
-  ends(() => tables.sessions.forEachConnection((row) => void [tables.sessions.userName(row), tables.sessions.canRead(row, 'a')]));
+  ends(() => lookAt(tables.sessions));
   ends(() => void tables.channels.adoptSome(Infinity));
 }
 

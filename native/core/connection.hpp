@@ -28,6 +28,7 @@ enum ConnectionFlag : uint16_t {
   kDiscard = 1 << 9,          // nothing that comes is parsed any more
   kReleased = 1 << 10,        // the control plane gave the row back while its last bytes were still on their way
   kEnding = 1 << 11,          // the peer has ended, which waits for answers (core/endings.hpp)
+  kStreamEnded = 1 << 12,     // FIN has come while that ending waited
 };
 
 // One connection of a core, in the region: an idle one has nothing besides this row (and its driver's). All zero: free.

@@ -16,12 +16,8 @@ void Endings::failed(uint32_t slot, uint16_t code, const char* detail) {
 }
 
 void Endings::ended(uint32_t slot) {
-  if (parts_.table[slot].has(kEnding)) {
-    for (Ending& ending : waiting_) {
-      if (ending.slot == slot && parts_.table.valid(slot, ending.generation)) ending.stream_ended = true;
-    }
-    return;
-  }
+  ConnectionRow& row = parts_.table[slot];
+  if (row.has(kEnding)) return row.set(kStreamEnded);
   if (!postpone(slot, Kind::kEnded, ws::kCloseAbnormal, nullptr, nullptr, 0)) lifecycle_.peer_ended(slot);
 }
 
@@ -67,7 +63,9 @@ void Endings::settle() {
 void Endings::carry_out(const Ending& ending) {
   ConnectionRow& row = parts_.table[ending.slot];
   if (row.state == ConnectionState::kGone || row.state == ConnectionState::kFree) return;
+  const bool stream_ended = row.has(kStreamEnded);
   row.clear(kEnding);
+  row.clear(kStreamEnded);
   // Where this side closed meanwhile, for another reason, the control plane knows of it already.
   switch (ending.kind) {
     case Kind::kClosed: lifecycle_.peer_closed(ending.slot, ending.code, ending.reason.data(), ending.reason_length); break;
@@ -76,7 +74,7 @@ void Endings::carry_out(const Ending& ending) {
       break;
     case Kind::kEnded: return lifecycle_.peer_ended(ending.slot);
   }
-  if (ending.stream_ended) lifecycle_.peer_ended(ending.slot);
+  if (stream_ended) lifecycle_.peer_ended(ending.slot);
 }
 
 }  // namespace sluice::core

@@ -34,7 +34,6 @@ class Endings {
     const char* detail;  // kFailed: a static string
     uint16_t code;
     Kind kind;
-    bool stream_ended;   // FIN has come as well
     uint8_t reason_length;
     std::array<uint8_t, ws::kMaxIncomplete> reason;
   };

@@ -127,7 +127,7 @@ async function openOwn(
 async function openSessions(config: Config, follower: SessionFollower, sliced: boolean, over: () => boolean): Promise<SessionLogStore> {
   if (sliced) await follower.follow(over);
   if (over()) throw new StoppedError('the gateway is closing');
-  return new SessionLogStore({ folder: sessionFolder(config), follower });
+  return new SessionLogStore({ folder: sessionFolder(config), follower, owner: config.node });
 }
 
 function makeWorker({ node }: Config, leases: WorkerLeases, leaseMs: number, floor: number): WorkerNumber {

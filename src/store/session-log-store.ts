@@ -26,6 +26,8 @@ export interface SessionLogStoreOptions {
   readonly segmentBytes?: number;
   /** What has been read of the folder already, with as many sessions expected. */
   readonly follower?: SessionFollower;
+  /** Who keeps sessions here, as their records name it. */
+  readonly owner?: string;
 }
 
 const NOT_DONE: Promise<boolean> = Promise.resolve(false);
@@ -40,10 +42,12 @@ export class SessionLogStore implements SessionStore {
   readonly #log: SessionLog;
   readonly #cleaner: Cleaner;
   readonly #lock: FolderLock;
+  readonly #owner: string;
   #swept: Place = 0;
 
   /** Throws DataFolderError when the folder cannot be used or another process has it. */
-  constructor({ folder, expected = 0, segmentBytes = SEGMENT_BYTES, follower }: SessionLogStoreOptions) {
+  constructor({ folder, expected = 0, segmentBytes = SEGMENT_BYTES, follower, owner = '' }: SessionLogStoreOptions) {
+    this.#owner = owner;
     try {
       makeFolder(folder);
     } catch (cause) {
@@ -122,17 +126,23 @@ export class SessionLogStore implements SessionStore {
   }
 
   /** In memory, and in one record for all of them: whoever reads the log knows that the process was there. */
-  async renew(sessions: readonly SessionRef[], { leaseUntil, expiresAt, forgetAt }: SessionTimes): Promise<readonly boolean[]> {
+  async renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]> {
+    const { leaseUntil, expiresAt, forgetAt } = times;
     const until = Math.min(0xffffffff, Math.ceil(leaseUntil / 1000));
     const { places } = this.#log;
+    const writers = new Set<number>();
     const kept = sessions.map(({ id, generation }) => {
       const place = this.#place(id);
-      if (place === NONE || !this.#isCurrent(place, generation) || !places.has(place, PLACE.owned)) return false;
+      if (place === NONE || !this.#isCurrent(place, generation)) return false;
+      // The cleaner took it for nobody's, but its connection goes on with an engine that outlives who wrote the record.
+      if (!places.has(place, PLACE.owned)) return this.#change(id, generation, (record) => ({ ...record, ...times, owner: this.#owner }));
       places.setUntil(place, until);
+      writers.add(this.#log.writerOf(place));
       return true;
     });
-    if (kept.includes(true)) await this.#log.prolong({ until, expires: expiresAt - leaseUntil, forget: forgetAt - leaseUntil });
-    return kept;
+    const alive = { until, expires: expiresAt - leaseUntil, forget: forgetAt - leaseUntil };
+    const [all] = await Promise.all([Promise.all(kept), writers.size === 0 ? null : this.#log.prolong(writers, alive)]);
+    return all;
   }
 
   end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean> {

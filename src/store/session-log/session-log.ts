@@ -171,10 +171,15 @@ export class SessionLog {
     return group.done;
   }
 
-  /** Leases of sessions of this process last longer now. */
-  prolong(alive: Alive): Promise<void> {
+  /** Start of the process that wrote the session's record. */
+  writerOf(place: Place): number {
+    return this.isOrphan(place) ? (this.segments.get(this.places.segment(place))?.head.start ?? 0) : this.start;
+  }
+
+  /** Leases of sessions whose records these processes wrote last longer now. */
+  async prolong(writers: Iterable<number>, alive: Alive): Promise<void> {
     this.#check();
-    this.alive.set(this.start, alive);
+    for (const writer of writers) this.alive.set(writer, alive);
     return this.writeAlive();
   }
 
@@ -238,8 +243,7 @@ export class SessionLog {
   #prolonged(place: Place, record: SessionRecord): SessionRecord {
     const leaseUntil = this.places.until(place) * 1000;
     if (record.owner === null || leaseUntil <= record.leaseUntil) return record;
-    const owner = this.isOrphan(place) ? (this.segments.get(this.places.segment(place))?.head.start ?? 0) : this.start;
-    const alive = this.alive.get(owner);
+    const alive = this.alive.get(this.writerOf(place));
     if (alive === undefined) return record;
     return { ...record, leaseUntil, expiresAt: leaseUntil + alive.expires, forgetAt: leaseUntil + alive.forget };
   }

@@ -3,19 +3,20 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SessionLogStore } from '../../../src/store/session-log-store.js';
 import { parseSessionId } from '../../../src/store/session-id.js';
+import type { SessionRecord } from '../../../src/store/session-store.js';
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
 
 async function make(t: Test, segmentBytes?: number): Promise<SessionStoreUnderTest & { readonly folder: string }> {
   const folder = t.testdir();
   const options = segmentBytes === undefined ? {} : { segmentBytes };
-  let store = new SessionLogStore({ folder, ...options });
+  let store = new SessionLogStore({ folder, owner: 'n1', ...options });
   t.teardown(() => store.close());
   return {
     store,
     folder,
     async reopen() {
       await store.close();
-      store = new SessionLogStore({ folder, ...options });
+      store = new SessionLogStore({ folder, owner: 'n1', ...options });
       return store;
     },
   };
@@ -135,6 +136,29 @@ t.test('leases that were prolonged are so after a restart; those of an earlier p
   const release = { leaseUntil: 0, expiresAt: old.expiresAt, forgetAt: old.forgetAt };
   t.equal(await store.release(recent.id, 1, release, {}), true);
   t.same(await store.get(recent.id), { ...recent, ...release, owner: null });
+});
+
+t.test('leases of connections that outlive who wrote their sessions go on, cleaned or not', async (t) => {
+  const under = await make(t, 1 << 20);
+  const connected = Array.from({ length: 200 }, () => sessionRecord());
+  await Promise.all(connected.map((record) => under.store.create(record)));
+  const refs = connected.map(({ id }) => ({ id, generation: 1 }));
+  const [{ leaseUntil, expiresAt, forgetAt }] = connected as [SessionRecord];
+  const later = (ms: number) => ({ leaseUntil: leaseUntil + ms, expiresAt: expiresAt + ms, forgetAt: forgetAt + ms });
+  let store = await under.reopen();
+  t.notOk((await store.renew(refs, later(5000))).includes(false));
+  store = await under.reopen();
+  t.same(await store.get(connected[0]!.id), { ...connected[0], ...later(5000) }, 'who took over has kept what another wrote');
+  const busy = sessionRecord();
+  await store.create(busy);
+  const [first] = segments(under.folder);
+  for (let tries = 0; segments(under.folder).includes(first!) && tries < 50; tries += 1) {
+    await overwrite(store as SessionLogStore, busy.id, 2 << 20);
+  }
+  t.notOk(segments(under.folder).includes(first!), 'cleaned');
+  t.notOk((await store.renew(refs, later(9000))).includes(false));
+  store = await under.reopen();
+  for (const { id, owner } of connected) t.match(await store.get(id), { ...later(9000), owner });
 });
 
 t.test('the device finds the session that was begun last, whichever was written last', async (t) => {

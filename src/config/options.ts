@@ -94,7 +94,7 @@ export const LIMIT_OPTIONS = {
   sendBudgetBytes: option(size(4 * KiB, 64 * MiB), 256 * KiB, 'Unsent bytes of a connection until it is lagging.'),
   slowConsumerTimeoutMs: option(duration(100, 60 * MINUTE), 30_000, 'Lagging without progress for this long is closed with 4009.'),
   historyMessages: option(count(1, 100_000), 10_000, 'Largest `limit` of `history`; more is err 1002.'),
-  requestsPerSession: option(count(1, 10_000), 16, '`history` requests in progress in a session; more is err 1008.'),
+  requestsPerSession: option(count(1, 10_000), 16, '`history` and `sync` requests in progress in a session; more is err 1008.'),
   clockSenders: option(count(2, 64), 16, 'Senders in the vector clock of a message (`log.vectorClocks`); more is err 1008.'),
   presenceMembers: option(count(0, 100_000), 1000, 'Members listed by `presence`; `count` is always of all.'),
   pendingBytes: option(size(4 * KiB, 64 * MiB), 256 * KiB, 'Bytes taken while a token is being checked; more is closed with 1008.'),

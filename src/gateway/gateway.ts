@@ -243,9 +243,13 @@ export class Gateway implements EngineEvents {
    * long. Throws AttachError, StoreError.
    */
   adopt(snapshot: Snapshot, pauseMs: number): void {
-    const { rate, clock } = this.#parts;
+    const { rate, clock, sessions, store } = this.#parts;
     rate.forgive(pauseMs, clock.monotonic());
     adopt(this.#parts, snapshot);
+    store.keepConnected?.((id, generation) => {
+      const row = sessions.findSession(id);
+      return row >= 0 && sessions.sessionGeneration(row) === generation;
+    });
     this.#adopted = true;
   }
 

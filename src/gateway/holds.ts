@@ -1,46 +1,64 @@
-/** Events whose answer comes later than their turn: a successor of this control plane must see them again until it has been given. */
+/**
+ * Requests whose answer comes later than their turn. Their events are held: a successor of this control plane must see them again until
+ * the answer has been given.
+ */
 
 import type { EnginePort, Hold, Row } from '../engine/port.js';
 import type { Body } from './context.js';
 
-interface Held {
-  readonly opId: number;
-  readonly hold: Hold;
+interface Requests {
+  /** A client may give the same id to several. */
+  readonly holds: Map<number, Hold[]>;
+  count: number;
 }
 
 export class Holds {
   readonly #port: EnginePort;
-  readonly #rows = new Map<Row, Held[]>();
+  readonly #rows = new Map<Row, Requests>();
 
   constructor(port: EnginePort) {
     this.#port = port;
+  }
+
+  /** Requests of this row that were not answered yet. */
+  count(row: Row): number {
+    return this.#rows.get(row)?.count ?? 0;
   }
 
   /** Holds the event of the request of this row with this id: the one that is being delivered, or that of a message that waited. */
   take(row: Row, opId: number, body: Body): void {
     const hold = body.hold < 0 ? this.#port.hold() : body.hold;
     body.hold = -1;
-    if (hold < 0) return;
-    const held = this.#rows.get(row);
-    if (held === undefined) this.#rows.set(row, [{ opId, hold }]);
-    else held.push({ opId, hold });
+    let requests = this.#rows.get(row);
+    if (requests === undefined) this.#rows.set(row, (requests = { holds: new Map(), count: 0 }));
+    const same = requests.holds.get(opId);
+    if (same === undefined) requests.holds.set(opId, [hold]);
+    else same.push(hold);
+    requests.count += 1;
   }
 
   /** The request was answered. */
   settle(row: Row, opId: number): void {
-    const held = this.#rows.get(row);
-    const at = held?.findIndex((each) => each.opId === opId) ?? -1;
-    if (held === undefined || at < 0) return;
-    const [settled] = held.splice(at, 1);
-    if (held.length === 0) this.#rows.delete(row);
-    this.#port.letGo((settled as Held).hold);
+    const requests = this.#rows.get(row);
+    const same = requests?.holds.get(opId);
+    const hold = same?.shift();
+    if (requests === undefined || same === undefined || hold === undefined) return;
+    if (same.length === 0) requests.holds.delete(opId);
+    requests.count -= 1;
+    if (requests.count === 0) this.#rows.delete(row);
+    this.#letGo(hold);
   }
 
   /** Nobody is there any more to be answered. */
   clear(row: Row): void {
-    const held = this.#rows.get(row);
-    if (held === undefined) return;
+    const requests = this.#rows.get(row);
+    if (requests === undefined) return;
     this.#rows.delete(row);
-    for (const { hold } of held) this.#port.letGo(hold);
+    for (const same of requests.holds.values()) for (const hold of same) this.#letGo(hold);
+  }
+
+  /** There is none where no successor is possible. */
+  #letGo(hold: Hold): void {
+    if (hold >= 0) this.#port.letGo(hold);
   }
 }

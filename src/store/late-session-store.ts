@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.js';
 import type { SessionWords } from './session-id.js';
 import type {
-  ChannelCursor, SessionClaim, SessionPatch, SessionRecord, SessionRef, SessionStore, SessionTimes,
+  ChannelCursor, IsConnected, SessionClaim, SessionPatch, SessionRecord, SessionRef, SessionStore, SessionTimes,
 } from './session-store.js';
 
 type Waiting = (store: SessionStore | null) => void;
@@ -16,6 +16,7 @@ export class LateSessionStore implements SessionStore {
   #waiting: Waiting[] = [];
   #opening: Promise<void> | null = null;
   #over = false;
+  #isConnected: IsConnected | null = null;
 
   /** `open` may end early, with whatever, when it is `over`. */
   constructor(open: (over: () => boolean) => Promise<SessionStore>) {
@@ -34,6 +35,7 @@ export class LateSessionStore implements SessionStore {
   async #begin(): Promise<void> {
     try {
       this.#store = await this.#open(() => this.#over);
+      if (this.#isConnected !== null) this.#store.keepConnected?.(this.#isConnected);
     } finally {
       // Before any later call: each finds what those before it did.
       this.#over = this.#store === null;
@@ -83,6 +85,11 @@ export class LateSessionStore implements SessionStore {
 
   renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]> {
     return this.#call((store) => store.renew(sessions, times));
+  }
+
+  keepConnected(isConnected: IsConnected): void {
+    this.#isConnected = isConnected;
+    this.#store?.keepConnected?.(isConnected);
   }
 
   end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean> {

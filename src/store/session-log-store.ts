@@ -10,7 +10,7 @@ import type { SessionFollower } from './session-log/follower.js';
 import { recover } from './session-log/recovery.js';
 import { SessionLog } from './session-log/session-log.js';
 import {
-  applyPatch, type ChannelCursor, type CursorChange,
+  applyPatch, type ChannelCursor, type CursorChange, type IsConnected,
   type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
   type SessionTimes,
 } from './session-store.js';
@@ -143,6 +143,10 @@ export class SessionLogStore implements SessionStore {
     const alive = { until, expires: expiresAt - leaseUntil, forget: forgetAt - leaseUntil };
     const [all] = await Promise.all([Promise.all(kept), writers.size === 0 ? null : this.#log.prolong(writers, alive)]);
     return all;
+  }
+
+  keepConnected(isConnected: IsConnected): void {
+    this.#cleaner.keepConnected(isConnected);
   }
 
   end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean> {

@@ -77,6 +77,9 @@ export interface SessionRef {
   readonly generation: number;
 }
 
+/** Whether this node has a connection of the session in this generation. */
+export type IsConnected = (id: SessionWords, generation: number) => boolean;
+
 /**
  * Promises that resolve say that the change is durable as far as the implementation promises it (embedded: on stable storage).
  * All reject with StoreError, and then it is not known whether the change was made: read before trying again.
@@ -107,6 +110,8 @@ export interface SessionStore {
   renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]>;
   /** Ends the session for good, keeping its cursors for its device until `forgetAt`. False as for `update`. */
   end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean>;
+  /** Where the store gives up leases of processes that have ended: connections may outlive the process that wrote their sessions. */
+  keepConnected?(isConnected: IsConnected): void;
   /** Removes some sessions that may be forgotten at `now`, looking at `limit` at most; call it again and again. Returns how many went. */
   sweep(now: number, limit: number): Promise<number>;
   close(): Promise<void>;

@@ -71,11 +71,6 @@ export class Replays {
     return replay?.jobs.find(wanted) ?? replay?.parked.find(wanted);
   }
 
-  count(row: Row, wanted: (job: ReplayJob) => boolean): number {
-    const replay = this.#rows.get(row);
-    return replay === undefined ? 0 : replay.jobs.filter(wanted).length + replay.parked.filter(wanted).length;
-  }
-
   /** Drops the row's jobs that `unwanted` picks. */
   cancel(row: Row, unwanted: (job: ReplayJob) => boolean): void {
     const replay = this.#rows.get(row);

@@ -17,7 +17,6 @@ interface HistoryQuery {
 }
 
 const DEFAULT_LIMIT = 100;
-const isHistory = (job: unknown): boolean => job instanceof History;
 
 /** `history`: messages of the channel in ascending order, each marked with the request's id, then `ok`. */
 export function history(context: GatewayContext, row: Row, header: Header, body: Body): void {
@@ -30,8 +29,8 @@ export function history(context: GatewayContext, row: Row, header: Header, body:
     return;
   }
   const max = context.config.limits.requestsPerSession;
-  if (context.replays.count(row, isHistory) >= max) {
-    context.replies.error(row, id, REPLY.tooManyRequests, `the session has ${max} history requests in progress`);
+  if (context.holds.count(row) >= max) {
+    context.replies.error(row, id, REPLY.tooManyRequests, `the session has ${max} requests in progress`);
     return;
   }
   const channel = context.channels.find(query.name);

@@ -4,7 +4,6 @@ import { SESSION } from '../../session/table.js';
 import type { SessionRecord } from '../../store/session-store.js';
 import type { CatchUp } from '../../sync/catch-up.js';
 import { DeviceSync } from '../../sync/device-sync.js';
-import { History } from '../../sync/history.js';
 import { encodeSyncCursor } from '../../sync/sync-cursor.js';
 import type { Reached } from '../../sync/types.js';
 import type { Body, GatewayContext } from '../context.js';
@@ -16,8 +15,6 @@ import { refuse, requireId } from '../refusal.js';
 import { readSyncCursor } from './hello.js';
 import { stopDelivery } from './sub.js';
 
-const isRequest = (job: unknown): boolean => job instanceof History || job instanceof DeviceSync;
-
 /** `sync`: what the device's channels have behind the cursor, or behind what the device told; then `ok` with the next cursor. */
 export function sync(context: GatewayContext, row: Row, header: Header, body: Body): void {
   const id = requireId(context, row, header);
@@ -25,7 +22,7 @@ export function sync(context: GatewayContext, row: Row, header: Header, body: Bo
   const { limits } = context.config;
   const cursor = readSyncCursor(header.sync_cursor, limits.channelsPerSession);
   if (cursor instanceof HeaderFault) return refuse(context, row, id, cursor);
-  if (context.replays.count(row, isRequest) >= limits.requestsPerSession) {
+  if (context.holds.count(row) >= limits.requestsPerSession) {
     context.replies.error(row, id, REPLY.tooManyRequests, `the session has ${limits.requestsPerSession} requests in progress`);
     return;
   }

@@ -5,6 +5,7 @@
 
 import { batchEnd, KIND, RECORD, recordsOf, SEGMENT } from './format.js';
 import { fingerprint, idOf, wordsAt } from './ids.js';
+import type { IsConnected } from '../session-store.js';
 import type { SegmentFile } from './segment-file.js';
 import type { SessionLog } from './session-log.js';
 
@@ -22,9 +23,14 @@ export class Cleaner {
   #running: Promise<void> | null = null;
   #stopped = false;
   #rest = 0;
+  #isConnected: IsConnected = () => false;
 
   constructor(log: SessionLog) {
     this.#log = log;
+  }
+
+  keepConnected(isConnected: IsConnected): void {
+    this.#isConnected = isConnected;
   }
 
   /** Begins to clean where that pays. */
@@ -94,8 +100,8 @@ export class Cleaner {
     const { places } = this.#log;
     const place = places.find(...fingerprint(words));
     if (place < 0 || !places.isAt(place, file.number, record)) return null;
-    // Of a process that has ended nobody will say any more that the lease goes on.
-    const isOrphan = this.#log.isOrphan(place);
+    // Of a process that has ended nobody will say any more that the lease goes on, unless the connection is in other hands now.
+    const isOrphan = this.#log.isOrphan(place) && !this.#isConnected(words, places.generation(place));
     return this.#log.change(place, idOf(words), words, (found) => (isOrphan ? { ...found, owner: null, leaseUntil: 0 } : found));
   }
 }

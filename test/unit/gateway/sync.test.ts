@@ -121,6 +121,22 @@ t.test('sync without a cursor is of what the device has not seen', async (t) => 
   t.same(places(peer.client.take()), ['room 4'], 'live again');
 });
 
+t.test('syncs that wait for a slow store are bounded too', async (t) => {
+  const harness = await makeHarness({ limits: { requestsPerSession: 2 } });
+  const peer = await harness.connect();
+  const gates: (() => void)[] = [];
+  harness.store.before = (step) => (step === 'get' ? new Promise((resolve) => gates.push(resolve)) : undefined);
+  for (let id = 1; id <= 4; id += 1) peer.send({ op: 'sync', id });
+  await harness.settle();
+  t.match(peer.client.take(), [3, 4].map((id) => ({ op: 'err', id, code: 1008, name: 'too_many_requests' })));
+  t.match(await peer.ask({ op: 'history', id: 5, channel: 'room' }), [{ op: 'err', id: 5, code: 1008 }], 'history is a request as well');
+  harness.store.before = () => undefined;
+  for (const open of gates) open();
+  await harness.settle();
+  t.match(peer.client.take(), [{ op: 'ok', id: 1 }, { op: 'ok', id: 2 }]);
+  t.match(await peer.ask({ op: 'sync', id: 6 }), [{ op: 'ok', id: 6 }], 'what was answered counts no more');
+});
+
 t.test('unsubscribed channels are not synced, also from an older cursor', async (t) => {
   const harness = await makeHarness();
   const peer = await harness.connect();

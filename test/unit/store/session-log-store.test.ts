@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SessionLogStore } from '../../../src/store/session-log-store.js';
-import { parseSessionId } from '../../../src/store/session-id.js';
+import { formatSessionId, parseSessionId } from '../../../src/store/session-id.js';
 import type { SessionRecord } from '../../../src/store/session-store.js';
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
 
@@ -159,6 +159,24 @@ t.test('leases of connections that outlive who wrote their sessions go on, clean
   t.notOk((await store.renew(refs, later(9000))).includes(false));
   store = await under.reopen();
   for (const { id, owner } of connected) t.match(await store.get(id), { ...later(9000), owner });
+});
+
+t.test('cleaning leaves a session its owner where the connection is known to go on', async (t) => {
+  const under = await make(t, 1 << 20);
+  const records = Array.from({ length: 40 }, () => sessionRecord());
+  await Promise.all(records.map((record) => under.store.create(record)));
+  const store = (await under.reopen()) as SessionLogStore;
+  const connected = new Set(records.slice(0, 20).map(({ id }) => id));
+  store.keepConnected((words, generation) => generation === 1 && connected.has(formatSessionId(words)));
+  const busy = sessionRecord();
+  await store.create(busy);
+  const [first] = segments(under.folder);
+  for (let tries = 0; segments(under.folder).includes(first!) && tries < 50; tries += 1) await overwrite(store, busy.id, 2 << 20);
+  t.notOk(segments(under.folder).includes(first!), 'cleaned');
+  for (const record of records) {
+    const given = connected.has(record.id) ? {} : { owner: null, leaseUntil: 0 };
+    t.same(await store.get(record.id), { ...record, ...given });
+  }
 });
 
 t.test('the device finds the session that was begun last, whichever was written last', async (t) => {

@@ -163,7 +163,6 @@ t.test('cancelling', async (t) => {
   replays.add(1, first, false);
   replays.add(1, second, false);
   t.equal(replays.find(1, (job): job is CatchUp => job === second), second);
-  t.equal(replays.count(1, () => true), 2);
   replays.cancel(1, (job) => job === first);
   replays.pump();
   t.same(sink.take(), ['1: 2-4', '1: live']);
@@ -238,8 +237,7 @@ t.test('what has to be fetched is waited for, and other rows go on meanwhile', a
   replays.add(2, new CatchUp(channel(25), 21, source(1, 25)), false);
   await new Promise(setImmediate);
   t.same(sink.take(), ['2: 21-25', '2: live']);
-  t.equal(replays.count(1, () => true), 1, 'the row still counts as catching up');
-  t.ok(replays.find(1, (job): job is CatchUp => job instanceof CatchUp));
+  t.ok(replays.find(1, (job): job is CatchUp => job instanceof CatchUp), 'the row still counts as catching up');
   t.same(replays.stalled(0).filter((row) => row === 1), [], 'who waits for the store is no slow consumer');
   remote.fetches.shift()?.resolve();
   await new Promise(setImmediate);

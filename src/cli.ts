@@ -37,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`sluice ${version()}\n`);
     return 0;
   }
-  const command = name === undefined ? undefined : COMMANDS[name];
+  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     process.stderr.write(name === undefined ? usage() : `sluice: there is no command '${name}'\n\n${usage()}`);
     return 2;

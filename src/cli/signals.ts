@@ -1,4 +1,4 @@
-/** The first SIGTERM or SIGINT stops in order, within a bound; the second ends the process at once. */
+/** The first SIGTERM, SIGINT or SIGHUP stops in order, within a bound; a second SIGTERM or SIGINT ends the process at once. */
 export function onStopSignal(stop: () => Promise<void>, boundMs = 15_000): void {
   let stopping = false;
   const handle = (): void => {
@@ -15,4 +15,8 @@ export function onStopSignal(stop: () => Promise<void>, boundMs = 15_000): void 
   };
   process.on('SIGTERM', handle);
   process.on('SIGINT', handle);
+  // A terminal that closes sends it, perhaps twice (the shell and the kernel).
+  process.on('SIGHUP', () => {
+    if (!stopping) handle();
+  });
 }

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { ConfigError } from '../errors.js';
 import { parseAddress } from './address.js';
 import type { ValueOf } from './kinds.js';
+import { addressFault, onLink, sameAddress } from './own-addresses.js';
 import { DEVICE_OPTIONS } from './options.js';
 
 export type DeviceConfig = { readonly [K in keyof typeof DEVICE_OPTIONS]: ValueOf<(typeof DEVICE_OPTIONS)[K]['kind']> };
@@ -51,6 +52,7 @@ export function networkOptions(driver: string, device: DeviceConfig, listen: str
     const remedy = 'Give it one with its prefix: --ip 10.9.0.1/24.';
     throw new ConfigError('ip', 'the dpdk driver needs an address of its own', { remedy });
   }
+  checkAddresses(device);
   checkGateways(device);
   checkException(device);
   checkListen(device, listen);
@@ -80,12 +82,28 @@ function refuseWithout(device: DeviceConfig): void {
   }
 }
 
+function checkAddresses({ ip }: DeviceConfig): void {
+  for (const [index, address] of ip.entries()) {
+    const fault = addressFault(address);
+    if (fault !== null) throw new ConfigError('ip', `${hostOf(address)} ${fault}`);
+    const earlier = ip.slice(0, index).find((other) => sameAddress(hostOf(other), hostOf(address)));
+    if (earlier !== undefined) throw new ConfigError('ip', `${hostOf(address)} is named twice`);
+  }
+}
+
 function checkGateways({ gateway, ip }: DeviceConfig): void {
   for (const family of [4, 6]) {
     const gateways = gateway.filter((address) => isIP(address) === family);
     if (gateways.length > 1) throw new ConfigError('gateway', `expected at most one of IPv${family}`);
     const own = ip.some((address) => isIP(hostOf(address)) === family);
     if (gateways.length === 1 && !own) throw new ConfigError('gateway', `${gateways[0]} is of use only with an IPv${family} address in ip`);
+  }
+  for (const each of gateway) {
+    if (ip.some((address) => sameAddress(hostOf(address), each))) throw new ConfigError('gateway', `${each} is an address of its own`);
+    if (!onLink(each, ip)) {
+      const remedy = "Correct it, or the prefix of ip; with a prefix of /32 or /128 the gateway's address is free.";
+      throw new ConfigError('gateway', `${each} is on none of the networks of ip (${ip.join(', ')})`, { remedy });
+    }
   }
 }
 
@@ -108,10 +126,4 @@ function checkListen({ ip }: DeviceConfig, listen: string): void {
 
 function hostOf(address: string): string {
   return address.split('/')[0] ?? '';
-}
-
-/** "fd00::1" and "fd00:0::1" are one address. */
-function sameAddress(a: string, b: string): boolean {
-  if (isIP(a) !== isIP(b)) return false;
-  return isIP(a) === 6 ? new URL(`http://[${a}]`).hostname === new URL(`http://[${b}]`).hostname : a === b;
 }

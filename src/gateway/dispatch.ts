@@ -6,7 +6,7 @@ import { SESSION } from '../session/table.js';
 import type { Kept } from './checking.js';
 import type { Body, GatewayContext, Operation } from './context.js';
 import { HeaderFault, parseHeader, readId, salvageId, type Header } from './header.js';
-import { bye } from './ops/bye.js';
+import { bye, untilAnswered } from './ops/bye.js';
 import { history } from './ops/history.js';
 import { presence } from './ops/presence.js';
 import { pub } from './ops/pub.js';
@@ -32,6 +32,7 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
 
 const LONG_OPS = ['{"op":"hello"', '{"op":"sync"'];
 const LONG_OP_BYTES = 16;
+const BYE = Buffer.from('"bye"');
 const NO_OP = new HeaderFault('op must be a text');
 
 /** A received message: `bytes` from `start`, the header line's length, the whole length. */
@@ -99,7 +100,7 @@ export class Dispatcher {
       this.#waits.keep(row, message, headerLength, text, hold);
       return -1;
     }
-    const needs = this.#needs(row, this.#context.ahead === null ? null : parseHeader(message, 0, headerLength, text));
+    const needs = this.#needs(row, this.#mayWait(message, headerLength) ? parseHeader(message, 0, headerLength, text) : null);
     if (needs === null) return this.#runKept(row, kept);
     this.#waits.begin(row, needs, message, headerLength, text, hold);
     return -1;
@@ -159,10 +160,15 @@ export class Dispatcher {
     }
   }
 
-  /** What has to be fetched before the message can be handled; null for nothing. */
+  #mayWait(message: Buffer, headerLength: number): boolean {
+    return this.#context.ahead !== null || message.subarray(0, headerLength).includes(BYE);
+  }
+
+  /** What has to be done before the message can be handled; null for nothing. */
   #needs(row: Row, header: Header | null): Promise<void> | null {
     const { ahead, sessions } = this.#context;
-    return ahead === null || header === null || sessions.state(row) !== SESSION.open ? null : ahead.operation(row, header);
+    if (header === null || sessions.state(row) !== SESSION.open) return null;
+    return header.op === 'bye' ? untilAnswered(this.#context, row) : (ahead?.operation(row, header) ?? null);
   }
 
   #failed(row: Row, header: Header | null, error: unknown): void {

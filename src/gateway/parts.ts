@@ -71,7 +71,7 @@ export interface Hooks {
 }
 
 /** The part of either publisher that the gateway drives. */
-export type Publishing = Pick<Publisher, 'publish' | 'endTurn' | 'close' | 'inFlight'>;
+export type Publishing = Pick<Publisher, 'publish' | 'answered' | 'endTurn' | 'close' | 'inFlight'>;
 
 export interface GatewayParts extends GatewayContext {
   readonly publisher: Publishing;

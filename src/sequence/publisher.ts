@@ -87,6 +87,12 @@ export class Publisher {
     return this.#gathering.publications.length + this.#committing.publications.length;
   }
 
+  /** Resolves when everything accepted so far has its result; null where everything has. */
+  answered(): Promise<void> | null {
+    const [last] = [this.#gathering, this.#committing].filter(({ publications }) => publications.length > 0);
+    return last === undefined ? null : last.answered();
+  }
+
   /** Answers through onResult, perhaps before it returns. The body is read before it returns. */
   publish(request: PublishRequest): void {
     if (this.#closed) return this.#refuse(request, new StoppedError('the gateway is closing'));

@@ -40,9 +40,18 @@ t.test('options that do not fit together are refused with their path', async (t)
     [{ driver: 'dpdk' }, /^ip: the dpdk driver needs an address/],
     [{ ...DPDK, ip: '10.9.0.1' }, /^ip: expected a list .* with its prefix/],
     [{ ...DPDK, ip: '10.9.0.1/33' }, /^ip: expected/],
+    [{ ...DPDK, ip: '224.0.0.1/24' }, /^ip: 224.0.0.1 is no address of one host/],
+    [{ ...DPDK, ip: '10.9.0.0/24' }, /^ip: 10.9.0.0 is the address of its network/],
+    [{ ...DPDK, ip: '10.9.1.255/23' }, /^ip: 10.9.1.255 is the broadcast address/],
+    [{ ...DPDK, ip: '::1/128' }, /^ip: ::1 is no address of one host/],
+    [{ ...DPDK, ip: '::ffff:10.9.0.1/128' }, /^ip: .* is no address of one host/],
+    [{ ...DPDK, ip: 'fd00::1/64,fd00:0::1/64' }, /^ip: fd00:0::1 is named twice/],
     [{ ...DPDK, listen: '10.9.0.2:9000' }, /^listen: 10.9.0.2 is none of the dpdk driver's addresses/],
     [{ ...DPDK, gateway: '10.9.0.2,10.9.0.3' }, /^gateway: expected at most one of IPv4/],
     [{ ...DPDK, gateway: 'fd00::2' }, /^gateway: fd00::2 is of use only with an IPv6 address/],
+    [{ ...DPDK, gateway: '10.9.1.254' }, /^gateway: 10.9.1.254 is on none of the networks of ip \(10.9.0.1\/24\)/],
+    [{ ...DPDK, ip: '10.9.0.1/24,fd00::1/64', gateway: '10.9.0.254,fd01::1' }, /^gateway: fd01::1 is on none of the networks/],
+    [{ ...DPDK, gateway: '10.9.0.1' }, /^gateway: 10.9.0.1 is an address of its own/],
     [{ ...DPDK, mtu: 600 }, /^mtu: expected/],
     [{ ...DPDK, vlan: 4095 }, /^vlan: expected/],
     [{ ...DPDK, exception: 'kni' }, /^exception: expected/],
@@ -53,6 +62,15 @@ t.test('options that do not fit together are refused with their path', async (t)
     [{ ...DPDK, allowAnonymous: false }, /^listen: 10.9.0.1 can be reached by others/],
   ];
   for (const [raw, message] of refused) t.match(fault(raw), message);
+});
+
+t.test('a single address has its gateway elsewhere, and IPv6 has it on the link', async (t) => {
+  for (const raw of [
+    { ip: '10.9.0.7/32', gateway: '10.8.0.1' },
+    { ip: '10.9.0.0/31', gateway: '10.9.0.1' },
+    { ip: '10.9.0.255/16', gateway: '10.9.255.254' },
+    { ip: 'fd00::1/64', gateway: 'fe80::1' },
+  ]) t.match(makeConfig({ ...DPDK, ...raw }).network, { ips: [raw.ip], gateways: [raw.gateway] });
 });
 
 t.test('a value that begins with a dash is the flag\'s, a flag that is known is not', async (t) => {

@@ -265,6 +265,30 @@ t.test('after bye the session cannot be resumed', async (t) => {
   t.match((await harness.connect({ resume: first.welcome['resume'] })).client.closed, { code: 4004, reason: /ended/ });
 });
 
+t.test('publishes that came before bye are answered before the connection closes, what comes behind it is not looked at', async (t) => {
+  const harness = await makeHarness();
+  const peer = await harness.connect();
+  for (const id of [1, 2]) peer.send({ op: 'pub', id, channel: 'room', key: `k${id}` }, 'x');
+  peer.send({ op: 'bye' });
+  peer.send({ op: 'pub', id: 3, channel: 'room', key: 'k3' }, 'x');
+  await harness.settle();
+  t.match(peer.client.take(), [{ op: 'ok', id: 1, server_seq: 1 }, { op: 'ok', id: 2, server_seq: 2 }]);
+  t.equal(peer.client.closed?.code, 1000);
+  t.match((await harness.connect({ resume: peer.welcome['resume'] })).client.closed, { code: 4004, reason: /ended/ });
+  const again = await harness.connect();
+  t.match(await again.ask({ op: 'pub', id: 1, channel: 'room', key: 'k' }, 'x'), [{ op: 'ok', server_seq: 3 }]);
+});
+
+t.test('who says bye and does not wait has ended the session all the same', async (t) => {
+  const harness = await makeHarness();
+  const peer = await harness.connect();
+  peer.send({ op: 'pub', id: 1, channel: 'room', key: 'k' }, 'x');
+  peer.send({ op: 'bye' });
+  harness.port.disconnect(peer.row);
+  await harness.settle();
+  t.match((await harness.connect({ resume: peer.welcome['resume'] })).client.closed, { code: 4004, reason: /ended/ });
+});
+
 t.test('an anonymous session keeps its name, and its keys, over a resume', async (t) => {
   const harness = await makeHarness();
   const first = await harness.connect();

@@ -39,6 +39,8 @@ export interface CreateEngineOptions extends Omit<EngineStartOptions, 'protocol'
   readonly listen: string;
 }
 
+/** RFC 6455 §7.1.5 */
+const ABNORMAL = 1006;
 const GENERATION_UNIT = 2 ** 32;
 /** Handles stay below 2^53. */
 const GENERATION_MASK = 0x1fffff;
@@ -58,7 +60,7 @@ export class Engine {
   readonly #topics: TopicTable;
   /** Handle of each row's open connection; 0 when there is none. */
   readonly #handles: Float64Array;
-  #stopped = false;
+  #stopping: Promise<void> | null = null;
 
   constructor(host: EngineHost, handlers: EngineHandlers) {
     this.#host = host;
@@ -124,7 +126,7 @@ export class Engine {
    * order within a topic is kept. False when nobody is subscribed. Throws TooBigError when the message does not fit a chunk of the arena.
    */
   publish(topic: string, data: Uint8Array | string, isText = typeof data === 'string'): boolean {
-    if (this.#stopped) throw new StoppedError('the engine is stopped');
+    if (this.#stopping !== null) throw new StoppedError('the engine is stopped');
     const id = this.#topics.idOf(topic);
     if (id < 0) return false;
     const port = this.#host.port;
@@ -172,11 +174,16 @@ export class Engine {
     return this.#host.stats();
   }
 
-  /** Refuses new connections, closes all with `code` and waits for their close handshakes, at most `timeoutMs`. Then frees all. */
+  /**
+   * Refuses new connections, closes all with `code` and waits for their close handshakes, at most `timeoutMs`. Then frees all. Called again
+   * it resolves with the first call.
+   */
   async stop(code = 1001, timeoutMs = 2_000): Promise<void> {
     checkCloseCode(code);
-    if (this.#stopped) return;
-    this.#stopped = true;
+    return (this.#stopping ??= this.#stop(code, timeoutMs));
+  }
+
+  async #stop(code: number, timeoutMs: number): Promise<void> {
     const port = this.#host.port;
     port.setHealth('draining', 1);
     port.stopListening();
@@ -186,6 +193,12 @@ export class Engine {
     const deadline = Date.now() + timeoutMs;
     while (Date.now() < deadline && this.#handles.some((handle) => handle !== 0)) {
       await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    // Their memory goes: a handle that is still used must find nothing. What its handler throws is the application's, not this promise's.
+    for (const [row, handle] of this.#handles.entries()) {
+      if (handle === 0) continue;
+      this.#handles[row] = 0;
+      queueMicrotask(() => this.#handlers.close?.(handle, ABNORMAL, ''));
     }
     this.#host.stop();
   }

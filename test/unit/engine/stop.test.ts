@@ -1,0 +1,36 @@
+/** What is left of a plain server's connections when it stops. */
+import { connect } from 'node:net';
+import t from 'tap';
+
+import { createEngine, StoppedError, type Connection } from '../../../src/index.js';
+
+const REQUEST = [
+  'GET / HTTP/1.1', 'Host: a', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', '', '',
+].join('\r\n');
+
+t.test('a client that does not answer the close is told closed, and its handle is good for nothing', async (t) => {
+  const closed: (readonly [Connection, number])[] = [];
+  let opened: (connection: Connection) => void = () => undefined;
+  const open = new Promise<Connection>((resolve) => (opened = resolve));
+  const engine = await createEngine({
+    listen: '127.0.0.1:0',
+    open: (connection) => opened(connection),
+    close: (connection, code) => void closed.push([connection, code]),
+  });
+  const client = connect(engine.port, '127.0.0.1');
+  t.teardown(() => client.destroy());
+  client.on('error', () => undefined);
+  client.write(REQUEST);
+  const connection = await open;
+  let first = false;
+  const stopping = engine.stop(1001, 50).then(() => (first = true));
+  await engine.stop();
+  t.ok(first, 'a second call waits for the first');
+  await stopping;
+  t.same(closed, [[connection, 1006]]);
+  t.equal(engine.send(connection, 'x'), false);
+  t.equal(engine.subscribe(connection, 'x'), false);
+  t.equal(engine.close(connection), false);
+  t.throws(() => engine.publish('x', 'x'), StoppedError);
+});

@@ -1,17 +1,21 @@
 /** Addresses that a host can have, and what they can reach without a gateway. */
 import { BlockList, isIP } from 'node:net';
 
-const UNUSABLE = new BlockList();
-for (const [network, prefix] of [['0.0.0.0', 8], ['127.0.0.0', 8], ['224.0.0.0', 3]] as const) UNUSABLE.addSubnet(network, prefix, 'ipv4');
-for (const [network, prefix] of [['::', 127], ['ff00::', 8], ['::ffff:0:0', 96]] as const) UNUSABLE.addSubnet(network, prefix, 'ipv6');
+/** One for each family: a list takes IPv4 addresses for mapped ones, and the reverse. */
+const UNUSABLE = { ipv4: new BlockList(), ipv6: new BlockList() } as const;
+for (const [network, prefix] of [['0.0.0.0', 8], ['127.0.0.0', 8], ['224.0.0.0', 3]] as const) {
+  UNUSABLE.ipv4.addSubnet(network, prefix, 'ipv4');
+}
+for (const [network, prefix] of [['::', 127], ['ff00::', 8], ['::ffff:0:0', 96]] as const) UNUSABLE.ipv6.addSubnet(network, prefix, 'ipv6');
 
 /** What keeps a host from having this address (RFC 1122 §3.2.1.3, RFC 4291 §2); null for nothing. `address`: with its prefix. */
 export function addressFault(address: string): string | null {
   const [host = '', prefix] = address.split('/');
-  if (UNUSABLE.check(host, familyOf(host))) return 'is no address of one host';
+  const family = familyOf(host);
+  if (UNUSABLE[family].check(host, family)) return 'is no address of one host';
   const hostBits = 32 - Number(prefix);
   // A prefix of 31 or 32 bits has no broadcast address (RFC 3021).
-  if (isIP(host) === 6 || hostBits < 2) return null;
+  if (family === 'ipv6' || hostBits < 2) return null;
   const part = wordOf(host) % 2 ** hostBits;
   if (part === 0) return 'is the address of its network, not of a host';
   return part === 2 ** hostBits - 1 ? 'is the broadcast address of its network' : null;

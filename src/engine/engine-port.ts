@@ -268,8 +268,13 @@ export class RegionPort implements EnginePort {
         reader.confirmActed((first, count) => this.#confirm(core, first, count));
       }
     } catch (error) {
-      if (!(error instanceof RegionError) || this.#options.failed === undefined) throw error;
-      return this.#fail(error);
+      if (error instanceof RegionError && this.#options.failed !== undefined) return this.#fail(error);
+      // A handler's. Where it does not end the process, what is left of the turn is still to be done: nothing else would call for it.
+      setImmediate(() => {
+        this.flush();
+        this.#turn();
+      });
+      throw error;
     } finally {
       this.#inTurn = false;
     }

@@ -168,11 +168,6 @@ function readKey(raw: unknown, path: string): AuthKeyConfig {
 function checkTogether(
   config: Pick<Config, 'limits' | 'log' | 'history' | 'store' | 'cluster' | 'drain' | 'cores' | 'connections'>,
 ): void {
-  if (config.history.store !== 'none' && config.store.redis !== null) {
-    throw new ConfigError('history.store', 'follows the log of the data folder, and with store.redis there is none', {
-      remedy: 'Leave history out: Redis keeps store.messages of each channel.',
-    });
-  }
   const { limits, log, store, cluster, drain } = config;
   if (store.redis !== null && log.ephemeral.length > 0) {
     throw new ConfigError('log.ephemeral', 'expected an empty list with store.redis: only what is stored has one order over several nodes');

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 
 import { CLIENT_CPU } from './child.js';
@@ -13,6 +14,8 @@ export function redisLacking(): string | null {
 
 export interface Redis {
   readonly url: string;
+  /** CPU time that it has used so far, in seconds. */
+  cpuSeconds(): number;
   stop(): Promise<void>;
 }
 
@@ -22,6 +25,13 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+/** proc(5): utime and stime are the 14th and 15th field, in ticks, of which Linux counts a hundred a second. */
+function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /**
@@ -43,6 +53,7 @@ export async function startRedis(fsync: 'always' | 'everysec'): Promise<Redis> {
   }
   return {
     url: `redis://127.0.0.1:${port}`,
+    cpuSeconds: () => cpuSecondsOf(child.pid as number),
     stop: async () => {
       kill();
       await ended;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Arm } from '../lib/arms.js';
 import { flagsOf } from '../lib/flags.js';
 import { runLoad, type LoadResult } from '../lib/load.js';
-import { startRedis } from '../lib/redis.js';
+import { startRedis, type Redis } from '../lib/redis.js';
 import type { Round } from '../lib/results.js';
 import { runCases, say, type BenchCase, type Outcome } from '../lib/runner.js';
 import { dropScratch, scratchFolder } from '../lib/scratch.js';
@@ -17,29 +17,39 @@ type Fsync = 'always' | 'everysec';
 interface Asked {
   readonly commands: number;
   readonly published: number;
+  readonly cpuSeconds: number;
 }
 
-async function asked({ adminUrl }: Server): Promise<Asked> {
+async function asked({ adminUrl }: Server, redis: Redis): Promise<Asked> {
   const stats = (await (await fetch(`${adminUrl ?? ''}/stats`)).json()) as {
     readonly published: number;
     readonly cluster: { readonly store: { readonly commands: number } };
   };
-  return { commands: stats.cluster.store.commands, published: stats.published };
+  return { commands: stats.cluster.store.commands, published: stats.published, cpuSeconds: redis.cpuSeconds() };
 }
 
-async function publish(arm: Arm, fsync: Fsync, load: readonly string[], settings: Settings): Promise<{ load: LoadResult; trips: number }> {
+interface Measured {
+  readonly load: LoadResult;
+  /** Commands, and microseconds of Redis's CPU, of a publish. */
+  readonly trips: number;
+  readonly redisUs: number;
+}
+
+async function publish(arm: Arm, fsync: Fsync, load: readonly string[], settings: Settings): Promise<Measured> {
   const [folder, redis] = [scratchFolder(), await startRedis(fsync)];
   try {
     const config = join(folder, 'sluice.json');
     writeFileSync(config, JSON.stringify({ store: { redis: redis.url } }));
     const server = await Server.start([...(arm.command('serve') ?? []), '--config', config]);
     try {
-      const before = await asked(server);
+      const before = await asked(server, redis);
       const args = ['pub', '--url', `${server.url}/v1`, '--subprotocol', 'sluice.v1', '--server-pid', String(server.pid), ...load];
       args.push('--duration', String(settings.durationS), '--warmup', String(settings.warmupS));
       const result = await runLoad(args, settings.durationS + settings.warmupS + 90);
-      const after = await asked(server);
-      return { load: result, trips: (after.commands - before.commands) / Math.max(1, after.published - before.published) };
+      const after = await asked(server, redis);
+      const count = Math.max(1, after.published - before.published);
+      const redisUs = ((after.cpuSeconds - before.cpuSeconds) * 1e6) / count;
+      return { load: result, trips: (after.commands - before.commands) / count, redisUs };
     } finally {
       await server.stop();
     }
@@ -55,9 +65,10 @@ function redisCase(fsync: Fsync, load: readonly string[], settings: Settings): B
     id, title: `publish over Redis, appendfsync ${fsync}`, unit: 'publishes per second', role: 'serve',
     bar: { bar: 50_000, goal: null, of: 'at-least' },
     measure: async (arm, round): Promise<Round> => {
-      const { load: result, trips } = await publish(arm, fsync, load, settings);
+      const { load: result, trips, redisUs } = await publish(arm, fsync, load, settings);
       const perCpu = Math.round(result.per_cpu_second ?? 0).toLocaleString('en-US');
-      say(settings, `${id}: ${trips.toFixed(4)} commands to Redis a publish; ${perCpu} publishes per CPU-second of the gateway`);
+      const asks = `${trips.toFixed(4)} commands and ${redisUs.toFixed(1)} us of Redis's CPU a publish`;
+      say(settings, `${id}: ${asks}; ${perCpu} publishes per CPU-second of the gateway`);
       return { case: id, arm: arm.name, round, value: result.per_second ?? 0, flags: flagsOf(result.cpu, false), load: result };
     },
   };

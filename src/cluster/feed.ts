@@ -100,6 +100,8 @@ export class ChannelFeed {
     if (run !== null && run.firstSeq <= this.#delivered + 1 && run.lastSeq > this.#delivered) {
       effects.push({ kind: 'deliver', ...behind(run, this.#delivered) });
       this.#delivered = run.lastSeq;
+      // It may reach further than was asked.
+      this.#known = Math.max(this.#known, run.lastSeq);
     }
     return [...effects, ...this.#advance()];
   }

@@ -137,6 +137,13 @@ export class SharedChannels implements SharedLogEvents {
     return life;
   }
 
+  /** What is the oldest message is as the log has it now. Rejects with StoreError. */
+  async refreshOldest(name: string): Promise<void> {
+    const life = this.#lives.get(name);
+    const head = life === undefined ? null : await this.#own.log.head(name, false);
+    if (life !== undefined && head?.epoch === life.feed.epoch) life.oldestSeq = Math.max(life.oldestSeq, head.oldestSeq);
+  }
+
   /** Nobody here uses the channel any more. */
   forget(name: string): void {
     const life = this.#lives.get(name);

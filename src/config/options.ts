@@ -134,6 +134,9 @@ export const HISTORY_OPTIONS = {
   backlogBytes: option(
     size(0, 16_384 * GiB), 16 * GiB, 'Bytes that the log keeps beyond its own retention while the cold tier does not take them.',
   ),
+  backlogMessages: option(
+    count(0, 1_000_000_000), 1_000_000, 'The same with store.redis: messages of a channel beyond store.messages that may wait.',
+  ),
 } as const;
 
 export const STORE_OPTIONS = {

@@ -73,14 +73,18 @@ export class Ahead {
       case 'seq':
         return channels.reach(name, position.epoch, position.seq);
       case 'ts':
-        return this.#both(lookups.findTs(id, name, position.ts), edge === 'after' ? lookups.findTs(id, name, position.ts + 1) : null);
+        return this.#found(
+          name, lookups.findTs(id, name, position.ts), edge === 'after' ? lookups.findTs(id, name, position.ts + 1) : null,
+        );
       case 'id':
-        return lookups.findId(id, name, String(edge === 'after' ? position.id + 1n : position.id));
+        return this.#found(name, lookups.findId(id, name, String(edge === 'after' ? position.id + 1n : position.id)));
     }
   }
 
-  async #both(one: Promise<void>, other: Promise<void> | null): Promise<void> {
-    await Promise.all([one, other]);
+  /** Whether messages between a place and the oldest are gone is judged by what is the oldest behind the search. */
+  async #found(name: string, ...searches: (Promise<void> | null)[]): Promise<void> {
+    await Promise.all(searches);
+    await this.#parts.channels.refreshOldest(name);
   }
 
   /** `seen` looks at the message itself, for its id. */

@@ -19,6 +19,7 @@ import type { HotLog } from '../store/hot-log.js';
 import type { SharedStores } from '../store/redis/open.js';
 import type { SharedLog } from '../store/shared-log.js';
 import type { SessionRef } from '../store/session-store.js';
+import type { SharedArchiver } from '../store/shared-archiver.js';
 import { Ahead } from './ahead.js';
 import type { Clock } from './context.js';
 import type { GatewayParts, Hooks } from './parts.js';
@@ -31,6 +32,8 @@ export interface ClusterDeps {
   readonly clock: Clock;
   readonly shared: SharedStores;
   readonly worker: Pick<WorkerNumber, 'snowflake'>;
+  /** What moves messages to the cold tier; null where there is none. */
+  readonly sharedArchiver?: Pick<SharedArchiver, 'appending' | 'appended'> | null;
   /** This node has lost its place among the others, with the reason; null: it has it again. */
   readonly onCluster?: (error: Error | null) => void;
 }
@@ -76,7 +79,7 @@ export class ClusterSide {
     const { config, port, clock, worker } = this.#deps;
     return new SharedPublisher({
       port,
-      log: this.#log,
+      log: archivedLog(this.#log, this.#deps.sharedArchiver ?? null),
       channels: this.channels,
       lamport: this.#lamport,
       snowflake: () => worker.snowflake,
@@ -217,6 +220,19 @@ export class ClusterSide {
   #tell(node: string, note: object): void {
     this.#deps.shared.mail.send(node, JSON.stringify(note)).catch(() => undefined);
   }
+}
+
+/** Tells the archiver of what is appended. */
+function archivedLog(log: SharedLog, archiver: Pick<SharedArchiver, 'appending' | 'appended'> | null): Pick<SharedLog, 'append'> {
+  if (archiver === null) return log;
+  return {
+    append: async (channel, entries, seen) => {
+      archiver.appending(channel);
+      const appended = await log.append(channel, entries, seen);
+      archiver.appended(channel);
+      return appended;
+    },
+  };
 }
 
 function urlOf(node: { readonly url: string } | null): string | null {

@@ -15,7 +15,7 @@ import { ResumeTokens } from '../session/resume-token.js';
 import { Subscriptions } from '../session/subscriptions.js';
 import { SessionTable } from '../session/table.js';
 import { SessionWriter } from '../session/writer.js';
-import type { Archiver } from '../store/archiver.js';
+import type { Archiving } from '../store/archiver.js';
 import type { HistoryStore } from '../store/history-store.js';
 import { HotLog } from '../store/hot-log.js';
 import type { SharedStores } from '../store/redis/open.js';
@@ -52,7 +52,9 @@ export interface GatewayDeps {
   /** The cold tier; null where there is none. */
   readonly history?: HistoryStore | null;
   /** What moves messages there. */
-  readonly archiver?: Pick<Archiver, 'stats'> | null;
+  readonly archiver?: Pick<Archiving, 'stats'> | null;
+  /** The same, where it is told of what is appended. */
+  readonly sharedArchiver?: NonNullable<ClusterDeps['sharedArchiver']> | null;
   /** Signs resume tokens. */
   readonly secret: Uint8Array;
   readonly clock: Clock;
@@ -76,7 +78,7 @@ export type Publishing = Pick<Publisher, 'publish' | 'answered' | 'endTurn' | 'c
 export interface GatewayParts extends GatewayContext {
   readonly publisher: Publishing;
   readonly hotLog: HotLog;
-  readonly archiver: Pick<Archiver, 'stats'> | null;
+  readonly archiver: Pick<Archiving, 'stats'> | null;
   readonly worker: Pick<WorkerNumber, 'snowflake'>;
 }
 
@@ -134,9 +136,10 @@ function ownLog({ log }: GatewayDeps): MessageLog {
   return log;
 }
 
-function makeCold({ history = null, config, clock }: GatewayDeps): ColdReader | null {
+function makeCold({ history = null, shared = null, config, clock }: GatewayDeps): ColdReader | null {
   if (history === null) return null;
-  return new ColdReader({ store: history, timeoutMs: config.history.timeoutMs, now: () => clock.monotonic() });
+  const { timeoutMs } = config.history;
+  return new ColdReader({ store: history, timeoutMs, idsRise: shared === null, now: () => clock.monotonic() });
 }
 
 function makeWriter({ config, store }: GatewayDeps, hooks: Hooks, lost: (ref: SessionRef) => void): SessionWriter {

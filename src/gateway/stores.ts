@@ -4,19 +4,20 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { WorkerNumber } from '../cluster/worker-number.js';
 import type { Config } from '../config.js';
-import { StoppedError } from '../errors.js';
-import { Archiver } from '../store/archiver.js';
+import { ConfigError, StoppedError } from '../errors.js';
+import { Archiver, type ArchiverOptions, type Archiving } from '../store/archiver.js';
 import { FileWorkerLeases } from '../store/file-worker-leases.js';
 import type { HistoryStore } from '../store/history-store.js';
 import { LogFollower } from '../store/log-follower.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../store/lmdb-message-log.js';
 import { LateSessionStore } from '../store/late-session-store.js';
-import { openHistory } from '../store/open-history.js';
+import { coldTierOf, openHistory } from '../store/open-history.js';
 import { loadSessionSecret } from '../session/secret.js';
 import { SessionFollower } from '../store/session-log/follower.js';
 import { SessionLogStore } from '../store/session-log-store.js';
-import type { SharedStores } from '../store/redis/open.js';
+import type { RedisStores, SharedStores } from '../store/redis/open.js';
 import type { SessionStore } from '../store/session-store.js';
+import { SharedArchiver } from '../store/shared-archiver.js';
 import type { MessageLog } from '../store/types.js';
 import type { WorkerLeases } from '../store/worker-leases.js';
 
@@ -44,7 +45,9 @@ export interface Stores {
   readonly worker: WorkerNumber;
   /** The cold tier, and what fills it; null where there is none. */
   readonly history: HistoryStore | null;
-  readonly archiver: Archiver | null;
+  readonly archiver: Archiving | null;
+  /** The same, where several nodes share a log: told of what is appended to it. */
+  readonly sharedArchiver: SharedArchiver | null;
   /** Signs resume tokens. */
   readonly secret: Buffer;
   /** What was put off when they were opened. Rejects with DataFolderError. */
@@ -68,7 +71,7 @@ export interface StoreFollowers {
 /** What can be found out before an engine is taken is: throws DataFolderError. */
 export function prepareStores(config: Config, onHistory?: OnHistory): PreparedStores {
   const { redis } = config.store;
-  if (redis !== null) return { followers: null, open: () => openShared(config, redis) };
+  if (redis !== null) return { followers: null, open: () => openShared(config, redis, onHistory) };
   const secret = loadSessionSecret(config.data);
   const followers = {
     log: new LogFollower(logOptions(config)),
@@ -81,17 +84,41 @@ function sessionFolder({ data }: Config): string {
   return join(data, 'sessions');
 }
 
-async function openShared(config: Config, redis: string): Promise<Stores> {
+async function openShared(config: Config, redis: string, onHistory?: OnHistory): Promise<Stores> {
   // Loaded here: who is alone does without.
   const { openRedis } = await import('../store/redis/open.js');
-  const shared = await openRedis({ ...config.store, redis, retentionMs: config.log.retentionMs }, config.node);
+  const { store: settings, log, history: { store: tier, backlogMessages }, node } = config;
+  const backlog = tier === 'none' ? null : backlogMessages;
+  const shared = await openRedis({ ...settings, redis, backlog, retentionMs: log.retentionMs }, node);
+  let history: HistoryStore | null = null;
+  try {
+    await checkColdTier(config, shared);
+    history = openHistory(config);
+  } catch (error) {
+    await shared.close();
+    throw error;
+  }
   const { sessions: store, secret, leases } = shared;
   const worker = makeWorker(config, leases, SHARED_LEASE_MS, 0);
+  const archiver = history === null ? null : makeSharedArchiver(config, shared, history, onHistory);
   const close = async (): Promise<void> => {
+    await archiver?.close();
     await worker.stop();
     await shared.close();
+    await history?.close();
   };
-  return { log: null, shared, store, worker, history: null, archiver: null, secret, openRest: async () => undefined, close };
+  return { log: null, shared, store, worker, history, archiver, sharedArchiver: archiver, secret, openRest: async () => undefined, close };
+}
+
+/** What one node archives, every other must find. */
+async function checkColdTier({ data, history, store }: Config, shared: RedisStores): Promise<void> {
+  if (history.store === 'none') return;
+  const identity = coldTierOf({ data, history });
+  const known = await shared.coldTier(identity);
+  if (known === identity) return;
+  throw new ConfigError('history', `the nodes of this store archive to another cold tier: ${known}, not ${identity}`, {
+    remedy: `Give all nodes the same (with several, PostgreSQL); where none uses the former any more, delete ${store.prefix}history.`,
+  });
 }
 
 async function openOwn(
@@ -114,7 +141,7 @@ async function openOwn(
       await history?.close();
       await Promise.all([store.close(), log.close(), worker?.stop()]);
     };
-    return { log, shared: null, store, worker, history, archiver, secret, openRest: () => store.opened(), close };
+    return { log, shared: null, store, worker, history, archiver, sharedArchiver: null, secret, openRest: () => store.opened(), close };
   } catch (error) {
     await store.close();
     await worker?.stop();
@@ -134,14 +161,22 @@ function makeWorker({ node }: Config, leases: WorkerLeases, leaseMs: number, flo
   return new WorkerNumber({ leases, owner: `${node} ${randomUUID()}`, leaseMs, floor, now: () => Date.now() });
 }
 
-function makeArchiver({ history }: Config, log: LmdbMessageLog, store: HistoryStore, onHealth?: OnHistory): Archiver {
+function makeArchiver(config: Config, log: LmdbMessageLog, store: HistoryStore, onHealth?: OnHistory): Archiver {
+  return new Archiver({ log, ...archiverOptions(config, store, onHealth) });
+}
+
+function makeSharedArchiver(config: Config, shared: RedisStores, store: HistoryStore, onHealth?: OnHistory): SharedArchiver {
+  return new SharedArchiver({ log: shared.openArchive(`${config.node} ${randomUUID()}`), ...archiverOptions(config, store, onHealth) });
+}
+
+function archiverOptions({ history }: Config, store: HistoryStore, onHealth?: OnHistory): Omit<ArchiverOptions, 'log'> {
   const { retentionMs, retentionMessages } = history;
-  return new Archiver({
-    log, store,
+  return {
+    store,
     maxAgeMs: retentionMs === 0 ? null : retentionMs,
     maxMessages: retentionMessages === 0 ? null : retentionMessages,
     now: () => Date.now(),
     after: (ms, run) => void setTimeout(run, ms).unref(),
     ...(onHealth === undefined ? {} : { onHealth }),
-  });
+  };
 }

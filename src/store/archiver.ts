@@ -7,8 +7,8 @@ const BATCH_BYTES = 256 << 10;
 const IDLE_MS = 500;
 /** Between two batches, so that archiving a long backlog leaves publishes their share of the thread and of the disk. */
 const PAUSE_MS = 5;
-const RETRY_MIN_MS = 200;
-const RETRY_MAX_MS = 10_000;
+export const RETRY_MIN_MS = 200;
+export const RETRY_MAX_MS = 10_000;
 const RETAIN_MS = 1000;
 const RETAIN_CHANNELS = 200;
 
@@ -35,11 +35,18 @@ export interface ArchiverStats {
   readonly backlog: ArchiveBacklog;
 }
 
+/** What a gateway has of an archiver, of either kind. */
+export interface Archiving {
+  readonly stats: ArchiverStats;
+  start(): void;
+  close(): Promise<void>;
+}
+
 /**
  * Moves what the log has on to the history store, all the time: one batch after another, each again until both the store and the log have
  * taken it. The log keeps what was not taken, so a store that is dead for a day costs disk and nothing else.
  */
-export class Archiver {
+export class Archiver implements Archiving {
   readonly #options: ArchiverOptions;
   #archived = 0;
   #failures = 0;
@@ -105,11 +112,10 @@ export class Archiver {
   }
 
   async #retain(): Promise<void> {
-    const { store, maxAgeMs, maxMessages, now } = this.#options;
-    if ((maxAgeMs === null && maxMessages === null) || now() - this.#retainedAt < RETAIN_MS) return;
-    const limits: HistoryLimits = { before: maxAgeMs === null ? null : now() - maxAgeMs, maxMessages };
-    this.#removed += await store.retain(limits, RETAIN_CHANNELS);
-    this.#retainedAt = now();
+    const removed = await retain(this.#options, this.#retainedAt);
+    if (removed === null) return;
+    this.#removed += removed;
+    this.#retainedAt = this.#options.now();
   }
 
   /** Resolves when the batch under way is written, or has failed. What is left goes on with the next start. */
@@ -117,4 +123,13 @@ export class Archiver {
     this.#closed = true;
     await this.#running;
   }
+}
+
+/** Retention of the cold tier itself. Returns how many messages went; null where it is not its time, or all stay. */
+export async function retain(
+  { store, maxAgeMs, maxMessages, now }: Pick<ArchiverOptions, 'store' | 'maxAgeMs' | 'maxMessages' | 'now'>, retainedAt: number,
+): Promise<number | null> {
+  if ((maxAgeMs === null && maxMessages === null) || now() - retainedAt < RETAIN_MS) return null;
+  const limits: HistoryLimits = { before: maxAgeMs === null ? null : now() - maxAgeMs, maxMessages };
+  return store.retain(limits, RETAIN_CHANNELS);
 }

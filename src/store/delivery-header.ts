@@ -1,4 +1,6 @@
+import './native-buffer.js';
 import { StoreError } from '../errors.js';
+import type { FrameRun } from './types.js';
 
 const NEWLINE = 10;
 
@@ -15,4 +17,20 @@ export function channelOfFrame(frame: Buffer): string {
     throw new StoreError('the log holds a message without a header line', false, { cause });
   }
   throw new StoreError('the log holds a message that names no channel', false);
+}
+
+const ID = /"id":"(\d+)","server_seq":/;
+/** A header line has the id behind a channel's name. */
+const BEGINNING = 2048;
+
+/** Snowflake of each message. */
+export function idsOfFrames({ frames, ends }: Pick<FrameRun, 'frames' | 'ends'>): string[] {
+  const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.length);
+  const ids: string[] = [];
+  let from = 0;
+  for (const end of ends) {
+    ids.push(ID.exec(bytes.latin1Slice(from, Math.min(end, from + BEGINNING)))?.[1] ?? '');
+    from = end;
+  }
+  return ids;
 }

@@ -32,3 +32,10 @@ export function joinId(high: number, low: number): string {
 export function compareIds(high: number, low: number, otherHigh: number, otherLow: number): number {
   return high === otherHigh ? low - otherLow : high - otherHigh;
 }
+
+const TICKS_PER_MS = 4_194_304n; // a Snowflake's bits below the millisecond
+
+/** Milliseconds since the Unix epoch that an id was made in. */
+export function timeOfId(id: bigint): number {
+  return Number(id / TICKS_PER_MS) + EPOCH_MS;
+}

@@ -73,7 +73,7 @@ export interface SharedLog {
    * numbers name other messages now.
    */
   renew(channel: string, epoch: string, leastSeq: number): Promise<void>;
-  /** As MessageLog.read. */
+  /** As MessageLog.read, but of about so many messages: some more where what is stored together is read together. */
   read(channel: string, fromSeq: number, maxCount: number): Promise<FrameRun | null>;
   /** First seq whose server_ts ≥ ts; head + 1 when there is none. */
   seqAtTs(channel: string, ts: number): Promise<number>;

@@ -4,7 +4,9 @@
  */
 
 import { StoreError } from '../errors.js';
+import { idsOfFrames } from '../store/delivery-header.js';
 import type { HistoryPlace, HistoryStore } from '../store/history-store.js';
+import { timeOfId } from '../store/message-id.js';
 import type { FrameRun } from '../store/types.js';
 import { cutRun } from './history.js';
 import type { ColdPlace, ColdPosition, ColdSource, ReplayChannel } from './types.js';
@@ -12,11 +14,14 @@ import type { ColdPlace, ColdPosition, ColdSource, ReplayChannel } from './types
 export interface ColdReaderOptions {
   readonly store: HistoryStore;
   readonly timeoutMs: number;
+  /** Ids rise along a channel; where several nodes make them they do not, and are looked for around their time. */
+  readonly idsRise: boolean;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
 }
 
 const COUNT_MAX = 4096;
+const ID_SCAN_BYTES = 1 << 20;
 /** Reads under way; the others wait for their turn. */
 const READS_MAX = 16;
 const PAUSE_MS = 1000;
@@ -50,7 +55,8 @@ export class ColdReader implements ColdSource {
   async locate(channel: ReplayChannel, position: ColdPosition): Promise<ColdPlace> {
     const at = place(channel);
     const seq = await this.#ask((store) => {
-      return position.kind === 'ts' ? store.seqAtTs(at, position.ts) : store.seqAfterId(at, String(position.id));
+      if (position.kind === 'ts') return store.seqAtTs(at, position.ts);
+      return this.#options.idsRise ? store.seqAfterId(at, String(position.id)) : seqOfId(store, at, position.id);
     });
     return { seq, oldestSeq: await this.oldestSeq(channel) };
   }
@@ -96,6 +102,25 @@ export class ColdReader implements ColdSource {
       clearTimeout(timer);
     }
   }
+}
+
+/**
+ * First seq that is not before an id where ids do not rise. The position behind a message is its id and one; a message's server_ts is not
+ * below its id's time.
+ */
+async function seqOfId(store: HistoryStore, at: HistoryPlace, id: bigint): Promise<number | null> {
+  const start = await store.seqAtTs(at, timeOfId(id - 1n));
+  if (start === null) return null;
+  const [wanted, before] = [String(id), String(id - 1n)];
+  for (let from = start; from < start + COUNT_MAX; ) {
+    const run = await store.read(at, from, COUNT_MAX, ID_SCAN_BYTES);
+    if (run === null) break;
+    const ids = idsOfFrames(run);
+    const found = ids.findIndex((each) => each === wanted || each === before);
+    if (found >= 0) return run.firstSeq + found + (ids[found] === before ? 1 : 0);
+    from = run.lastSeq + 1;
+  }
+  return store.seqAtTs(at, timeOfId(id));
 }
 
 function place({ name, epoch }: ReplayChannel): HistoryPlace {

@@ -2,67 +2,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import { WebSocket } from 'ws';
-import { createClient, type Client, type Incomplete, type WebSocketConstructor } from '../../src/client/index.js';
+import t from 'tap';
+import type { Incomplete } from '../../src/client/index.js';
+import { history, publish, range, readAll, until } from '../support/cold.js';
 import { noPostgres, PostgresServer } from '../support/postgres-server.js';
 import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
 
-const CHANNEL = 'room';
 const COUNT = 1500;
-const BODY = 'x'.repeat(400);
 
 t.setTimeout(300_000);
-
-function client(t: Test, server: SluiceProcess): Client {
-  const made = createClient({
-    url: server.url, WebSocket: WebSocket as unknown as WebSocketConstructor, outboxMessages: 10_000, publishWindow: 100,
-  });
-  t.teardown(() => made.close());
-  return made;
-}
-
-interface History {
-  readonly archived: number;
-  readonly failing: boolean;
-  readonly backlog_bytes: number;
-}
-
-async function history(server: SluiceProcess): Promise<History> {
-  const stats = (await (await fetch(`${server.admin}stats`)).json()) as { history: History };
-  return stats.history;
-}
-
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 90_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
-/** Everything of the channel from its beginning, up to this number: what came, and what was said to be missing. */
-async function readAll(t: Test, server: SluiceProcess, last: number): Promise<{ seqs: number[]; losses: Incomplete[] }> {
-  const reader = client(t, server);
-  const subscription = reader.subscribe(CHANNEL, { since: { ts: 0 } });
-  const seqs: number[] = [];
-  const losses: Incomplete[] = [];
-  subscription.on('message', ({ serverSeq }) => void seqs.push(serverSeq));
-  subscription.on('incomplete', (loss) => void losses.push(loss));
-  await reader.connect();
-  await until(`message ${last}`, async () => seqs.at(-1) === last);
-  reader.close();
-  return { seqs, losses };
-}
-
-async function publish(t: Test, server: SluiceProcess, from: number, count: number): Promise<void> {
-  const publisher = client(t, server);
-  await publisher.connect();
-  await Promise.all(Array.from({ length: count }, (_, i) => publisher.publish(CHANNEL, `${from + i} ${BODY}`)));
-  publisher.close();
-}
-
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 t.test('a cold tier in PostgreSQL', { skip: noPostgres, timeout: 290_000 }, async (t) => {
   const database = await PostgresServer.start();

@@ -11,6 +11,8 @@ export class ChannelKeys {
   readonly news: string;
   readonly presence: string;
   readonly #seen: string;
+  /** Messages and bytes of an entry of the stream, on average of what was read last. */
+  size: { readonly messages: number; readonly bytes: number } | null = null;
 
   constructor(prefix: string, channel: string) {
     const name = `{${prefix}${tag(channel)}}`;

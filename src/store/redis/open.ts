@@ -6,7 +6,9 @@ import type { NodeDirectory, NodeMail, PresenceBoard } from '../cluster-store.js
 import type { SessionStore } from '../session-store.js';
 import type { SharedLog, SharedLogEvents } from '../shared-log.js';
 import type { WorkerLeases } from '../worker-leases.js';
+import type { SharedArchive } from '../shared-archive.js';
 import { parseRedisAddress } from './address.js';
+import { RedisArchive } from './archive.js';
 import { RedisClient } from './client.js';
 import { RedisNodeDirectory, RedisPresenceBoard } from './cluster-store.js';
 import { RedisNodeMail } from './node-mail.js';
@@ -20,6 +22,8 @@ export interface RedisOptions {
   readonly timeoutMs: number;
   readonly messages: number;
   readonly keysMs: number;
+  /** Messages of a channel above `messages` that are kept until the cold tier has taken them; null where there is none. */
+  readonly backlog: number | null;
   /** Age above which messages may go, ms; 0 keeps them all. */
   readonly retentionMs: number;
 }
@@ -42,11 +46,18 @@ export interface SharedStores {
   close(): Promise<void>;
 }
 
+export interface RedisStores extends SharedStores {
+  /** Opened once where this node has a cold tier, under a name that no other process has. */
+  openArchive(owner: string): SharedArchive;
+  /** The cold tier of all nodes: `identity`, or what another node said before. Rejects with StoreError. */
+  coldTier(identity: string): Promise<string>;
+}
+
 const SECRET_BYTES = 32;
 
 /** Rejects with StoreError when Redis does not answer in `timeoutMs`, or is not fit; with ConfigError for an address that is none. */
-export async function openRedis(options: RedisOptions, node: string): Promise<SharedStores> {
-  const { redis: address, prefix, timeoutMs, messages, keysMs, retentionMs } = options;
+export async function openRedis(options: RedisOptions, node: string): Promise<RedisStores> {
+  const { redis: address, prefix, timeoutMs, messages, keysMs, backlog, retentionMs } = options;
   const redis = new RedisClient({ address: parseRedisAddress(address, 'store.redis'), prefix, timeoutMs });
   try {
     await redis.check();
@@ -60,10 +71,12 @@ export async function openRedis(options: RedisOptions, node: string): Promise<Sh
       directory: new RedisNodeDirectory(redis),
       board: new RedisPresenceBoard(redis),
       openLog: (events) => {
-        const log = new RedisSharedLog({ redis, events, node, messagesMax: messages, keysMs, retentionMs, now: () => Date.now() });
+        const log = new RedisSharedLog({ redis, events, node, messagesMax: messages, keysMs, backlog, retentionMs, now: () => Date.now() });
         logs.push(log);
         return log;
       },
+      openArchive: (owner) => new RedisArchive({ redis, owner, messagesMax: messages, backlogMax: backlog ?? 0, retentionMs }),
+      coldTier: async (identity) => String(await firstValue(redis, `${prefix}history`, Buffer.from(identity))),
       get reachable() {
         return redis.ready && !redis.silent;
       },
@@ -80,11 +93,15 @@ export async function openRedis(options: RedisOptions, node: string): Promise<Sh
   }
 }
 
-/** The first node makes it. */
 async function sharedSecret(redis: RedisClient): Promise<Buffer> {
   const key = `${redis.prefix}secret`;
-  await redis.command('set', key, randomBytes(SECRET_BYTES), 'NX');
-  const secret = (await redis.command('get', key)) as Buffer | null;
+  const secret = await firstValue(redis, key, randomBytes(SECRET_BYTES));
   if (secret?.length !== SECRET_BYTES) throw new StoreError(`${redis.what}: ${key} is no secret of Sluice's`, false);
   return secret;
+}
+
+/** What the first node set. */
+async function firstValue(redis: RedisClient, key: string, value: Buffer): Promise<Buffer | null> {
+  await redis.command('set', key, value, 'NX');
+  return (await redis.command('get', key)) as Buffer | null;
 }

@@ -3,136 +3,34 @@
  * the same answer the second time.
  */
 
+import { APPEND, ENTRIES } from './append-script.js';
+import { ARCHIVE_MARK, ARCHIVE_MARKED, ARCHIVE_MOVE, ARCHIVE_SETTLE, ARCHIVE_TAKE } from './archive-scripts.js';
+
 interface Script {
   readonly keys: number;
   readonly lua: string;
 }
 
 /**
- * Appends messages to a channel. What Lua makes of strings is what a message costs: Redis's Lua hashes every byte of each, so a frame is
- * put together at once, and numbers (all below 2^53) are written as integers.
- *
- * KEYS  1 head (hash) · 2 stream · 3 keys seen lately · 4 keys seen before that; all with the channel's hash tag
- * ARGV  1 epoch for a new life of the sequence · 2, 3 epoch and seq that the node has seen · 4 messages kept
- *       5 life of a set of keys, ms · 6 sharded pub/sub channel · 7 node · 8 the messages (append-args.ts): of each sender, key, id,
- *       server_ts, lamport, first byte of the frame, and the header line cut at its three numbers: before server_seq, before
- *       server_ts, before lamport, behind it with newline and body · 9 age in ms above which messages go, 0: at no age · 10 now, Unix ms
- *
- * Returns {epoch, then for each message "D SEQ ID SERVER_TS LAMPORT"}, D being 1 for a duplicate.
- *
- * A sequence that the node has seen further than it goes was set back: a failover lost what was not replicated, or a restart
- * what was not synced. It goes on above what was seen, in a new epoch, so that nobody is given another message under a number that
- * was used. server_ts never falls and lamport always rises along a channel, whatever the nodes' clocks do.
- *
- * Messages that are too old go with the next append, a thousand at most, found in steps that double, as server_ts never falls; where
- * nothing is appended any more, all go with the stream.
- */
-const APPEND = `
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'ts', 'lamport')
-local epoch, seq = head[1], tonumber(head[2] or '0')
-local ts, lamport = tonumber(head[3] or '0'), tonumber(head[4] or '0')
-local changed = false
-if not epoch then
-  epoch = ARGV[1]
-  changed = true
-end
-local seen = tonumber(ARGV[3])
-if ARGV[2] ~= '' and seen > seq and (ARGV[2] == epoch or changed) then
-  epoch = ARGV[1]
-  seq = seen
-  changed = true
-end
-local out = {epoch}
-local frames, written, names, messages = {}, {}, {}, {}
-local first = seq + 1
-local n, at, count = 0, 1, 0
-while at <= #ARGV[8] do
-  local m = {struct.unpack('>I4c0I4c0I4c0I4c0I4c0I4c0I4c0I4c0I4c0I4c0', ARGV[8], at)}
-  at = m[11]
-  count = count + 1
-  messages[count] = m
-  names[count] = m[1] .. '\\0' .. m[2]
-end
-local known = {}
-local t, written_ts = nil, nil
-for _, set in ipairs({KEYS[4], KEYS[3]}) do
-  if redis.call('EXISTS', set) == 1 then
-    for i = 1, count, 1000 do
-      local found = redis.call('HMGET', set, unpack(names, i, math.min(i + 999, count)))
-      for j = 1, #found do if found[j] then known[names[i + j - 1]] = found[j] end end
-    end
-  end
-end
-for i = 1, count do
-  local m, name = messages[i], names[i]
-  local result = known[name]
-  if not result then
-    seq = seq + 1
-    ts = math.max(ts, tonumber(m[4]))
-    lamport = math.max(lamport + 1, tonumber(m[5]))
-    if ts ~= written_ts then t, written_ts = string.format('%d', ts), ts end
-    local s, l = string.format('%d', seq), string.format('%d', lamport)
-    local length = #m[7] + #s + #m[8] + #t + #m[9] + #l + #m[10]
-    n = n + 1
-    if length < 126 then frames[n] = m[6] .. string.char(length) .. m[7] .. s .. m[8] .. t .. m[9] .. l .. m[10]
-    elseif length < 65536 then frames[n] = m[6] .. '\\126' .. struct.pack('>I2', length) .. m[7] .. s .. m[8] .. t .. m[9] .. l .. m[10]
-    else frames[n] = m[6] .. '\\127' .. struct.pack('>I8', length) .. m[7] .. s .. m[8] .. t .. m[9] .. l .. m[10] end
-    redis.call('XADD', KEYS[2], s .. '-0', 'f', frames[n], 't', t, 'i', m[3])
-    result = s .. ' ' .. m[3] .. ' ' .. t .. ' ' .. l
-    known[name] = result
-    written[n * 2 - 1] = name
-    written[n * 2] = result
-    out[i + 1] = '0 ' .. result
-  else
-    out[i + 1] = '1 ' .. result
-  end
-end
-for i = 1, n * 2, 2000 do redis.call('HSET', KEYS[3], unpack(written, i, math.min(i + 1999, n * 2))) end
-local age = tonumber(ARGV[9])
-if n > 0 then
-  redis.call('XTRIM', KEYS[2], 'MAXLEN', '~', ARGV[4])
-  if age > 0 then redis.call('PEXPIRE', KEYS[2], age) else redis.call('PERSIST', KEYS[2]) end
-end
-if n > 0 and age > 0 then
-  local least = tonumber(ARGV[10]) - age
-  local function at(from) return redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', 1)[1] end
-  local oldest = at('-')
-  local start = tonumber(string.match(oldest[1], '^%d+'))
-  local cut, entry = start, oldest
-  while entry and cut < first and cut - start < 1000 and tonumber(entry[2][4]) < least do
-    cut = tonumber(string.match(entry[1], '^%d+')) + 1
-    entry = at(string.format('%.0f', math.min(2 * cut - start, first, start + 1000) - 1) .. '-0')
-  end
-  if cut > start then redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', cut) .. '-0') end
-end
-if n > 0 or changed then
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'ts', string.format('%.0f', ts),
-    'lamport', string.format('%.0f', lamport))
-end
-if n > 0 then
-  if redis.call('PTTL', KEYS[3]) < 0 then redis.call('PEXPIRE', KEYS[3], ARGV[5]) end
-  redis.call('SPUBLISH', ARGV[6], ARGV[7] .. ' ' .. epoch .. ' ' .. string.format('%.0f', first) .. ' ' .. n .. ' '
-    .. string.format('%.0f', lamport) .. '\\n' .. table.concat(frames))
-end
-return out
-`;
-
-/**
  * The channel's head; makes it where there is none.
  * KEYS 1 head · 2 stream. ARGV 1 epoch for a new channel, empty: do not make it. Returns {epoch, seq, oldest seq, id of the newest} or
  * nil.
  */
-const OPEN = `
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
+const OPEN = `${ENTRIES}
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'first', 'id')
 if not head[1] then
   if ARGV[1] == '' then return nil end
   redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'seq', '0', 'ts', '0', 'lamport', '0')
-  head = {ARGV[1], '0'}
+  head = {ARGV[1], '0', false, false}
 end
-local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
-local first = oldest[1] and string.match(oldest[1][1], '^%d+') or string.format('%.0f', tonumber(head[2]) + 1)
-local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
-return {head[1], head[2], first, newest[1] and newest[1][2][6] or ''}
+local first, id = head[3], head[4]
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  first, id = text(tonumber(head[2]) + 1), ''
+elseif not id then
+  local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+  first, id = text(first_of(oldest_of(KEYS[2]))), newest[2][6]
+end
+return {head[1], head[2], first, id}
 `;
 
 /** A new life of the sequence. KEYS 1 head. ARGV 1 the epoch that is over, 2 the next one, 3 least seq. */
@@ -224,6 +122,11 @@ export const SCRIPTS = {
   sluiceAppend: { keys: 4, lua: APPEND },
   sluiceOpen: { keys: 2, lua: OPEN },
   sluiceRenew: { keys: 1, lua: RENEW },
+  sluiceArchiveTake: { keys: 2, lua: ARCHIVE_TAKE },
+  sluiceArchiveMove: { keys: 2, lua: ARCHIVE_MOVE },
+  sluiceArchiveMark: { keys: 1, lua: ARCHIVE_MARK },
+  sluiceArchiveMarked: { keys: 1, lua: ARCHIVE_MARKED },
+  sluiceArchiveSettle: { keys: 1, lua: ARCHIVE_SETTLE },
   sluiceSessionSwap: { keys: 1, lua: SESSION_SWAP },
   sluiceKeepIf: { keys: 1, lua: KEEP_IF },
   sluiceFieldRemove: { keys: 1, lua: FIELD_REMOVE },

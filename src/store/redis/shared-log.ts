@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { StoreError } from '../../errors.js';
-import { EPOCH_MS } from '../message-id.js';
+import { timeOfId } from '../message-id.js';
 import type { SharedAppend, SharedEntry, SharedHead, SharedLog, SharedLogEvents, SharedResult } from '../shared-log.js';
 import type { FrameRun } from '../types.js';
-import { packEntries } from './append-args.js';
+import { packBatch } from './batch.js';
 import type { RedisClient } from './client.js';
 import { ChannelKeys, channelOfNews } from './keys.js';
+import { runOfMessages } from './message-run.js';
+import { placeOf, StreamReader } from './stream-reader.js';
 
 export interface RedisSharedLogOptions {
   readonly redis: RedisClient;
@@ -17,34 +18,33 @@ export interface RedisSharedLogOptions {
   readonly messagesMax: number;
   /** How long a publish key is remembered, at least. */
   readonly keysMs: number;
+  /** Messages above that which are kept until they are archived; null: this node does not archive. */
+  readonly backlog: number | null;
   /** Age above which messages may go, ms; 0 keeps them all. */
   readonly retentionMs: number;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
 }
 
-const TICKS_PER_MS = 4_194_304n; // a Snowflake's bits below the millisecond
 const PULSE_MS = 2000;
-/** Messages looked through for an id behind the first of its millisecond. */
-const ID_SCAN = 4096;
-
-type Entry = readonly [id: Buffer, fields: readonly Buffer[]];
 
 /**
- * Channels as Redis streams. An entry's id is its server_seq, so that reading from a sequence number is one range. One append of a channel
- * should be under way at a time: Redis keeps the order of commands of one connection, but not over reconnects.
+ * Channels as Redis streams (stream-reader.ts). One append of a channel should be under way at a time: Redis keeps the order of commands
+ * of one connection, but not over reconnects.
  */
 export class RedisSharedLog implements SharedLog {
   readonly #options: RedisSharedLogOptions;
   readonly #subscriber: Redis | Cluster;
   readonly #keys = new Map<string, ChannelKeys>();
   readonly #listening = new Set<string>();
+  readonly #reader: StreamReader;
   readonly #pulse: NodeJS.Timeout;
   #interrupted = false;
   #closed = false;
 
   constructor(options: RedisSharedLogOptions) {
     this.#options = options;
+    this.#reader = new StreamReader(options.redis, (channel) => this.#keysOf(channel));
     this.#subscriber = options.redis.subscriber();
     this.#subscriber.on('error', () => undefined);
     this.#subscriber.on('close', () => this.#onClose());
@@ -67,68 +67,36 @@ export class RedisSharedLog implements SharedLog {
   }
 
   async append(channel: string, entries: readonly SharedEntry[], seen: { epoch: string; seq: number } | null): Promise<SharedAppend> {
-    const { redis, node, messagesMax, keysMs, retentionMs, now } = this.#options;
+    const { redis, node, messagesMax, keysMs, backlog, retentionMs, now } = this.#options;
     const keys = this.#keysOf(channel);
+    const { names, marks, messages, leastTs, leastLamport } = packBatch(entries);
     const args = [
-      newEpoch(), seen?.epoch ?? '', seen?.seq ?? 0, messagesMax, keysMs * 2, keys.news, node, packEntries(entries),
-      retentionMs, Math.floor(now()),
+      newEpoch(), seen?.epoch ?? '', seen?.seq ?? 0, messagesMax, keysMs * 2, keys.news, node, names, marks, messages, leastTs,
+      leastLamport, retentionMs, Math.floor(now()), backlog ?? '',
     ];
     const answer = (await redis.script('sluiceAppend', [keys.head, keys.stream, ...keys.seen(now(), keysMs)], args)) as Buffer[];
-    const results = answer.slice(1).map(readResult);
-    if (results.length !== entries.length) throw new StoreError('Redis answered for another number of messages', false);
-    return { epoch: String(answer[0]), results };
+    return readAnswer(answer.map((part) => part.latin1Slice(0, part.length)), entries);
   }
 
   async read(channel: string, fromSeq: number, maxCount: number): Promise<FrameRun | null> {
-    const entries = await this.#range(channel, `${fromSeq}-0`, maxCount);
-    const first = entries[0];
-    if (first === undefined) return null;
-    const firstSeq = seqOf(first);
-    const frames: Buffer[] = [];
-    const ends: number[] = [];
-    let end = 0;
-    for (const entry of entries) {
-      // A gap is where messages were lost: the run ends before it.
-      if (seqOf(entry) !== firstSeq + frames.length) break;
-      const frame = entry[1][1] as Buffer;
-      frames.push(frame);
-      end += frame.length;
-      ends.push(end);
-    }
-    return { firstSeq, lastSeq: firstSeq + frames.length - 1, frames: Buffer.concat(frames, end), ends: Uint32Array.from(ends) };
+    return this.#reader.read(channel, fromSeq, maxCount);
   }
 
   async seqAtTs(channel: string, ts: number): Promise<number> {
     const head = await this.head(channel, false);
-    if (head === null) return 1;
-    let low = head.oldestSeq;
-    let high = head.headSeq + 1;
-    while (low < high) {
-      const middle = low + Math.floor((high - low) / 2);
-      const [entry] = await this.#range(channel, `${middle}-0`, 1);
-      if (entry === undefined) high = middle;
-      else if (tsOf(entry) >= ts) high = middle;
-      else low = seqOf(entry) + 1;
-    }
-    // Where the middle fell into a gap, what is there begins behind it.
-    return low;
+    return head === null ? 1 : this.#reader.seqAtTs(channel, ts, head.oldestSeq, head.headSeq + 1);
   }
 
   async seqAfterId(channel: string, msgId: string): Promise<number> {
-    // Ids of several nodes do not rise along a channel. The position behind a message is asked for by its id and one.
-    const before = String(BigInt(msgId) - 1n);
-    const ts = Number(BigInt(before) / TICKS_PER_MS) + EPOCH_MS;
-    // A message's server_ts is not below its id's time, so it is found from there on.
-    const start = await this.seqAtTs(channel, ts);
-    const entries = await this.#range(channel, `${start}-0`, ID_SCAN);
-    const found = entries.find(({ 1: fields }) => String(fields[5]) === msgId || String(fields[5]) === before);
-    if (found === undefined) return this.seqAtTs(channel, Number(BigInt(msgId) / TICKS_PER_MS) + EPOCH_MS);
-    return String(found[1][5]) === before ? seqOf(found) + 1 : seqOf(found);
+    const id = BigInt(msgId);
+    // Ids of several nodes do not rise along a channel. The position behind a message is asked for by its id and one. A message's
+    // server_ts is not below its id's time, so it is found from there on.
+    const start = await this.seqAtTs(channel, timeOfId(id - 1n));
+    return (await this.#reader.seqOfId(channel, start, msgId)) ?? this.seqAtTs(channel, timeOfId(id));
   }
 
   async idAt(channel: string, seq: number): Promise<string> {
-    const [entry] = await this.#range(channel, `${seq}-0`, 1);
-    return entry === undefined || seqOf(entry) !== seq ? '' : String(entry[1][5]);
+    return this.#reader.idAt(channel, seq);
   }
 
   async listen(channel: string): Promise<void> {
@@ -169,10 +137,6 @@ export class RedisSharedLog implements SharedLog {
     if (!this.#closed && !this.#interrupted) this.#options.events.onResumed();
   }
 
-  async #range(channel: string, from: string, count: number): Promise<readonly Entry[]> {
-    return (await this.#options.redis.command('xrange', this.#keysOf(channel).stream, from, '+', 'COUNT', count)) as Entry[];
-  }
-
   #keysOf(channel: string): ChannelKeys {
     let keys = this.#keys.get(channel);
     if (keys === undefined) {
@@ -184,13 +148,13 @@ export class RedisSharedLog implements SharedLog {
 
   #onMessage(key: string, message: Buffer): void {
     const newline = message.indexOf(10);
-    const [node = '', epoch = '', first, count, lamport] = message.toString('utf8', 0, Math.max(newline, 0)).split(' ');
-    const firstSeq = Number(first);
-    const lastSeq = firstSeq + Number(count) - 1;
+    const [node = '', epoch = '', lamport = '', ...place] = message.toString('utf8', 0, Math.max(newline, 0)).split(' ');
+    const where = placeOf(place.join(' '));
+    const run = where === null ? null : runOfMessages(message.subarray(newline + 1), where);
     // What somebody else says on our channel is no news.
-    if (newline < 0 || !Number.isSafeInteger(firstSeq) || !Number.isSafeInteger(lastSeq) || lastSeq < firstSeq) return;
+    if (run === null) return;
+    const { firstSeq, lastSeq, frames } = run;
     const channel = channelOfNews(this.#options.redis.prefix, key);
-    const frames = message.subarray(newline + 1);
     this.#options.events.onNews({ channel, node, epoch, firstSeq, lastSeq, lamport: Number(lamport), frames });
   }
 }
@@ -200,15 +164,21 @@ function newEpoch(): string {
   return randomBytes(6).toString('base64url');
 }
 
-function readResult(answer: Buffer): SharedResult {
-  const [duplicate, seq, id = '', serverTs, lamport] = answer.toString('latin1').split(' ');
-  return { duplicate: duplicate === '1', seq: Number(seq), id, serverTs: Number(serverTs), lamport: Number(lamport) };
-}
-
-function seqOf(entry: Entry): number {
-  return Number(entry[0].toString('latin1').split('-')[0]);
-}
-
-function tsOf(entry: Entry): number {
-  return Number(entry[1][3]?.toString('latin1'));
+/** Of epoch, first number, server_ts and lamport before it, then "INDEX SEQ ID SERVER_TS LAMPORT" of each duplicate. */
+function readAnswer(answer: readonly string[], entries: readonly SharedEntry[]): SharedAppend {
+  const [epoch = '', first, before, lamportBefore, ...repeated] = answer;
+  const results: SharedResult[] = new Array<SharedResult>(entries.length);
+  for (const text of repeated) {
+    const [index, seq, id = '', serverTs, lamport] = text.split(' ');
+    results[Number(index) - 1] = { duplicate: true, seq: Number(seq), id, serverTs: Number(serverTs), lamport: Number(lamport) };
+  }
+  let [seq, serverTs, lamport] = [Number(first), Number(before), Number(lamportBefore)];
+  for (const [index, entry] of entries.entries()) {
+    if (results[index] !== undefined) continue;
+    serverTs = Math.max(serverTs, Math.floor(entry.serverTs));
+    lamport = Math.max(lamport + 1, entry.lamport);
+    results[index] = { duplicate: false, seq, id: entry.id, serverTs, lamport };
+    seq += 1;
+  }
+  return { epoch, results };
 }

@@ -17,11 +17,13 @@ export interface NodeOptions {
   readonly timeoutMs?: number;
   readonly keysMs?: number;
   readonly retentionMs?: number;
+  readonly messagesMax?: number;
+  readonly backlog?: number | null;
   readonly now?: () => number;
 }
 
 export function openNode(t: Test, url: string, node: string, options: NodeOptions = {}): LogNode {
-  const { timeoutMs = 5000, keysMs = 60_000, retentionMs = 0, now = () => Date.now() } = options;
+  const { timeoutMs = 5000, keysMs = 60_000, retentionMs = 0, messagesMax = 100_000, backlog = null, now = () => Date.now() } = options;
   const client = new RedisClient({ address: parseRedisAddress(url, 'store'), prefix: 't:', timeoutMs });
   const news: SharedNews[] = [];
   const events = {
@@ -29,7 +31,7 @@ export function openNode(t: Test, url: string, node: string, options: NodeOption
     onInterrupted: () => undefined,
     onResumed: () => void (opened.interrupted += 1),
   };
-  const log = new RedisSharedLog({ redis: client, events, node, messagesMax: 100_000, keysMs, retentionMs, now });
+  const log = new RedisSharedLog({ redis: client, events, node, messagesMax, keysMs, backlog, retentionMs, now });
   const opened: LogNode = { client, log, news, interrupted: 0 };
   t.teardown(async () => {
     await log.close();

@@ -1,0 +1,142 @@
+/**
+ * Every way in which Redis fails a node, as its clients and the load balancer see it: connections stay, publishes are refused within a
+ * bound and can be repeated, what was acknowledged is there once, and all goes on by itself.
+ */
+import { createServer } from 'node:net';
+import t, { type Test } from 'tap';
+import { ClusterNode, until } from '../support/cluster.js';
+import { RawClient } from '../support/raw-client.js';
+import { freePort, noRedis, RedisServer } from '../support/redis-server.js';
+
+t.setTimeout(300_000);
+
+const TIMEOUT_MS = 1000;
+/** An answer comes within store.timeoutMs; the rest is for machines that are slow. */
+const BOUND_MS = 15 * TIMEOUT_MS;
+
+/** Publishes one message after another, each until it is acknowledged, as clients do. */
+class Publisher {
+  readonly #client: RawClient;
+  readonly #channel: string;
+  readonly acknowledged = new Map<string, number>();
+  readonly refusals: Readonly<Record<string, unknown>>[] = [];
+  slowestMs = 0;
+  #count = 0;
+  #stopped = false;
+  readonly #running: Promise<void>;
+
+  constructor(client: RawClient, channel: string) {
+    this.#client = client;
+    this.#channel = channel;
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      const key = `k${this.acknowledged.size}`;
+      const answer = await this.#ask(key);
+      if (answer['op'] === 'ok') this.acknowledged.set(key, Number(answer['server_seq']));
+      else this.refusals.push(answer);
+      await new Promise((resolve) => setTimeout(resolve, answer['op'] === 'ok' ? 5 : 50));
+    }
+  }
+
+  async #ask(key: string): Promise<Readonly<Record<string, unknown>>> {
+    const id = ++this.#count;
+    const started = Date.now();
+    this.#client.send({ op: 'pub', id, channel: this.#channel, key }, key);
+    await until('an answer', () => this.#client.answers.at(-1)?.id === id);
+    this.slowestMs = Math.max(this.slowestMs, Date.now() - started);
+    return this.#client.answers.at(-1)?.header ?? {};
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+}
+
+interface Trouble {
+  readonly name: string;
+  readonly begin: (redis: RedisServer) => Promise<void> | void;
+  readonly end: (redis: RedisServer) => Promise<void> | void;
+}
+
+const TROUBLES: readonly Trouble[] = [
+  {
+    name: 'OOM: at its maxmemory',
+    begin: (redis) => void redis.cli('CONFIG', 'SET', 'maxmemory', '1'),
+    end: (redis) => void redis.cli('CONFIG', 'SET', 'maxmemory', '0'),
+  },
+  {
+    // Of a master that is not there, so that what it has stays as it is.
+    name: 'READONLY: a replica now',
+    begin: async (redis) => void redis.cli('REPLICAOF', '127.0.0.1', String(await freePort())),
+    end: (redis) => void redis.cli('REPLICAOF', 'NO', 'ONE'),
+  },
+  {
+    name: 'NOREPLICAS: too few of them in sync',
+    begin: (redis) => void redis.cli('CONFIG', 'SET', 'min-replicas-to-write', '1'),
+    end: (redis) => void redis.cli('CONFIG', 'SET', 'min-replicas-to-write', '0'),
+  },
+  {
+    name: 'slow: it answers five seconds late',
+    begin: (redis) => void redis.cli('CLIENT', 'PAUSE', '5000', 'ALL'),
+    end: () => undefined,
+  },
+  { name: 'silent: it stands still', begin: (redis) => redis.signal('SIGSTOP'), end: (redis) => redis.signal('SIGCONT') },
+  { name: 'refused: it is killed and comes back', begin: (redis) => redis.stop(), end: (redis) => redis.start() },
+];
+
+async function start(t: Test): Promise<{ redis: RedisServer; node: ClusterNode }> {
+  const redis = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
+  t.teardown(() => redis.remove());
+  // The subscription that says who lives is not what is tested here.
+  const config = { store: { timeoutMs: TIMEOUT_MS }, cluster: { leaseMs: 60_000 } };
+  return { redis, node: await ClusterNode.start(t, { name: 'n1', redis: redis.url, config }) };
+}
+
+t.test('trouble with Redis', { skip: noRedis, timeout: 290_000 }, async (t) => {
+  const { redis, node } = await start(t);
+  for (const [index, { name, begin, end }] of TROUBLES.entries()) {
+    await t.test(name, async (t) => {
+      const channel = `trouble-${index}`;
+      const [listener, client] = await Promise.all([RawClient.connect(node.url), RawClient.connect(node.url)]);
+      listener.send({ op: 'sub', id: 1, channel });
+      await until('the subscription', () => listener.answers.length === 1);
+      const publisher = new Publisher(client, channel);
+      await until('some messages', () => publisher.acknowledged.size >= 10);
+      await begin(redis);
+      await until('a refusal', () => publisher.refusals.length > 0);
+      await until('that the load balancer is told', async () => (await node.ready()).status === 503);
+      t.match((await node.ready()).text, /"reason":"/, 'with the reason');
+      await end(redis);
+      const before = publisher.acknowledged.size;
+      await until('messages again', () => publisher.acknowledged.size >= before + 10);
+      await until('readiness', async () => (await node.ready()).status === 200);
+      await publisher.stop();
+      for (const refusal of publisher.refusals) t.match(refusal, { op: 'err', code: 1013, retry_after_ms: Number }, 'worth repeating');
+      t.ok(publisher.slowestMs < BOUND_MS, `answered within ${publisher.slowestMs} ms`);
+      const count = publisher.acknowledged.size;
+      await until('every message', () => listener.delivered.length >= count);
+      const expected = Array.from({ length: count }, (_, i) => [i + 1, `k${i}`]);
+      t.same([...publisher.acknowledged].map(([key, seq]) => [seq, key]), expected, 'each acknowledged as one');
+      t.same(listener.delivered.map(({ seq, body }) => [seq, body]), expected, 'once, in order');
+      t.same([listener.closed, client.closed], [null, null], 'the connections stay');
+      for (const one of [listener, client]) one.close();
+    });
+  }
+  t.equal(await node.stop(), 0);
+});
+
+t.test('nobody there at the start', { skip: noRedis, timeout: 100_000 }, async (t) => {
+  const settings = (port: number): Parameters<typeof ClusterNode.start>[1] =>
+    ({ name: 'n1', redis: `redis://127.0.0.1:${port}`, config: { store: { timeoutMs: TIMEOUT_MS } } });
+  await t.rejects(ClusterNode.start(t, settings(await freePort())), { message: /exit 1[^]*no answer in 1 s/ });
+  // Somebody who takes connections and says nothing.
+  const mute = createServer();
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => mute.close());
+  const { port } = mute.address() as { port: number };
+  await t.rejects(ClusterNode.start(t, settings(port)), { message: /exit 1[^]*no answer in 1 s/ });
+});

@@ -17,7 +17,7 @@
   "targets": [
     {
       "target_name": "sluice",
-      "sources": ["<!@(node scripts/sources.mjs base wire nic net tcp ws kernel queue hub core addon)"],
+      "sources": ["<!@(node scripts/sources.mjs base wire nic net tcp ws kernel queue session hub core addon)"],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
     },

@@ -1,8 +1,11 @@
 #include "ws/http_head.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "base/assert.hpp"
+#include "base/bytes.hpp"
 #include "ws/http_text.hpp"
 
 namespace sluice::ws {
@@ -11,6 +14,22 @@ namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
+
+constexpr uint64_t every(uint8_t byte) noexcept { return 0x0101010101010101u * byte; }
+
+// From `at` on, where the first byte is that is no plain character (control or DEL), eight at a time; `end` where there is none before.
+uint32_t skip_plain(std::string_view data, uint32_t at, uint32_t end) noexcept {
+  for (; at + 8 <= end; at += 8) {
+    uint64_t word;
+    std::memcpy(&word, data.data() + at, sizeof word);
+    const uint64_t deletes = word ^ every(0x7f);
+    // The lowest of the marked bytes is right; those above it may be marked by a borrow.
+    const uint64_t marked = (((word - every(0x20)) & ~word) | ((deletes - every(1)) & ~deletes)) & every(0x80);
+    if (marked != 0) return at + static_cast<uint32_t>(std::countr_zero(marked)) / 8;
+  }
+  while (at < end && static_cast<unsigned char>(data[at]) >= 0x20 && data[at] != 0x7f) ++at;
+  return at;
+}
 
 // What is wrong with the byte at `at`, given what stands in front of it, or nullptr.
 const char* check_byte(std::string_view data, uint32_t at) {
@@ -67,6 +86,8 @@ Refusal split_target(std::string_view target, std::string_view& path) {
 ScanResult scan_head(std::string_view data, uint32_t& scanned, uint32_t max_bytes, Refusal& refusal) {
   const auto end = static_cast<uint32_t>(std::min<size_t>(data.size(), max_bytes));
   for (; scanned < end; ++scanned) {
+    if (scanned == 0 || data[scanned - 1] != '\r') scanned = skip_plain(data, scanned, end);
+    if (scanned == end) break;
     if (const char* detail = check_byte(data, scanned)) {
       refusal = {400, detail};
       return ScanResult::kRefused;

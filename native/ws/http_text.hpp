@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -12,10 +13,17 @@ inline constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 inline constexpr bool is_alpha(char c) noexcept { return lower(c) >= 'a' && lower(c) <= 'z'; }
 inline constexpr bool is_visible(char c) noexcept { return c >= 0x21 && c <= 0x7e; }  // VCHAR of RFC 5234
 
-// RFC 9110 §5.6.2
-inline constexpr bool is_token_char(char c) noexcept {
-  return is_digit(c) || is_alpha(c) || (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
-}
+// RFC 9110 §5.6.2, as a table: each byte of each header's name is looked up.
+inline constexpr std::array<bool, 256> kTokenChars = [] {
+  std::array<bool, 256> table{};
+  for (uint32_t i = 1; i < 256; ++i) {
+    const char c = static_cast<char>(i);
+    table[i] = is_digit(c) || is_alpha(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  }
+  return table;
+}();
+
+inline constexpr bool is_token_char(char c) noexcept { return kTokenChars[static_cast<uint8_t>(c)]; }
 
 inline constexpr bool is_token(std::string_view text) noexcept {
   for (const char c : text) {

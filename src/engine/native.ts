@@ -104,7 +104,23 @@ export interface DpdkProbe {
 /** 'first': nobody may be attached; 'replace': who is attached is asked to stop; 'standby': its end is waited for. */
 export type AttachMode = 'first' | 'replace' | 'standby';
 
+/** See src/session/resume-token.ts. */
+export interface NativeResumeTokens {
+  sign(statement: Uint8Array, length: number): string;
+  /** Length of the statement, which is written to `statement` (RESUME_STATEMENT_MAX bytes); -1 where the token is forged or damaged. */
+  verify(token: string, statement: Uint8Array): number;
+  /**
+   * Writes at `address` of `memory` the `welcome`s of new sessions without a user, one behind the other; returns the length of each.
+   * `ids`: four words a session; `tail`: what follows the token.
+   */
+  writeWelcomes(ids: Uint32Array, count: number, version: number, tail: Uint8Array, memory: Uint8Array, address: number): number;
+}
+
+/** Room that verify() asks for. */
+export const RESUME_STATEMENT_MAX = 276;
+
 export interface NativeAddon {
+  readonly ResumeTokens: new (secret: Uint8Array) => NativeResumeTokens;
   readonly Host: new (options: NativeOptions) => NativeHost;
   /**
    * Asks the engine for its region: throws an Error that says what to do, or tells `answered` one day, with the reason where it is refused.

@@ -15,6 +15,7 @@ import { Beginnings, type Begun } from './beginnings.js';
 import { Checks, type Kept } from './checking.js';
 import type { GatewayContext } from './context.js';
 import type { Header } from './header.js';
+import { Newcomers } from './newcomers.js';
 import { readHello, type Hello } from './ops/hello.js';
 import { settle, wantedPositions, type DevicePositions, type Settled } from './restore.js';
 import { giveBack, welcome } from './welcome.js';
@@ -28,6 +29,8 @@ export class Admission {
   readonly #context: GatewayContext;
   readonly #checks: Checks;
   readonly #beginnings: Beginnings;
+  /** Null where each new session is a case of its own. */
+  readonly #newcomers: Newcomers | null;
   /** Handles what was kept. */
   readonly #onKept: OnKept;
 
@@ -41,6 +44,25 @@ export class Admission {
       failed: (begun, error) => this.#failed(begun, error),
       late: ({ opened }) => giveBack(this.#context, opened),
     });
+    this.#newcomers = Newcomers.of({
+      context,
+      alone: (row, hold) => this.#beginAlone(row, context.auth.anonymous as Identity, null, hold),
+      welcomed: (row) => this.#goOn(row),
+      failed: (row, error) => this.#refuse(row, error),
+    });
+  }
+
+  /** Takes the first message of a row where it is a `hello` that asks for nothing but a session; false where it has to be parsed. */
+  plainHello(row: Row, address: number, length: number): boolean {
+    const { sessions, port } = this.#context;
+    if (this.#newcomers === null || !Newcomers.isHello(port.memory, address, length)) return false;
+    sessions.setState(row, SESSION.checking);
+    this.#newcomers.add(row, port.hold());
+    return true;
+  }
+
+  endTurn(): void {
+    this.#newcomers?.endTurn();
   }
 
   hello(row: Row, header: Header): void {
@@ -52,8 +74,24 @@ export class Admission {
     if (hello.token === null && isNew(auth.anonymous as Identity, hello)) {
       return this.#begin(row, auth.anonymous as Identity, hello, port.hold());
     }
+    if (hello.token === null && this.#resumeNow(row, auth.anonymous as Identity, hello)) return;
     port.pause(row);
     void this.#admit(row, hello, port.hold());
+  }
+
+  /** A session that goes on with what the store has of it: false where more than the store's next write has to be waited for. */
+  #resumeNow(row: Row, identity: Identity, { device, resume, positions }: Hello): boolean {
+    const { opener, sessions, port, end, cold, ahead } = this.#context;
+    if (resume === null || !isNowhere(positions) || cold !== null || ahead !== null) return false;
+    try {
+      const begun = opener.resumeNow({ user: identity.user, device }, resume);
+      if (begun === null) return false;
+      if ('opened' in begun) this.#beginnings.add(begun, row, sessions.generation(row), identity, port.hold());
+      else end(row, begun.code, begun.reason);
+    } catch (error) {
+      this.#refuse(row, error);
+    }
+    return true;
   }
 
   /** A message behind the `hello`. */
@@ -70,6 +108,11 @@ export class Admission {
 
   /** A session that goes on with nothing: there is nothing to wait for but the store's next write. */
   #begin(row: Row, identity: Identity, { device }: Hello, hold: Hold): void {
+    if (this.#newcomers !== null && device === null) this.#newcomers.add(row, hold);
+    else this.#beginAlone(row, identity, device, hold);
+  }
+
+  #beginAlone(row: Row, identity: Identity, device: string | null, hold: Hold): void {
     const { opener, sessions } = this.#context;
     this.#beginnings.add(opener.begin(identity.user, device), row, sessions.generation(row), identity, hold);
   }
@@ -78,14 +121,19 @@ export class Admission {
     const { sessions, port } = this.#context;
     if (sessions.generation(row) !== generation || sessions.state(row) !== SESSION.checking) giveBack(this.#context, opened);
     else {
-      const waits = this.#checks.waits(row);
-      const kept = this.#checks.take(row);
       sessions.setState(row, SESSION.connected);
       welcome(this.#context, row, identity, NO_POSITIONS, opened, NOTHING_SETTLED);
-      if (waits) port.resume(row);
-      for (const message of kept) this.#onKept(row, message);
+      this.#goOn(row);
     }
     port.letGo(hold);
+  }
+
+  /** The row was welcomed: what came meanwhile is handled. */
+  #goOn(row: Row): void {
+    if (!this.#checks.waits(row)) return;
+    const kept = this.#checks.take(row);
+    this.#context.port.resume(row);
+    for (const message of kept) this.#onKept(row, message);
   }
 
   #failed({ row, generation, hold }: Begun, error: unknown): void {
@@ -175,6 +223,9 @@ export class Admission {
 
 /** Whether the session has nothing to go on with: no former one, no device that was here before, no positions. */
 function isNew({ user }: Identity, { resume, device, positions }: Hello): boolean {
-  const { named, synced, lastSeen } = positions;
-  return resume === null && (user === null || device === null) && named.size === 0 && synced.size === 0 && lastSeen === null;
+  return resume === null && (user === null || device === null) && isNowhere(positions);
+}
+
+function isNowhere({ named, synced, lastSeen }: DevicePositions): boolean {
+  return named.size === 0 && synced.size === 0 && lastSeen === null;
 }

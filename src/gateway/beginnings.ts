@@ -1,6 +1,6 @@
 /**
- * New sessions that are being stored: those that become durable with one write are welcomed together. There is a list of them per write,
- * and no promise, timer or closure for each.
+ * Sessions that are being stored, new ones and such as go on: those that become durable with one write are welcomed together. There is a
+ * list of them per write, and no promise, timer or closure for each.
  */
 
 import type { Hold, Row } from '../engine/port.js';
@@ -31,7 +31,7 @@ export interface BeginningsOptions {
 
 export class Beginnings {
   readonly #options: BeginningsOptions;
-  #batch: { readonly stored: Promise<void>; readonly begun: Begun[] } | null = null;
+  #batch: { readonly stored: Promise<unknown>; readonly begun: Begun[] } | null = null;
 
   constructor(options: BeginningsOptions) {
     this.#options = options;
@@ -43,7 +43,7 @@ export class Beginnings {
     else this.#begin(stored, begun);
   }
 
-  #begin(stored: Promise<void>, first: Begun): void {
+  #begin(stored: Promise<unknown>, first: Begun): void {
     const batch = { stored, begun: [first] };
     this.#batch = batch;
     const { timeoutMs, late } = this.#options;

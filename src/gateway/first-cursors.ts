@@ -13,7 +13,8 @@ interface Batch {
   readonly rows: Row[];
   /** Of the rows' connections. */
   readonly generations: number[];
-  readonly cursors: ChannelCursor[];
+  readonly channelIds: number[];
+  readonly seqs: number[];
 }
 
 export class FirstCursors {
@@ -27,36 +28,40 @@ export class FirstCursors {
   }
 
   /** False where it is not for this way. */
-  add(row: Row, cursor: ChannelCursor): boolean {
+  add(row: Row, channelId: number, cursor: ChannelCursor): boolean {
     const { store, sessions } = this.#context;
     const words = sessions.copyId(row, this.#words);
     const stored = store.addFirstCursor?.(words, sessions.sessionGeneration(row), cursor) ?? null;
     if (stored === null) return false;
     if (this.#batch?.stored !== stored) this.#begin(stored);
-    const { rows, generations, cursors } = this.#batch as Batch;
+    const { rows, generations, channelIds, seqs } = this.#batch as Batch;
     rows.push(row);
     generations.push(sessions.generation(row));
-    cursors.push(cursor);
+    channelIds.push(channelId);
+    seqs.push(cursor.seq);
     return true;
   }
 
   #begin(stored: Promise<boolean>): void {
-    const batch: Batch = { stored, rows: [], generations: [], cursors: [] };
+    const batch: Batch = { stored, rows: [], generations: [], channelIds: [], seqs: [] };
     this.#batch = batch;
     const over = (): void => {
       if (this.#batch === batch) this.#batch = null;
     };
     stored.then(over, () => {
       over();
-      batch.rows.forEach((row, i) => this.#failed(row, batch.generations[i] as number, batch.cursors[i] as ChannelCursor));
+      for (let i = 0; i < batch.rows.length; i += 1) this.#failed(batch, i);
     });
   }
 
   /** The writer tries until the store is well again, unless the row has gone or left the channel meanwhile. */
-  #failed(row: Row, generation: number, cursor: ChannelCursor): void {
+  #failed({ rows, generations, channelIds, seqs }: Batch, i: number): void {
     const { sessions, subscriptions, channels, writer, keeper } = this.#context;
-    if (sessions.generation(row) !== generation || sessions.state(row) !== SESSION.open) return;
-    const channel = channels.find(cursor.channel);
-    if (channel !== null && subscriptions.find(row, channel.id) >= 0) writer.change(keeper.ref(row), { upsert: [cursor] }, true);
+    const row = rows[i] as Row;
+    if (sessions.generation(row) !== generations[i] || sessions.state(row) !== SESSION.open) return;
+    const channel = channels.byId(channelIds[i] as number);
+    if (channel === undefined || subscriptions.find(row, channel.id) < 0) return;
+    const cursor = { channel: channel.name, seq: seqs[i] as number, epoch: channel.epoch, subscribed: true, told: false };
+    writer.change(keeper.ref(row), { upsert: [cursor] }, true);
   }
 }

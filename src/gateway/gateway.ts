@@ -121,6 +121,7 @@ export class Gateway implements EngineEvents {
       this.#admission.keep(row, port.memory.subarray(address, address + length), headerLength, text);
       return;
     }
+    if (state === SESSION.connected && this.#admission.plainHello(row, address, length)) return;
     if (state === SESSION.closing || state === SESSION.free) return;
     if (sessions.expiring > 0 && sessions.hasExpired(row, clock.now() / 1000))
       return this.end(row, CLOSE.sessionExpired, 'the token has expired');
@@ -157,6 +158,7 @@ export class Gateway implements EngineEvents {
   }
 
   onTurnEnd(core: number, position: number): void {
+    this.#admission.endTurn();
     this.#pump();
     this.#parts.publisher.endTurn(core, position);
   }

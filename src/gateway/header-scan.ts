@@ -1,7 +1,8 @@
 /**
- * The common shape of a header line, read straight from its bytes: one flat object whose fields are op, id, channel, key, client_ts and
- * lamport, with plain ASCII texts and whole numbers. Everything else (escapes, other fields, fractions, nesting, errors) is left to
- * JSON.parse, so what this accepts must mean the same there; test/unit/gateway/header-scan.test.ts and the fuzzer compare the two.
+ * The common shape of a header line, read straight from its bytes: one flat object whose fields are op, id, channel, key, client_ts,
+ * lamport and the texts of `hello`, with plain ASCII texts and whole numbers. Everything else (escapes, other fields, fractions, nesting,
+ * errors) is left to JSON.parse, so what this accepts must mean the same there; test/unit/gateway/header-scan.test.ts and the fuzzer
+ * compare the two.
  */
 
 import '../store/native-buffer.js';
@@ -14,9 +15,13 @@ export interface ScannedHeader {
   key: string | undefined;
   client_ts: number | undefined;
   lamport: number | undefined;
+  resume: string | undefined;
+  token: string | undefined;
+  device: string | undefined;
 }
 
-type Field = 'op' | 'id' | 'channel' | 'key' | 'client_ts' | 'lamport';
+type Text = 'key' | 'resume' | 'token' | 'device';
+type Field = 'op' | 'id' | 'channel' | 'client_ts' | 'lamport' | Text;
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -32,7 +37,7 @@ const DELETE = 0x7f;
 /** So many digits are always exact. */
 const MAX_DIGITS = 15;
 
-const FIELDS: readonly Field[] = ['op', 'id', 'channel', 'key', 'client_ts', 'lamport'];
+const FIELDS: readonly Field[] = ['op', 'id', 'channel', 'key', 'client_ts', 'lamport', 'resume', 'token', 'device'];
 const FIELD_BYTES: readonly Buffer[] = FIELDS.map((field) => Buffer.from(field));
 
 /** Channel names that came before, by a hash of their bytes: one string object for all, whose own hash is known. */
@@ -49,6 +54,7 @@ export class HeaderScanner {
   scan(bytes: Buffer, start: number, end: number): ScannedHeader | null {
     const header: ScannedHeader = {
       op: undefined, id: undefined, channel: undefined, key: undefined, client_ts: undefined, lamport: undefined,
+      resume: undefined, token: undefined, device: undefined,
     };
     if (bytes[start] !== OPEN) return null;
     let at = start + 1;
@@ -71,19 +77,20 @@ export class HeaderScanner {
     const colon = skipSpaces(bytes, nameEnd + 1, end);
     if (field < 0 || colon >= end || bytes[colon] !== COLON) return -1;
     const at = skipSpaces(bytes, colon + 1, end);
-    switch (FIELDS[field]) {
+    const name = FIELDS[field]!;
+    switch (name) {
       case 'op':
         return this.#text(bytes, at, end) ? this.#set(header, 'op', opOf(bytes, at + 1, this.#at)) : -1;
       case 'channel':
         return this.#text(bytes, at, end) ? this.#set(header, 'channel', this.#name(bytes, at + 1, this.#at)) : -1;
-      case 'key':
-        return this.#text(bytes, at, end) ? this.#set(header, 'key', bytes.latin1Slice(at + 1, this.#at)) : -1;
       case 'id':
         return this.#whole(bytes, at, end) ? this.#setNumber(header, 'id') : -1;
       case 'client_ts':
         return this.#whole(bytes, at, end) ? this.#setNumber(header, 'client_ts') : -1;
-      default:
+      case 'lamport':
         return this.#whole(bytes, at, end) ? this.#setNumber(header, 'lamport') : -1;
+      default:
+        return this.#text(bytes, at, end) ? this.#set(header, name, bytes.latin1Slice(at + 1, this.#at)) : -1;
     }
   }
 
@@ -92,7 +99,7 @@ export class HeaderScanner {
     return this.#at;
   }
 
-  #set(header: ScannedHeader, field: 'op' | 'channel' | 'key', text: string): number {
+  #set(header: ScannedHeader, field: 'op' | 'channel' | Text, text: string): number {
     header[field] = text;
     return this.#at + 1;
   }
@@ -168,7 +175,13 @@ function fieldOf(bytes: Buffer, from: number, to: number): number {
   return -1;
 }
 
+/** One string object for each of the frequent ones. */
+const OPS: readonly string[] = ['pub', 'sub', 'seen', 'hello'];
+
 function opOf(bytes: Buffer, from: number, to: number): string {
-  const isPub = to - from === 3 && bytes[from] === 0x70 && bytes[from + 1] === 0x75 && bytes[from + 2] === 0x62;
-  return isPub ? 'pub' : bytes.latin1Slice(from, to);
+  for (let i = 0; i < OPS.length; i++) {
+    const op = OPS[i]!;
+    if (op.length === to - from && equals(op, bytes, from)) return op;
+  }
+  return bytes.latin1Slice(from, to);
 }

@@ -24,12 +24,13 @@ const unknown = (locate: () => Promise<Located>): Start => ({ seq: 1, lost: null
 
 /** Where the messages after `since` begin. */
 export function resolveSince({ log, cold }: Reader, channel: Channel, since: Position): Start {
+  // What of this is no longer retained is found, and said, by the catch-up itself: nobody looks at the log for each of those that resume.
+  const isHere = since.kind === 'seq' && (since.epoch === null || since.epoch === channel.epoch);
+  if (isHere) return known({ seq: since.seq + 1, lost: null });
   const oldest = channel.oldestSeq;
   const below = belowLog(cold, channel, oldest);
   switch (since.kind) {
     case 'seq': {
-      // What of this is no longer retained is found, and said, by the catch-up itself.
-      if (since.epoch === null || since.epoch === channel.epoch) return known({ seq: since.seq + 1, lost: null });
       return below === null ? known(changed(oldest)) : unknown(() => oldestOf(below, channel, oldest));
     }
     case 'ts':

@@ -6,6 +6,7 @@ import type { ChannelCursor } from '../store/session-store.js';
 import type { GatewayContext } from './context.js';
 import type { Position } from './fields.js';
 import { leaveMark } from './marks.js';
+import { goLive } from './ops/sub.js';
 import { catchUpOf, resolveSince, type Start } from './positions.js';
 
 /** What `hello` says of how far the device is. */
@@ -93,8 +94,13 @@ export function restore(context: GatewayContext, row: Row, restored: readonly Re
     subscriptions.setRestoredFrom(node, start.seq);
     if (told) subscriptions.setTold(node);
     if (start.lost !== null) sink.incomplete(row, channel, start.lost.fromSeq, start.lost.toSeq, start.lost.reason);
-    port.behind(row, channel.id, start.seq);
     leaveMark(context, row, channel.id);
+    // Nothing was published meanwhile: so it is with most channels of those that all come back at once.
+    if (start.locate === null && start.seq > channel.publishedSeq) {
+      goLive(context, row, channel);
+      continue;
+    }
+    port.behind(row, channel.id, start.seq);
     replays.add(row, catchUpOf(context, channel, start), false);
   }
 }

@@ -43,9 +43,9 @@ export class SessionKeeper {
   }
 
   /** The row subscribed and gets what comes after `after`. */
-  subscribed(row: Row, { name, epoch, publishedSeq }: OpenChannel, after: number): void {
+  subscribed(row: Row, { id, name, epoch, publishedSeq }: OpenChannel, after: number): void {
     const cursor = { channel: name, seq: Math.min(after, publishedSeq), epoch, subscribed: true, told: false };
-    if (this.#isFirst(row) && this.#firsts.add(row, cursor)) return;
+    if (this.#isFirst(row) && this.#firsts.add(row, id, cursor)) return;
     this.#context.writer.change(this.ref(row), { upsert: [cursor] }, true);
   }
 

@@ -26,6 +26,7 @@ export class OpenChannel implements Channel {
   /** nameJson is ASCII. */
   readonly ascii: boolean;
   readonly epoch: string;
+  readonly epochJson: string;
   /** Not in the log: fan-out only, best effort. */
   readonly ephemeral: boolean;
   readonly clocked: boolean;
@@ -60,6 +61,7 @@ export class OpenChannel implements Channel {
       this.epoch = head.epoch;
     }
     this.publishedSeq = this.sequencedSeq;
+    this.epochJson = JSON.stringify(this.epoch);
   }
 
   get oldestSeq(): number {
@@ -187,8 +189,12 @@ export class ChannelRegistry {
 
   /** The channel if it was ever opened, here or before; does not make it. */
   find(name: string): OpenChannel | null {
-    const known = this.#byName.has(name) || this.#expectedNames.has(name) || this.#options.log.findChannel(name) !== null;
-    return known ? this.open(name) : null;
+    const inUse = this.#byName.get(name);
+    if (inUse !== undefined) {
+      inUse.usedAt = this.#options.now();
+      return inUse;
+    }
+    return this.#expectedNames.has(name) || this.#options.log.findChannel(name) !== null ? this.open(name) : null;
   }
 
   /** The channel leaves memory at once; `open` makes it anew. */

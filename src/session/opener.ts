@@ -3,8 +3,8 @@
 import { CLOSE } from '../errors.js';
 import type { SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/session-store.js';
 import type { ResumeClaims, ResumeTokens } from './resume-token.js';
-import { judgeResume, type Refusal, type Resumer } from './resume.js';
-import { formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/session-id.js';
+import { judgeResume, type Refusal, type Resumer, type ResumeVerdict } from './resume.js';
+import { drawSessionIds, formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/session-id.js';
 
 export interface SessionTerms {
   /** A lease lasts this long, ms. */
@@ -29,9 +29,16 @@ export interface Opened {
   readonly resumed: boolean;
 }
 
-/** A new session on its way to the store, which may give one promise to many. */
+/** A session on its way to the store, which may give one promise to many. */
 export interface Beginning {
   readonly opened: Opened;
+  readonly stored: Promise<unknown>;
+}
+
+/** New sessions that differ in their ids only, on their way to the store. */
+export interface Beginnings {
+  /** One of them; without its id. */
+  readonly record: SessionRecord;
   readonly stored: Promise<void>;
 }
 
@@ -53,6 +60,7 @@ export interface OpenerParts {
 const TRIES = 4;
 const NO_CURSORS: readonly never[] = [];
 const OVERTAKEN = 'the session goes on over another connection';
+const FORGED: Refusal = { do: 'refuse', code: CLOSE.notAuthorised, reason: 'the resume token is forged or damaged' };
 
 export class SessionOpener {
   readonly #parts: OpenerParts;
@@ -74,6 +82,24 @@ export class SessionOpener {
     return this.#create(user, device, null);
   }
 
+  /**
+   * As many new sessions of clients without a user and a device, whose ids are drawn into `ids`, four words each. Null where the store
+   * takes them one by one only.
+   */
+  beginMany(ids: Uint32Array, count: number): Beginnings | null {
+    const { store } = this.#parts;
+    if (store.createMany === undefined) return null;
+    drawSessionIds(ids, count);
+    const record = this.#record('', null, null, null);
+    const stored = store.createMany(ids, count, record);
+    return stored === null ? null : { record, stored };
+  }
+
+  /** Writes the `welcome`s of the first `count` of them to `into`, behind one another; returns the length of each. */
+  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Buffer): number {
+    return this.#parts.tokens.writeWelcomes(ids, count, tail, into);
+  }
+
   /** The token for the next time. */
   token({ record: { id, user, generation }, words }: Opened): string {
     return this.#parts.tokens.sign({ session: id, user, generation }, words);
@@ -90,6 +116,36 @@ export class SessionOpener {
     return { leaseUntil: 0, expiresAt: now + terms.resumeTtlMs, forgetAt: now + terms.resumeTtlMs + terms.cursorsTtlMs };
   }
 
+  /** What open() comes to for a client that resumes, where that can be decided within the turn; else null. Throws StoreError. */
+  resumeNow(resumer: Resumer, token: string): Beginning | Refusal | null {
+    const { store, terms, node, now, push, tokens } = this.#parts;
+    if (store.claimNow === undefined) return null;
+    const claims = tokens.verify(token);
+    if (claims === null) return FORGED;
+    // Another attempt waits for the store, and must notice this one.
+    if (this.#attempts.has(claims.session)) return null;
+    push(claims.session);
+    const at = now();
+    let verdict: ResumeVerdict | null = null;
+    let formerOwner: string | null = null;
+    const claimed = store.claimNow(claims.session, (former) => {
+      const judged = judgeResume(claims, former, resumer, at);
+      verdict = judged;
+      if (judged.do === 'refuse') return null;
+      formerOwner = former?.owner ?? null;
+      const grace = { previous: judged.previous, previousUntil: at + terms.resumeGraceMs };
+      return { ...grace, owner: node, ...SessionOpener.connected(terms, at) };
+    });
+    if (claimed === null) return refusalOf(verdict);
+    this.#tellFormer(formerOwner, { id: claims.session, generation: claimed.record.generation - 1 });
+    return { opened: resumed(claimed.record), stored: claimed.stored };
+  }
+
+  /** The session may have a connection with the node that had it before. */
+  #tellFormer(owner: string | null, former: SessionRef): void {
+    if (owner !== null && owner !== this.#parts.node) this.#parts.taken?.(owner, former);
+  }
+
   /** A new session goes on with the cursors of its device. */
   async #begin({ user, device }: SessionRequest): Promise<Opened> {
     const former = user === null || device === null ? null : await this.#device(user, device);
@@ -99,16 +155,19 @@ export class SessionOpener {
   }
 
   #create(user: string | null, device: string | null, former: SessionRecord | null): Beginning {
-    const { store, terms, node, now } = this.#parts;
     const words = randomSessionId();
+    const record = this.#record(formatSessionId(words), user, device, former);
+    return { opened: { do: 'open', record, words, resumed: false }, stored: this.#parts.store.create(record, words) };
+  }
+
+  #record(id: string, user: string | null, device: string | null, former: SessionRecord | null): SessionRecord {
+    const { terms, node, now } = this.#parts;
     const { leaseUntil, expiresAt, forgetAt } = SessionOpener.connected(terms, now());
-    const record: SessionRecord = {
-      id: formatSessionId(words), user, device, generation: 1, previous: 0, previousUntil: 0, owner: node, ended: false,
-      leaseUntil, expiresAt, forgetAt,
+    return {
+      id, user, device, generation: 1, previous: 0, previousUntil: 0, owner: node, ended: false, leaseUntil, expiresAt, forgetAt,
       lastSeenMessageId: former?.lastSeenMessageId ?? null,
       cursors: former?.cursors ?? NO_CURSORS,
     };
-    return { opened: { do: 'open', record, words, resumed: false }, stored: store.create(record, words) };
   }
 
   async #device(user: string, device: string): Promise<SessionRecord | null> {
@@ -121,7 +180,7 @@ export class SessionOpener {
 
   async #resume(request: SessionRequest, token: string): Promise<Opened | Refusal> {
     const claims = this.#parts.tokens.verify(token);
-    if (claims === null) return { do: 'refuse', code: CLOSE.notAuthorised, reason: 'the resume token is forged or damaged' };
+    if (claims === null) return FORGED;
     const attempt = (this.#attempted += 1);
     this.#attempts.set(claims.session, attempt);
     try {
@@ -145,10 +204,17 @@ export class SessionOpener {
       const grace = { previous, previousUntil: at + terms.resumeGraceMs };
       const record = await store.claim(claims.session, expected, { ...grace, owner: node, ...SessionOpener.connected(terms, at) });
       if (record === null) continue;
-      const owner = former?.owner ?? null;
-      if (owner !== null && owner !== node) this.#parts.taken?.(owner, { id: record.id, generation: expected });
-      return { do: 'open', record, words: parseSessionId(record.id) as SessionWords, resumed: true };
+      this.#tellFormer(former?.owner ?? null, { id: record.id, generation: expected });
+      return resumed(record);
     }
     return { do: 'refuse', code: CLOSE.tryAgainLater, reason: 'the session is being taken over again and again' };
   }
+}
+
+function resumed(record: SessionRecord): Opened {
+  return { do: 'open', record, words: parseSessionId(record.id) as SessionWords, resumed: true };
+}
+
+function refusalOf(verdict: ResumeVerdict | null): Refusal | null {
+  return verdict?.do === 'refuse' ? verdict : null;
 }

@@ -7,13 +7,17 @@ const REMEMBERED_MAX = 1024;
 
 class Rights {
   readonly #matcher: Matcher;
+  /** There is nothing to decide, and so nothing to remember of millions of channels. */
+  readonly #isEverything: boolean;
   readonly #remembered = new Map<string, boolean>();
 
   constructor(patterns: readonly string[]) {
     this.#matcher = compilePatterns(patterns);
+    this.#isEverything = patterns.includes('**');
   }
 
   cover(channel: string): boolean {
+    if (this.#isEverything) return true;
     const known = this.#remembered.get(channel);
     if (known !== undefined) return known;
     if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.clear();

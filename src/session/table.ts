@@ -124,7 +124,7 @@ export class SessionTable {
 
   open(row: Row, start: SessionStart): void {
     this.#state[row] = SESSION.open;
-    this.#id.set(start.id, row * 4);
+    for (let i = 0; i < 4; i += 1) this.#id[row * 4 + i] = start.id[i] as number;
     put(this.#user, row, start.user === null ? 0 : this.users.intern(start.user));
     put(this.#permission, row, this.permissions.intern(start.read, start.write));
     put(this.#expiresAt, row, start.expiresAt);

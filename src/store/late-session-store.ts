@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.js';
 import type { SessionWords } from './session-id.js';
 import type {
-  ChannelCursor, IsConnected, SessionClaim, SessionPatch, SessionRecord, SessionRef, SessionStore, SessionTimes,
+  ChannelCursor, Claimed, IsConnected, SessionClaim, SessionPatch, SessionRecord, SessionRef, SessionStore, SessionTimes,
 } from './session-store.js';
 
 type Waiting = (store: SessionStore | null) => void;
@@ -59,6 +59,10 @@ export class LateSessionStore implements SessionStore {
     return this.#call((store) => store.create(record));
   }
 
+  createMany(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> | null {
+    return this.#store?.createMany?.(ids, count, record) ?? null;
+  }
+
   addFirstCursor(words: SessionWords, generation: number, cursor: ChannelCursor): Promise<boolean> | null {
     return this.#store?.addFirstCursor?.(words, generation, cursor) ?? null;
   }
@@ -73,6 +77,10 @@ export class LateSessionStore implements SessionStore {
 
   claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null> {
     return this.#call((store) => store.claim(id, expected, claim));
+  }
+
+  claimNow(id: string, judge: (record: SessionRecord | null) => SessionClaim | null): Claimed | null {
+    return this.#store?.claimNow?.(id, judge) ?? null;
   }
 
   update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {

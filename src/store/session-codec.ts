@@ -16,6 +16,7 @@ const ENDED = 8;
 /** Flags of a cursor. */
 const SUBSCRIBED = 1;
 const TOLD = 2;
+const LEASE_UNTIL = 16;
 const FORGET_AT = 28;
 const COUNT = 42;
 const FIXED = 44;
@@ -37,7 +38,7 @@ export function writeSession(record: SessionRecord, bytes: Buffer, start: number
   bytes.writeUInt32LE(record.generation, start + 2);
   bytes.writeUInt32LE(record.previous, start + 6);
   bytes.writeUIntLE(time(record.previousUntil), start + 10, 6);
-  bytes.writeUIntLE(time(record.leaseUntil), start + 16, 6);
+  bytes.writeUIntLE(time(record.leaseUntil), start + LEASE_UNTIL, 6);
   bytes.writeUIntLE(time(record.expiresAt), start + 22, 6);
   bytes.writeUIntLE(time(record.forgetAt), start + FORGET_AT, 6);
   if (lastSeenMessageId === null) bytes.fill(0, start + 34, start + 42);
@@ -57,15 +58,19 @@ function writeCursor({ channel, epoch, seq, subscribed, told }: ChannelCursor, b
   return at + 1;
 }
 
+/** Whether the session at `at` has no cursor, and its lease ends as it is written there and not, by now, only at `until` (seconds). */
+export function isFresh(bytes: Buffer, at: number, until: number): boolean {
+  return bytes.readUInt16LE(at + COUNT) === 0 && until * 1000 <= bytes.readUIntLE(at + LEASE_UNTIL, 6);
+}
+
 /**
- * Writes the session of `from` once more to `bytes` at `start`, where there must be room for it and CURSOR_MAX, with its first cursor;
- * returns where it ends, or -1 where it has some already. Most sessions subscribe right after they began.
+ * Writes the session of from[at, end), which has no cursor, once more to `bytes` at `start`, where there must be room for it and
+ * CURSOR_MAX, with its first one; returns where it ends. Most sessions subscribe right after they began.
  */
-export function writeFirstCursor(from: Buffer, cursor: ChannelCursor, bytes: Buffer, start: number): number {
-  if (from.readUInt16LE(COUNT) !== 0) return -1;
-  from.copy(bytes, start);
+export function writeFirstCursor(from: Buffer, at: number, end: number, cursor: ChannelCursor, bytes: Buffer, start: number): number {
+  from.copy(bytes, start, at, end);
   bytes.writeUInt16LE(1, start + COUNT);
-  return writeCursor(cursor, bytes, start + from.length);
+  return writeCursor(cursor, bytes, start + end - at);
 }
 
 let scratch = Buffer.allocUnsafe(4096);
@@ -86,10 +91,30 @@ function time(ms: number): number {
 }
 
 function writeText(bytes: Buffer, at: number, text: string): number {
+  const ascii = writeAscii(bytes, at + 1, text);
+  if (ascii >= 0) {
+    bytes[at] = ascii;
+    return at + 1 + ascii;
+  }
   const length = Buffer.byteLength(text);
   if (length > TEXT_MAX) throw new StoreError(`a name of a session is longer than ${TEXT_MAX} bytes`, false);
   bytes[at] = length;
   return at + 1 + bytes.utf8Write(text, at + 1, length);
+}
+
+/** Beyond it a call of the encoder costs less than the characters. */
+const SHORT = 48;
+
+/** Its length; -1 where the text is long or not ASCII. Most names are short, and cost a third of what two calls of the encoder do. */
+function writeAscii(bytes: Buffer, at: number, text: string): number {
+  const { length } = text;
+  if (length > SHORT) return -1;
+  for (let i = 0; i < length; i += 1) {
+    const char = text.charCodeAt(i);
+    if (char > 0x7f) return -1;
+    bytes[at + i] = char;
+  }
+  return length;
 }
 
 /** What a session's place has of it. */
@@ -109,7 +134,7 @@ export function readSessionHead(bytes: Buffer, at: number): SessionHead {
     owned: (flags & OWNER) !== 0,
     ended: (flags & ENDED) !== 0,
     generation: bytes.readUInt32LE(at + 2),
-    leaseUntil: bytes.readUIntLE(at + 16, 6),
+    leaseUntil: bytes.readUIntLE(at + LEASE_UNTIL, 6),
     forgetAt: bytes.readUIntLE(at + FORGET_AT, 6),
     hasDevice: (flags & USER) !== 0 && (flags & DEVICE) !== 0,
   };
@@ -134,7 +159,7 @@ export function decodeSession(id: string, bytes: Buffer): SessionRecord {
     generation: bytes.readUInt32LE(2),
     previous: bytes.readUInt32LE(6),
     previousUntil: bytes.readUIntLE(10, 6),
-    leaseUntil: bytes.readUIntLE(16, 6),
+    leaseUntil: bytes.readUIntLE(LEASE_UNTIL, 6),
     expiresAt: bytes.readUIntLE(22, 6),
     forgetAt: bytes.readUIntLE(FORGET_AT, 6),
     ended: (flags & ENDED) !== 0,

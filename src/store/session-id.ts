@@ -21,6 +21,11 @@ export function randomSessionId(): SessionWords {
   return id;
 }
 
+/** Draws `count` ids, four words each. */
+export function drawSessionIds(into: Uint32Array, count: number): void {
+  randomFillSync(into, 0, count * 4);
+}
+
 /** Text is made here, digit by digit, and read out in one call: numbers to text by way of toString(16) cost ten times as much. */
 const digits = Buffer.alloc(32);
 const DIGITS = Buffer.from('0123456789abcdef');

@@ -10,7 +10,7 @@ import type { SessionFollower } from './session-log/follower.js';
 import { recover } from './session-log/recovery.js';
 import { SessionLog } from './session-log/session-log.js';
 import {
-  applyPatch, type ChannelCursor, type CursorChange, type IsConnected,
+  applyPatch, type ChannelCursor, type Claimed, type CursorChange, type IsConnected,
   type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
   type SessionTimes,
 } from './session-store.js';
@@ -83,6 +83,14 @@ export class SessionLogStore implements SessionStore {
     }
   }
 
+  createMany(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> {
+    try {
+      return this.#log.createMany(ids, count, record);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
   async get(id: string): Promise<SessionRecord | null> {
     return this.#read(id);
   }
@@ -98,6 +106,20 @@ export class SessionLogStore implements SessionStore {
     let claimed: SessionRecord | null = null;
     const done = await this.#change(id, expected, (record) => (claimed = { ...record, ...claim, generation: expected + 1 }));
     return done ? claimed : null;
+  }
+
+  claimNow(id: string, judge: (record: SessionRecord | null) => SessionClaim | null): Claimed | null {
+    const words = readId(id);
+    const place = words === null ? NONE : this.#log.places.find(...fingerprint(words));
+    let claimed: SessionRecord | null = null;
+    let isThere = false;
+    const stored = words === null || place === NONE ? this.#log.none() : this.#log.change(place, id, words, (record) => {
+      isThere = true;
+      const claim = judge(record);
+      return claim === null ? null : (claimed = { ...record, ...claim, generation: record.generation + 1 });
+    });
+    if (!isThere) judge(null);
+    return stored === null || claimed === null ? null : { record: claimed, stored };
   }
 
   update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {
@@ -116,7 +138,7 @@ export class SessionLogStore implements SessionStore {
   }
 
   addFirstCursor(words: SessionWords, generation: number, cursor: ChannelCursor): Promise<boolean> | null {
-    const place = this.#log.places.find(...fingerprint(words));
+    const place = this.#log.places.find((words[0]! ^ words[2]!) >>> 0, (words[1]! ^ words[3]!) >>> 0);
     if (place === NONE || !this.#isCurrent(place, generation)) return null;
     try {
       return this.#log.addFirstCursor(place, words, cursor);

@@ -72,6 +72,13 @@ export interface SessionClaim extends SessionTimes {
   readonly owner: string;
 }
 
+/** A claim that was decided, on its way to the store. */
+export interface Claimed {
+  readonly record: SessionRecord;
+  /** When it is as durable as claim() makes it; the same promise for all that becomes durable together. Rejects with StoreError. */
+  readonly stored: Promise<unknown>;
+}
+
 export interface SessionRef {
   readonly id: string;
   readonly generation: number;
@@ -89,6 +96,11 @@ export interface SessionStore {
   readonly memoryBytes?: number;
   /** A new session. The id must not exist. `words`: the id once more, where it is at hand. */
   create(record: SessionRecord, words?: SessionWords): Promise<void>;
+  /**
+   * Where the store has it: `count` new sessions of nobody's device that differ from `record` in their ids only, four words each in `ids`,
+   * which are the caller's again. Null, and nothing is done, where they have to be created one by one.
+   */
+  createMany?(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> | null;
   get(id: string): Promise<SessionRecord | null>;
   /** The session of this user and device that was created last, ended or expired ones included, until it is forgotten. */
   findDevice(user: string, device: string): Promise<SessionRecord | null>;
@@ -97,6 +109,12 @@ export interface SessionStore {
    * fields. Null when it was not, or is not there. Of two claims of one generation at the same time exactly one succeeds.
    */
   claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null>;
+  /**
+   * Where the store has it: get() and claim() within the turn. `judge` is told the session, null where there is none, and returns how it
+   * is to be claimed, or null where it is not: then so is the answer. Null, and `judge` is not called, where the store cannot tell at
+   * once. Throws StoreError.
+   */
+  claimNow?(id: string, judge: (record: SessionRecord | null) => SessionClaim | null): Claimed | null;
   /** Applies the patch; false when the session is not there, has ended or has another generation. */
   update(id: string, generation: number, patch: SessionPatch): Promise<boolean>;
   /**

@@ -63,6 +63,10 @@ export function sessionsOf(shared: MemorySessions, time: VirtualTime, faults: St
   const run = <T>(effect: () => Promise<T>): Promise<T> => step(time, faults, life, false, effect);
   return {
     create: (record) => run(() => shared.create(record)),
+    createMany: (ids, count, record) => {
+      const own = ids.slice();
+      return run(() => shared.createMany(own, count, record));
+    },
     get: (id) => run(() => shared.get(id)),
     findDevice: (user, device) => run(() => shared.findDevice(user, device)),
     claim: (id, expected, claim) => run(() => shared.claim(id, expected, claim)),

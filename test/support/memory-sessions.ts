@@ -1,6 +1,7 @@
 /** A SessionStore in memory that a test can hold, slow down and break; what it keeps survives its reopening. */
 
 import { StoreError } from '../../src/errors.js';
+import { formatSessionId } from '../../src/store/session-id.js';
 import {
   applyPatch, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
 } from '../../src/store/session-store.js';
@@ -23,6 +24,13 @@ export class MemorySessions implements SessionStore {
     return this.#step('create', () => {
       this.records.set(record.id, record);
       if (record.user !== null && record.device !== null) this.devices.set(deviceKey(record.user, record.device), record.id);
+    });
+  }
+
+  createMany(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> {
+    const records = Array.from({ length: count }, (_, i) => ({ ...record, id: formatSessionId(ids, i * 4) }));
+    return this.#step('create', () => {
+      for (const each of records) this.records.set(each.id, each);
     });
   }
 

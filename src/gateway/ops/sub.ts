@@ -30,7 +30,7 @@ export function sub(context: GatewayContext, row: Row, header: Header): void {
     stopCatchingUp(context.replays, row, channel.id);
     context.subscriptions.add(row, channel.id);
   }
-  context.replies.ok(row, id, `,"server_seq":${channel.publishedSeq},"epoch":${JSON.stringify(channel.epoch)}`);
+  context.replies.ok(row, id, `,"server_seq":${channel.publishedSeq},"epoch":${channel.epochJson}`);
   if (since !== null) catchUpFrom(context, row, channel, since, again);
   else if (!again) fromNowOn(context, row, channel);
 }

@@ -9,6 +9,7 @@ export type Words = ArrayLike<number>;
 const UNDO = 7;
 
 const INITIAL_BYTES = 1 << 16;
+const INITIAL_UNDO = 64 * UNDO;
 
 /** What one write makes durable: records as they will stand in the file, and how things were before. */
 export class Group {
@@ -20,18 +21,20 @@ export class Group {
   count = 0;
   /** By which the sessions' latest records became longer. */
   growth = 0;
-  readonly #undo: number[] = [];
+  #undo: Float64Array;
+  #undone = 0;
   readonly settled: Promise<void>;
   /** The same, for methods that say whether they did something. */
   readonly done: Promise<true>;
   resolve!: () => void;
   reject!: (error: StoreError) => void;
 
-  /** `bytes`: memory of a group that is over, or null. */
-  constructor(segment: number, base: number, bytes: Buffer | null) {
+  /** `former`: a group that is over and whose memory is nobody's, or null. */
+  constructor(segment: number, base: number, former: Group | null) {
     this.segment = segment;
     this.base = base;
-    this.bytes = bytes ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.bytes = former?.bytes ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.#undo = former === null ? new Float64Array(INITIAL_UNDO) : former.#undo;
     this.settled = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -62,13 +65,13 @@ export class Group {
     return this.end + RECORD.BODY;
   }
 
-  /** Finishes the record that was claimed last; returns where it will be in the segment. */
-  commit(words: Words, created: number, bodyEnd: number): number {
+  /** Finishes the record that was claimed last, of the session whose words begin at `from`; returns where it will be in the segment. */
+  commit(words: Words, from: number, created: number, bodyEnd: number): number {
     const at = this.end;
     const { bytes } = this;
     bytes.writeUInt32LE(bodyEnd - at, at + RECORD.LENGTH);
     bytes.writeUInt32LE(KIND.session, at + RECORD.KIND);
-    for (let i = 0; i < 4; i += 1) bytes.writeUInt32LE(words[i] as number, at + RECORD.ID + i * 4);
+    for (let i = 0; i < 4; i += 1) bytes.writeUInt32LE(words[from + i] as number, at + RECORD.ID + i * 4);
     bytes.writeDoubleLE(created, at + RECORD.CREATED);
     this.end = bodyEnd;
     this.count += 1;
@@ -91,16 +94,29 @@ export class Group {
 
   /** Remembers how the place is now. `fresh`: it was just made. */
   remember(places: SessionPlaces, place: Place, fresh: boolean, formerDevice: Place = -1): void {
-    const segment = fresh ? -1 : places.segment(place);
+    if (this.#undone + UNDO > this.#undo.length) {
+      const larger = new Float64Array(this.#undo.length * 2);
+      larger.set(this.#undo);
+      this.#undo = larger;
+    }
     const undo = this.#undo;
-    undo.push(place, segment, places.offset(place), places.generation(place), places.flags(place), places.until(place), formerDevice);
+    const at = this.#undone;
+    this.#undone += UNDO;
+    undo[at] = place;
+    undo[at + 1] = fresh ? -1 : places.segment(place);
+    undo[at + 6] = formerDevice;
+    if (fresh) return;
+    undo[at + 2] = places.offset(place);
+    undo[at + 3] = places.generation(place);
+    undo[at + 4] = places.flags(place);
+    undo[at + 5] = places.until(place);
   }
 
   /** Puts the places back as they were before this group. */
   undo(places: SessionPlaces): void {
     const undo = this.#undo;
-    for (let at = undo.length - UNDO; at >= 0; at -= UNDO) {
-      const [place, segment, offset, generation, flags, until, formerDevice] = undo.slice(at, at + UNDO) as [
+    for (let at = this.#undone - UNDO; at >= 0; at -= UNDO) {
+      const [place, segment, offset, generation, flags, until, formerDevice] = undo.subarray(at, at + UNDO) as unknown as [
         Place, number, number, number, number, number, Place,
       ];
       const hash = formerDevice >= 0 ? places.deviceHash(place) : 0;
@@ -108,6 +124,6 @@ export class Group {
       else places.set(place, segment, offset, generation, flags, until);
       if (formerDevice >= 0 && places.has(formerDevice, PLACE.used)) places.setDevice(formerDevice, hash);
     }
-    undo.length = 0;
+    this.#undone = 0;
   }
 }

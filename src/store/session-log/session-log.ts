@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { StoreError } from '../../errors.js';
 import {
-  CURSOR_MAX, decodeSession, readSessionHead, sessionBound, writeFirstCursor, writeSession,
+  CURSOR_MAX, decodeSession, isFresh, readSessionHead, sessionBound, writeFirstCursor, writeSession,
 } from '../session-codec.js';
 import type { ChannelCursor, SessionRecord } from '../session-store.js';
 import { storeError } from '../store-failure.js';
@@ -92,7 +92,7 @@ export class SessionLog {
   }
 
   #record(place: Place, bytes: Buffer, id: string, words: Words): SessionRecord | null {
-    return !isOf(bytes, words) ? null : this.#prolonged(place, decodeSession(id, bytes.subarray(RECORD.BODY)));
+    return !isOf(bytes, 0, words) ? null : this.#prolonged(place, decodeSession(id, bytes.subarray(RECORD.BODY)));
   }
 
   /** What there is of a session that is not there. Throws StoreError when the store is closed. */
@@ -105,8 +105,8 @@ export class SessionLog {
   bytesOf(place: Place): Buffer {
     this.#check();
     const [segment, offset] = [this.places.segment(place), this.places.offset(place)];
-    for (const group of [this.#gathering, this.#committing, ...this.#recent]) {
-      if (group?.holds(segment, offset) !== true) continue;
+    const group = this.#groupOf(segment, offset);
+    if (group !== null) {
       const at = offset - group.base;
       return group.bytes.subarray(at, at + group.bytes.readUInt32LE(at + RECORD.LENGTH));
     }
@@ -120,6 +120,14 @@ export class SessionLog {
     }
     if (got < length) throw new StoreError(`${file.path} ends within a session`, false);
     return this.#scratch.subarray(0, length);
+  }
+
+  /** The group in memory that has this place of a segment. */
+  #groupOf(segment: number, offset: number): Group | null {
+    if (this.#gathering.holds(segment, offset)) return this.#gathering;
+    if (this.#committing?.holds(segment, offset) === true) return this.#committing;
+    for (let i = 0; i < this.#recent.length; i += 1) if (this.#recent[i]!.holds(segment, offset)) return this.#recent[i]!;
+    return null;
   }
 
   /** A new session. The promise is the same for all that becomes durable together. Throws StoreError. */
@@ -138,14 +146,39 @@ export class SessionLog {
     return this.#gathering.settled;
   }
 
-  /** Another record of the session, made from the one that there is: resolves with true. Null: it is another session. Throws StoreError. */
-  change(place: Place, id: string, words: Words, change: (record: SessionRecord) => SessionRecord): Promise<true> | null {
+  /** New sessions that differ in their ids only, four words each. Throws StoreError. */
+  createMany(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> {
+    this.#check();
+    const { places } = this;
+    const group = this.#gathering;
+    const first = group.claim(count * (RECORD.BODY + sessionBound(record)));
+    const length = writeSession(record, group.bytes, first) - first;
+    const { flags, generation, until } = placeHead(group.bytes, first);
+    for (let at = 0; at < count * 4; at += 4) {
+      const body = group.end + RECORD.BODY;
+      if (at > 0) group.bytes.copyWithin(body, first, first + length);
+      this.#created += 1;
+      const place = places.add((ids[at]! ^ ids[at + 2]!) >>> 0, (ids[at + 1]! ^ ids[at + 3]!) >>> 0);
+      group.remember(places, place, true);
+      places.set(place, group.segment, group.commit(ids, at, this.#created, body + length), generation, flags, until);
+    }
+    this.#grow(group, count * (RECORD.BODY + length));
+    this.#schedule();
+    return group.settled;
+  }
+
+  /**
+   * Another record of the session, made from the one that there is: resolves with true. Null: it is another session, or `change` makes
+   * none. Throws StoreError.
+   */
+  change(place: Place, id: string, words: Words, change: (record: SessionRecord) => SessionRecord | null): Promise<true> | null {
     const former = this.bytesOf(place);
     const created = former.readDoubleLE(RECORD.CREATED);
     const { length } = former;
     const record = this.#record(place, former, id, words);
-    if (record === null) return null;
-    this.#put(place, words, created, change(record), length, -1);
+    const changed = record === null ? null : change(record);
+    if (changed === null) return null;
+    this.#put(place, words, created, changed, length, -1);
     return this.#gathering.done;
   }
 
@@ -157,17 +190,19 @@ export class SessionLog {
 
   /** The same for a session's first cursor, without reading the record; null where it has some, or for other reasons not so simple. */
   addFirstCursor(place: Place, words: Words, cursor: ChannelCursor): Promise<true> | null {
-    const former = this.bytesOf(place);
-    const body = former.subarray(RECORD.BODY);
-    // A lease that was prolonged stands in no record yet.
-    const isProlonged = this.places.until(place) * 1000 > readSessionHead(body, 0).leaseUntil;
-    if (isProlonged || !isOf(former, words)) return null;
-    const group = this.#gathering;
+    this.#check();
+    const offset = this.places.offset(place);
+    const holder = this.#groupOf(this.places.segment(place), offset);
     // Of the same memory it may be: a group's that grows meanwhile is left behind, not changed.
-    const at = group.claim(body.length + CURSOR_MAX);
-    const end = writeFirstCursor(body, cursor, group.bytes, at);
-    if (end < 0) return null;
-    this.#append(place, words, former.readDoubleLE(RECORD.CREATED), at, end, former.length, -1);
+    const former = holder?.bytes ?? this.bytesOf(place);
+    const from = holder === null ? 0 : offset - holder.base;
+    // A lease that was prolonged stands in no record yet.
+    if (!isOf(former, from, words) || !isFresh(former, from + RECORD.BODY, this.places.until(place))) return null;
+    const length = former.readUInt32LE(from + RECORD.LENGTH);
+    const group = this.#gathering;
+    const body = group.claim(length - RECORD.BODY + CURSOR_MAX);
+    const end = writeFirstCursor(former, from + RECORD.BODY, from + length, cursor, group.bytes, body);
+    this.#append(place, words, former.readDoubleLE(from + RECORD.CREATED), body, end, length, -1);
     return group.done;
   }
 
@@ -231,12 +266,15 @@ export class SessionLog {
   #append(place: Place, words: Words, created: number, body: number, end: number, formerBytes: number, formerDevice: Place): void {
     const group = this.#gathering;
     group.remember(this.places, place, formerBytes === 0, formerDevice);
-    const offset = group.commit(words, created, end);
-    const growth = end - body + RECORD.BODY - formerBytes;
-    this.#liveBytes += growth;
-    group.growth += growth;
+    const offset = group.commit(words, 0, created, end);
+    this.#grow(group, end - body + RECORD.BODY - formerBytes);
     setPlace(this.places, place, group.segment, offset, group.bytes, body);
     this.#schedule();
+  }
+
+  #grow(group: Group, bytes: number): void {
+    this.#liveBytes += bytes;
+    group.growth += bytes;
   }
 
   /** An owned session with the lease that it has by now. */
@@ -309,15 +347,15 @@ export class SessionLog {
     behind.reject(error);
   }
 
-  /** Memory of a group that need not be kept any more. */
-  #memory(): Buffer | null {
+  /** A group that need not be kept any more. */
+  #memory(): Group | null {
     const last = this.#recent.length >= RECENT ? this.#recent.pop() : undefined;
-    return last === undefined || last.bytes.length > RECENT_BYTES ? null : last.bytes;
+    return last === undefined || last.bytes.length > RECENT_BYTES ? null : last;
   }
 }
 
-function isOf(bytes: Buffer, words: Words): boolean {
-  for (let i = 0; i < 4; i += 1) if (bytes.readUInt32LE(RECORD.ID + i * 4) !== words[i]) return false;
+function isOf(bytes: Buffer, record: number, words: Words): boolean {
+  for (let i = 0; i < 4; i += 1) if (bytes.readUInt32LE(record + RECORD.ID + i * 4) !== words[i]) return false;
   return true;
 }
 
@@ -327,9 +365,15 @@ export function segmentName(number: number): string {
 
 /** The place's record is at `offset` of the segment; its body is at `body` of `bytes`. */
 export function setPlace(places: SessionPlaces, place: Place, segment: number, offset: number, bytes: Buffer, body: number): void {
+  const { generation, flags, until } = placeHead(bytes, body);
+  places.set(place, segment, offset, generation, flags, until);
+}
+
+/** What a place has of the record whose body is at `body`. */
+function placeHead(bytes: Buffer, body: number): { readonly generation: number; readonly flags: number; readonly until: number } {
   const { owned, ended, generation, leaseUntil, forgetAt } = readSessionHead(bytes, body);
   const flags = (owned ? PLACE.owned : 0) | (ended ? PLACE.ended : 0);
   // Never after its lease's end, and never before it may be forgotten.
   const until = owned ? Math.floor(leaseUntil / 1000) : Math.ceil(forgetAt / 1000);
-  places.set(place, segment, offset, generation, flags, Math.min(until, 0xffffffff));
+  return { generation, flags, until: Math.min(until, 0xffffffff) };
 }

@@ -18,6 +18,8 @@ t.test('the common shapes are read as JSON.parse reads them', async (t) => {
     '{"id":-5}',
     '{"id":999999999999999}',
     '{"op":"","channel":"","key":""}',
+    '{"op":"hello","token":"a.b-c_d","device":"phone 7","resume":"AwAB.x-_"}',
+    '{"resume":"","token":"","device":""}',
     '{"op":"pub","op":"sub","id":1,"id":2}',
     `{"channel":"${'c'.repeat(300)}"}`,
     '{"key":"~}{[]:,<>\'` "}',
@@ -33,6 +35,7 @@ t.test('everything else is left to JSON.parse', async (t) => {
     '{"op":"pub" "id":1}', '{"id":01}', '{"id":-0}', '{"id":-}', '{"id":1.5}', '{"id":1e3}', '{"id":1234567890123456}',
     '{"id":"1"}', '{"id":null}',
     '{"key":"a\\u0041"}', '{"key":"é"}', '{"key":"\u007f"}', '{"key":"\t"}', '{"key":"a',
+    '{"resume":1}', '{"device":null}', '{"token":{}}', '{"device":"é"}', '{"resumed":"x"}',
     '{"key":1}', '{"other":1}', '{"ke":"a"}', '{"keys":"a"}',
     '{"__proto__":1}', '{"op":"pub","since":{"seq":1}}', "{'op':'pub'}", '{"id":1,"id"}', '{"id" 1}', '{"channel":"a"\t}',
   ]) {
@@ -53,7 +56,8 @@ t.test('no piece of a line is taken for a whole one', async (t) => {
 
 t.test('whatever is accepted means the same to JSON.parse', async (t) => {
   const pieces = [
-    '{', '}', '"', ':', ',', ' ', '"op"', '"id"', '"key"', '"channel"', '"lamport"', '"client_ts"', '"pub"', '0', '-', '17',
+    '{', '}', '"', ':', ',', ' ', '"op"', '"id"', '"key"', '"resume"', '"device"',
+    '"channel"', '"lamport"', '"client_ts"', '"pub"', '0', '-', '17',
     '\\', '.5', 'e1', 'é',
   ];
   let seed = 1;

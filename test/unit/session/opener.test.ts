@@ -1,11 +1,13 @@
 import t from 'tap';
 import { SessionOpener } from '../../../src/session/opener.js';
 import { ResumeTokens } from '../../../src/session/resume-token.js';
+import { SessionLogStore } from '../../../src/store/session-log-store.js';
+import type { SessionStore } from '../../../src/store/session-store.js';
 import { MemorySessions } from '../../support/memory-sessions.js';
 
 const TERMS = { leaseMs: 60_000, resumeTtlMs: 60_000, resumeGraceMs: 30_000, cursorsTtlMs: 60_000 };
 
-function make(store: MemorySessions): SessionOpener {
+function make(store: SessionStore): SessionOpener {
   const tokens = new ResumeTokens(Buffer.alloc(32, 7));
   return new SessionOpener({ store, tokens, terms: TERMS, node: 'n1', now: () => 1_800_000_000_000, push: () => undefined });
 }
@@ -31,4 +33,32 @@ t.test('a hello of a dead connection that the store answers late does not take t
     t.match(await dead, { do: 'refuse', code: 4001 }, `${slow} was slow`);
     t.match([...store.records.values()], [{ generation: 2 }]);
   }
+});
+
+t.test('a session that goes on is claimed within the turn where its store can', async (t) => {
+  const store = new SessionLogStore({ folder: t.testdir(), owner: 'n1' });
+  t.teardown(() => store.close());
+  const opener = make(store);
+  const alice = { user: 'alice', device: null };
+  const first = await opener.open({ ...alice, resume: null });
+  if (first.do !== 'open') return t.fail('it was refused');
+  const resume = opener.token(first);
+  const then = opener.resumeNow(alice, resume);
+  const again = opener.resumeNow(alice, resume);
+  t.match(then, { opened: { do: 'open', resumed: true, record: { generation: 2, previous: 1, owner: 'n1' } } });
+  t.match(again, { opened: { record: { id: first.record.id, generation: 3, previous: 1 } } }, 'the one before is good for a while');
+  if (then === null || again === null || !('stored' in then) || !('stored' in again)) return t.fail('it was refused');
+  t.equal(then.stored, again.stored, 'one promise for one write');
+  t.same(again.opened.words, first.words);
+  await again.stored;
+  t.match(await store.get(first.record.id), { generation: 3, owner: 'n1' });
+  t.match(opener.resumeNow(alice, `${resume}x`), { do: 'refuse', code: 4003, reason: /forged or damaged/ });
+  t.match(opener.resumeNow({ user: 'bob', device: null }, resume), { do: 'refuse', code: 4003, reason: /another user/ });
+  t.equal(await store.end(first.record.id, 3, {}, 1_900_000_000_000), true);
+  t.match(opener.resumeNow(alice, opener.token(again.opened)), { do: 'refuse', code: 4004, reason: /ended/ });
+  const unknown = new ResumeTokens(Buffer.alloc(32, 7)).sign({ session: '0'.repeat(32), user: 'alice', generation: 1 });
+  t.match(opener.resumeNow(alice, unknown), { do: 'refuse', code: 4004, reason: /expired/ });
+  t.equal(make(new MemorySessions()).resumeNow(alice, resume), null, 'a store that answers later is asked otherwise');
+  await store.close();
+  t.throws(() => opener.resumeNow(alice, resume), { name: 'StoreError' });
 });

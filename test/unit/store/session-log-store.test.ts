@@ -2,8 +2,8 @@ import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SessionLogStore } from '../../../src/store/session-log-store.js';
-import { formatSessionId, parseSessionId } from '../../../src/store/session-id.js';
-import type { SessionRecord } from '../../../src/store/session-store.js';
+import { drawSessionIds, formatSessionId, parseSessionId } from '../../../src/store/session-id.js';
+import type { SessionRecord, SessionStore } from '../../../src/store/session-store.js';
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
 
 async function make(t: Test, segmentBytes?: number): Promise<SessionStoreUnderTest & { readonly folder: string }> {
@@ -49,6 +49,39 @@ t.test('the first cursor of a session is added by the words of its id, and survi
   t.equal(under.store.addFirstCursor!(words, record.generation, { ...cursor, channel: 'b' }), null, 'it is not the first');
   const store = await under.reopen();
   t.same((await store.get(record.id))?.cursors, [cursor]);
+});
+
+t.test('many new sessions at once are sessions as others are, and survive', async (t) => {
+  const under = await make(t);
+  const COUNT = 300;
+  const ids = new Uint32Array(COUNT * 4);
+  drawSessionIds(ids, COUNT);
+  const words = Array.from({ length: COUNT }, (_, i) => ids.slice(i * 4, i * 4 + 4));
+  const record = sessionRecord({ id: '', user: null });
+  const created = under.store.createMany!(ids, COUNT, record);
+  t.equal(under.store.create(sessionRecord()), created, 'one promise for one write');
+  ids.fill(0);
+  const cursor = { channel: 'room', seq: 41, epoch: 'k3f', subscribed: true, told: false };
+  const first = under.store.addFirstCursor!(words[7]!, record.generation, cursor);
+  await created;
+  t.equal(await first, true);
+  const second = formatSessionId(words[8]!);
+  const { leaseUntil, expiresAt, forgetAt } = record;
+  const claim = { leaseUntil, expiresAt, forgetAt, previous: 1, previousUntil: 0, owner: 'n2' };
+  t.match(await under.store.claim(second, 1, claim), { id: second, generation: 2, owner: 'n2' });
+  t.equal(await under.store.end(formatSessionId(words[9]!), 1, {}, record.forgetAt), true);
+  const check = async (store: SessionStore): Promise<void> => {
+    for (const [i, each] of words.entries()) {
+      const id = formatSessionId(each);
+      const found = await store.get(id);
+      if (i < 7 || i > 9) t.strictSame(found, { ...record, id });
+    }
+    t.same((await store.get(formatSessionId(words[7]!)))?.cursors, [cursor]);
+    t.match(await store.get(second), { generation: 2, owner: 'n2' });
+    t.match(await store.get(formatSessionId(words[9]!)), { ended: true });
+  };
+  await check(under.store);
+  await check(await under.reopen());
 });
 
 t.test('what was asked for before the end is written', async (t) => {

@@ -1,0 +1,110 @@
+#include "session/sha256.hpp"
+
+#include <bit>
+
+#include "base/bytes.hpp"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+namespace sluice::session {
+
+namespace {
+
+// FIPS 180-4 §4.2.2.
+alignas(16) constexpr uint32_t kConstants[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+}  // namespace
+
+void sha256_block_portable(Sha256State& state, const uint8_t* block) noexcept {
+  uint32_t schedule[64];
+  for (uint32_t i = 0; i < 16; ++i) schedule[i] = load_be32(block + 4 * i);
+  for (uint32_t i = 16; i < 64; ++i) {
+    const uint32_t x = schedule[i - 15];
+    const uint32_t y = schedule[i - 2];
+    const uint32_t s0 = std::rotr(x, 7) ^ std::rotr(x, 18) ^ (x >> 3);
+    const uint32_t s1 = std::rotr(y, 17) ^ std::rotr(y, 19) ^ (y >> 10);
+    schedule[i] = schedule[i - 16] + s0 + schedule[i - 7] + s1;
+  }
+  auto [a, b, c, d, e, f, g, h] = state;
+  for (uint32_t i = 0; i < 64; ++i) {
+    const uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
+    const uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kConstants[i] + schedule[i];
+    const uint32_t s0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
+    const uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
+    h = g;
+    g = f;
+    f = e;
+    e = d + t1;
+    d = c;
+    c = b;
+    b = a;
+    a = t1 + t2;
+  }
+  state = {state[0] + a, state[1] + b, state[2] + c, state[3] + d, state[4] + e, state[5] + f, state[6] + g, state[7] + h};
+}
+
+#if defined(__x86_64__)
+
+bool sha256_instructions() noexcept {
+  static const bool known = [] {
+    uint32_t a = 0;
+    uint32_t b = 0;
+    uint32_t c = 0;
+    uint32_t d = 0;
+    // Intel SDM volume 2, CPUID leaf 7: SHA extensions.
+    const bool sha = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b >> 29 & 1) != 0;
+    return sha && __builtin_cpu_supports("sse4.1");
+  }();
+  return known;
+}
+
+// Two steps an instruction, which hold a, b, e, f in one register and c, d, g, h in the other (Intel SDM volume 2, SHA256RNDS2).
+__attribute__((target("sha,sse4.1"))) void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept {
+  const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+  __m128i schedule[16];
+  for (uint32_t i = 0; i < 4; ++i) {
+    schedule[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16 * i)), big_endian);
+  }
+  for (uint32_t i = 4; i < 16; ++i) {
+    const __m128i mixed = _mm_add_epi32(_mm_sha256msg1_epu32(schedule[i - 4], schedule[i - 3]),
+                                        _mm_alignr_epi8(schedule[i - 1], schedule[i - 2], 4));
+    schedule[i] = _mm_sha256msg2_epu32(mixed, schedule[i - 1]);
+  }
+  auto* const words = reinterpret_cast<__m128i*>(state.data());
+  const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128(words), 0xb1);
+  const __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128(words + 1), 0x1b);
+  const __m128i first_abef = _mm_alignr_epi8(cdab, efgh, 8);
+  const __m128i first_cdgh = _mm_blend_epi16(efgh, cdab, 0xf0);
+  __m128i abef = first_abef;
+  __m128i cdgh = first_cdgh;
+  for (uint32_t i = 0; i < 16; ++i) {
+    const __m128i added = _mm_add_epi32(schedule[i], _mm_load_si128(reinterpret_cast<const __m128i*>(kConstants) + i));
+    cdgh = _mm_sha256rnds2_epu32(cdgh, abef, added);
+    abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(added, 0x0e));
+  }
+  const __m128i feba = _mm_shuffle_epi32(_mm_add_epi32(abef, first_abef), 0x1b);
+  const __m128i dchg = _mm_shuffle_epi32(_mm_add_epi32(cdgh, first_cdgh), 0xb1);
+  _mm_storeu_si128(words, _mm_blend_epi16(feba, dchg, 0xf0));
+  _mm_storeu_si128(words + 1, _mm_alignr_epi8(dchg, feba, 8));
+}
+
+#else
+
+bool sha256_instructions() noexcept { return false; }
+void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept { sha256_block_portable(state, block); }
+
+#endif
+
+}  // namespace sluice::session

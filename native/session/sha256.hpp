@@ -1,0 +1,22 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace sluice::session {
+
+using Sha256State = std::array<uint32_t, 8>;
+
+// FIPS 180-4 §5.3.3.
+inline constexpr Sha256State kSha256Initial = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                               0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+inline constexpr uint32_t kSha256Block = 64;
+inline constexpr uint32_t kSha256Bytes = 32;
+
+// Takes one block of 64 bytes (FIPS 180-4 §6.2.2).
+void sha256_block_portable(Sha256State& state, const uint8_t* block) noexcept;
+// The same by the processor's instructions, where it has them.
+void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept;
+bool sha256_instructions() noexcept;
+
+}  // namespace sluice::session

@@ -1,0 +1,96 @@
+/** New sessions that are begun together. */
+
+import t from 'tap';
+import { StoreError } from '../../../src/errors.js';
+import { makeHarness, type Harness, type Peer } from '../../support/gateway-harness.js';
+
+async function connectMany(harness: Harness, count: number): Promise<Peer[]> {
+  const peers: Peer[] = [];
+  for (let i = 0; i < count; i += 1) peers.push(await harness.connect(null));
+  return peers;
+}
+
+const answers = (peer: Peer): unknown[] => peer.client.take().map(({ op, id }) => (id === undefined ? op : `${String(op)} ${String(id)}`));
+
+t.test('each has a session and a token of its own, which goes on with it', async (t) => {
+  const harness = await makeHarness({}, { rows: 700 });
+  // More than are begun at once.
+  const peers = await connectMany(harness, 600);
+  for (const peer of peers) peer.send('{"op":"hello"}');
+  await harness.settle();
+  const welcomes = peers.map(({ client }) => client.take()[0] ?? {});
+  const [alone] = await (await harness.connect(null)).ask({ op: 'hello', device: 'phone' });
+  t.equal(new Set(welcomes.map(({ session }) => session)).size, peers.length);
+  t.equal(new Set(welcomes.map(({ resume }) => resume)).size, peers.length);
+  for (const [i, welcome] of welcomes.entries()) {
+    if (i % 97 !== 0) continue;
+    t.same({ ...welcome, session: '', resume: '' }, { ...alone, session: '', resume: '' }, 'as one that comes alone gets');
+  }
+  t.ok(peers.every(({ client }) => client.admitted));
+  t.equal(harness.gateway.admin.stats().sessions, peers.length + 1);
+  for (const at of [0, 255, 256, 599]) {
+    const peer = peers[at] as Peer;
+    harness.port.disconnect(peer.row);
+    await harness.settle();
+    const again = await harness.connect({ resume: welcomes[at]?.['resume'] });
+    t.match(again.welcome, { resumed: true, session: welcomes[at]?.['session'] });
+  }
+});
+
+t.test('what follows a hello comes after its welcome, in order', async (t) => {
+  const harness = await makeHarness();
+  const peers = await connectMany(harness, 3);
+  for (const peer of peers) {
+    peer.send('{"op":"hello"}');
+    peer.send({ op: 'sub', id: 1, channel: 'room' });
+    peer.send('{"op":"hello","id":2}');
+  }
+  harness.port.deliver();
+  t.ok(peers.every(({ client }) => client.paused), 'no more is received meanwhile');
+  await harness.settle();
+  for (const peer of peers) t.same(answers(peer), ['welcome', 'ok 1', 'err 2']);
+  t.notOk(peers.some(({ client }) => client.paused));
+});
+
+t.test('who is gone again within the turn costs no session, and who goes later leaves one that can expire', async (t) => {
+  const harness = await makeHarness();
+  const [early, late, stays] = (await connectMany(harness, 3)) as [Peer, Peer, Peer];
+  let store: () => void = () => undefined;
+  harness.store.before = (step) => (step === 'create' ? new Promise((resolve) => (store = resolve)) : undefined);
+  early.send('{"op":"hello"}');
+  harness.port.disconnect(early.row);
+  late.send('{"op":"hello"}');
+  stays.send('{"op":"hello"}');
+  harness.port.deliver();
+  harness.port.disconnect(late.row);
+  harness.port.deliver();
+  const next = await harness.connect(null);
+  t.ok([early.row, late.row].includes(next.row), 'another one has the row');
+  store();
+  await harness.settle();
+  t.match(stays.client.take(), [{ op: 'welcome' }]);
+  t.same(next.client.take(), []);
+  const records = [...harness.store.records.values()];
+  t.equal(records.length, 2, 'none for who was gone at once');
+  t.equal(records.filter(({ owner }) => owner === null).length, 1, 'and one that nobody is connected to');
+});
+
+t.test('a store that fails closes all of them with 1013, and one that answers too late has them given back', async (t) => {
+  const harness = await makeHarness({ session: { storeTimeoutMs: 1000 } });
+  const some = await connectMany(harness, 2);
+  harness.store.before = () => Promise.reject(new StoreError('the disk is full', true));
+  for (const peer of some) peer.send('{"op":"hello"}');
+  await harness.settle();
+  for (const peer of some) t.equal(peer.client.closed?.code, 1013);
+  const others = await connectMany(harness, 2);
+  let store: () => void = () => undefined;
+  harness.store.before = (step) => (step === 'create' ? new Promise((resolve) => (store = resolve)) : undefined);
+  for (const peer of others) peer.send('{"op":"hello"}');
+  harness.port.deliver();
+  while (others.some(({ client }) => client.closed === null)) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const peer of others) t.equal(peer.client.closed?.code, 1013);
+  harness.store.before = () => undefined;
+  store();
+  await harness.settle();
+  t.same([...harness.store.records.values()].map(({ owner }) => owner), [null, null], 'nobody is connected to them');
+});

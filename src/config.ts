@@ -79,7 +79,8 @@ export function readConfigFile(path: string): RawConfig {
   }
   let parsed: unknown;
   try {
-    parsed = JSON.parse(content);
+    // Editors may put a byte order mark in front (RFC 8259 §8.1).
+    parsed = JSON.parse(content.replace(/^\uFEFF/, ''));
   } catch (cause) {
     throw new ConfigError(path, `is not JSON: ${(cause as Error).message}`, { cause });
   }

@@ -97,9 +97,10 @@ export class Engine {
     const port = this.#host.port;
     if (typeof data === 'string') {
       port.sendCopy(row, data, true);
-    } else if (data.buffer === port.memory.buffer) {
+    } else if (data?.buffer === port.memory.buffer) {
       port.send(row, data.byteOffset, data.length, isText);
     } else {
+      checkData(data);
       port.sendCopy(row, data, isText);
     }
     return true;
@@ -108,6 +109,7 @@ export class Engine {
   subscribe(connection: Connection, topic: string): boolean {
     const row = this.#row(connection);
     if (row < 0) return false;
+    if (typeof topic !== 'string') throw new InvalidError('topic: expected a string');
     const id = this.#topics.join(row, topic);
     if (id >= 0) this.#host.port.subscribe(row, id);
     return true;
@@ -129,6 +131,7 @@ export class Engine {
     if (this.#stopping !== null) throw new StoppedError('the engine is stopped');
     const id = this.#topics.idOf(topic);
     if (id < 0) return false;
+    if (typeof data !== 'string') checkData(data);
     const port = this.#host.port;
     const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
     const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
@@ -206,7 +209,7 @@ export class Engine {
   /** Row of an open connection, or -1. */
   #row(connection: Connection): number {
     const row = connection % GENERATION_UNIT;
-    return this.#handles[row] === connection && connection !== 0 ? row : -1;
+    return this.#handles[row] === connection && connection > 0 ? row : -1;
   }
 
   #events(): EngineEvents {
@@ -248,6 +251,11 @@ export class Engine {
 function checkCloseCode(code: number): void {
   const valid = (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
   if (!Number.isInteger(code) || !valid) throw new InvalidError(`code: ${code} may not be sent (RFC 6455 §7.4)`);
+}
+
+/** What has no length would go out as an empty message. */
+function checkData(data: unknown): void {
+  if (!(data instanceof Uint8Array)) throw new InvalidError('data: expected a string or a Uint8Array (a Buffer is one)');
 }
 
 function writeHeader(memory: Buffer, at: number, length: number, isText: boolean): void {

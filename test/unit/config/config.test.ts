@@ -99,5 +99,6 @@ t.test('files', async (t) => {
   t.same(readConfigFile(file('good.json', '{"region":"eu"}')), { region: 'eu' });
   t.throws(() => readConfigFile(join(folder, 'none.json')), { path: join(folder, 'none.json'), message: /ENOENT/ });
   t.throws(() => readConfigFile(file('bad.json', '{')), { message: /is not JSON/ });
+  t.same(readConfigFile(file('marked.json', '\uFEFF{ "node": "a" }')), { node: 'a' }, 'a byte order mark is no fault');
   t.throws(() => readConfigFile(file('list.json', '[]')), { message: /expected an object/ });
 });

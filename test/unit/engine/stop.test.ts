@@ -1,8 +1,8 @@
-/** What is left of a plain server's connections when it stops. */
+/** Calls of a plain server that cannot be carried out, also because it has stopped. */
 import { connect } from 'node:net';
 import t from 'tap';
 
-import { createEngine, StoppedError, type Connection } from '../../../src/index.js';
+import { createEngine, InvalidError, StoppedError, type Connection } from '../../../src/index.js';
 
 const REQUEST = [
   'GET / HTTP/1.1', 'Host: a', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13',
@@ -23,6 +23,13 @@ t.test('a client that does not answer the close is told closed, and its handle i
   client.on('error', () => undefined);
   client.write(REQUEST);
   const connection = await open;
+  t.equal(engine.send(undefined as unknown as Connection, 'x'), false, 'no connection');
+  for (const data of [undefined, null, 5, [1, 2], new DataView(new ArrayBuffer(4)), new ArrayBuffer(4)]) {
+    t.throws(() => engine.send(connection, data as unknown as Uint8Array), InvalidError, 'no data');
+  }
+  t.throws(() => engine.subscribe(connection, undefined as unknown as string), InvalidError);
+  t.equal(engine.subscribe(connection, 'topic'), true);
+  t.throws(() => engine.publish('topic', [1] as unknown as Uint8Array), InvalidError);
   let first = false;
   const stopping = engine.stop(1001, 50).then(() => (first = true));
   await engine.stop();

@@ -22,14 +22,17 @@ const PUBLISH_BODY = {
   ...NONE_OTHER,
 };
 
+const DIGITS = { type: 'string', pattern: '^[0-9]{1,15}$' };
+const HISTORY_MAX = 1000;
+
 const HISTORY_QUERY = {
   type: 'object',
   required: ['channel'],
   properties: {
     channel: CHANNEL,
-    before: { type: 'integer', minimum: 0 },
-    after: { type: 'integer', minimum: 0 },
-    limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
+    before: DIGITS,
+    after: DIGITS,
+    limit: { ...DIGITS, default: '50' },
   },
   ...NONE_OTHER,
 };
@@ -72,9 +75,9 @@ interface PublishBody {
 
 interface HistoryQuery {
   readonly channel: string;
-  readonly before?: number;
-  readonly after?: number;
-  readonly limit: number;
+  readonly before?: string;
+  readonly after?: string;
+  readonly limit: string;
 }
 
 export function addApi(server: FastifyInstance, backend: AdminBackend, isAuthorised: (header: string | undefined) => boolean): void {
@@ -89,9 +92,12 @@ export function addApi(server: FastifyInstance, backend: AdminBackend, isAuthori
         backend.publish(body.channel, body.from, body.key ?? randomUUID(), bodyOf(body)),
       );
       api.get<{ Querystring: HistoryQuery }>('/history', { schema: { querystring: HISTORY_QUERY } }, ({ query }) => {
-        const { channel, ...rest } = query;
-        if (rest.before !== undefined && rest.after !== undefined) throw new InvalidError('before and after exclude each other');
-        return backend.history(channel, rest);
+        const { channel, before, after } = query;
+        if (before !== undefined && after !== undefined) throw new InvalidError('before and after exclude each other');
+        const limit = Number(query.limit);
+        if (limit < 1 || limit > HISTORY_MAX) throw new InvalidError(`limit: expected 1 to ${HISTORY_MAX}`);
+        const position = before !== undefined ? { before: Number(before) } : after !== undefined ? { after: Number(after) } : {};
+        return backend.history(channel, { ...position, limit });
       });
       api.get<{ Querystring: { channel: string } }>('/presence', { schema: { querystring: PRESENCE_QUERY } }, ({ query }) =>
         backend.presence(query.channel),

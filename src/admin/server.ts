@@ -82,8 +82,8 @@ export function buildAdmin(backend: AdminBackend, options: AdminOptions): Fastif
     logger: false,
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     forceCloseConnections: true,
-    // A field that is not known is an error here, not something to drop in silence.
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
+    // A field that is not known is an error here, not something to drop in silence; so is null for a text, which would become an empty one.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
   });
   const hosts = new Set((options.allowedHosts ?? []).map((name) => name.toLowerCase()));
   server.addHook('onRequest', async (request, reply) => {

@@ -115,6 +115,7 @@ t.test('bad input is refused with what is wrong', async (t) => {
   const { backend, server } = setup(t);
   for (const payload of [
     {}, { channel: '', body: 'x' }, { channel: 'a' }, { channel: 'a', body: 'x', colour: 1 }, { channel: 'a'.repeat(256), body: 'x' },
+    { channel: 'a', body: null }, { channel: 'a', body: 5 }, { channel: 5, body: 'x' },
     { channel: 'a', body: '!!', encoding: 'base64' }, { channel: 'a', body: 'x', encoding: 'latin1' },
   ]) {
     const response = await server.inject({ method: 'POST', url: '/api/publish', headers: AUTH, payload });
@@ -125,6 +126,8 @@ t.test('bad input is refused with what is wrong', async (t) => {
     '/api/history',
     '/api/history?channel=a&limit=0',
     '/api/history?channel=a&limit=x',
+    '/api/history?channel=a&limit=1001',
+    '/api/history?channel=a&before=-1',
     '/api/history?channel=a&before=1&after=2',
   ]) {
     t.equal((await server.inject({ url, headers: AUTH })).statusCode, 400, url);

@@ -76,8 +76,8 @@ bool Engine::attach_kernel_driver(const EngineOptions& options, Core& core, std:
   return true;
 }
 
-bool Engine::attach_network(const NetworkOptions& options, uint32_t index, Core& core, std::string& error) {
-  auto network = Network::make(options, device_->queue(index), device_->kernel(index), index, error);
+bool Engine::attach_network(const NetworkOptions& options, Network::Share share, Core& core, std::string& error) {
+  auto network = Network::make(options, device_->queue(share.index), device_->kernel(share.index), share, error);
   if (!network) return false;
   auto driver = network->make_driver(core.capacity(), core.blocks(), core, error);
   if (!driver) return false;
@@ -101,7 +101,7 @@ void Engine::describe(const EngineOptions& options) {
 
 bool Engine::add_core(const EngineOptions& options, uint32_t index, std::string& error) {
   auto core = std::make_unique<Core>(*region_, index, options.core);
-  const bool attached = options.network ? attach_network(*options.network, index, *core, error)
+  const bool attached = options.network ? attach_network(*options.network, {index, options.region.cores}, *core, error)
                                         : attach_kernel_driver(options, *core, error);
   if (!attached) return false;
   const int doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

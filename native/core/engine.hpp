@@ -74,7 +74,7 @@ class Engine {
   bool open_device(const EngineOptions& options, std::string& error);
   bool add_core(const EngineOptions& options, uint32_t index, std::string& error);
   bool attach_kernel_driver(const EngineOptions& options, Core& core, std::string& error);
-  bool attach_network(const NetworkOptions& options, uint32_t index, Core& core, std::string& error);
+  bool attach_network(const NetworkOptions& options, Network::Share share, Core& core, std::string& error);
   void run(uint32_t index);
 
   std::unique_ptr<queue::Region> region_;

@@ -48,16 +48,17 @@ uint64_t wall_clock_offset_us() {
 
 }  // namespace
 
-std::unique_ptr<Network> Network::make(const NetworkOptions& options, nic::Nic& queue, nic::Nic* kernel, uint32_t index,
+std::unique_ptr<Network> Network::make(const NetworkOptions& options, nic::Nic& queue, nic::Nic* kernel, Share share,
                                        std::string& error) {
   std::unique_ptr<Network> network(new Network());
   net::InterfaceOptions interface;
   interface.vlan = options.vlan;
   interface.mtu = options.mtu;
-  interface.answers = index == 0;
+  interface.answers = share.index == 0;
+  interface.alone = share.of == 1;
   if (!read_addresses(options, interface, error) || !draw_key(interface.key, error) || !draw_key(network->secret_, error)) return nullptr;
   network->nic_ = &queue;
-  if (!options.pcap.empty() && !network->open_capture(options.pcap, index, queue, error)) return nullptr;
+  if (!options.pcap.empty() && !network->open_capture(options.pcap, share.index, queue, error)) return nullptr;
   if (kernel != nullptr && !network->open_exceptions(options, *kernel, interface, error)) return nullptr;
   network->interface_ = std::make_unique<net::Interface>(*network->nic_, interface);
   network->reactor_ = std::make_unique<NicReactor>(*network->interface_, options.spin_us);
@@ -90,6 +91,7 @@ std::unique_ptr<StreamDriver> Network::make_driver(uint32_t capacity, BlockPool&
   tcp::TcpOptions options;
   options.capacity = capacity;
   options.keepalive_idle_ms = keepalive_ms_;
+  options.populate = true;
   tcp::TcpEnvironment environment;
   environment.ip = interface_.get();
   environment.reactor = reactor_.get();

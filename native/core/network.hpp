@@ -35,8 +35,13 @@ struct NetworkOptions {
 // One core's own network: a queue of the device, IP and TCP on it, and what drives them.
 class Network final : public DeviceSide {
  public:
+  // Which of a device's cores it is for.
+  struct Share {
+    uint32_t index;
+    uint32_t of;
+  };
   // Null with the reason. All that is handed in outlives it. `kernel`: the core's side of the exception path, or null.
-  static std::unique_ptr<Network> make(const NetworkOptions& options, nic::Nic& queue, nic::Nic* kernel, uint32_t index,
+  static std::unique_ptr<Network> make(const NetworkOptions& options, nic::Nic& queue, nic::Nic* kernel, Share share,
                                        std::string& error);
 
   // The driver on this network; it goes before the network does. Null with the reason.

@@ -40,4 +40,10 @@ inline uint32_t frame_bytes(const nic::Packet* packet) noexcept {
   return bytes;
 }
 
+inline uint32_t pieces_of(const nic::Packet* packet) noexcept {
+  uint32_t pieces = 0;
+  for (; packet != nullptr; packet = packet->next) ++pieces;
+  return pieces;
+}
+
 }  // namespace sluice::net

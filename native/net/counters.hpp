@@ -15,11 +15,16 @@ namespace sluice::net {
   X(dropped_short)             /* a header or its stated length is cut off */                           \
   X(dropped_not_ours)          /* another station's, VLAN's or address's, or a family not spoken */     \
   X(dropped_martian)           /* a source or a pair of addresses that cannot be */                     \
-  X(dropped_fragment)                                                                                   \
+  X(dropped_fragment)          /* malformed, doubled, or of a packet that was given up */               \
   X(dropped_checksum)                                                                                   \
   X(dropped_protocol)          /* ours, but nobody here speaks it */                                    \
   X(dropped_neighbor_message)  /* ARP or neighbour discovery that breaks its rules */                   \
   X(dropped_icmp)              /* ICMP that is malformed or of no use */                                \
+  X(fragments_in)              /* kept, to put packets together */                                      \
+  X(packets_reassembled)                                                                                \
+  X(fragments_refused)         /* packets given up: fragments overlap, contradict, or are too many */   \
+  X(fragments_evicted)         /* packets given up for others */                                        \
+  X(fragments_timed_out)       /* packets not complete within a minute */                               \
   X(unsent_no_route)                                                                                    \
   X(unsent_unresolved)         /* the neighbour did not answer, or too much waited for it */            \
   X(unsent_device_full)                                                                                 \

@@ -22,12 +22,11 @@ class Exceptions {
   }
   // For what both have to see: the frame stays the caller's.
   void copy(ExceptionKind kind, const nic::Packet* frame, const uint8_t* start) noexcept;
-
- private:
   bool wants(ExceptionKind kind) const noexcept {
     return context_.options.kernel != nullptr && (context_.options.kernel_kinds & static_cast<uint8_t>(kind)) != 0;
   }
 
+ private:
   Context& context_;
 };
 

@@ -129,7 +129,6 @@ void Icmp::answer_echo(nic::Packet* frame, uint32_t bytes, const Addressing& add
   ++context_.counters.echo_requests;
   const bool v4 = addressing.target.is_v4();
   const uint32_t header = v4 ? wire::Ipv4View::kMinBytes : wire::Ipv6View::kBytes;
-  if (bytes + header > context_.mtu) return context_.drop(frame, context_.counters.unsent_too_big);
   uint16_t before;
   uint16_t after;
   __builtin_memcpy(&before, frame->data, sizeof before);
@@ -140,7 +139,12 @@ void Icmp::answer_echo(nic::Packet* frame, uint32_t bytes, const Addressing& add
   frame->flags = 0;
   const IpPacket ip{.local = &addressing.target, .remote = &addressing.source,
                     .protocol = v4 ? wire::kProtocolIcmp : wire::kProtocolIcmpv6};
-  output_.send(ip, frame, bytes);
+  // RFC 1122 §3.2.2.6, RFC 4443 §4.2: all data goes back, if need be in as many packets as it came in.
+  if (bytes + header <= context_.mtu && pieces_of(frame) <= context_.nic.capabilities().max_pieces) {
+    output_.send(ip, frame, bytes);
+  } else {
+    output_.send_in_fragments(ip, frame, bytes);
+  }
 }
 
 }  // namespace sluice::net

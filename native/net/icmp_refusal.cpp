@@ -15,6 +15,7 @@ namespace sluice::net {
 namespace {
 
 constexpr uint8_t kV6CodePort = 4;
+constexpr uint8_t kCodeReassembly = 1;  // of Time Exceeded, in both families
 
 }  // namespace
 
@@ -42,6 +43,11 @@ void IcmpRefusal::refuse(const nic::Packet* packet, uint32_t header_bytes, uint8
   }
   if (udp) return send(packet, {wire::icmpv6::kUnreachable, kV6CodePort, 0}, addressing);
   report(packet, {wire::kProblemNextHeader, protocol_offset}, addressing);
+}
+
+void IcmpRefusal::timed_out(const nic::Packet* packet, const Addressing& addressing) {
+  const bool v4 = addressing.target.is_v4();
+  send(packet, {v4 ? wire::icmp::kTimeExceeded : wire::icmpv6::kTimeExceeded, kCodeReassembly, 0}, addressing);
 }
 
 void IcmpRefusal::report(const nic::Packet* packet, const Problem& problem, const Addressing& addressing) {

@@ -22,6 +22,8 @@ class IcmpRefusal {
     uint8_t code;
     uint32_t pointer;  // from the first byte of the packet
   };
+  // Not all of its fragments came in time (RFC 792, RFC 4443 §3.3); `packet` is the first.
+  void timed_out(const nic::Packet* packet, const Addressing& addressing);
   // An IPv6 header that cannot be processed (RFC 4443 §3.4).
   void report(const nic::Packet* packet, const Problem& problem, const Addressing& addressing);
 

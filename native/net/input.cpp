@@ -93,19 +93,15 @@ void Input::take_v4(nic::Packet* frame, bool group_mac) {
   const bool martian = is_martian_source_v4(ip->source()) || context_.routes.is_local(addressing.source) ||
                        context_.routes.is_broadcast(addressing.source);
   if (martian) return context_.drop(frame, context_.counters.dropped_martian);
-  if (ip->is_fragment()) {
-    // Of TCP they may be of a connection of ours, which the kernel would reset.
-    if (ip->protocol() == wire::kProtocolTcp) return context_.drop(frame, context_.counters.dropped_fragment);
-    return not_ours(ExceptionKind::kProtocols, frame, context_.counters.dropped_fragment);
-  }
-  if (!context_.options.answers && !group_mac) learn_from(addressing.source);
+  if (!context_.options.answers && !group_mac && !whole_) learn_from(addressing.source);
   if (!trim(frame, ip->total_bytes())) return context_.drop(frame, context_.counters.dropped_short);
+  if (ip->is_fragment()) return take_fragment_v4(frame, addressing);
   const uint32_t header_bytes = ip->header_bytes();
   const uint32_t bytes = ip->payload_bytes();
   const uint8_t protocol = ip->protocol();
   const uint8_t ecn = ip->ecn();
   if (protocol != wire::kProtocolTcp && protocol != wire::kProtocolIcmp) {
-    if (exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
+    if (!whole_ && exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
     refusal_.refuse(frame, header_bytes, protocol, addressing, 0);
     return context_.drop(frame, context_.counters.dropped_protocol);
   }
@@ -116,7 +112,7 @@ void Input::take_v4(nic::Packet* frame, bool group_mac) {
 
 void Input::take_icmp_v4(nic::Packet* frame, uint32_t bytes, const Addressing& addressing) {
   const auto message = wire::IcmpView::parse(frame->data, frame->length);
-  if (message && message->type() != wire::icmp::kEcho) exceptions_.copy(ExceptionKind::kProtocols, frame, start_);
+  if (!whole_ && message && message->type() != wire::icmp::kEcho) exceptions_.copy(ExceptionKind::kProtocols, frame, start_);
   icmp_.receive_v4(frame, bytes, addressing);
 }
 
@@ -136,7 +132,7 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   const bool unspecified = addressing.source == kUnspecifiedV6;
   const bool martian = context_.routes.is_local(addressing.source) || (is_martian_source_v6(ip->source()) && !unspecified);
   if (martian) return context_.drop(frame, context_.counters.dropped_martian);
-  if (!context_.options.answers && !addressing.for_group) learn_from(addressing.source);
+  if (!context_.options.answers && !addressing.for_group && !whole_) learn_from(addressing.source);
   if (!trim(frame, wire::Ipv6View::kBytes + ip->payload_bytes())) return context_.drop(frame, context_.counters.dropped_short);
   const auto upper = wire::find_ipv6_upper(ip->next_header(), ip->payload(), frame->length - wire::Ipv6View::kBytes);
   if (!upper) return context_.drop(frame, context_.counters.dropped_short);
@@ -145,17 +141,14 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
     if (upper->verdict == wire::Ipv6Verdict::kProblem) refusal_.report(frame, {upper->code, upper->pointer}, addressing);
     return context_.drop(frame, context_.counters.dropped_protocol);
   }
-  if (upper->fragment) {
-    if (upper->protocol == wire::kProtocolTcp) return context_.drop(frame, context_.counters.dropped_fragment);
-    return not_ours(ExceptionKind::kProtocols, frame, context_.counters.dropped_fragment);
-  }
+  if (upper->fragment) return take_fragment_v6(frame, addressing, *upper);
   const uint32_t header_bytes = wire::Ipv6View::kBytes + upper->offset;
   const uint32_t bytes = ip->payload_bytes() - upper->offset;
   const uint8_t ecn = ip->ecn();
   // Only a probe for a duplicate address has no source (RFC 4862 §5.4.2).
   if (unspecified && upper->protocol != wire::kProtocolIcmpv6) return context_.drop(frame, context_.counters.dropped_martian);
   if (upper->protocol != wire::kProtocolTcp && upper->protocol != wire::kProtocolIcmpv6) {
-    if (exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
+    if (!whole_ && exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
     // RFC 8200 §4.7: with "no next header" there is nothing that could be refused.
     constexpr uint8_t kNoNextHeader = 59;
     if (upper->protocol != kNoNextHeader) refusal_.refuse(frame, header_bytes, upper->protocol, addressing, upper->named_at);
@@ -174,7 +167,11 @@ void Input::take_icmp_v6(nic::Packet* frame, uint32_t bytes, const Addressing& a
   const bool asks_us = type == wire::icmpv6::kNeighborSolicitation && neighbor && context_.routes.is_local(ip_v6(neighbor->target()));
   const bool echo = type == wire::icmpv6::kEcho && !addressing.for_group;
   const bool about_neighbors = type == wire::icmpv6::kNeighborSolicitation || type == wire::icmpv6::kNeighborAdvertisement;
-  if (!asks_us && !echo) exceptions_.copy(about_neighbors ? ExceptionKind::kAddresses : ExceptionKind::kProtocols, frame, start_);
+  // RFC 6980 §5: nothing about neighbours comes in fragments but from who wants to get past a filter.
+  if (whole_ && type >= wire::icmpv6::kRouterSolicitation && type <= wire::icmpv6::kRedirect) {
+    return context_.drop(frame, context_.counters.dropped_neighbor_message);
+  }
+  if (!asks_us && !echo && !whole_) exceptions_.copy(about_neighbors ? ExceptionKind::kAddresses : ExceptionKind::kProtocols, frame, start_);
   icmp_.receive_v6(frame, bytes, addressing);
 }
 
@@ -191,10 +188,11 @@ void Input::take_tcp(nic::Packet* frame, uint32_t bytes, const Addressing& addre
   }
   // For divert(): how far in front the frame begins. It may be further than this says of headers longer than any that is sent.
   const auto in_front = static_cast<uint32_t>(frame->data - start_);
-  frame->l3_bytes = in_front <= UINT8_MAX ? static_cast<uint8_t>(in_front) : 0;
+  frame->l3_bytes = in_front <= UINT8_MAX && !whole_ ? static_cast<uint8_t>(in_front) : 0;
   Flow& flow = flows_[count_];
   flow = {addressing.target, addressing.source, tcp->target_port(), tcp->source_port()};
-  segments_[count_++] = {&flow, frame, static_cast<uint16_t>(tcp->header_bytes()), bytes - tcp->header_bytes(), static_cast<Ecn>(ecn)};
+  segments_[count_++] = {&flow, frame, static_cast<uint16_t>(tcp->header_bytes()), bytes - tcp->header_bytes(), static_cast<Ecn>(ecn),
+                         whole_ && (!context_.options.alone || exceptions_.wants(ExceptionKind::kPorts))};
 }
 
 bool Input::tcp_checksum_good(const nic::Packet* frame, uint32_t bytes, const Addressing& addressing) const noexcept {

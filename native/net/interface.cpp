@@ -12,11 +12,15 @@ namespace sluice::net {
 
 Interface::Interface(nic::Nic& nic, const InterfaceOptions& options)
     : context_(nic, options, output_), arp_(context_), discovery_(context_, output_), icmp_(context_, output_, discovery_),
-      refusal_(context_, output_), exceptions_(context_), input_(context_, arp_, icmp_, refusal_, exceptions_) {
+      refusal_(context_, output_), exceptions_(context_), fragments_(context_, refusal_),
+      input_(context_, arp_, icmp_, refusal_, exceptions_, fragments_) {
   output_.attach(context_, *this);
 }
 
-Interface::~Interface() { context_.neighbors.clear(); }
+Interface::~Interface() {
+  fragments_.clear();
+  context_.neighbors.clear();
+}
 
 void Interface::attach(SegmentHandler& tcp) noexcept {
   icmp_.attach(tcp);
@@ -50,11 +54,12 @@ uint32_t Interface::receive(uint64_t now_us, uint32_t budget) {
 }
 
 uint64_t Interface::next_due_us() const noexcept {
-  return std::min({context_.neighbors.next_due_us(), announce_due_us_, link_due_us_});
+  return std::min({context_.neighbors.next_due_us(), fragments_.next_due_us(), announce_due_us_, link_due_us_});
 }
 
 void Interface::advance() {
   context_.neighbors.advance(context_.now_us);
+  fragments_.advance();
   if (context_.now_us >= announce_due_us_) announce();
   if (context_.now_us >= link_due_us_) look_at_link();
   flush();
@@ -134,9 +139,7 @@ bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_byte
 
 // A device that takes a frame in few pieces only gets a copy in one. Null where there is no packet for it.
 nic::Packet* Interface::in_fewer_pieces(nic::Packet* packet, uint32_t bytes) {
-  uint32_t pieces = 0;
-  for (const nic::Packet* piece = packet; piece != nullptr; piece = piece->next) ++pieces;
-  if (pieces <= context_.nic.capabilities().max_pieces) return packet;
+  if (pieces_of(packet) <= context_.nic.capabilities().max_pieces) return packet;
   nic::Packet* const whole = context_.allocate(bytes);
   if (whole != nullptr) {
     uint8_t* at = whole->data;
@@ -151,7 +154,8 @@ nic::Packet* Interface::in_fewer_pieces(nic::Packet* packet, uint32_t bytes) {
 
 void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t bytes) const noexcept {
   const nic::NicCapabilities& has = context_.nic.capabilities();
-  const bool by_device = has.tx_l4_checksum;
+  // Asking for it costs a driver more than a short sum does: it reads the headers again and tells the device where to add.
+  const bool by_device = has.tx_l4_checksum && bytes > kSummedBelow;
   packet->flags = by_device ? nic::kTxL4Checksum : 0;
   wire::Checksum sum;
   if (flow.remote.is_v4()) {

@@ -6,6 +6,7 @@
 #include "net/context.hpp"
 #include "net/discovery.hpp"
 #include "net/exceptions.hpp"
+#include "net/fragments.hpp"
 #include "net/icmp.hpp"
 #include "net/icmp_refusal.hpp"
 #include "net/input.hpp"
@@ -48,6 +49,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   uint32_t frames_waiting() const noexcept override { return context_.transmitter.waiting(); }
 
  private:
+  static constexpr uint32_t kSummedBelow = 256;
   static constexpr uint64_t kLinkEveryUs = 1'000'000;
   // RFC 5227 §1.1: two announcements two seconds apart. RFC 4862 §5.1: an address is asked about for one second.
   static constexpr uint32_t kAnnouncements = 2;
@@ -68,6 +70,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   Icmp icmp_;
   IcmpRefusal refusal_;
   Exceptions exceptions_;
+  Fragments fragments_;
   Input input_;
   uint64_t link_due_us_ = 0;
   uint64_t announce_due_us_ = UINT64_MAX;

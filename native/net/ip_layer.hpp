@@ -19,6 +19,8 @@ struct Segment {
   uint16_t header_bytes;   // 20 to 60, within the first piece
   uint32_t payload_bytes;  // of all pieces
   Ecn ecn;
+  // Put together from fragments, which a device spreads by addresses alone: it may be of another core's connection, or of the kernel's.
+  bool strayed = false;
 };
 
 // An ICMP or ICMPv6 error that quotes a segment of ours. Only addresses, ports and the sequence number are known of it; whether

@@ -1,6 +1,11 @@
 #include "net/ip_output.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "base/siphash.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/ipv6.hpp"
@@ -9,7 +14,8 @@ namespace sluice::net {
 
 bool IpOutput::send(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes) {
   const IpAddress* const hop = context_->routes.next_hop(*ip.remote);
-  if (__builtin_expect(hop == nullptr || context_->routes.is_local(*ip.remote), 0)) {
+  // An own address is on one of the own links.
+  if (__builtin_expect(hop == nullptr || (hop == ip.remote && context_->routes.is_local(*ip.remote)), 0)) {
     context_->drop(packet, context_->counters.unsent_no_route);
     return false;
   }
@@ -31,6 +37,9 @@ void IpOutput::write_header(const IpPacket& ip, nic::Packet* packet, uint32_t me
   if (ip.remote->is_v4()) {
     wire::Ipv4View::Fields fields{.total_bytes = static_cast<uint16_t>(message_bytes + wire::Ipv4View::kMinBytes),
                                   .protocol = ip.protocol, .source = ip.local->v4(), .target = ip.remote->v4()};
+    fields.identification = ip.identification;
+    fields.fragment = ip.fragment;
+    fields.dont_fragment = ip.dont_fragment;
     fields.tos = ip.traffic_class;
     fields.ttl = ip.hops;
     SLUICE_ASSERT(packet->headroom() >= wire::Ipv4View::kMinBytes);
@@ -46,6 +55,76 @@ void IpOutput::write_header(const IpPacket& ip, nic::Packet* packet, uint32_t me
   SLUICE_ASSERT(packet->headroom() >= wire::Ipv6View::kBytes);
   wire::Ipv6View::write(packet->push(wire::Ipv6View::kBytes), fields);
   packet->l3_bytes = wire::Ipv6View::kBytes;
+}
+
+namespace {
+
+constexpr uint32_t kFragmentHeader = 8;
+constexpr uint8_t kNextFragment = 44;
+
+// Copies from a chain, of which it remembers the place.
+class ChainReader {
+ public:
+  explicit ChainReader(const nic::Packet* piece) noexcept : piece_(piece) {}
+  void read(uint8_t* to, uint32_t bytes) noexcept {
+    while (bytes != 0) {
+      SLUICE_ASSERT(piece_ != nullptr);
+      const uint32_t some = std::min<uint32_t>(bytes, piece_->length - at_);
+      std::memcpy(to, piece_->data + at_, some);
+      to += some;
+      bytes -= some;
+      at_ += some;
+      if (at_ != piece_->length) continue;
+      piece_ = piece_->next;
+      at_ = 0;
+    }
+  }
+
+ private:
+  const nic::Packet* piece_;
+  uint32_t at_ = 0;
+};
+
+}  // namespace
+
+bool IpOutput::send_in_fragments(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes) {
+  const uint32_t headers = ip.remote->is_v4() ? wire::Ipv4View::kMinBytes : wire::Ipv6View::kBytes + kFragmentHeader;
+  const uint32_t most = std::min<uint32_t>(context_->mtu - headers, context_->nic.pool().room()) / 8 * 8;
+  // RFC 7739 §3: not to be guessed, and not one count for all to see.
+  const uint64_t count = ++fragmented_;
+  const auto id = static_cast<uint32_t>(siphash13(context_->options.key, &count, sizeof count));
+  ChainReader reader(packet);
+  bool sent = true;
+  for (uint32_t offset = 0; offset < message_bytes && sent;) {
+    const uint32_t bytes = std::min(most, message_bytes - offset);
+    nic::Packet* const fragment = context_->allocate(bytes);
+    if (fragment == nullptr) {
+      sent = false;
+      break;
+    }
+    reader.read(fragment->data, bytes);
+    sent = send_fragment(ip, fragment, offset, id, offset + bytes < message_bytes);
+    offset += bytes;
+  }
+  context_->nic.pool().unref_frame(packet);
+  return sent;
+}
+
+bool IpOutput::send_fragment(const IpPacket& ip, nic::Packet* fragment, uint32_t offset, uint32_t id, bool more) {
+  IpPacket part = ip;
+  if (ip.remote->is_v4()) {
+    part.identification = static_cast<uint16_t>(id);
+    part.fragment = static_cast<uint16_t>(offset / 8 | (more ? 0x2000 : 0));
+    part.dont_fragment = false;
+    return send(part, fragment, fragment->length);
+  }
+  uint8_t* const header = fragment->push(kFragmentHeader);
+  header[0] = ip.protocol;
+  header[1] = 0;
+  store_be16(header + 2, static_cast<uint16_t>(offset | (more ? 1 : 0)));
+  store_be32(header + 4, id);
+  part.protocol = kNextFragment;
+  return send(part, fragment, fragment->length);
 }
 
 uint16_t IpOutput::type_of(const nic::Packet* packet) noexcept { return packet->data[0] >> 4 == 4 ? wire::kTypeIpv4 : wire::kTypeIpv6; }

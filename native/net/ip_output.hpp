@@ -15,6 +15,10 @@ struct IpPacket {
   uint8_t traffic_class = 0;
   uint8_t hops = 64;
   uint32_t flow_label = 0;
+  // IPv4 only: of a fragment (RFC 791 §3.1), flags and offset as they stand in the header.
+  uint16_t identification = 0;
+  uint16_t fragment = 0;
+  bool dont_fragment = true;
 };
 
 // Puts IP headers in front of messages, finds the neighbour to send to, and lets packets wait for its address.
@@ -34,6 +38,8 @@ class IpOutput final : public NeighborCache::Link {
 
   // `packet->data` is at the message. Takes one reference of each piece. False when it was dropped at once.
   bool send(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes);
+  // The same, whatever its length: copied into packets of which each fits the MTU (RFC 791 §3.2, RFC 8200 §4.5).
+  bool send_in_fragments(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes);
   // To a multicast group or a known MAC.
   bool send_to(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes, const nic::MacAddress& mac);
 
@@ -45,9 +51,11 @@ class IpOutput final : public NeighborCache::Link {
  private:
   static uint16_t type_of(const nic::Packet* packet) noexcept;
   void write_header(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes) noexcept;
+  bool send_fragment(const IpPacket& ip, nic::Packet* fragment, uint32_t offset, uint32_t id, bool more);
 
   Context* context_ = nullptr;
   Requests* requests_ = nullptr;
+  uint64_t fragmented_ = 0;  // packets
 };
 
 }  // namespace sluice::net

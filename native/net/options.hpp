@@ -28,6 +28,7 @@ struct InterfaceOptions {
   uint16_t mtu = 0;                 // 0: the device's
   uint32_t neighbors = 1024;        // bound of the cache
   bool answers = true;              // false on all but one core of a device: requests that every core sees are answered once
+  bool alone = true;                // no other core has a part of the device's connections
   nic::ExceptionNic* kernel = nullptr;  // the exception path; outlives the interface
   uint8_t kernel_kinds = 0;             // ExceptionKind
   SipKey key;                       // secret; random at each start

@@ -31,8 +31,10 @@ uint32_t measure(nic::Packet* frame, nic::Packet*& last, uint32_t& pieces) noexc
   }
 }
 
+// The checksum of one that joins another goes with its headers, whoever computed it. What is no TCP segment differs from every head.
 bool is_segment(const nic::Packet* frame) noexcept {
-  return frame->flags == nic::kTxL4Checksum && frame->length >= headers_of(frame) && (tcp_of(frame)[kFlagsAt] & kAlone) == 0;
+  const bool plain = (frame->flags & ~nic::kTxL4Checksum) == 0;
+  return plain && frame->length >= headers_of(frame) && (tcp_of(frame)[kFlagsAt] & kAlone) == 0;
 }
 
 // Of the same connection, with all that a device repeats alike: everything but lengths, checksums, the sequence number, FIN and PSH.
@@ -65,7 +67,7 @@ void set_length(uint8_t* ip, uint32_t l3_bytes, uint32_t l4_and_payload) noexcep
 }  // namespace
 
 void SegmentGatherer::consider(nic::Packet* frame) noexcept {
-  if (!is_segment(frame) || (tcp_of(frame)[kFlagsAt] & wire::kFin) != 0) return;
+  if (frame->flags != nic::kTxL4Checksum || !is_segment(frame) || (tcp_of(frame)[kFlagsAt] & wire::kFin) != 0) return;
   payload_ = measure(frame, last_, pieces_);
   if (payload_ < kLeastSegment || pieces_ >= pieces_max_) return;
   head_ = frame;

@@ -132,6 +132,11 @@ void take_syn_for_listener(Stack& stack, const Arrival& arrival, uint32_t hash, 
 }
 
 void take_without_connection(Stack& stack, const Arrival& arrival, uint32_t hash) {
+  // Whose it is must not be reset, and one that is opened here would get none of its other segments.
+  if (arrival.segment->strayed) {
+    ++stack.counters.dropped_no_connection;
+    return drop_packet(stack, arrival);
+  }
   // On an exception path other ports are the kernel's, with what comes to connections that it opened itself.
   if (!is_listeners(stack, *arrival.segment->flow) && stack.ip.divert(*arrival.segment)) return;
   // RFC 9293 §3.10.7.2

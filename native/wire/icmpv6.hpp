@@ -19,6 +19,7 @@ inline constexpr uint8_t kRouterSolicitation = 133;
 inline constexpr uint8_t kRouterAdvertisement = 134;
 inline constexpr uint8_t kNeighborSolicitation = 135;
 inline constexpr uint8_t kNeighborAdvertisement = 136;
+inline constexpr uint8_t kRedirect = 137;
 }  // namespace icmpv6
 
 // Neighbour solicitation or advertisement (RFC 4861 §4.3, §4.4): an ICMPv6 message of at least 24 bytes with a target and options.

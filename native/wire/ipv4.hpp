@@ -40,6 +40,8 @@ class Ipv4View {
   uint16_t total_bytes() const noexcept { return load_be16(data_ + 2); }
   uint32_t payload_bytes() const noexcept { return total_bytes() - header_bytes(); }
   uint16_t identification() const noexcept { return load_be16(data_ + 4); }
+  bool more_fragments() const noexcept { return (data_[6] & 0x20) != 0; }
+  uint32_t fragment_offset() const noexcept { return (load_be16(data_ + 6) & 0x1fffu) * 8; }
   bool dont_fragment() const noexcept { return (data_[6] & 0x40) != 0; }
   bool is_fragment() const noexcept { return (load_be16(data_ + 6) & 0x3fff) != 0; }
   uint8_t ttl() const noexcept { return data_[8]; }
@@ -66,6 +68,7 @@ class Ipv4View {
     uint8_t ttl = 64;
     uint8_t protocol;
     bool dont_fragment = true;
+    uint16_t fragment = 0;        // more-fragments and offset, as they stand in the header
     const uint8_t* source;
     const uint8_t* target;
   };
@@ -74,7 +77,7 @@ class Ipv4View {
     uint8_t bytes[12] = {0x45, fields.tos, 0, 0, 0, 0, 0, 0, fields.ttl, fields.protocol, 0, 0};
     store_be16(bytes + 2, fields.total_bytes);
     store_be16(bytes + 4, fields.identification);
-    store_be16(bytes + 6, fields.dont_fragment ? 0x4000 : 0);
+    store_be16(bytes + 6, static_cast<uint16_t>(fields.fragment | (fields.dont_fragment ? 0x4000 : 0)));
     uint32_t words[kMinBytes / 4];
     std::memcpy(words, bytes, sizeof bytes);
     std::memcpy(&words[3], fields.source, 4);

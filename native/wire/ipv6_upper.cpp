@@ -57,6 +57,7 @@ bool pass_header(Ipv6Upper& upper, const uint8_t* data, uint32_t bytes) noexcept
     default:
       // RFC 6946: an atomic fragment (offset 0, no more) is a whole packet.
       upper.fragment = (load_be16(data + at + 2) & 0xfff9) != 0;
+      upper.fragment_named_at = upper.named_at;
       return true;
   }
 }

@@ -16,11 +16,13 @@ enum class Ipv6Verdict : uint8_t {
 inline constexpr uint8_t kProblemField = 0;
 inline constexpr uint8_t kProblemNextHeader = 1;
 inline constexpr uint8_t kProblemOption = 2;
+inline constexpr uint8_t kProblemFirstFragment = 3;  // RFC 8200 §4.5: not all headers are in it
 
 struct Ipv6Upper {
   uint8_t protocol = 0;
   uint32_t offset = 0;    // from the first byte behind the fixed header
   uint32_t named_at = 6;  // where in the packet `protocol` is named
+  uint32_t fragment_named_at = 0;  // with `fragment`: where its header is named
   bool fragment = false;  // a fragment header was passed that does not cover the whole packet
   Ipv6Verdict verdict = Ipv6Verdict::kTake;
   uint8_t code = 0;

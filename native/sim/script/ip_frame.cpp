@@ -86,10 +86,12 @@ std::vector<std::vector<uint8_t>> to_frames(IpFrame packet, Fields& fields) {
   const auto cut = static_cast<size_t>(fields.number("cut", 0));
   const auto pad = static_cast<size_t>(fields.number("pad", 0));
   const auto piece = static_cast<size_t>(fields.number("frag", 0)) / 8 * 8;
+  const int64_t skipped = fields.number("fragskip", -1);
   shape.dont_fragment = piece == 0;
 
   std::vector<Bytes> out;
   const size_t total = packet.payload.size();
+  int64_t number = 0;
   for (size_t at = 0; at < total || at == 0;) {
     const size_t length = piece == 0 ? total : std::min(piece, total - at);
     const bool more = at + length < total;
@@ -98,7 +100,7 @@ std::vector<std::vector<uint8_t>> to_frames(IpFrame packet, Fields& fields) {
     const Bytes header = v4 ? ip_header_v4(packet, shape, length, fragment) : ip_header_v6(packet, shape, length, piece != 0, fragment);
     Bytes frame = with_ethernet(packet, v4 ? wire::kTypeIpv4 : wire::kTypeIpv6, header, packet.payload.data() + at, length);
     frame.resize(std::max<size_t>(frame.size() - std::min(cut, frame.size() - 1), 1) + pad, 0xaa);
-    out.push_back(std::move(frame));
+    if (number++ != skipped) out.push_back(std::move(frame));
     at += std::max<size_t>(length, 1);
   }
   return out;

@@ -9,8 +9,8 @@
 
 namespace sluice::sim::script {
 
-// An IP packet on its way into frames. The words ttl=, ecn=, frag=, cut=, pad=, iplen=, ipchecksum=bad, mac=, srcmac=, vlan= and tos= of
-// a packet change what is built.
+// An IP packet on its way into frames. The words ttl=, ecn=, frag=, fragskip=, cut=, pad=, iplen=, ipchecksum=bad, mac=, srcmac=, vlan=
+// and tos= of a packet change what is built.
 struct IpFrame {
   net::IpAddress source;
   net::IpAddress target;

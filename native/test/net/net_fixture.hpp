@@ -37,6 +37,7 @@ class Recorder final : public net::SegmentHandler {
     uint16_t header_bytes;
     uint32_t payload_bytes;
     net::Ecn ecn;
+    bool strayed;
   };
   std::vector<Seen> segments;
   std::vector<net::IcmpError> errors;
@@ -46,7 +47,8 @@ class Recorder final : public net::SegmentHandler {
   void on_segments(const net::Segment* list, uint32_t count) override {
     ++bursts;
     for (uint32_t i = 0; i < count; ++i) {
-      Seen seen{*list[i].flow, {}, list[i].header_bytes, list[i].payload_bytes, list[i].ecn};
+      Seen seen{*list[i].flow, {}, list[i].header_bytes, list[i].payload_bytes, list[i].ecn,
+                list[i].strayed};
       for (const nic::Packet* piece = list[i].packet; piece != nullptr; piece = piece->next) {
         seen.bytes.insert(seen.bytes.end(), piece->data, piece->data + piece->length);
       }

@@ -9,7 +9,7 @@ import { Wiregen } from './wiregen.js';
 
 /** The server's address on the link, and the generator's, behind which the clients' network lies. */
 export const SERVER = '10.9.0.1';
-const ROUTER = '10.9.0.2';
+export const ROUTER = '10.9.0.2';
 export const NETWORK = '10.128.0.0/9';
 const PORT = 9000;
 

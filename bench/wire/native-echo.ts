@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { CLIENT_CPU, SERVER_CPU, startPinned, stopChild } from '../lib/child.js';
 import { ROOT } from '../lib/paths.js';
 import { Server } from '../lib/server.js';
-import { NETWORK, SERVER, linkLacking } from './link.js';
+import { NETWORK, ROUTER, SERVER, linkLacking } from './link.js';
 import { Wiregen } from './wiregen.js';
 
 const PROGRAM = `${ROOT}build-bench/sluice-native-echo`;
@@ -52,11 +52,11 @@ interface Rates {
 async function echo(options: NativeEchoOptions): Promise<Rates> {
   return onLink(async (socket) => {
     const eal = `${COMMON} --file-prefix ne${process.pid} --vdev=net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`;
-    const { pid, ready } = Server.launch([PROGRAM, eal, `${SERVER}/8`, '9000']);
+    const { pid, ready } = Server.launch([PROGRAM, eal, `${SERVER}/24`, '9000', ROUTER]);
     const { connections, depth, size, seconds, warmupS } = options;
     const wiregen = new Wiregen({
       scenario: [
-        `server address=${SERVER}:9000`, `clients count=${connections} network=${NETWORK} local=10.9.0.2`,
+        `server address=${SERVER}:9000`, `clients count=${connections} network=${NETWORK} local=${ROUTER}`,
         'open inflight=256', `echo size=${size} depth=${depth} for=${seconds}s warmup=${warmupS}s`, 'close',
       ],
       eal: `${COMMON} --file-prefix wg${process.pid} --vdev=net_vhost0,iface=${socket},queues=1,client=1`,

@@ -5,7 +5,8 @@
 namespace sluice {
 
 BlockPool::BlockPool(uint8_t* memory, uint32_t block_size, uint32_t count)
-    : memory_(memory), block_size_(block_size), count_(count), refs_(count, 0) {
+    : memory_(memory), block_size_(block_size), block_shift_(static_cast<uint32_t>(std::countr_zero(block_size))), count_(count),
+      refs_(count, 0) {
   SLUICE_ASSERT(memory != nullptr && count > 0);
   SLUICE_ASSERT(std::has_single_bit(block_size));
   free_.reserve(count);

@@ -35,7 +35,7 @@ class BlockPool {
 
   uint8_t* data(uint32_t block) const noexcept { return memory_ + static_cast<uint64_t>(block) * block_size_; }
   bool contains(const uint8_t* p) const noexcept { return p >= memory_ && p < memory_ + static_cast<uint64_t>(block_size_) * count_; }
-  uint32_t block_of(const uint8_t* p) const noexcept { return static_cast<uint32_t>(static_cast<uint64_t>(p - memory_) / block_size_); }
+  uint32_t block_of(const uint8_t* p) const noexcept { return static_cast<uint32_t>(static_cast<uint64_t>(p - memory_) >> block_shift_); }
   uint32_t block_size() const noexcept { return block_size_; }
   uint32_t count() const noexcept { return count_; }
   uint32_t free_count() const noexcept { return static_cast<uint32_t>(free_.size()); }
@@ -44,6 +44,7 @@ class BlockPool {
  private:
   uint8_t* memory_;
   uint32_t block_size_;
+  uint32_t block_shift_;
   uint32_t count_;
   std::vector<uint32_t> refs_;
   // Last in, first out: the block that was touched last is the one whose lines are still in cache.

@@ -1,7 +1,7 @@
 // sluice-native-echo: the data plane alone, as the addon hosts it, with an echo written in C++ where the control plane would be: what
 // our own stack, WebSocket and the rings cost without JavaScript. One core on a DPDK port, polling. At its end it says how long it
 // worked: the time of turns in which something came or was done, without those that only looked, and without the pauses between them.
-//   sluice-native-echo "EAL ARGUMENTS" ADDRESS/PREFIX PORT
+//   sluice-native-echo "EAL ARGUMENTS" ADDRESS/PREFIX PORT [GATEWAY]
 
 #include <unistd.h>
 
@@ -32,7 +32,7 @@ queue::Record* records_of(queue::Region& region, queue::SectionKind kind) {
   return reinterpret_cast<queue::Record*>(region.data(kind, 0) + sizeof(queue::RingHeader));
 }
 
-core::EngineOptions options_of(char** argv) {
+core::EngineOptions options_of(int argc, char** argv) {
   core::EngineOptions options;
   options.region.name = "native-echo-" + std::to_string(getpid());
   options.region.connections_per_core = kConnections;
@@ -43,6 +43,7 @@ core::EngineOptions options_of(char** argv) {
   core::NetworkOptions network;
   network.eal = argv[1];
   network.ips = {argv[2]};
+  if (argc > 4) network.gateways = {argv[4]};
   network.spin_us = kSpinUs;
   options.network = network;
   options.listen.address = "0.0.0.0";
@@ -134,12 +135,12 @@ Work run(Echo& echo) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "sluice-native-echo \"EAL ARGUMENTS\" ADDRESS/PREFIX PORT\n");
+  if (argc != 4 && argc != 5) {
+    std::fprintf(stderr, "sluice-native-echo \"EAL ARGUMENTS\" ADDRESS/PREFIX PORT [GATEWAY]\n");
     return 2;
   }
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stop = 1; });
-  const core::EngineOptions options = options_of(argv);
+  const core::EngineOptions options = options_of(argc, argv);
   std::string error;
   const std::unique_ptr<core::Engine> engine = core::Engine::create(options, error);
   if (engine == nullptr) {

@@ -3,6 +3,8 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
+#include <cstring>
+
 #include "nic/dpdk_pool.hpp"
 
 // Between the flags and chains of packets and those of mbufs.
@@ -64,6 +66,30 @@ inline rte_mbuf* prepare_frame(Packet* packet) noexcept {
   head->nb_segs = pieces;
   set_transmit_offloads(packet, head);
   return head;
+}
+
+// A short frame of which the caller keeps a packet goes as a copy where that costs less: a virtio driver writes its header in front of what
+// is its own alone, and takes a second descriptor for anything else.
+inline constexpr uint32_t kCopyBelow = 256;
+inline Packet* copy_if_short(DpdkPool& pool, Packet* packet) noexcept {
+  if (packet->references == 1 || packet->next != nullptr || packet->length > kCopyBelow) return packet;
+  Packet* const copy = pool.allocate(packet->length);
+  if (copy == nullptr) return packet;
+  std::memcpy(copy->data, packet->data, packet->length);
+  copy->length = packet->length;
+  copy->flags = packet->flags;
+  copy->l2_bytes = packet->l2_bytes;
+  copy->l3_bytes = packet->l3_bytes;
+  copy->l4_bytes = packet->l4_bytes;
+  copy->segment_bytes = packet->segment_bytes;
+  --packet->references;
+  return copy;
+}
+// Undoes it for a frame that the device did not take.
+inline void drop_copy(DpdkPool& pool, Packet* packet, Packet* copy) noexcept {
+  if (copy == packet) return;
+  ++packet->references;
+  pool.unref(copy);
 }
 
 // Undoes prepare_frame() for a frame that the device did not take.

@@ -3,17 +3,21 @@
 #include <rte_lcore.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace sluice::nic {
 
-DpdkPool::~DpdkPool() { rte_mempool_free(pool_); }
+DpdkPool::~DpdkPool() {
+  rte_mempool_free(reserve_);
+  rte_mempool_free(pool_);
+}
 
 // As rte_pktmbuf_pool_create() does it, which has no flags.
-rte_mempool* DpdkPool::make_pool(const std::string& name, const Plan& plan) noexcept {
+rte_mempool* DpdkPool::make_pool(const std::string& name, const Plan& plan, uint32_t cache) noexcept {
   const auto room = static_cast<uint16_t>(plan.data_bytes + RTE_PKTMBUF_HEADROOM);
   const uint32_t element = sizeof(rte_mbuf) + sizeof(Packet) + room;
   const uint32_t flags = plan.across_pages ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
-  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), plan.packets, element, kCache, sizeof(rte_pktmbuf_pool_private),
+  rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), plan.packets, element, cache, sizeof(rte_pktmbuf_pool_private),
                                                      plan.socket, flags);
   if (pool == nullptr) return nullptr;
   rte_pktmbuf_pool_private own{};
@@ -33,8 +37,12 @@ rte_mempool* DpdkPool::make_pool(const std::string& name, const Plan& plan) noex
 }
 
 bool DpdkPool::create(const std::string& name, const Plan& plan, std::string& error) {
-  pool_ = make_pool(name, plan);
-  if (pool_ == nullptr) {
+  Plan small = plan;
+  small.packets = kReserve;
+  small.data_bytes = kSmallBytes;
+  pool_ = make_pool(name, plan, kCache);
+  if (pool_ != nullptr) reserve_ = make_pool(name + "_r", small, 0);
+  if (reserve_ == nullptr) {
     const uint64_t mib = (static_cast<uint64_t>(plan.packets) * (plan.data_bytes + 448u)) >> 20;
     error = "no memory for " + std::to_string(plan.packets) + " packets (about " + std::to_string(mib) +
             " MiB). Give EAL more (-m MIB), reserve more hugepages (sysctl -w vm.nr_hugepages=N), or ask for fewer packets";
@@ -42,17 +50,15 @@ bool DpdkPool::create(const std::string& name, const Plan& plan, std::string& er
   }
   total_ = plan.packets - std::min(plan.packets, plan.for_receive);
   data_bytes_ = plan.data_bytes;
+  plain_ = plan.one_owner;
+  refresh();
   return true;
 }
 
 namespace {
 
 // What a peer on another CPU has read last has to come back before it is written to: asked for a few packets ahead.
-void prefetch_ahead(rte_mempool* pool) noexcept {
-  constexpr uint32_t kAhead = 3;
-  const rte_mempool_cache* const cache = rte_mempool_default_cache(pool, rte_lcore_id());
-  if (cache == nullptr || cache->len < kAhead) return;
-  auto* const mbuf = static_cast<rte_mbuf*>(cache->objs[cache->len - kAhead]);
+void prefetch_for_writing(rte_mbuf* mbuf) noexcept {
   __builtin_prefetch(mbuf, 1);
   __builtin_prefetch(packet_of(mbuf), 1);
   // Headers end where the payload begins.
@@ -62,24 +68,52 @@ void prefetch_ahead(rte_mempool* pool) noexcept {
   __builtin_prefetch(payload + 64, 1);
 }
 
+constexpr uint32_t kAhead = 3;
+
 }  // namespace
+
+rte_mbuf* DpdkPool::get() noexcept {
+  if (!plain_) return rte_mbuf_raw_alloc(pool_);
+  if (__builtin_expect(stacked_ == 0, 0)) {
+    // One by one where there are fewer than that.
+    if (rte_mempool_get_bulk(pool_, reinterpret_cast<void**>(stack_), kBatch) != 0) {
+      rte_mbuf* const last = rte_mbuf_raw_alloc(pool_);
+      if (last != nullptr && known_free_ != 0) --known_free_;
+      return last;
+    }
+    stacked_ = kBatch;
+  }
+  if (known_free_ != 0) --known_free_;
+  if (stacked_ > kAhead) prefetch_for_writing(stack_[stacked_ - 1 - kAhead]);
+  return stack_[--stacked_];
+}
+
+// The half that was not used for longest: the device may want them.
+void DpdkPool::spill() noexcept {
+  constexpr uint32_t kHalf = kStack / 2;
+  rte_mempool_put_bulk(pool_, reinterpret_cast<void**>(stack_), kHalf);
+  std::memmove(stack_, stack_ + kHalf, kHalf * sizeof stack_[0]);
+  stacked_ -= kHalf;
+}
 
 Packet* DpdkPool::allocate(uint32_t bytes) noexcept {
   if (bytes > data_bytes_) return nullptr;
-  rte_mbuf* const mbuf = rte_mbuf_raw_alloc(pool_);
+  rte_mbuf* mbuf = get();
+  const bool reserved = mbuf == nullptr;
+  if (__builtin_expect(reserved, 0)) mbuf = bytes <= kSmallBytes ? rte_mbuf_raw_alloc(reserve_) : nullptr;
   if (__builtin_expect(mbuf == nullptr, 0)) return nullptr;
-  prefetch_ahead(pool_);
   mbuf->data_off = RTE_PKTMBUF_HEADROOM;
   mbuf->data_len = 0;
   Packet* const packet = wrap_piece(mbuf);
   packet->flags = 0;
+  packet->pool = reserved ? 1 : 0;
   return packet;
 }
 
-// The common store and this thread's own cache: looking into the caches of all threads, as rte_mempool_avail_count does, costs too much.
-uint32_t DpdkPool::free_count() const noexcept {
+// The common store and this thread's own caches: looking into those of all threads, as rte_mempool_avail_count does, costs too much.
+uint32_t DpdkPool::count_free() const noexcept {
   const rte_mempool_cache* const cache = rte_mempool_default_cache(pool_, rte_lcore_id());
-  return rte_mempool_get_ops(pool_->ops_index)->get_count(pool_) + (cache == nullptr ? 0 : cache->len);
+  return rte_mempool_get_ops(pool_->ops_index)->get_count(pool_) + (cache == nullptr ? 0 : cache->len) + stacked_;
 }
 
 Packet* DpdkPool::wrap_chain(rte_mbuf* mbuf, Packet* first) noexcept {

@@ -37,15 +37,23 @@ class DpdkPool final : public PacketPool {
     // own otherwise; and AF_XDP's driver counts on packets that lie side by side: with gaps the last ones are outside of what it
     // registers, and the kernel takes nothing that lies there.
     bool across_pages;
+    bool one_owner;        // one thread allocates and frees; of a shared one every thread goes by its cache in the mempool
   };
   // False with the reason.
   bool create(const std::string& name, const Plan& plan, std::string& error);
 
   Packet* allocate(uint32_t bytes) noexcept override;
   void unref(Packet* packet) noexcept override {
-    if (--packet->references == 0) rte_pktmbuf_free_seg(mbuf_of(packet));
+    if (--packet->references != 0) return;
+    if (!plain_ || packet->pool != 0) return rte_pktmbuf_free_seg(mbuf_of(packet));
+    // Null where the device still reads it, which then gives it back.
+    rte_mbuf* const mbuf = rte_pktmbuf_prefree_seg(mbuf_of(packet));
+    if (mbuf != nullptr) put(mbuf);
   }
-  uint32_t free_count() const noexcept override;
+  // With one owner as of the last refresh(), and what it has taken and given back since.
+  uint32_t free_count() const noexcept override { return plain_ ? known_free_ : count_free(); }
+  // The device, too, takes packets and gives some back: to be called with each burst.
+  void refresh() noexcept { known_free_ = count_free(); }
   uint32_t room() const noexcept override { return data_bytes_; }
   uint32_t total_count() const noexcept override { return total_; }
 
@@ -55,14 +63,32 @@ class DpdkPool final : public PacketPool {
 
  private:
   static constexpr uint32_t kCache = 512;
+  static constexpr uint32_t kReserve = 512;
+  static constexpr uint32_t kStack = 256;
+  static constexpr uint32_t kBatch = 64;
 
-  static rte_mempool* make_pool(const std::string& name, const Plan& plan) noexcept;
+  static rte_mempool* make_pool(const std::string& name, const Plan& plan, uint32_t cache) noexcept;
+  rte_mbuf* get() noexcept;
+  void put(rte_mbuf* mbuf) noexcept {
+    ++known_free_;
+    if (__builtin_expect(stacked_ == kStack, 0)) spill();
+    stack_[stacked_++] = mbuf;
+  }
+  void spill() noexcept;
+  uint32_t count_free() const noexcept;
   static Packet* wrap_piece(rte_mbuf* mbuf) noexcept;
   static Packet* wrap_chain(rte_mbuf* mbuf, Packet* first) noexcept;
 
   rte_mempool* pool_ = nullptr;
+  rte_mempool* reserve_ = nullptr;  // nothing is received into these
   uint32_t total_ = 0;
   uint32_t data_bytes_ = 0;
+  // With one owner what it gives back lies here for what it takes next: the mempool's own cache has to be found by the thread's number,
+  // which costs a call for each packet.
+  bool plain_ = false;
+  uint32_t known_free_ = 0;
+  uint32_t stacked_ = 0;
+  rte_mbuf* stack_[kStack];
 };
 
 inline Packet* DpdkPool::wrap_piece(rte_mbuf* mbuf) noexcept {
@@ -74,6 +100,7 @@ inline Packet* DpdkPool::wrap_piece(rte_mbuf* mbuf) noexcept {
   packet->length = mbuf->data_len;
   packet->buffer_bytes = mbuf->buf_len;
   packet->references = 1;
+  packet->pool = 0;
   packet->waiting = 0;
   packet->vlan = 0;
   return packet;

@@ -68,6 +68,7 @@ bool DpdkPort::open(const DpdkOptions& options, std::string& error) {
     return false;
   }
   driver_ = info.driver_name == nullptr ? "" : info.driver_name;
+  plan_.copies_short = is_driver(driver_, "net_virtio") || is_driver(driver_, "net_virtio_user");
   negotiate(options, info);
   return configure(options, info, error) && make_pools(options, error) && set_up_queues(error) && start(error);
 }
@@ -240,6 +241,8 @@ bool DpdkPort::make_pools(const DpdkOptions& options, std::string& error) {
     plan.for_receive = (queue < plan_.rx_queues ? plan_.rx_descriptors : 0) + for_kernel;
     plan.socket = rte_eth_dev_socket_id(id_);
     plan.across_pages = is_on_sockets(driver_);
+    // What goes to the kernel is handed to the first core's thread.
+    plan.one_owner = !plan_.distributes && (options.queues == 1 || *options.exception == '\0');
     if (!pools_.back()->create(pool_name, plan, error)) return false;
   }
   return true;
@@ -259,8 +262,15 @@ bool DpdkPort::set_up_queues(std::string& error) {
     }
     files_[queue] = watch.opened_since();
   }
+  rte_eth_dev_info info{};
+  const bool known = rte_eth_dev_info_get(id_, &info) == 0;
+  rte_eth_txconf sending = info.default_txconf;
+  // By default this driver takes back what was sent when the ring is nearly full: each packet would have left the cache by then.
+  const bool soon = known && plan_.copies_short && plan_.tx_descriptors > 2 * DpdkPortPlan::kSentAtOnce;
+  if (soon) sending.tx_free_thresh = static_cast<uint16_t>(plan_.tx_descriptors - DpdkPortPlan::kSentAtOnce);
   for (uint16_t queue = 0; queue < plan_.tx_queues; ++queue) {
-    const int result = rte_eth_tx_queue_setup(id_, queue, plan_.tx_descriptors, static_cast<unsigned>(socket), nullptr);
+    const unsigned node = static_cast<unsigned>(socket);
+    const int result = rte_eth_tx_queue_setup(id_, queue, plan_.tx_descriptors, node, soon ? &sending : nullptr);
     if (result == 0) continue;
     error = failure("cannot set up a transmit queue of", name_, result);
     return false;

@@ -22,7 +22,10 @@ struct DpdkPortPlan {
   bool rss = false;
   uint16_t rss_queues = 1;    // over which the device could spread flows by itself
   bool distributes = false;   // several cores, and the device does not spread flows over all of them: one polls for all
+  bool copies_short = false;  // of short frames whose packets are kept
   NicCapabilities capabilities;
+
+  static constexpr uint16_t kSentAtOnce = 64;
 };
 
 // A port from configuration to stop: which offloads, queues and sizes it can do is asked, never assumed.

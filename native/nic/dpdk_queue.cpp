@@ -11,7 +11,8 @@
 namespace sluice::nic {
 
 DpdkQueue::DpdkQueue(DpdkPort& port, uint16_t queue)
-    : port_(port), pool_(port.pool(queue)), id_(port.id()), queue_(queue), capabilities_(port.plan().capabilities) {
+    : port_(port), pool_(port.pool(queue)), id_(port.id()), queue_(queue), copies_short_(port.plan().copies_short),
+      capabilities_(port.plan().capabilities) {
   if (queue < port.plan().rx_queues) wakeup_.open(id_, queue, port.plan().interrupts, port.files(queue));
   capabilities_.interrupts = wakeup_.available();
 }
@@ -39,6 +40,7 @@ uint32_t DpdkQueue::receive(Packet** frames, uint32_t max) noexcept {
 uint32_t DpdkQueue::receive_burst(Packet** frames, uint32_t max) noexcept {
   rte_mbuf* mbufs[kBurst];
   const uint16_t count = rte_eth_rx_burst(id_, queue_, mbufs, static_cast<uint16_t>(std::min(max, kBurst)));
+  pool_.refresh();
   if (count == 0) return 0;
   // The headers of all frames are fetched before the first is looked at, and what a short message has behind them: a peer on another CPU
   // has just written it.
@@ -76,9 +78,16 @@ uint32_t DpdkQueue::transmit(Packet** frames, uint32_t count) noexcept {
 
 uint32_t DpdkQueue::transmit_burst(Packet** frames, uint32_t count) noexcept {
   rte_mbuf* mbufs[kBurst];
-  for (uint32_t i = 0; i < count; ++i) mbufs[i] = prepare_frame(frames[i]);
+  Packet* offered[kBurst];
+  for (uint32_t i = 0; i < count; ++i) {
+    offered[i] = copies_short_ ? copy_if_short(pool_, frames[i]) : frames[i];
+    mbufs[i] = prepare_frame(offered[i]);
+  }
   const uint32_t taken = send(mbufs, count);
-  for (uint32_t i = taken; i < count; ++i) take_back(frames[i]);
+  for (uint32_t i = taken; i < count; ++i) {
+    take_back(offered[i]);
+    drop_copy(pool_, frames[i], offered[i]);
+  }
   return taken;
 }
 

@@ -37,6 +37,7 @@ class DpdkQueue final : public Nic {
   DpdkPool& pool_;
   const uint16_t id_;
   const uint16_t queue_;
+  const bool copies_short_;
   NicCapabilities capabilities_;
   DpdkWakeup wakeup_;
   NicCounters counters_;

@@ -58,6 +58,10 @@ class PacketPool {
  public:
   virtual ~PacketPool() = default;
 
+  // What needs no more behind its headers than this is taken from a reserve where nothing else is free: acknowledgements, resets, probes
+  // and questions about neighbours are what brings packets back.
+  static constexpr uint32_t kSmallBytes = 128;
+
   // A packet with one reference, no bytes, kHeadroom in front and room for at least `bytes` behind, or null.
   virtual Packet* allocate(uint32_t bytes) noexcept = 0;
   // The most that a packet has room for: with a jumbo MTU less than a frame may have.
@@ -74,7 +78,7 @@ class PacketPool {
     }
   }
 
-  // Packets for transmission that are free, of all that there are: senders slow down before none is left.
+  // Packets for transmission that are free, of all that there are, the reserve aside: senders slow down before none is left.
   virtual uint32_t free_count() const noexcept = 0;
   virtual uint32_t total_count() const noexcept = 0;
 };

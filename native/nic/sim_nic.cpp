@@ -163,7 +163,7 @@ Packet* SimNic::to_packets(const std::vector<uint8_t>& bytes) {
   const uint32_t piece = options_.rx_piece_bytes == 0 ? options_.packet_bytes : options_.rx_piece_bytes;
   for (uint32_t at = 0; at < bytes.size();) {
     const uint32_t length = std::min<uint32_t>(piece, static_cast<uint32_t>(bytes.size()) - at);
-    Packet* const packet = pool_.allocate(length);
+    Packet* const packet = pool_.allocate_received(length);
     if (packet == nullptr) {
       pool_.unref_frame(first);
       return nullptr;

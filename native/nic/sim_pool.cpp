@@ -22,21 +22,22 @@ SimPool::SimPool(uint32_t count, uint32_t data_bytes)
     : count_(count),
       buffer_bytes_((kHeadroom + data_bytes + 63) / 64 * 64),
       limit_(count),
-      memory_(new uint8_t[static_cast<uint64_t>(count) * buffer_bytes_]),
-      packets_(count),
-      sending_(count) {
+      memory_(new uint8_t[static_cast<uint64_t>(count + kReserve) * buffer_bytes_]),
+      packets_(count + kReserve),
+      sending_(count + kReserve) {
   SLUICE_ASSERT(count > 0 && buffer_bytes_ <= UINT16_MAX);
   free_.reserve(count);
-  for (uint32_t i = count; i > 0; --i) {
+  reserve_.reserve(kReserve);
+  for (uint32_t i = count + kReserve; i > 0; --i) {
     packets_[i - 1] = {};
-    free_.push_back(i - 1);
+    (i > count ? reserve_ : free_).push_back(i - 1);
     seal(i - 1);
   }
 }
 
 SimPool::~SimPool() {
 #ifdef SLUICE_POISON
-  __asan_unpoison_memory_region(memory_.get(), static_cast<uint64_t>(count_) * buffer_bytes_);
+  __asan_unpoison_memory_region(memory_.get(), static_cast<uint64_t>(count_ + kReserve) * buffer_bytes_);
 #endif
 }
 
@@ -49,7 +50,7 @@ void SimPool::seal(uint32_t index) noexcept {
 #endif
 }
 
-bool SimPool::owns(const Packet* packet) const noexcept { return packet >= packets_.data() && packet < packets_.data() + count_; }
+bool SimPool::owns(const Packet* packet) const noexcept { return packet >= packets_.data() && packet < packets_.data() + packets_.size(); }
 
 uint32_t SimPool::index_of(const Packet* packet) const noexcept {
   SLUICE_ASSERT(owns(packet));
@@ -57,17 +58,24 @@ uint32_t SimPool::index_of(const Packet* packet) const noexcept {
 }
 
 uint32_t SimPool::free_count() const noexcept {
-  const uint32_t out = outstanding();
+  const uint32_t out = in_use();
   return limit_ > out ? limit_ - out : 0;
 }
 
 Packet* SimPool::allocate(uint32_t bytes) noexcept {
-  if (bytes > buffer_bytes_ - kHeadroom || free_count() == 0) {
-    ++failed_;
-    return nullptr;
-  }
-  const uint32_t index = free_.back();
-  free_.pop_back();
+  if (bytes <= kSmallBytes && free_count() == 0 && !reserve_.empty()) return take(reserve_);
+  return allocate_received(bytes);
+}
+
+Packet* SimPool::allocate_received(uint32_t bytes) noexcept {
+  if (bytes <= buffer_bytes_ - kHeadroom && free_count() != 0) return take(free_);
+  ++failed_;
+  return nullptr;
+}
+
+Packet* SimPool::take(std::vector<uint32_t>& list) noexcept {
+  const uint32_t index = list.back();
+  list.pop_back();
   uint8_t* const buffer = buffer_of(index);
 #ifdef SLUICE_POISON
   __asan_unpoison_memory_region(buffer, buffer_bytes_);
@@ -88,7 +96,7 @@ void SimPool::unref(Packet* packet) noexcept {
   if (--packet->references > 0) return;
   SLUICE_ASSERT(sending_[index] == 0);
   seal(index);
-  free_.push_back(index);
+  (index < count_ ? free_ : reserve_).push_back(index);
 }
 
 }  // namespace sluice::nic

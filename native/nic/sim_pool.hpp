@@ -19,14 +19,17 @@ class SimPool final : public PacketPool {
   SimPool& operator=(const SimPool&) = delete;
 
   Packet* allocate(uint32_t bytes) noexcept override;
+  // For what the device receives, which does not use the reserve.
+  Packet* allocate_received(uint32_t bytes) noexcept;
   void unref(Packet* packet) noexcept override;
   uint32_t free_count() const noexcept override;
   uint32_t room() const noexcept override { return buffer_bytes_ - kHeadroom; }
   uint32_t total_count() const noexcept override { return count_; }
 
-  // Memory pressure: allocate() fails while this many are out, or more.
+  // Memory pressure: allocate() fails while this many are out, or more; but for small packets, of which there is a reserve.
   void set_limit(uint32_t limit) noexcept { limit_ = limit; }
-  uint32_t outstanding() const noexcept { return count_ - static_cast<uint32_t>(free_.size()); }
+  // The reserve's as well.
+  uint32_t outstanding() const noexcept { return in_use() + kReserve - static_cast<uint32_t>(reserve_.size()); }
   uint64_t failed_allocations() const noexcept { return failed_; }
   bool owns(const Packet* packet) const noexcept;
 
@@ -36,6 +39,10 @@ class SimPool final : public PacketPool {
   bool transmitting(const Packet* packet) const noexcept { return sending_[index_of(packet)] != 0; }
 
  private:
+  static constexpr uint32_t kReserve = 32;
+
+  uint32_t in_use() const noexcept { return count_ - static_cast<uint32_t>(free_.size()); }
+  Packet* take(std::vector<uint32_t>& list) noexcept;
   uint32_t index_of(const Packet* packet) const noexcept;
   uint8_t* buffer_of(uint32_t index) const noexcept { return memory_.get() + static_cast<uint64_t>(index) * buffer_bytes_; }
   void seal(uint32_t index) noexcept;
@@ -48,6 +55,7 @@ class SimPool final : public PacketPool {
   std::vector<Packet> packets_;
   std::vector<uint16_t> sending_;
   std::vector<uint32_t> free_;
+  std::vector<uint32_t> reserve_;  // the packets behind the first count_
 };
 
 }  // namespace sluice::nic

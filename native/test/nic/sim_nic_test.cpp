@@ -107,7 +107,10 @@ TEST_CASE("sim nic: a receiver without packets misses frames and counts them", "
   Packet* frames[8];
   CHECK(pair.b.receive(frames, 8) == 4);
   CHECK(pair.b.counters().rx_missed == 4);
-  CHECK(pair.b.pool().allocate(1) == nullptr);
+  CHECK(pair.b.pool().allocate(PacketPool::kSmallBytes + 1) == nullptr);
+  Packet* const small = pair.b.pool().allocate(PacketPool::kSmallBytes);
+  REQUIRE(small != nullptr);
+  pair.b.pool().unref(small);
   for (uint32_t i = 0; i < 4; ++i) pair.b.pool().unref_frame(frames[i]);
   CHECK(pair.b.pool().outstanding() == 0);
 }

@@ -29,6 +29,13 @@ class LazyArray {
   LazyArray(const LazyArray&) = delete;
   LazyArray& operator=(const LazyArray&) = delete;
 
+  // Takes the memory of a small table at once: who floods it would otherwise have page after page faulted in at the worst moment.
+  void populate_if_small() noexcept {
+#ifdef MADV_POPULATE_WRITE
+    if (bytes() <= kSmall) static_cast<void>(madvise(entries_, bytes(), MADV_POPULATE_WRITE));
+#endif
+  }
+
   T& operator[](uint32_t index) noexcept {
     SLUICE_ASSERT(index < size_);
     return entries_[index];
@@ -42,6 +49,7 @@ class LazyArray {
 
  private:
   static constexpr size_t kHugeFrom = 32u << 20;
+  static constexpr size_t kSmall = 8u << 20;
 
   T* entries_;
   uint32_t size_;

@@ -56,6 +56,7 @@ class FlowTable {
   // The flow's record is another one from now on.
   void replace(uint32_t hash, FlowRef before, FlowRef after) noexcept;
 
+  void populate_if_small() noexcept { entries_.populate_if_small(); }
   uint64_t bytes() const noexcept { return entries_.bytes(); }
   uint32_t used() const noexcept { return used_; }
 

@@ -72,6 +72,7 @@ class HalfOpenTable {
   bool next_due(uint32_t& due_ms) const noexcept;
 
   HalfOpen& operator[](uint32_t index) noexcept { return records_[index]; }
+  void populate_if_small() noexcept { records_.populate_if_small(); }
   uint32_t used() const noexcept { return records_.used(); }
   uint64_t bytes() const noexcept { return static_cast<uint64_t>(records_.size()) * sizeof(HalfOpen) + counts_.size() * sizeof(uint16_t); }
 

@@ -41,6 +41,8 @@ struct TcpOptions {
   uint32_t keepalive_interval_ms = 75'000;
   uint32_t keepalive_probes = 9;
 
+  bool populate = false;                  // small tables that a flood fills are paid for at once, not page by page while it lasts
+
   uint32_t challenge_acks_per_s = 1'000;  // RFC 5961 §7
   uint32_t resets_per_s = 10'000;         // answers to segments that belong to no connection
   uint16_t port_first = 49'152;           // RFC 6335 §6: local ports of active opens

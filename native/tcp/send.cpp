@@ -155,14 +155,38 @@ uint32_t pipe(const Tcb& row, const Transfer& transfer) noexcept {
   return flight > left ? flight - left : 0;
 }
 
-bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet) {
-  // It still stands in the device's queue, or waits for a neighbour's address: it has not been lost yet.
-  if (stack.ip.transmitting(packet)) return false;
-  SentPacket& info = sent(packet);
+namespace {
+
+// The packet itself with a reference of the device's, at its payload. Drivers give packets back only when they send again, which on a quiet
+// link is perhaps never: what is still theirs is sent again as a copy. Null where there is no packet for that.
+nic::Packet* frame_of(Stack& stack, nic::Packet* packet) noexcept {
+  const SentPacket& info = sent(packet);
+  if (__builtin_expect(stack.ip.transmitting(packet), 0)) {
+    nic::Packet* const copy = stack.packets.allocate(info.bytes);
+    if (copy == nullptr) {
+      ++stack.counters.send_no_packet;
+      return nullptr;
+    }
+    std::memcpy(copy->data, packet->buffer + info.offset, info.bytes);
+    copy->length = info.bytes;
+    return copy;
+  }
   packet->data = packet->buffer + info.offset;
   packet->length = info.bytes;
   packet->next = nullptr;
   packet->flags = 0;
+  nic::PacketPool::ref(packet);
+  return packet;
+}
+
+}  // namespace
+
+bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet) {
+  // It still waits for the device, or for a neighbour's address: it has not been lost yet.
+  if (packet->waiting != 0) return false;
+  SentPacket& info = sent(packet);
+  nic::Packet* const frame = frame_of(stack, packet);
+  if (frame == nullptr) return false;
   const bool first = !info.has(kTransmitted);
   uint8_t flags = wire::kAck;
   if (info.has(kCarriesFin)) flags |= wire::kFin;
@@ -187,8 +211,7 @@ bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet
     if (transfer.undo_ts == 0) transfer.undo_ts = (stack.now_ms() + row.ts_offset) | 1;
   }
   transfer.prr_out += info.length();
-  nic::PacketPool::ref(packet);
-  send_segment(stack, row, packet, info.seq, flags, ecn);
+  send_segment(stack, row, frame, info.seq, flags, ecn);
   return true;
 }
 

@@ -39,6 +39,8 @@ class Slab {
     --used_;
   }
 
+  void populate_if_small() noexcept { records_.populate_if_small(); }
+
   T& operator[](uint32_t index) noexcept { return records_[index]; }
   const T& operator[](uint32_t index) const noexcept { return records_[index]; }
   uint32_t index_of(const T& record) const noexcept { return static_cast<uint32_t>(&record - &records_[0]); }

@@ -38,7 +38,11 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
       orphans_sending_max(sending_orphans(given, packets)), transfers(transfer_count(given, packets)), stream_rows(given.capacity),
       half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
       time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), cookies(secrets.cookies), block(*environment.blocks),
-      resets(given.resets_per_s), challenges(given.challenge_acks_per_s) {}
+      resets(given.resets_per_s), challenges(given.challenge_acks_per_s) {
+  if (!given.populate) return;
+  flows.populate_if_small();
+  half_open.populate_if_small();
+}
 
 Transfer* attach_transfer(Stack& stack, Tcb& row) noexcept {
   if (row.transfer != kNone) return &stack.transfers[row.transfer];

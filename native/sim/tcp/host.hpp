@@ -142,6 +142,7 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
     packet->push(14);
     if (hold_transmitted) {
       held_.push_back(packet);
+      if (queue_transmitted) ++packet->waiting;
     } else {
       packets.unref_frame(packet);
     }
@@ -151,11 +152,15 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
   }
   void doubt(const net::IpAddress&) override {}
   void flush() override {}
-  bool hold_transmitted = false;
+  bool hold_transmitted = false;   // the device keeps what it was given,
+  bool queue_transmitted = false;  // or has not even taken it
   void release_transmitted() {
     std::vector<nic::Packet*> held;
     held.swap(held_);
-    for (nic::Packet* packet : held) packets.unref_frame(packet);
+    for (nic::Packet* packet : held) {
+      packet->waiting = 0;
+      packets.unref_frame(packet);
+    }
   }
   uint64_t sent_segments = 0;
 

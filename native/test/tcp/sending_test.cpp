@@ -212,11 +212,27 @@ TEST_CASE("tcp: where packets run short, writers wait and everybody goes on afte
   CHECK(link.a.packets.out() == 0);
 }
 
-TEST_CASE("tcp: a packet that the device still holds is not sent again", "[tcp]") {
+TEST_CASE("tcp: what a device takes and does not give back is sent again as a copy", "[tcp]") {
   Peer peer;
   peer.open();
   peer.out.clear();
   peer.host.hold_transmitted = true;
+  peer.host.send(peer.id(), "lost on a quiet link");
+  REQUIRE(peer.out.size() == 1);
+  peer.wait_ms(3'000);
+  CHECK(peer.out.size() > 1);
+  for (const WireSegment& segment : peer.out) CHECK(segment.payload() == "lost on a quiet link");
+  peer.ack(20);
+  peer.host.release_transmitted();
+  peer.host.hold_transmitted = false;
+  CHECK(peer.host.packets.out() == 0);
+}
+
+TEST_CASE("tcp: a packet that still waits for the device is not sent again", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.out.clear();
+  peer.host.hold_transmitted = peer.host.queue_transmitted = true;
   peer.host.send(peer.id(), "slow device");
   REQUIRE(peer.out.size() == 1);
   peer.wait_ms(3'000);

@@ -171,7 +171,8 @@ void Input::take_icmp_v6(nic::Packet* frame, uint32_t bytes, const Addressing& a
   if (whole_ && type >= wire::icmpv6::kRouterSolicitation && type <= wire::icmpv6::kRedirect) {
     return context_.drop(frame, context_.counters.dropped_neighbor_message);
   }
-  if (!asks_us && !echo && !whole_) exceptions_.copy(about_neighbors ? ExceptionKind::kAddresses : ExceptionKind::kProtocols, frame, start_);
+  const ExceptionKind kind = about_neighbors ? ExceptionKind::kAddresses : ExceptionKind::kProtocols;
+  if (!asks_us && !echo && !whole_) exceptions_.copy(kind, frame, start_);
   icmp_.receive_v6(frame, bytes, addressing);
 }
 

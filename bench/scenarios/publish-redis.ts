@@ -11,6 +11,9 @@ import { dropScratch, scratchFolder } from '../lib/scratch.js';
 import { Server } from '../lib/server.js';
 import type { Settings } from '../lib/settings.js';
 
+/** Embedded ones: a detached one is configured elsewhere. */
+const ARMS = ['sluice-epoll', 'sluice-uring'];
+
 type Fsync = 'always' | 'everysec';
 
 /** What a gateway has asked of Redis, and published, so far. */
@@ -88,5 +91,5 @@ export async function runPublishRedis(
     load.push(`--${name}`, String(number(name as keyof typeof full, value)));
   }
   const cases = (['always', 'everysec'] as const).map((fsync) => redisCase(fsync, load, settings));
-  return { cases, outcome: await runCases(cases, { ...settings, twin: false }) };
+  return { cases, outcome: await runCases(cases, { ...settings, arms: settings.arms ?? ARMS, twin: false }) };
 }

@@ -84,9 +84,23 @@ export class SharedChannels implements SharedLogEvents {
     return { id, name, epoch: feed.epoch, headSeq: feed.deliveredSeq, oldestSeq };
   }
 
-  /** Nothing outlives this process. */
-  adoptChannel(): null {
-    return null;
+  /**
+   * A channel of the engine's goes on in this control plane, behind what a former one handed to the engine. Whether the log still is in
+   * this life, and what it has more, is found out at once, beside whatever comes.
+   */
+  adoptChannel(name: string, id: number, epoch: string, publishedSeq: number | null): ChannelHead | null {
+    if (publishedSeq === null || this.#lives.has(name)) return null;
+    this.#nextId = Math.max(this.#nextId, id + 1);
+    const life = this.#begin(name, { epoch, headSeq: publishedSeq, oldestSeq: 1, lastId: '' }, id);
+    life.sure = false;
+    void this.#join(life);
+    return this.findChannel(name);
+  }
+
+  /** Never rejects: the next look at the channel tries again. */
+  async #join(life: Life): Promise<void> {
+    await this.#own.log.listen(life.name).catch(() => undefined);
+    if (this.#lives.get(life.name) === life) await this.#check(life);
   }
 
   recentHead(): null {
@@ -102,7 +116,8 @@ export class SharedChannels implements SharedLogEvents {
 
   /** Null when the channel is at hand. Otherwise it is opened, if it is there or is to be made. Rejects with StoreError. */
   prepare(name: string, make: boolean): Promise<void> | null {
-    if (this.#lives.has(name)) return null;
+    // One that the engine has is adopted when it is asked for.
+    if (this.#lives.has(name) || this.#own.registry.find(name) !== null) return null;
     const opening = this.#opening.get(name);
     if (opening !== undefined) return make ? opening.done.then(() => this.prepare(name, true) ?? undefined) : opening.done;
     const news: SharedNews[] = [];
@@ -128,9 +143,9 @@ export class SharedChannels implements SharedLogEvents {
     for (const some of news) this.#do(life, life.feed.onNews(some));
   }
 
-  #begin(name: string, head: SharedHead): Life {
+  #begin(name: string, head: SharedHead, id = this.#nextId++): Life {
     const life: Life = {
-      id: this.#nextId++, name, feed: new ChannelFeed(head), oldestSeq: head.oldestSeq, sure: true, checking: false, waiting: [],
+      id, name, feed: new ChannelFeed(head), oldestSeq: head.oldestSeq, sure: true, checking: false, waiting: [],
       mark: { seq: head.headSeq, id: head.lastId },
     };
     this.#lives.set(name, life);

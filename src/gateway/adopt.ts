@@ -77,7 +77,8 @@ function adoptChannels(channels: Tables['channels'], { channelNotes, published }
   for (const { channelId, note } of channelNotes) {
     const read = readChannelNote(note);
     if (read === null) throw new AttachError(`the engine's note of channel ${channelId} cannot be read`);
-    channels.expect({ id: channelId, name: read.name, epoch: read.epoch, publishedSeq: published.get(channelId) ?? null });
+    const publishedSeq = published.get(channelId) ?? read.publishedSeq;
+    channels.expect({ id: channelId, name: read.name, epoch: read.epoch, publishedSeq });
   }
 }
 
@@ -147,15 +148,23 @@ function publishRest({ port, runs, hotLog, clock }: GatewayParts, channel: OpenC
   return true;
 }
 
-export function channelNote({ name, epoch }: Pick<OpenChannel, 'name' | 'epoch'>): Buffer {
-  return Buffer.from(JSON.stringify([name, epoch]));
+/** `publishedSeq`: where a channel of a shared log stood when it was opened, which nothing else tells before the next message. */
+export function channelNote({ name, epoch, publishedSeq }: Pick<OpenChannel, 'name' | 'epoch' | 'publishedSeq'>, shared: boolean): Buffer {
+  return Buffer.from(JSON.stringify(shared ? [name, epoch, publishedSeq] : [name, epoch]));
 }
 
-function readChannelNote(note: Buffer): { readonly name: string; readonly epoch: string } | null {
+interface ChannelNote {
+  readonly name: string;
+  readonly epoch: string;
+  readonly publishedSeq: number | null;
+}
+
+function readChannelNote(note: Buffer): ChannelNote | null {
   try {
     const parsed: unknown = JSON.parse(note.toString());
-    const [name, epoch] = Array.isArray(parsed) ? (parsed as unknown[]) : [];
-    return typeof name === 'string' && typeof epoch === 'string' ? { name, epoch } : null;
+    const [name, epoch, seq] = Array.isArray(parsed) ? (parsed as unknown[]) : [];
+    if (typeof name !== 'string' || typeof epoch !== 'string') return null;
+    return { name, epoch, publishedSeq: typeof seq === 'number' && Number.isSafeInteger(seq) && seq >= 0 ? seq : null };
   } catch {
     return null;
   }

@@ -175,12 +175,22 @@ export class ClusterSide {
   }
 
   async stop(): Promise<void> {
+    this.#rest();
+    await this.#presence?.stop();
+    await this.release();
+  }
+
+  /** The connections stay, and so do those who are present: for the next control plane of this node. */
+  async release(): Promise<void> {
+    this.#rest();
+    await this.#membership?.stop();
+    await this.#log.close();
+  }
+
+  #rest(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.channels.stop();
     this.runs.stop();
-    await this.#presence?.stop();
-    await this.#membership?.stop();
-    await this.#log.close();
   }
 
   #tick(): void {

@@ -269,13 +269,14 @@ export class Gateway implements EngineEvents {
 
   /** Ends this control plane, not the connections: what is under way is finished for a successor. Events must not come any more. */
   async release(): Promise<void> {
-    const { config, publisher, writer } = this.#parts;
+    const { config, publisher, writer, cluster } = this.#parts;
     this.#released = true;
     this.#draining.stop();
     this.#housekeeping.stop();
     this.#load.stop();
     const ends = [publisher.close(), writer.close()];
     await Promise.all(ends.map((end) => withinMs(end, config.session.closeTimeoutMs)));
+    if (cluster !== null) await withinMs(cluster.release(), config.session.closeTimeoutMs);
   }
 
   #refuse(): void {

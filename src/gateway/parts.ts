@@ -173,8 +173,10 @@ function makeChannels({ config, port, clock }: GatewayDeps, log: ChannelStore, s
     idleMs: config.log.channelIdleMs,
     ephemeral: (name) => ephemeral.matches(name),
     clocked: (name) => clocked.matches(name),
-    ...(shared === null ? {} : { onUse: (channel, used) => (used ? undefined : shared.forget(channel.name)) }),
-    ...(port.detached ? { onUse: (channel, used) => port.noteChannel(channel.id, used ? channelNote(channel) : null) } : {}),
+    onUse: (channel, used) => {
+      if (!used) shared?.forget(channel.name);
+      if (port.detached) port.noteChannel(channel.id, used ? channelNote(channel, shared !== null) : null);
+    },
   });
 }
 

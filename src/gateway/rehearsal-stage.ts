@@ -63,7 +63,7 @@ export function makeSnapshot(clients: number): Buffer {
   }
   for (let id = 1; id <= channelCount; id += 1) {
     published.push(id, 1, 0);
-    channels.push(id, ...keep(channelNote({ name: name(id), epoch: 'e' })));
+    channels.push(id, ...keep(channelNote({ name: name(id), epoch: 'e', publishedSeq: 0 }, false)));
   }
   const head = [SNAPSHOT_MAGIC, 0, 0, 0, 0, clients, clients, 0, 0, channelCount, channelCount, noteBytes];
   return Buffer.concat([Buffer.from(Uint32Array.from([...head, ...rows, ...live, ...published, ...channels]).buffer), ...notes]);

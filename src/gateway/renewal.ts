@@ -28,6 +28,7 @@ export function tellLost(parts: GatewayParts, channel: OpenChannel, fromSeq: num
 export function moveSubscribers(parts: GatewayParts, former: OpenChannel, channel: OpenChannel): void {
   const { subscriptions, replays, sink, port, keeper } = parts;
   const oldest = channel.oldestSeq;
+  if (port.detached) port.noteChannel(former.id, null);
   for (const row of subscriptions.membersOf(former.id, Infinity)) {
     stopDelivery(parts, row, former.id);
     subscriptions.remove(subscriptions.find(row, former.id));

@@ -8,7 +8,7 @@ import {
   attachEngine, startEngine, type AttachedEngine, type AttachmentEnd, type AttachOptions, type EngineHost, type EngineNotice,
   type EngineStartOptions,
 } from '../engine/index.js';
-import { AttachError, ConfigError, type StoreError } from '../errors.js';
+import { AttachError, type StoreError } from '../errors.js';
 import { Gateway } from './gateway.js';
 import { keepUp, makeAdmin, rehearse } from './rehearsal.js';
 import { prepareStores, type StoreFollowers, type Stores } from './stores.js';
@@ -70,9 +70,6 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 }
 
 async function start(config: Config, options: ServerOptions, undo: (() => Promise<void> | void)[]): Promise<Server> {
-  if (config.store.redis !== null && options.attach !== undefined) {
-    throw new ConfigError('store.redis', 'cannot be used with --attach: leave one of them out');
-  }
   const prepared = prepareStores(config, options.onHistory);
   // Once it is granted, a former control plane has let go of the data folder.
   const taken = options.attach === undefined ? null : await takeEngine(config, options.attach, prepared.followers, options.onPrepared);

@@ -139,7 +139,7 @@ export class ChannelRegistry {
     const { log, now } = this.#options;
     const kind = this.#kind(name);
     const { ephemeral } = kind;
-    const head = ephemeral ? log.openChannel(name) : log.adoptChannel(name, id, epoch);
+    const head = ephemeral ? log.openChannel(name) : log.adoptChannel(name, id, epoch, publishedSeq);
     if (head === null || head.id !== id) return null;
     const channel = new OpenChannel(head, log, kind, now(), ephemeral ? { seq: publishedSeq ?? 0, epoch } : null);
     this.#add(channel);

@@ -62,7 +62,7 @@ export interface MessageLog {
    * Makes the channel as another process of this log had made it, without having written it yet. Null when it is there with another id
    * or epoch.
    */
-  adoptChannel(name: string, id: number, epoch: string): AdoptedHead | null;
+  adoptChannel(name: string, id: number, epoch: string, publishedSeq: number | null): AdoptedHead | null;
   /** The channel's head where its newest messages are at hand, without a look at the disk; null where they are not. */
   recentHead(channelId: number): number | null;
   /** Null when the channel was never opened. */

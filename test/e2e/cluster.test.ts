@@ -117,6 +117,22 @@ t.test('a second node of the same name is refused and says why', { skip: noRedis
   client.close();
 });
 
+t.test('what sharded pub/sub loses costs nobody a message', { skip: noRedis, timeout: 240_000 }, async (t) => {
+  const [a, b] = await Promise.all([RawClient.connect(n1.url), RawClient.connect(n2.url)]);
+  await Promise.all([a, b].map((client) => ask(client, { op: 'sub', channel: 'deaf' })));
+  const count = 400;
+  let killed = 0;
+  for (let i = 0; i < count; i++) {
+    if (i % 100 === 50) killed += Number(redis?.cli('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+    await ask(a, { op: 'pub', channel: 'deaf', key: `d${i}` }, `${i}`);
+  }
+  t.ok(killed >= 4, `${killed} subscriptions were cut`);
+  await until('all of them at both', () => [a, b].every(({ delivered }) => delivered.length >= count));
+  const all = Array.from({ length: count }, (_, i) => [i + 1, String(i)]);
+  for (const { delivered } of [a, b]) t.same(delivered.map(({ seq, body }) => [seq, body]), all);
+  for (const client of [a, b]) client.close();
+});
+
 t.test('a node that dies takes nothing with it', { skip: noRedis, timeout: 240_000 }, async (t) => {
   const a = await RawClient.connect(n1.url);
   const b = await RawClient.connect(n2.url);

@@ -1,4 +1,4 @@
-import type { Row } from '../../engine/port.js';
+import type { Hold, Row } from '../../engine/port.js';
 import { CLOSE, REPLY } from '../../errors.js';
 import { vectorClockJson, type ClockFault } from '../../sequence/vector-clock.js';
 import type { Body, GatewayContext } from '../context.js';
@@ -29,7 +29,7 @@ export function pub(context: GatewayContext, row: Row, header: Header, body: Bod
   const sender = sessions.userName(row);
   const clock = channel.clocked ? vectorClockJson(header.clock, sender, context.config.limits.clockSenders) : '';
   if (typeof clock !== 'string') return refuseClock(context, row, id, clock);
-  const { hold } = body;
+  const hold = holdOf(context, body);
   body.hold = -1;
   context.publisher.publish({
     channel,
@@ -48,6 +48,11 @@ export function pub(context: GatewayContext, row: Row, header: Header, body: Bod
     hold,
     done: null,
   });
+}
+
+/** Over a shared log a turn is confirmed before its publishes have their results: each is held by itself until then. */
+function holdOf({ cluster, port }: GatewayContext, { hold }: Body): Hold {
+  return cluster !== null && port.detached && hold < 0 ? port.hold() : hold;
 }
 
 function refusePub(context: GatewayContext, row: Row, id: number, fault: HeaderFault): void {

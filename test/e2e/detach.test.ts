@@ -29,7 +29,9 @@ t.test('without a control plane connections stay and upgrades wait for one', asy
   t.equal((await fetch(health)).status, 200);
   t.equal(await setup.control.stop('SIGTERM'), 0);
   t.equal(client.closed, null, 'SIGTERM leaves the connections to the next control plane');
-  const unattended = await fetch(health);
+  let unattended = await fetch(health);
+  // The engine notices within a moment.
+  for (const end = Date.now() + 10_000; unattended.status === 200 && Date.now() < end; await sleep(10)) unattended = await fetch(health);
   t.equal(unattended.status, 503);
   t.match(await unattended.text(), /no control plane/);
   client.send({ op: 'sub', id: 1, channel: 'held' });

@@ -51,8 +51,9 @@ const DISCONNECT_BODY = {
   ...NONE_OTHER,
 };
 
+/** Both fields may be left out, and so may the body, which is null then. */
 const DRAIN_BODY = {
-  type: 'object',
+  type: ['object', 'null'],
   properties: {
     deadline_ms: { type: 'integer', minimum: 0, maximum: 86_400_000 },
     target: { type: 'string', maxLength: 2048, pattern: '^wss?://[^\\s]+$' },
@@ -109,7 +110,7 @@ export function addApi(server: FastifyInstance, backend: AdminBackend, isAuthori
           return { disconnected: await backend.disconnect(body.user, body.code, body.reason) };
         },
       );
-      api.post<{ Body: DrainBody | undefined }>('/drain', { schema: { body: DRAIN_BODY } }, ({ body }, reply) =>
+      api.post<{ Body: DrainBody | null | undefined }>('/drain', { schema: { body: DRAIN_BODY } }, ({ body }, reply) =>
         reply.code(202).send(backend.startDrain(body?.deadline_ms ?? null, body?.target ?? null)),
       );
       api.get('/drain', () => backend.drainStatus());

@@ -297,6 +297,9 @@ t.test('drain: begun with the token, told to who has it', async (t) => {
     t.equal((await server.inject({ method: 'POST', url: '/api/drain', headers: AUTH, payload })).statusCode, 400, JSON.stringify(payload));
   }
   t.match(await (await server.inject('/metrics')).body, /sluice_drain_state 1\n/);
+  backend.calls.length = 0;
+  t.equal((await server.inject({ method: 'POST', url: '/api/drain', headers: AUTH })).statusCode, 202, 'without a body');
+  t.same(backend.calls, [{ method: 'startDrain', args: [null, null] }]);
 });
 
 t.test('load is one number; the token is named by its file only where it has one', async (t) => {

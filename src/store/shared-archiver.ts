@@ -57,7 +57,7 @@ export class SharedArchiver implements Archiving {
   }
 
   get stats(): ArchiverStats {
-    const [since = null] = this.#waiting.values();
+    const since = this.#waiting.size === 0 ? null : [...this.#waiting.values()].reduce((oldest, at) => Math.min(oldest, at));
     const average = this.#archived === 0 ? 0 : this.#bytes / this.#archived;
     const backlog = { bytes: since === null ? 0 : Math.round(this.#backlog * average), since, dropped: this.#dropped };
     return { archived: this.#archived, failures: this.#failures, failing: this.#failing, removed: this.#removed, backlog };
@@ -151,7 +151,7 @@ export class SharedArchiver implements Archiving {
         this.#archived += segment.ends.length;
         this.#bytes += segment.frames.length;
         this.#backlog += left;
-        if (left > 0 && !this.#waiting.has(segment.channel)) this.#waiting.set(segment.channel, now());
+        if (left > 0) this.#waiting.set(segment.channel, since.get(segment.channel) ?? now());
       }
       return this.#waiting.size > this.#elsewhere.size;
     } catch (error) {

@@ -17,8 +17,8 @@ queue::RingConsumer consumer(queue::Region& region, uint32_t core) {
 
 }  // namespace
 
-CommandReader::CommandReader(Parts& parts, Lifecycle& lifecycle, hub::DeliverySink& sink)
-    : parts_(parts), lifecycle_(lifecycle), sink_(sink), ring_(consumer(parts.region, parts.core)),
+CommandReader::CommandReader(Parts& parts, Lifecycle& lifecycle, Endings& endings, hub::DeliverySink& sink)
+    : parts_(parts), lifecycle_(lifecycle), endings_(endings), sink_(sink), ring_(consumer(parts.region, parts.core)),
       data_tail_(ring_.header()->data_tail.load(std::memory_order_relaxed)) {}
 
 uint32_t CommandReader::run(uint32_t budget) {
@@ -82,15 +82,13 @@ void CommandReader::for_row(const Record& command) {
     case queue::kCommandSend:
     case queue::kCommandSendFramed:
       return send(command);
-    case queue::kCommandClose: {
-      // From another process: a code that may not be sent must not reach the writer, which asserts.
-      if (command.code != 0 && !ws::close_code_valid(command.code)) {
-        parts_.counters.add(Counter::commands_invalid);
-        return;
-      }
-      const uint8_t* reason = bytes_of(command);
-      return lifecycle_.close(slot, command.code, reinterpret_cast<const char*>(reason), reason == nullptr ? 0 : command.length);
-    }
+    case queue::kCommandClose:
+    case queue::kCommandLeave:
+      return close(command);
+    case queue::kCommandAnswering:
+      if (command.code != 0) row.set(kAnswering);
+      else row.clear(kAnswering);
+      return;
     case queue::kCommandAdmit:
       row.set(kAdmitted);
       return;
@@ -142,6 +140,18 @@ void CommandReader::note_channel(const Record& command) {
   const uint8_t* note = command.length == 0 ? nullptr : bytes_of(command);
   if (command.length != 0 && note == nullptr) return;
   if (!parts_.handover.note_channel(command.a, note, command.length)) parts_.counters.add(Counter::commands_invalid);
+}
+
+void CommandReader::close(const Record& command) {
+  const uint8_t* reason = bytes_of(command);
+  const uint32_t length = reason == nullptr ? 0 : command.length;
+  // From another process: a code that may not be sent must not reach the writer, which asserts.
+  if (command.code != 0 && !ws::close_code_valid(command.code)) {
+    parts_.counters.add(Counter::commands_invalid);
+    return;
+  }
+  if (command.type == queue::kCommandLeave) return endings_.leaves(command.slot, command.code, reason, length);
+  lifecycle_.close(command.slot, command.code, reinterpret_cast<const char*>(reason), length);
 }
 
 void CommandReader::send(const Record& command) {

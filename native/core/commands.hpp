@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "core/endings.hpp"
 #include "core/lifecycle.hpp"
 #include "core/parts.hpp"
 #include "queue/ring.hpp"
@@ -11,7 +12,7 @@ namespace sluice::core {
 // The core's end of its command ring. Nothing in a command is believed: rows are checked by generation, addresses against the region.
 class CommandReader {
  public:
-  CommandReader(Parts& parts, Lifecycle& lifecycle, hub::DeliverySink& sink);
+  CommandReader(Parts& parts, Lifecycle& lifecycle, Endings& endings, hub::DeliverySink& sink);
 
   // Carries out at most `budget` commands; their bytes are referred to until done() is called. Returns how many.
   uint32_t run(uint32_t budget);
@@ -28,6 +29,7 @@ class CommandReader {
   void carry_out(const queue::Record& command);
   void for_row(const queue::Record& command);
   void send(const queue::Record& command);
+  void close(const queue::Record& command);
   void publish(const queue::Record& command);
   void confirm(const queue::Record& command);
   void note_channel(const queue::Record& command);
@@ -37,6 +39,7 @@ class CommandReader {
 
   Parts& parts_;
   Lifecycle& lifecycle_;
+  Endings& endings_;
   hub::DeliverySink& sink_;
   queue::RingConsumer ring_;
   uint32_t data_tail_;

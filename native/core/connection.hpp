@@ -27,8 +27,9 @@ enum ConnectionFlag : uint16_t {
   kCloseTold = 1 << 8,
   kDiscard = 1 << 9,          // nothing that comes is parsed any more
   kReleased = 1 << 10,        // the control plane gave the row back while its last bytes were still on their way
-  kEnding = 1 << 11,          // the peer has ended, which waits for answers (core/endings.hpp)
+  kEnding = 1 << 11,          // an ending waits for answers (core/endings.hpp)
   kStreamEnded = 1 << 12,     // FIN has come while that ending waited
+  kAnswering = 1 << 13,       // the control plane has taken what it said, and answers later
 };
 
 // One connection of a core, in the region: an idle one has nothing besides this row (and its driver's). All zero: free.
@@ -47,7 +48,7 @@ struct ConnectionRow {
   uint16_t received_tick;
   uint16_t sent_tick;
   uint16_t close_code;
-  uint16_t last_event;       // low bits of its last message's place among the events
+  uint16_t last_event;       // low bits of the place among the events of its last message, or of an earlier one that is still unanswered
   uint32_t subscriptions;    // channels of this core's hub that the row is in
   uint32_t opened_ds;        // when it was accepted, in units of kOpenedUnitUs
 

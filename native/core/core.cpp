@@ -11,7 +11,7 @@ using queue::Counter;
 
 Core::Core(queue::Region& region, uint32_t index, const CoreOptions& options)
     : parts_(region, index, options, *this), lifecycle_(parts_), endings_(parts_, lifecycle_), inbox_(parts_, lifecycle_, endings_),
-      heartbeat_(parts_, lifecycle_), commands_(parts_, lifecycle_, *this), inspection_(parts_) {
+      heartbeat_(parts_, lifecycle_), commands_(parts_, lifecycle_, endings_, *this), inspection_(parts_) {
   parts_.now_us = monotonic_us();
 }
 

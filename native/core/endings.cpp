@@ -1,5 +1,6 @@
 #include "core/endings.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.hpp"
@@ -21,9 +22,17 @@ void Endings::ended(uint32_t slot) {
   if (!postpone(slot, Kind::kEnded, ws::kCloseAbnormal, nullptr, nullptr, 0)) lifecycle_.peer_ended(slot);
 }
 
-bool Endings::unanswered(uint32_t slot) const noexcept {
-  const ConnectionRow& row = parts_.table[slot];
-  return row.state == ConnectionState::kOpen && parts_.events.unconfirmed(row.last_event);
+void Endings::leaves(uint32_t slot, uint16_t code, const uint8_t* reason, uint32_t length) {
+  // The rest does not fit a close frame.
+  length = std::min(length, ws::kMaxIncomplete);
+  if (parts_.table[slot].has(kEnding) || postpone(slot, Kind::kLeaves, code, nullptr, reason, length)) return;
+  lifecycle_.close(slot, code, reinterpret_cast<const char*>(reason), length);
+}
+
+bool Endings::unanswered(uint32_t slot) noexcept {
+  ConnectionRow& row = parts_.table[slot];
+  if (row.state != ConnectionState::kOpen) return false;
+  return row.has(kAnswering) || parts_.events.unconfirmed(slot, row.generation, row.last_event);
 }
 
 bool Endings::postpone(uint32_t slot, Kind kind, uint16_t code, const char* detail, const uint8_t* reason, uint32_t length) {
@@ -41,7 +50,7 @@ bool Endings::postpone(uint32_t slot, Kind kind, uint16_t code, const char* deta
   if (length != 0) std::memcpy(ending.reason.data(), reason, length);
   // Still open to what is sent to it; nothing more is taken from it.
   row.set(kEnding);
-  row.set(kDiscard);
+  if (kind != Kind::kLeaves) row.set(kDiscard);
   waiting_.push_back(ending);
   return true;
 }
@@ -73,6 +82,15 @@ void Endings::carry_out(const Ending& ending) {
       if (!row.has(kCloseTold)) lifecycle_.fail(ending.slot, ending.code, ending.detail);
       break;
     case Kind::kEnded: return lifecycle_.peer_ended(ending.slot);
+    case Kind::kLeaves: {
+      const bool closed_meanwhile = row.has(kDiscard);
+      lifecycle_.close(ending.slot, ending.code, reinterpret_cast<const char*>(ending.reason.data()), ending.reason_length);
+      if (!closed_meanwhile) break;
+      // The peer's own ending waits behind this one.
+      row.set(kEnding);
+      if (stream_ended) row.set(kStreamEnded);
+      return;
+    }
   }
   if (stream_ended) lifecycle_.peer_ended(ending.slot);
 }

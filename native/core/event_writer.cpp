@@ -109,6 +109,21 @@ bool EventWriter::confirm(uint32_t first, uint32_t count) noexcept {
   return true;
 }
 
+// Events are confirmed in any order: behind one that is may be another, whose answer takes longer.
+bool EventWriter::unconfirmed(uint32_t slot, uint32_t generation, uint16_t& low_bits) const noexcept {
+  const uint32_t last = static_cast<uint16_t>(low_bits - reclaimed_);
+  if (last >= ring_.position() - reclaimed_) return false;
+  for (uint32_t i = last + 1; i-- > 0;) {
+    const uint32_t position = reclaimed_ + i;
+    if (is_done(position)) continue;
+    const Record& record = ring_.at(position);
+    if (record.slot != slot || record.generation != generation || record.type != queue::kEventMessage) continue;
+    low_bits = static_cast<uint16_t>(position);
+    return true;
+  }
+  return false;
+}
+
 void EventWriter::reclaim() noexcept {
   const uint32_t before = reclaimed_;
   for (; reclaimed_ != ring_.position(); ++reclaimed_) {

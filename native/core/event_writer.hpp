@@ -43,11 +43,8 @@ class EventWriter {
   uint32_t oldest() const noexcept { return reclaimed_; }
   bool is_done(uint32_t position) const noexcept { return done_[position & (ring_.capacity() - 1)] != 0; }
   uint32_t position() const noexcept { return ring_.position(); }
-  // Is the event whose position ends in these bits not done with? One that is long gone may pass for a later one.
-  bool unconfirmed(uint16_t low_bits) const noexcept {
-    const uint32_t ahead = static_cast<uint16_t>(low_bits - reclaimed_);
-    return ahead < ring_.position() - reclaimed_ && !is_done(reclaimed_ + ahead);
-  }
+  // Is a message of this connection not done with, up to the one whose position ends in these bits? Then they become those of the latest.
+  bool unconfirmed(uint32_t slot, uint32_t generation, uint16_t& low_bits) const noexcept;
 
  private:
   void emit(const queue::Record& record);

@@ -124,6 +124,8 @@ void describe_rings(std::vector<LayoutConstant>& out) {
       {"COMMAND", "NOTE", kCommandNote},
       {"COMMAND", "CHANNEL_NOTE", kCommandChannelNote},
       {"COMMAND", "MARK", kCommandMark},
+      {"COMMAND", "ANSWERING", kCommandAnswering},
+      {"COMMAND", "LEAVE", kCommandLeave},
       {"FLAG", "TEXT", kFlagText},
       {"FLAG", "DATA", kFlagData},
       {"NOTICE", "FILE_LIMIT", kNoticeFileLimit},

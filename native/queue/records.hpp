@@ -50,6 +50,8 @@ enum CommandType : uint8_t {
   kCommandNote = 16,        // address, length: what a successor has to know of the row
   kCommandChannelNote = 17, // a: channel; address, length: what a successor has to know of it; length 0: nothing
   kCommandMark = 18,        // a: channel; b, c: what a successor has to know of the row's subscription; both 0: nothing
+  kCommandAnswering = 19,   // code 1: answers to the row are on their way, 0: none are; its ending waits for them
+  kCommandLeave = 20,       // as kCommandClose, once what the row has said is answered
 };
 
 enum RecordFlag : uint8_t {

@@ -38,14 +38,11 @@ interface Queue {
   waiting: Pending[];
   since: number;
   sending: boolean;
-  /** What is being appended. */
-  sent: readonly Pending[];
 }
 
 interface Pending {
   readonly request: PublishRequest;
   readonly entry: SharedEntry;
-  onAnswered: (() => void) | null;
 }
 
 const RETRY_AFTER_MS = 100;
@@ -77,13 +74,6 @@ export class SharedPublisher {
     return this.#inFlight;
   }
 
-  /** Resolves when everything accepted so far has its result; null where everything has. */
-  answered(): Promise<void> | null {
-    if (this.#inFlight === 0) return null;
-    const last = [...this.#queues.values()].flatMap(({ waiting, sent }) => waiting.at(-1) ?? sent.at(-1) ?? []);
-    return Promise.all(last.map(answerOf)).then(() => undefined);
-  }
-
   /** Answers through onResult, perhaps before it returns. The body is copied before it returns. */
   publish(request: PublishRequest): void {
     if (this.#closed) return this.#refuse(request, new StoppedError('the gateway is closing'));
@@ -93,11 +83,11 @@ export class SharedPublisher {
     const { name } = request.channel;
     let queue = this.#queues.get(name);
     if (queue === undefined) {
-      queue = { channel: request.channel, waiting: [], since: 0, sending: false, sent: [] };
+      queue = { channel: request.channel, waiting: [], since: 0, sending: false };
       this.#queues.set(name, queue);
     }
     if (queue.waiting.length === 0) queue.since = this.#options.monotonic();
-    queue.waiting.push({ request, entry, onAnswered: null });
+    queue.waiting.push({ request, entry });
     this.#inFlight += 1;
     this.#bytes += entry.line[3].length;
     if (queue.sending) return;
@@ -185,7 +175,6 @@ export class SharedPublisher {
     while (queue.waiting.length > 0) {
       const { since } = queue;
       const batch = this.#take(queue);
-      queue.sent = batch;
       const started = monotonic();
       const appended = await log.append(name, batch.map(({ entry }) => entry), channels.seen(name)).catch(asError);
       if (appended instanceof Error) this.#fail(queue, batch, appended);
@@ -198,7 +187,6 @@ export class SharedPublisher {
       this.#checkIdle();
     }
     queue.sending = false;
-    queue.sent = [];
     this.#queues.delete(name);
   }
 
@@ -220,10 +208,9 @@ export class SharedPublisher {
 
   #succeed(batch: readonly Pending[], { results }: SharedAppend): void {
     this.#inFlight -= batch.length;
-    for (const [index, { request, onAnswered }] of batch.entries()) {
+    for (const [index, { request }] of batch.entries()) {
       const result = results[index] as SharedResult;
       this.#options.onResult(request, null, result, result.duplicate);
-      onAnswered?.();
     }
   }
 
@@ -232,10 +219,7 @@ export class SharedPublisher {
     const failed = [...batch, ...queue.waiting.splice(0)];
     for (const { entry } of failed.slice(batch.length)) this.#bytes -= entry.line[3].length;
     this.#inFlight -= failed.length;
-    for (const { request, onAnswered } of failed) {
-      this.#refuse(request, error);
-      onAnswered?.();
-    }
+    for (const { request } of failed) this.#refuse(request, error);
   }
 
   #checkIdle(): void {
@@ -243,17 +227,6 @@ export class SharedPublisher {
     this.#onIdle?.();
     this.#onIdle = null;
   }
-}
-
-/** Messages of a channel are answered in their order. */
-function answerOf(pending: Pending): Promise<void> {
-  const earlier = pending.onAnswered;
-  return new Promise((resolve) => {
-    pending.onAnswered = () => {
-      earlier?.();
-      resolve();
-    };
-  });
 }
 
 function asError(error: unknown): Error {

@@ -37,6 +37,11 @@ export interface PortOptions {
 const FIRST_TURN_EVENTS = 64;
 const TURN_EVENTS_GROW = 1 << 16;
 
+/** Holds of one connection; what comes beyond them its ending does not wait for. */
+const HOLDS_MAX = 0xffff;
+/** Bits of a connection's generation that tell a hold of it from one of the row's former connection. */
+const HOLD_GENERATION = 0xfffff;
+
 export class RegionPort implements EnginePort {
   readonly memory: Buffer;
   readonly cores: number;
@@ -53,6 +58,8 @@ export class RegionPort implements EnginePort {
   readonly #counters: RegionReader;
   /** Generation of each row's connection, from its opening. */
   readonly #generations: Int32Array;
+  /** Embedded: holds of each row's connection. */
+  readonly #holds: Uint16Array;
   #events: EngineEvents | null = null;
   #inTurn = false;
   #flushScheduled = false;
@@ -79,6 +86,7 @@ export class RegionPort implements EnginePort {
     this.connectionsPerCore = region.connectionsPerCore;
     this.rows = this.cores * this.connectionsPerCore;
     this.#generations = new Int32Array(this.rows);
+    this.#holds = new Uint16Array(this.detached ? 0 : this.rows);
     this.#counters = new RegionReader(region);
     this.#owner = new Int32Array(region.buffer, HEADER.OWNER_EPOCH, 1);
     for (let core = 0; core < this.cores; core++) {
@@ -118,14 +126,36 @@ export class RegionPort implements EnginePort {
     this.#readers[core]!.confirm(position, (first, count) => this.#confirm(core, first, count));
   }
 
-  hold(): Hold {
-    return this.detached ? this.#readers[this.#current]!.hold() * this.cores + this.#current : -1;
+  hold(row: Row): Hold {
+    if (this.detached) return this.#readers[this.#current]!.hold() * this.cores + this.#current;
+    const holds = this.#holds[row]!;
+    if (holds === HOLDS_MAX) return -1;
+    this.#holds[row] = holds + 1;
+    if (holds === 0) this.#answering(row, true);
+    return (this.#generations[row]! & HOLD_GENERATION) * this.rows + row;
   }
 
   letGo(hold: Hold): void {
     if (hold < 0) return;
+    if (!this.detached) return this.#letGoOf(hold % this.rows, Math.floor(hold / this.rows));
     const core = hold % this.cores;
     this.#readers[core]!.letGo((hold - core) / this.cores, (first, count) => this.#confirm(core, first, count));
+  }
+
+  #letGoOf(row: Row, generation: number): void {
+    const holds = this.#holds[row]!;
+    // Of a connection that is gone.
+    if (holds === 0 || (this.#generations[row]! & HOLD_GENERATION) !== generation) return;
+    this.#holds[row] = holds - 1;
+    if (holds === 1) this.#answering(row, false);
+  }
+
+  #answering(row: Row, begins: boolean): void {
+    const core = this.#coreOf(row);
+    const slot = row - core * this.connectionsPerCore;
+    this.#writers[core]!.write(COMMAND.ANSWERING, 0, begins ? 1 : 0, slot, this.#generations[row]!, 0, 0, 0, 0, 0);
+    // Not counted as an effect of an event.
+    this.#schedule();
   }
 
   note(row: Row, note: Uint8Array): void {
@@ -185,14 +215,14 @@ export class RegionPort implements EnginePort {
   }
 
   close(row: Row, code: number, reason: string): void {
-    const core = this.#coreOf(row);
-    this.#writers[core]!.writeBytes(
-      COMMAND.CLOSE, 0, code, row - core * this.connectionsPerCore, this.#generations[row]!, Buffer.from(reason),
-    );
-    this.#written();
+    this.#close(COMMAND.CLOSE, row, code, reason);
+  }
+  leave(row: Row, code: number, reason: string): void {
+    this.#close(COMMAND.LEAVE, row, code, reason);
   }
 
   release(row: Row): void {
+    if (!this.detached) this.#holds[row] = 0;
     this.#command(row, COMMAND.RELEASE, 0, 0, 0, 0);
   }
   admit(row: Row): void {
@@ -332,6 +362,13 @@ export class RegionPort implements EnginePort {
     const slot = row - core * this.connectionsPerCore;
     const high = seq > 0xffffffff ? Math.floor(seq / 2 ** 32) : 0;
     this.#writers[core]!.write(type, flags, 0, slot, this.#generations[row]!, address, length, a, seq | 0, high);
+    this.#written();
+  }
+
+  #close(type: number, row: Row, code: number, reason: string): void {
+    const core = this.#coreOf(row);
+    const slot = row - core * this.connectionsPerCore;
+    this.#writers[core]!.writeBytes(type, 0, code, slot, this.#generations[row]!, Buffer.from(reason));
     this.#written();
   }
 

@@ -133,6 +133,8 @@ export const COMMAND = {
   NOTE: 16,
   CHANNEL_NOTE: 17,
   MARK: 18,
+  ANSWERING: 19,
+  LEAVE: 20,
 } as const;
 
 export const FLAG = {

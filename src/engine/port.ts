@@ -13,7 +13,7 @@ export type Row = number;
 /** Offset in bytes into the region; `port.memory[address]` is that byte. */
 export type Address = number;
 
-/** An event that is kept from being confirmed; -1 for none. */
+/** A message that is answered later; -1 for none. */
 export type Hold = number;
 
 /** Upgrade request as the peer sent it. Read what is needed at once: the view dies with the call. */
@@ -77,8 +77,11 @@ export interface EnginePort {
    * not see them again. It travels with the commands, so that a successor finds what they did and this together, or neither.
    */
   confirm(core: number, position: number): void;
-  /** Keeps the event that is being delivered from being confirmed, for what is answered later. Each hold is let go once. */
-  hold(): Hold;
+  /**
+   * The row's message that is being delivered is answered later: the row's ending waits until the hold is let go, and where the engine is
+   * detached the event is not confirmed before. Each hold is let go once, behind the answer.
+   */
+  hold(row: Row): Hold;
   letGo(hold: Hold): void;
 
   /** Leaves with the engine what a successor has to know of the row; replaces what was left before, and goes with the row. */
@@ -109,6 +112,8 @@ export interface EnginePort {
   sendFramedCopy(row: Row, frames: Uint8Array, channelId?: number, nextSeq?: number): void;
   /** Starts the close handshake. */
   close(row: Row, code: number, reason: string): void;
+  /** The same once everything that the row has said is answered: confirmed, and no hold left. At the latest after closeTimeoutMs. */
+  leave(row: Row, code: number, reason: string): void;
   /** Gives the row back after onClose, when it is unsubscribed from all its channels: the subscriber sets hold rows, not connections. */
   release(row: Row): void;
   /** The row is authenticated: the deadline for its first message no longer applies. */

@@ -57,7 +57,7 @@ export class Admission {
     const { sessions, port } = this.#context;
     if (this.#newcomers === null || !Newcomers.isHello(port.memory, address, length)) return false;
     sessions.setState(row, SESSION.checking);
-    this.#newcomers.add(row, port.hold());
+    this.#newcomers.add(row, port.detached ? port.hold(row) : -1);
     return true;
   }
 
@@ -72,11 +72,11 @@ export class Admission {
     if (hello.token === null && auth.anonymous === null) return end(row, CLOSE.notAuthorised, 'a token is required');
     sessions.setState(row, SESSION.checking);
     if (hello.token === null && isNew(auth.anonymous as Identity, hello)) {
-      return this.#begin(row, auth.anonymous as Identity, hello, port.hold());
+      return this.#begin(row, auth.anonymous as Identity, hello, port.detached ? port.hold(row) : -1);
     }
     if (hello.token === null && this.#resumeNow(row, auth.anonymous as Identity, hello)) return;
     port.pause(row);
-    void this.#admit(row, hello, port.hold());
+    void this.#admit(row, hello, port.hold(row));
   }
 
   /** A session that goes on with what the store has of it: false where more than the store's next write has to be waited for. */
@@ -86,7 +86,7 @@ export class Admission {
     try {
       const begun = opener.resumeNow({ user: identity.user, device }, resume);
       if (begun === null) return false;
-      if ('opened' in begun) this.#beginnings.add(begun, row, sessions.generation(row), identity, port.hold());
+      if ('opened' in begun) this.#beginnings.add(begun, row, sessions.generation(row), identity, port.hold(row));
       else end(row, begun.code, begun.reason);
     } catch (error) {
       this.#refuse(row, error);
@@ -98,7 +98,7 @@ export class Admission {
   keep(row: Row, message: Uint8Array, headerLength: number, text: boolean): void {
     const { port, end } = this.#context;
     if (!this.#checks.waits(row)) port.pause(row);
-    if (this.#checks.keep(row, message, headerLength, text, () => port.hold())) return;
+    if (this.#checks.keep(row, message, headerLength, text, () => port.hold(row))) return;
     end(row, CLOSE.policy, 'too much was sent before the session was open');
   }
 

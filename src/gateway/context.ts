@@ -33,8 +33,6 @@ export interface Clock {
 /** The part of the publisher that operations use. */
 export interface PublishSink {
   publish(request: PublishRequest): void;
-  /** Resolves when everything accepted so far has its result; null where everything has. */
-  answered(): Promise<void> | null;
 }
 
 export interface GatewayContext {

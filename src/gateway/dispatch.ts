@@ -6,7 +6,7 @@ import { SESSION } from '../session/table.js';
 import type { Kept } from './checking.js';
 import type { Body, GatewayContext, Operation } from './context.js';
 import { HeaderFault, parseHeader, readId, salvageId, type Header } from './header.js';
-import { bye, untilAnswered } from './ops/bye.js';
+import { bye } from './ops/bye.js';
 import { history } from './ops/history.js';
 import { presence } from './ops/presence.js';
 import { pub } from './ops/pub.js';
@@ -32,7 +32,6 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
 
 const LONG_OPS = ['{"op":"hello"', '{"op":"sync"'];
 const LONG_OP_BYTES = 16;
-const BYE = Buffer.from('"bye"');
 const NO_OP = new HeaderFault('op must be a text');
 
 /** A received message: `bytes` from `start`, the header line's length, the whole length. */
@@ -100,7 +99,7 @@ export class Dispatcher {
       this.#waits.keep(row, message, headerLength, text, hold);
       return -1;
     }
-    const needs = this.#needs(row, this.#mayWait(message, headerLength) ? parseHeader(message, 0, headerLength, text) : null);
+    const needs = this.#needs(row, this.#context.ahead === null ? null : parseHeader(message, 0, headerLength, text));
     if (needs === null) return this.#runKept(row, kept);
     this.#waits.begin(row, needs, message, headerLength, text, hold);
     return -1;
@@ -143,12 +142,14 @@ export class Dispatcher {
   }
 
   #run(row: Row, header: Header, body: Body): void {
+    const { sessions, keeper } = this.#context;
+    // Kept behind a message that waited, and then came `bye`.
+    if (sessions.state(row) === SESSION.leaving) return;
     const { op } = header;
     if (typeof op !== 'string') return refuse(this.#context, row, readId(header), NO_OP);
     // Answered natively; a client's own spacing of them may still bring one here.
     if (op === 'hb') return;
     if (op === 'hello') return this.#hello(row, header);
-    const { sessions, keeper } = this.#context;
     if (sessions.state(row) !== SESSION.open) return this.#context.end(row, CLOSE.notAuthorised, 'hello comes first');
     if (sessions.isUnconfirmed(row)) keeper.confirm(row);
     const operation = OPERATIONS.get(op);
@@ -160,15 +161,10 @@ export class Dispatcher {
     }
   }
 
-  #mayWait(message: Buffer, headerLength: number): boolean {
-    return this.#context.ahead !== null || message.subarray(0, headerLength).includes(BYE);
-  }
-
-  /** What has to be done before the message can be handled; null for nothing. */
+  /** What has to be fetched before the message can be handled; null for nothing. */
   #needs(row: Row, header: Header | null): Promise<void> | null {
     const { ahead, sessions } = this.#context;
-    if (header === null || sessions.state(row) !== SESSION.open) return null;
-    return header.op === 'bye' ? untilAnswered(this.#context, row) : (ahead?.operation(row, header) ?? null);
+    return ahead === null || header === null || sessions.state(row) !== SESSION.open ? null : ahead.operation(row, header);
   }
 
   #failed(row: Row, header: Header | null, error: unknown): void {

@@ -122,7 +122,7 @@ export class Gateway implements EngineEvents {
       return;
     }
     if (state === SESSION.connected && this.#admission.plainHello(row, address, length)) return;
-    if (state === SESSION.closing || state === SESSION.free) return;
+    if (state === SESSION.closing || state === SESSION.leaving || state === SESSION.free) return;
     if (sessions.expiring > 0 && sessions.hasExpired(row, clock.now() / 1000))
       return this.end(row, CLOSE.sessionExpired, 'the token has expired');
     this.#dispatcher.onMessage(row, address, length, headerLength, text);
@@ -181,10 +181,12 @@ export class Gateway implements EngineEvents {
       request.done?.(error, result, duplicate);
       return;
     }
-    const { sessions, replies, port } = this.#parts;
-    const { row, opId, hold } = request;
-    port.letGo(hold);
-    if (sessions.generation(row) !== request.generation || sessions.state(row) !== SESSION.open) return;
+    if (this.#parts.sessions.listens(request.row, request.generation)) this.#answer(request, error, result, duplicate);
+    this.#parts.port.letGo(request.hold);
+  }
+
+  #answer({ row, opId }: PublishRequest, error: Error | null, result: FirstResult | null, duplicate: boolean): void {
+    const { replies } = this.#parts;
     if (result !== null) return replies.published(row, opId, result, duplicate);
     const { kind, message, retryAfterMs } = failureReply(error);
     replies.error(row, opId, kind, message, retryAfterMs);

@@ -1,6 +1,6 @@
 /**
- * Requests whose answer comes later than their turn. Their events are held: a successor of this control plane must see them again until
- * the answer has been given.
+ * Requests whose answer comes later than their turn. Their events are held: their row does not end, and a successor of this control plane
+ * sees them again, until the answer has been given.
  */
 
 import type { EnginePort, Hold, Row } from '../engine/port.js';
@@ -27,7 +27,7 @@ export class Holds {
 
   /** Holds the event of the request of this row with this id: the one that is being delivered, or that of a message that waited. */
   take(row: Row, opId: number, body: Body): void {
-    const hold = body.hold < 0 ? this.#port.hold() : body.hold;
+    const hold = body.hold < 0 ? this.#port.hold(row) : body.hold;
     body.hold = -1;
     let requests = this.#rows.get(row);
     if (requests === undefined) this.#rows.set(row, (requests = { holds: new Map(), count: 0 }));
@@ -57,7 +57,7 @@ export class Holds {
     for (const same of requests.holds.values()) for (const hold of same) this.#letGo(hold);
   }
 
-  /** There is none where no successor is possible. */
+  /** There is none where a connection has too many. */
   #letGo(hold: Hold): void {
     if (hold >= 0) this.#port.letGo(hold);
   }

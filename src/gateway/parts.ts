@@ -73,7 +73,7 @@ export interface Hooks {
 }
 
 /** The part of either publisher that the gateway drives. */
-export type Publishing = Pick<Publisher, 'publish' | 'answered' | 'endTurn' | 'close' | 'inFlight'>;
+export type Publishing = Pick<Publisher, 'publish' | 'endTurn' | 'close' | 'inFlight'>;
 
 export interface GatewayParts extends GatewayContext {
   readonly publisher: Publishing;
@@ -202,14 +202,14 @@ function historyDone(
   const open = parts.channels.open(channel.name);
   const epoch = JSON.stringify(open.epoch);
   const oldest = Math.min(open.oldestSeq, coldOldest ?? Infinity);
-  parts.holds.settle(row, opId);
   parts.replies.ok(row, opId, `,"count":${count},"server_seq":${open.publishedSeq},"epoch":${epoch},"oldest_seq":${oldest}`);
+  parts.holds.settle(row, opId);
 }
 
 function historyFailed(parts: GatewayContext, row: Row, opId: number, error: unknown): void {
   const { kind, retryAfterMs } = failureReply(error);
-  parts.holds.settle(row, opId);
   parts.replies.error(row, opId, kind, 'the history cannot be read at the moment', retryAfterMs);
+  parts.holds.settle(row, opId);
 }
 
 function noDrops(): Drops {

@@ -36,14 +36,14 @@ export class Waits {
   begin(row: Row, until: Promise<void>, message: Uint8Array, headerLength: number, text: boolean, hold: Hold): void {
     this.#parts.port.pause(row);
     const check = this.#checks.begin(row);
-    check.kept.push({ message: Buffer.from(message), headerLength, text, hold: hold < 0 ? this.#parts.port.hold() : hold });
+    check.kept.push({ message: Buffer.from(message), headerLength, text, hold: hold < 0 ? this.#parts.port.hold(row) : hold });
     void this.#go(check, until);
   }
 
   /** A message behind the one that waits. `hold`: of its event, if it has one already. */
   keep(row: Row, message: Uint8Array, headerLength: number, text: boolean, hold: Hold): void {
     const { port, end } = this.#parts;
-    if (this.#checks.keep(row, message, headerLength, text, () => (hold < 0 ? port.hold() : hold))) return;
+    if (this.#checks.keep(row, message, headerLength, text, () => (hold < 0 ? port.hold(row) : hold))) return;
     port.letGo(hold);
     end(row, CLOSE.tryAgainLater, 'too much was sent while the store did not answer');
   }

@@ -59,8 +59,6 @@ export class Batch {
   readonly positions: Float64Array;
   /** Hashes of the publications' keys, by their place in the batch. */
   readonly #keys = new TailKeys();
-  /** Called when all of it has been answered. */
-  readonly #onAnswered: (() => void)[] = [];
   /** When the first publication joined, in milliseconds of the monotonic clock. */
   since = 0;
 
@@ -84,13 +82,7 @@ export class Batch {
     return null;
   }
 
-  answered(): Promise<void> {
-    return new Promise((resolve) => this.#onAnswered.push(resolve));
-  }
-
-  /** Its publications have been answered, or are within this turn. */
   clear(): void {
-    if (this.#onAnswered.length > 0) for (const resolve of this.#onAnswered.splice(0)) resolve();
     this.#keys.clear();
     this.publications.length = 0;
     this.bytes = 0;

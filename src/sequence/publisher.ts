@@ -87,12 +87,6 @@ export class Publisher {
     return this.#gathering.publications.length + this.#committing.publications.length;
   }
 
-  /** Resolves when everything accepted so far has its result; null where everything has. */
-  answered(): Promise<void> | null {
-    const [last] = [this.#gathering, this.#committing].filter(({ publications }) => publications.length > 0);
-    return last === undefined ? null : last.answered();
-  }
-
   /** Answers through onResult, perhaps before it returns. The body is read before it returns. */
   publish(request: PublishRequest): void {
     if (this.#closed) return this.#refuse(request, new StoppedError('the gateway is closing'));
@@ -248,7 +242,7 @@ export class Publisher {
       batch.clear();
       await this.#pace(started, count);
       // Turns that ended while it waited, with nothing to commit.
-      this.#confirm(batch);
+      this.#confirm(batch.positions);
       batch.positions.fill(-1);
     }
     this.#commitRuns = false;
@@ -259,7 +253,7 @@ export class Publisher {
     const now = this.#options.now();
     for (const publication of batch.publications) this.#finish(publication, now);
     const done = this.#options.monotonic();
-    this.#confirm(batch);
+    this.#confirm(batch.positions);
     this.#options.onCommit?.(batch.publications.length, (done - started) / 1000, (done - batch.since) / 1000);
   }
 
@@ -281,21 +275,21 @@ export class Publisher {
     const batches = [this.#committing, this.#gathering];
     const failed = batches.flatMap((batch) => batch.publications);
     for (const { channel } of failed) channel.sequencedSeq = channel.publishedSeq;
-    for (const batch of batches) {
-      this.#confirm(batch);
-      batch.positions.fill(-1);
-    }
+    const positions = batches.map((batch) => [...batch.positions]);
+    for (const batch of batches) batch.positions.fill(-1);
     this.#gathering.clear();
     for (const publication of failed) {
       const { request, waiting } = publication;
       this.#refuse(request, error);
       if (waiting !== null) for (const duplicate of waiting) this.#refuse(duplicate, error);
     }
+    // Behind the answers: whoever leaves waits for both.
+    for (const reached of positions) this.#confirm(reached);
   }
 
-  #confirm(batch: Batch): void {
-    for (let core = 0; core < batch.positions.length; core++) {
-      const position = batch.positions[core]!;
+  #confirm(positions: ArrayLike<number>): void {
+    for (let core = 0; core < positions.length; core++) {
+      const position = positions[core]!;
       if (position >= 0) this.#port.confirm(core, position);
     }
   }

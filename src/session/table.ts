@@ -20,6 +20,8 @@ export const SESSION = {
   open: 3,
   /** Being closed: what it still sends is not looked at. */
   closing: 4,
+  /** It said `bye`, and is still told what becomes of what it said before. */
+  leaving: 5,
 } as const;
 
 export type SessionState = (typeof SESSION)[keyof typeof SESSION];
@@ -106,8 +108,14 @@ export class SessionTable {
     return this.#state[row] as SessionState;
   }
 
-  setState(row: Row, state: typeof SESSION.checking | typeof SESSION.connected): void {
+  setState(row: Row, state: typeof SESSION.checking | typeof SESSION.connected | typeof SESSION.leaving): void {
     this.#state[row] = state;
+  }
+
+  /** Whether the client on this connection of the row is still told what it asked for. */
+  listens(row: Row, generation: number): boolean {
+    const state = this.#state[row];
+    return this.#generation[row] === generation && (state === SESSION.open || state === SESSION.leaving);
   }
 
   /** Changes whenever the row gets another connection: what was begun for one never reaches the next. */
@@ -137,7 +145,7 @@ export class SessionTable {
 
   /** Ends the row's session if it has one; the connection is closing from here on. */
   end(row: Row): void {
-    if (this.#state[row] === SESSION.open) {
+    if (this.#state[row] === SESSION.open || this.#state[row] === SESSION.leaving) {
       this.#byId.remove(this.#id[row * 4] as number, row);
       if (this.#user[row] !== 0) this.users.release(this.#user[row] as number);
       this.permissions.release(this.#permission[row] as number);

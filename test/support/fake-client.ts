@@ -15,6 +15,10 @@ export class FakeClient {
   admitted = false;
   paused = false;
   released = false;
+  /** Messages of it that are answered later. */
+  holds = 0;
+  /** Place of its last message among the events. */
+  lastMessage = 0;
   /** Whether what is sent leaves the send queue at once. */
   reading = true;
   /** Unsent bytes. */

@@ -68,9 +68,12 @@ export class FakePort implements EnginePort {
   lazy = false;
   readonly #sendBudget: number;
   readonly #lastSeq = new Map<number, number>();
+  readonly #holds: (FakeClient | undefined)[] = [];
   #commands: (() => void)[] = [];
   #pending: ((events: EngineEvents) => void)[] = [];
   #events: EngineEvents | null = null;
+  /** Those who wait for answers before they are closed. */
+  #leaving: { readonly row: Row; readonly client: FakeClient; readonly code: number; readonly reason: string }[] = [];
   #messageAt = 0;
   #position = 0;
 
@@ -112,7 +115,11 @@ export class FakePort implements EnginePort {
     bytes.copy(this.memory, address);
     this.#messageAt += bytes.length;
     const newline = bytes.indexOf(10);
-    this.#pending.push((events) => events.onMessage(row, address, bytes.length, newline < 0 ? bytes.length : newline, text));
+    const client = this.client(row);
+    this.#pending.push((events) => {
+      client.lastMessage = this.#position + 1;
+      events.onMessage(row, address, bytes.length, newline < 0 ? bytes.length : newline, text);
+    });
   }
 
   /** Queues the end of a connection. */
@@ -156,14 +163,23 @@ export class FakePort implements EnginePort {
   confirm(_core: number, position: number): void {
     if (position < this.confirmed) throw new Error('confirmed backwards');
     this.confirmed = position;
+    this.#settle();
   }
 
-  hold(): Hold {
-    return -1;
+  hold(row: Row): Hold {
+    const client = this.client(row);
+    client.holds += 1;
+    const hold = this.#holds.length;
+    this.#holds.push(client);
+    return hold;
   }
 
-  letGo(): void {
-    this.log.push('letGo');
+  letGo(hold: Hold): void {
+    const client = this.#holds[hold];
+    if (client === undefined) return;
+    this.#holds[hold] = undefined;
+    client.holds -= 1;
+    this.#enqueue(() => this.#settle());
   }
 
   note(): void {
@@ -210,6 +226,13 @@ export class FakePort implements EnginePort {
       if (client.closed !== null) return;
       client.closed = { code, reason };
       this.disconnect(row, code);
+    });
+  }
+
+  leave(row: Row, code: number, reason: string): void {
+    this.#command('leave', row, (client) => {
+      this.#leaving.push({ row, client, code, reason });
+      this.#settle();
     });
   }
 
@@ -265,6 +288,19 @@ export class FakePort implements EnginePort {
   }
 
   // --- the engine's part
+
+  #settle(): void {
+    const all = this.#leaving;
+    this.#leaving = [];
+    for (const leaving of all) {
+      const { row, client, code, reason } = leaving;
+      if (client.holds > 0 || client.lastMessage > this.confirmed) this.#leaving.push(leaving);
+      else if (client.closed === null && this.clients.get(row) === client) {
+        client.closed = { code, reason };
+        this.disconnect(row, code);
+      }
+    }
+  }
 
   #fanOut(channelId: number, frame: Buffer, seq: number): void {
     if (seq !== 0 && seq <= (this.#lastSeq.get(channelId) ?? 0)) return;

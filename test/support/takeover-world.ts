@@ -9,8 +9,8 @@ import { MemorySessions } from './memory-sessions.js';
 import { Life } from './mortal.js';
 
 const PORT_STEPS = [
-  'confirm', 'letGo', 'note', 'noteChannel', 'behind', 'mark', 'sendCopy', 'sendFramed', 'sendFramedCopy', 'close', 'release', 'admit',
-  'notifyWritable', 'pause', 'resume', 'subscribe', 'unsubscribe', 'publish',
+  'confirm', 'letGo', 'note', 'noteChannel', 'behind', 'mark', 'sendCopy', 'sendFramed', 'sendFramedCopy', 'close', 'leave', 'release',
+  'admit', 'notifyWritable', 'pause', 'resume', 'subscribe', 'unsubscribe', 'publish',
 ];
 const STORE_STEPS = ['create', 'claim', 'get', 'update', 'release', 'end', 'renew'];
 

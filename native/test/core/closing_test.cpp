@@ -224,6 +224,82 @@ TEST_CASE("core: a stream that breaks, or a close of ours, ends what waits for a
   fixture.check_all_free();
 }
 
+TEST_CASE("core: an ending waits for every message that is not answered, in whatever order they are", "[core]") {
+  CoreFixture fixture;
+  const Peer peer = fixture.open();
+  fixture.turn();
+  fixture.hold_events = true;
+  peer->send(text("slow") + text("quick") + ws::test::close(1000));
+  fixture.turn(2);
+  const uint32_t first = fixture.event_position() - 2;
+  fixture.push({queue::kCommandConfirm, 0, 0, 0, 0, 0, 0, first + 1, 1, 0});
+  fixture.turn(3);
+  CHECK(server_frames(peer->written).empty());
+  fixture.send(peer, "answer");
+  fixture.push({queue::kCommandConfirm, 0, 0, 0, 0, 0, 0, first, 1, 0});
+  fixture.turn(3);
+  const auto frames = server_frames(peer->written);
+  REQUIRE(frames.size() == 2);
+  CHECK(frames[0].payload == "answer");
+  CHECK(frames[1].code() == 1000);
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: an ending waits while the control plane says that answers are on their way", "[core]") {
+  CoreFixture fixture;
+  const Peer peer = fixture.open();
+  fixture.push(fixture.command(queue::kCommandAnswering, peer, 1));
+  peer->send(text("question"));
+  fixture.turn(2);
+  CHECK(fixture.messages() == std::vector<std::string>{"question"});
+  peer->send(ws::test::close(1000));
+  fixture.turn(3);
+  CHECK(server_frames(peer->written).empty());
+  fixture.send(peer, "answer");
+  fixture.push(fixture.command(queue::kCommandAnswering, peer, 0));
+  fixture.turn(3);
+  const auto frames = server_frames(peer->written);
+  REQUIRE(frames.size() == 2);
+  CHECK(frames[0].payload == "answer");
+  CHECK(frames[1].code() == 1000);
+  CHECK(peer->closed);
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: who takes its leave is closed once it is answered, and its own close frame is heard meanwhile", "[core]") {
+  for (const bool closes : {false, true}) {
+    for (const bool fin : {false, true}) {
+      CoreFixture fixture;
+      const Peer peer = fixture.open();
+      fixture.hold_events = true;
+      peer->send(text("question"));
+      fixture.turn(2);
+      // Said again it changes nothing.
+      for (int i = 0; i < 2; ++i) fixture.push(fixture.command(queue::kCommandLeave, peer, 1000), std::string(200, 'b'));
+      fixture.turn();
+      if (closes) peer->send(ws::test::close(1001));
+      fixture.turn(2);
+      peer->fin = fin;
+      fixture.turn(2);
+      CHECK(server_frames(peer->written).empty());
+      fixture.send(peer, "answer");
+      fixture.hold_events = false;
+      fixture.turn(4);
+      const auto frames = server_frames(peer->written);
+      REQUIRE(frames.size() == 2);
+      CHECK(frames[0].payload == "answer");
+      CHECK(frames[1].code() == 1000);
+      CHECK(peer->closed == (closes || fin));
+      if (!closes && !fin) peer->send(ws::test::close(1000));
+      fixture.turn(3);
+      CHECK(peer->closed);
+      CHECK_FALSE(peer->reset);
+      CHECK(fixture.close_codes() == Codes{closes ? uint16_t{1001} : fin ? uint16_t{ws::kCloseAbnormal} : uint16_t{1000}});
+      fixture.check_all_free();
+    }
+  }
+}
+
 TEST_CASE("core: an error of the stream is told once, whenever it comes", "[core]") {
   CoreFixture fixture;
   const Peer handshaking = fixture.driver().connect();

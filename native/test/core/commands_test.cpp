@@ -71,7 +71,7 @@ TEST_CASE("core: unknown commands and early releases are counted and do nothing"
   CoreFixture fixture;
   const Peer peer = fixture.open();
   queue::Record unknown = fixture.command(queue::kCommandSend, peer);
-  for (const uint8_t type : {uint8_t{0}, uint8_t{queue::kCommandMark + 1}, uint8_t{255}}) {
+  for (const uint8_t type : {uint8_t{0}, uint8_t{queue::kCommandLeave + 1}, uint8_t{255}}) {
     unknown.type = type;
     fixture.push(unknown);
   }

@@ -220,6 +220,8 @@ class CoreFixture {
     std::memcpy(region_->base() + address, frames.data(), frames.size());
     push({queue::kCommandPublish, 0, 0, 0, 0, address, length, channel, static_cast<uint32_t>(seq), static_cast<uint32_t>(seq >> 32)});
   }
+  // Where the next event will be.
+  uint32_t event_position() { return ring(queue::kSectionEventRing)->head.load(); }
   uint32_t command_data_tail() { return commands_->header()->data_tail.load(); }
   uint32_t command_data_head() const { return data_head_; }
 

@@ -1,7 +1,6 @@
 import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
-import { SESSION } from '../../session/table.js';
-import type { GatewayContext } from '../context.js';
+import type { Body, GatewayContext } from '../context.js';
 import { failureReply } from '../failure.js';
 import { readChannel } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
@@ -14,7 +13,7 @@ export interface Presence {
 }
 
 /** `presence`: the sessions that are connected and subscribed. */
-export function presence(context: GatewayContext, row: Row, header: Header): void {
+export function presence(context: GatewayContext, row: Row, header: Header, body: Body): void {
   const id = requireId(context, row, header);
   if (id === null) return;
   const name = readChannel(header.channel);
@@ -24,8 +23,10 @@ export function presence(context: GatewayContext, row: Row, header: Header): voi
     return;
   }
   const present = presenceOf(context, name);
-  if (present instanceof Promise) void answerLater(context, row, id, present);
-  else answer(context, row, id, present);
+  if (!(present instanceof Promise)) return answer(context, row, id, present);
+  const hold = body.hold < 0 ? context.port.hold(row) : body.hold;
+  body.hold = -1;
+  void answerLater(context, row, id, present).then(() => context.port.letGo(hold));
 }
 
 function answer({ replies }: GatewayContext, row: Row, id: number, { count, members }: Presence): void {
@@ -37,7 +38,7 @@ async function answerLater(context: GatewayContext, row: Row, id: number, presen
   const { sessions, replies } = context;
   const connection = sessions.generation(row);
   const present = await presence.catch((error: unknown) => failureReply(error));
-  if (sessions.generation(row) !== connection || sessions.state(row) !== SESSION.open) return;
+  if (!sessions.listens(row, connection)) return;
   if ('count' in present) answer(context, row, id, present);
   else replies.error(row, id, present.kind, present.message, present.retryAfterMs);
 }

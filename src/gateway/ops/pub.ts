@@ -29,7 +29,7 @@ export function pub(context: GatewayContext, row: Row, header: Header, body: Bod
   const sender = sessions.userName(row);
   const clock = channel.clocked ? vectorClockJson(header.clock, sender, context.config.limits.clockSenders) : '';
   if (typeof clock !== 'string') return refuseClock(context, row, id, clock);
-  const hold = holdOf(context, body);
+  const hold = holdOf(context, row, body);
   body.hold = -1;
   context.publisher.publish({
     channel,
@@ -51,8 +51,8 @@ export function pub(context: GatewayContext, row: Row, header: Header, body: Bod
 }
 
 /** Over a shared log a turn is confirmed before its publishes have their results: each is held by itself until then. */
-function holdOf({ cluster, port }: GatewayContext, { hold }: Body): Hold {
-  return cluster !== null && port.detached && hold < 0 ? port.hold() : hold;
+function holdOf({ cluster, port }: GatewayContext, row: Row, { hold }: Body): Hold {
+  return cluster !== null && hold < 0 ? port.hold(row) : hold;
 }
 
 function refusePub(context: GatewayContext, row: Row, id: number, fault: HeaderFault): void {

@@ -1,6 +1,5 @@
 import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
-import { SESSION } from '../../session/table.js';
 import type { SessionRecord } from '../../store/session-store.js';
 import type { CatchUp } from '../../sync/catch-up.js';
 import { DeviceSync } from '../../sync/device-sync.js';
@@ -42,7 +41,7 @@ async function start(context: GatewayContext, row: Row, id: number, cursor: Read
   } catch (error) {
     failure = error;
   }
-  if (sessions.generation(row) !== connection || sessions.state(row) !== SESSION.open) return;
+  if (!sessions.listens(row, connection)) return;
   if (failure !== null) {
     const { kind, retryAfterMs } = failureReply(failure);
     replies.error(row, id, kind, 'the cursors cannot be read', retryAfterMs);
@@ -100,6 +99,6 @@ export function synced(context: GatewayContext, row: Row, opId: number, reached:
   const positions = reached.map(({ channel, seq }) => {
     return { channel: channel.name, seq: Math.min(seq, channel.publishedSeq), epoch: context.channels.open(channel.name).epoch };
   });
-  context.holds.settle(row, opId);
   context.replies.ok(row, opId, `,"sync_cursor":"${encodeSyncCursor(positions)}"`);
+  context.holds.settle(row, opId);
 }

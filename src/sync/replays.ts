@@ -14,6 +14,9 @@ export interface ReplayLimits {
   readonly turnBytes: number;
 }
 
+/** What is read from the disk, or sent message by message, takes its time: nobody else waits for more of it than this, and one chunk. */
+const TURN_MS = 2;
+
 interface RowReplay {
   readonly row: Row;
   /** In turn: the first is next. */
@@ -100,14 +103,15 @@ export class Replays {
     this.#forgetIfIdle(replay);
   }
 
-  /** Sends to the rows that are ready, in turn, until the turn's bytes are used up. */
+  /** Sends to the rows that are ready, in turn, until the turn's bytes or its time are used up. */
   pump(): void {
     let budget = this.#limits.turnBytes;
+    const end = this.#now() + TURN_MS;
     const batch = this.#ready;
     let at = 0;
     // What becomes ready meanwhile goes into a new queue, behind those that this turn did not reach.
     this.#ready = [];
-    for (; at < batch.length && budget > 0; at += 1) {
+    for (; at < batch.length && budget > 0 && (at === 0 || this.#now() < end); at += 1) {
       const replay = batch[at] as RowReplay;
       replay.queued = false;
       budget -= this.#advance(replay);

@@ -6,7 +6,7 @@
 import type { Hold, Row } from '../engine/port.js';
 import { CLOSE, NotAuthorisedError, StoreError } from '../errors.js';
 import type { Identity } from '../session/auth.js';
-import type { Opened } from '../session/opener.js';
+import type { Beginning, Opened } from '../session/opener.js';
 import type { Refusal } from '../session/resume.js';
 import { compilePatterns } from '../session/patterns.js';
 import { SESSION } from '../session/table.js';
@@ -79,19 +79,36 @@ export class Admission {
     void this.#admit(row, hello, port.hold(row));
   }
 
-  /** A session that goes on with what the store has of it: false where more than the store's next write has to be waited for. */
+  /**
+   * Resumes a session within the turn where the store can and nothing else has to be asked: the client is answered before the claim is
+   * written (docs/decisions/0120), or with that write where the engine is detached, as a successor would not know what was not stored.
+   * False where there is more to wait for.
+   */
   #resumeNow(row: Row, identity: Identity, { device, resume, positions }: Hello): boolean {
     const { opener, sessions, port, end, cold, ahead } = this.#context;
-    if (resume === null || !isNowhere(positions) || cold !== null || ahead !== null) return false;
+    if (resume === null || cold !== null || ahead !== null || (port.detached && !isNowhere(positions))) return false;
     try {
       const begun = opener.resumeNow({ user: identity.user, device }, resume);
       if (begun === null) return false;
-      if ('opened' in begun) this.#beginnings.add(begun, row, sessions.generation(row), identity, port.hold(row));
-      else end(row, begun.code, begun.reason);
+      if (!('opened' in begun)) end(row, begun.code, begun.reason);
+      else if (port.detached) this.#beginnings.add(begun, row, sessions.generation(row), identity, port.hold(row));
+      else this.#resumed(row, identity, positions, begun);
     } catch (error) {
       this.#refuse(row, error);
     }
     return true;
+  }
+
+  /** What cannot be written after all is undone, so the session goes on in another connection. */
+  #resumed(row: Row, identity: Identity, positions: DevicePositions, { opened, stored }: Beginning): void {
+    const { sessions, opener } = this.#context;
+    const generation = sessions.generation(row);
+    sessions.setState(row, SESSION.connected);
+    welcome(this.#context, row, identity, positions, opened, NOTHING_SETTLED);
+    stored.catch((error: unknown) => {
+      opener.unstored();
+      if (sessions.listens(row, generation)) this.#refuse(row, error);
+    });
   }
 
   /** A message behind the `hello`. */
@@ -156,6 +173,7 @@ export class Admission {
     try {
       const identity = hello.token === null ? (auth.anonymous as Identity) : await auth.verify(hello.token);
       if (!this.#checks.has(check)) return;
+      if (!this.#context.port.detached && this.#resumeNow(row, identity, hello)) return this.#goOn(row);
       const opened = await this.#open(identity, hello);
       if (this.#context.ahead !== null && opened.do === 'open') await this.#fetch(this.#context.ahead, identity, hello, opened);
       const settling = this.#settle(hello, opened);

@@ -1,7 +1,7 @@
 /** Begins sessions and resumes them, over the store: what `hello` asks for, without the connection. */
 
 import { CLOSE } from '../errors.js';
-import type { SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/session-store.js';
+import type { SessionClaim, SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/session-store.js';
 import type { ResumeClaims, ResumeTokens } from './resume-token.js';
 import { judgeResume, type Refusal, type Resumer, type ResumeVerdict } from './resume.js';
 import { drawSessionIds, formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/session-id.js';
@@ -67,6 +67,7 @@ export class SessionOpener {
   /** The latest attempt to resume each session, while attempts are under way. */
   readonly #attempts = new Map<string, number>();
   #attempted = 0;
+  #failing = false;
 
   constructor(parts: OpenerParts) {
     this.#parts = parts;
@@ -118,8 +119,8 @@ export class SessionOpener {
 
   /** What open() comes to for a client that resumes, where that can be decided within the turn; else null. Throws StoreError. */
   resumeNow(resumer: Resumer, token: string): Beginning | Refusal | null {
-    const { store, terms, node, now, push, tokens } = this.#parts;
-    if (store.claimNow === undefined) return null;
+    const { store, now, push, tokens } = this.#parts;
+    if (store.claimNow === undefined || this.#failing) return null;
     const claims = tokens.verify(token);
     if (claims === null) return FORGED;
     // Another attempt waits for the store, and must notice this one.
@@ -133,12 +134,21 @@ export class SessionOpener {
       verdict = judged;
       if (judged.do === 'refuse') return null;
       formerOwner = former?.owner ?? null;
-      const grace = { previous: judged.previous, previousUntil: at + terms.resumeGraceMs };
-      return { ...grace, owner: node, ...SessionOpener.connected(terms, at) };
+      return this.#terms(judged, at);
     });
     if (claimed === null) return refusalOf(verdict);
     this.#tellFormer(formerOwner, { id: claims.session, generation: claimed.record.generation - 1 });
     return { opened: resumed(claimed.record), stored: claimed.stored };
+  }
+
+  /** What was resumed within the turn could not be written: from here on the store is waited for, until it is well again. */
+  unstored(): void {
+    this.#failing = true;
+  }
+
+  #terms({ previous, next }: { readonly previous: number; readonly next: number }, at: number): SessionClaim {
+    const { terms, node } = this.#parts;
+    return { previous, previousUntil: at + terms.resumeGraceMs, generation: next, owner: node, ...SessionOpener.connected(terms, at) };
   }
 
   /** The session may have a connection with the node that had it before. */
@@ -191,7 +201,7 @@ export class SessionOpener {
   }
 
   async #claim(request: SessionRequest, claims: ResumeClaims, attempt: number): Promise<Opened | Refusal> {
-    const { store, terms, node, now, push } = this.#parts;
+    const { store, now, push } = this.#parts;
     for (let tries = 0; tries < TRIES; tries += 1) {
       push(claims.session);
       const at = now();
@@ -200,10 +210,10 @@ export class SessionOpener {
       // A client whose network broke said hello again meanwhile: the connection of this one is dead, and must not end the other's.
       if (this.#attempts.get(claims.session) !== attempt) return { do: 'refuse', code: CLOSE.sessionTakenOver, reason: OVERTAKEN };
       if (verdict.do === 'refuse') return verdict;
-      const { expected, previous } = verdict;
-      const grace = { previous, previousUntil: at + terms.resumeGraceMs };
-      const record = await store.claim(claims.session, expected, { ...grace, owner: node, ...SessionOpener.connected(terms, at) });
+      const { expected } = verdict;
+      const record = await store.claim(claims.session, expected, this.#terms(verdict, at));
       if (record === null) continue;
+      this.#failing = false;
       this.#tellFormer(former?.owner ?? null, { id: record.id, generation: expected });
       return resumed(record);
     }

@@ -10,8 +10,13 @@ export interface Refusal {
   readonly reason: string;
 }
 
-/** Claim generation `expected`; the token of generation `previous` stays good for a while. */
-export type ResumeVerdict = { readonly do: 'claim'; readonly expected: number; readonly previous: number } | Refusal;
+/** Claim generation `expected`, which becomes `next`; the token of generation `previous` stays good for a while. */
+export type ResumeVerdict = {
+  readonly do: 'claim';
+  readonly expected: number;
+  readonly previous: number;
+  readonly next: number;
+} | Refusal;
 
 /** Who says `hello` now. */
 export interface Resumer {
@@ -23,7 +28,8 @@ export interface Resumer {
 /**
  * Every `welcome` rotates the token. A client that lost its connection before the `welcome` came has the former one only, so that
  * is good as well until the client has shown that it knows the new one (by any message) or its time is over. Whoever shows a
- * token that was rotated away holds a copy.
+ * token that was rotated away holds a copy. A token later than its record was given out before that was stored, and then the process
+ * ended (docs/decisions/0120): nobody can have a later one.
  */
 export function judgeResume(claims: ResumeClaims, record: SessionRecord | null, resumer: Resumer, now: number): ResumeVerdict {
   if (claims.user !== resumer.user) return refuse(CLOSE.notAuthorised, 'the resume token is of another user');
@@ -34,9 +40,9 @@ export function judgeResume(claims: ResumeClaims, record: SessionRecord | null, 
     return refuse(CLOSE.notAuthorised, 'the resume token is of another device');
   }
   const { generation, previous, previousUntil } = record;
-  const current = claims.generation === generation;
-  if (current || (claims.generation === previous && now < previousUntil)) {
-    return { do: 'claim', expected: generation, previous: claims.generation };
+  const latest = claims.generation >= generation;
+  if (latest || (claims.generation === previous && now < previousUntil)) {
+    return { do: 'claim', expected: generation, previous: claims.generation, next: Math.max(claims.generation, generation) + 1 };
   }
   return refuse(CLOSE.notAuthorised, 'the resume token was used before');
 }

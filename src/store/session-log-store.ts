@@ -104,7 +104,7 @@ export class SessionLogStore implements SessionStore {
 
   async claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null> {
     let claimed: SessionRecord | null = null;
-    const done = await this.#change(id, expected, (record) => (claimed = { ...record, ...claim, generation: expected + 1 }));
+    const done = await this.#change(id, expected, (record) => (claimed = { ...record, ...claim }));
     return done ? claimed : null;
   }
 
@@ -116,7 +116,7 @@ export class SessionLogStore implements SessionStore {
     const stored = words === null || place === NONE ? this.#log.none() : this.#log.change(place, id, words, (record) => {
       isThere = true;
       const claim = judge(record);
-      return claim === null ? null : (claimed = { ...record, ...claim, generation: record.generation + 1 });
+      return claim === null ? null : (claimed = { ...record, ...claim });
     });
     if (!isThere) judge(null);
     return stored === null || claimed === null ? null : { record: claimed, stored };

@@ -70,12 +70,17 @@ export interface SessionClaim extends SessionTimes {
   readonly previous: number;
   readonly previousUntil: number;
   readonly owner: string;
+  /** The generation that it becomes, above the one that is expected. */
+  readonly generation: number;
 }
 
 /** A claim that was decided, on its way to the store. */
 export interface Claimed {
   readonly record: SessionRecord;
-  /** When it is as durable as claim() makes it; the same promise for all that becomes durable together. Rejects with StoreError. */
+  /**
+   * When it is as durable as claim() makes it; the same promise for all that becomes durable together. Rejects with StoreError: then the
+   * claim may not have been made, and nothing that followed it.
+   */
   readonly stored: Promise<unknown>;
 }
 
@@ -105,8 +110,8 @@ export interface SessionStore {
   /** The session of this user and device that was created last, ended or expired ones included, until it is forgotten. */
   findDevice(user: string, device: string): Promise<SessionRecord | null>;
   /**
-   * Takes the session over: when its generation is still `expected` and it has not ended, it becomes `expected + 1` with these
-   * fields. Null when it was not, or is not there. Of two claims of one generation at the same time exactly one succeeds.
+   * Takes the session over: when its generation is still `expected` and it has not ended, it gets these fields, its next generation
+   * among them. Null when it was not, or is not there. Of two claims of one generation at the same time exactly one succeeds.
    */
   claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null>;
   /**

@@ -54,6 +54,7 @@ const GENERATION = 17;
 export class OwnerChecker {
   readonly #problems: Problems;
   readonly #given = new Set<string>();
+  readonly #lost = new Set<string>();
 
   constructor(problems: Problems) {
     this.#problems = problems;
@@ -62,14 +63,21 @@ export class OwnerChecker {
   welcome({ session, resume }: Header): void {
     const statement = Buffer.from(String(resume).split('.')[0] ?? '', 'base64url');
     const claim = `${String(session)} generation ${statement.readUInt32BE(GENERATION)}`;
-    if (this.#given.has(claim)) this.#problems.add(`two connections own session ${claim}`);
+    if (this.#given.has(claim) && !this.#lost.delete(claim)) this.#problems.add(`two connections own session ${claim}`);
     this.#given.add(claim);
+  }
+
+  /** Who had this generation is gone, and the store does not know of it: it may be given once more. */
+  lost({ id, generation }: SessionRecord): void {
+    this.#lost.add(`${id} generation ${generation}`);
   }
 }
 
 /** Sessions as the store keeps them: generations and cursors only move forward, what ended stays so. */
 export class CheckedRecords extends Map<string, SessionRecord> {
   readonly #problems: Problems;
+  /** Generations that were given out and not stored. */
+  readonly #lost = new Map<string, number>();
 
   constructor(problems: Problems) {
     super();
@@ -82,9 +90,16 @@ export class CheckedRecords extends Map<string, SessionRecord> {
     return super.set(id, record);
   }
 
+  /** What was decided of a session was not stored: it is again as it was. */
+  takeBack(former: SessionRecord): void {
+    const { id } = former;
+    this.#lost.set(id, Math.max(this.#lost.get(id) ?? 0, this.get(id)?.generation ?? 0));
+    super.set(id, former);
+  }
+
   #compare(former: SessionRecord, record: SessionRecord): void {
     const { id, generation } = record;
-    if (generation < former.generation || generation > former.generation + 1) {
+    if (generation < former.generation || generation > Math.max(former.generation, this.#lost.get(id) ?? 0) + 1) {
       this.#problems.add(`session ${id}: generation ${generation} after ${former.generation}`);
     }
     if (former.ended && !record.ended) this.#problems.add(`session ${id} came back to life`);

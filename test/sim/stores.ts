@@ -3,11 +3,12 @@
 import { StoreError } from '../../src/errors.js';
 import type { ArchiveSource } from '../../src/store/archive-source.js';
 import type { HistoryStore } from '../../src/store/history-store.js';
-import type { SessionStore } from '../../src/store/session-store.js';
+import type { Claimed, SessionClaim, SessionRecord, SessionStore } from '../../src/store/session-store.js';
 import type { LogEntry, MessageLog } from '../../src/store/types.js';
 import { MemoryHistory } from '../support/memory-history.js';
 import { MemoryLog } from '../support/memory-log.js';
 import { MemorySessions } from '../support/memory-sessions.js';
+import { CheckedRecords } from './checkers.js';
 import type { VirtualTime } from './virtual-time.js';
 
 export interface StoreFaults {
@@ -23,15 +24,22 @@ export interface StoreFaults {
 export class Life {
   over = false;
   readonly #die: () => void;
+  readonly #ends: (() => void)[] = [];
 
   /** `die`: the process is killed now. */
   constructor(die: () => void) {
     this.#die = die;
   }
 
+  /** What this life had not finished. */
+  onOver(end: () => void): void {
+    this.#ends.push(end);
+  }
+
   kill(): void {
     if (this.over) return;
     this.over = true;
+    for (const end of this.#ends) end();
     this.#die();
   }
 }
@@ -59,9 +67,16 @@ export async function step<T>(time: VirtualTime, faults: StoreFaults, life: Life
   return result;
 }
 
-export function sessionsOf(shared: MemorySessions, time: VirtualTime, faults: StoreFaults, life: Life): SessionStore {
+/** `lost`: told of records that were decided and never stored. */
+export function sessionsOf(
+  shared: MemorySessions, time: VirtualTime, faults: StoreFaults, life: Life, lost: (record: SessionRecord) => void = () => undefined,
+): SessionStore {
   const run = <T>(effect: () => Promise<T>): Promise<T> => step(time, faults, life, false, effect);
+  const claims = new Claims(shared, run, life, lost);
+  const after = <T>(id: string, effect: () => Promise<T>): Promise<T> => claims.after(id, () => run(effect));
   return {
+    // A store that several nodes share answers later; half of the others do.
+    ...(time.random.chance(0.5) ? { claimNow: (id, judge) => claims.claim(id, judge) } : {}),
     create: (record) => run(() => shared.create(record)),
     createMany: (ids, count, record) => {
       const own = ids.slice();
@@ -69,14 +84,66 @@ export function sessionsOf(shared: MemorySessions, time: VirtualTime, faults: St
     },
     get: (id) => run(() => shared.get(id)),
     findDevice: (user, device) => run(() => shared.findDevice(user, device)),
-    claim: (id, expected, claim) => run(() => shared.claim(id, expected, claim)),
-    update: (id, generation, patch) => run(() => shared.update(id, generation, patch)),
-    release: (id, generation, times, patch) => run(() => shared.release(id, generation, times, patch)),
+    claim: (id, expected, claim) => after(id, () => shared.claim(id, expected, claim)),
+    update: (id, generation, patch) => after(id, () => shared.update(id, generation, patch)),
+    release: (id, generation, times, patch) => after(id, () => shared.release(id, generation, times, patch)),
     renew: (sessions, times) => run(() => shared.renew(sessions, times)),
-    end: (id, generation, patch, forgetAt) => run(() => shared.end(id, generation, patch, forgetAt)),
+    end: (id, generation, patch, forgetAt) => after(id, () => shared.end(id, generation, patch, forgetAt)),
     sweep: (now, limit) => run(() => shared.sweep(now, limit)),
     close: async () => undefined,
   };
+}
+
+/** Claims that are decided at once and stored later: a death in between takes them back, and nothing of the session is stored before. */
+export class Claims {
+  readonly #shared: MemorySessions;
+  readonly #run: (effect: () => Promise<void>) => Promise<void>;
+  readonly #lost: (record: SessionRecord) => void;
+  readonly #unstored = new Map<string, { readonly former: SessionRecord; readonly stored: Promise<void> }>();
+
+  constructor(
+    shared: MemorySessions, run: (effect: () => Promise<void>) => Promise<void>, life: Life, lost: (record: SessionRecord) => void,
+  ) {
+    this.#shared = shared;
+    this.#run = run;
+    this.#lost = lost;
+    life.onOver(() => {
+      for (const { former } of this.#unstored.values()) this.#takeBack(former);
+    });
+  }
+
+  #takeBack(former: SessionRecord): void {
+    const { records } = this.#shared;
+    this.#lost(records.get(former.id) ?? former);
+    if (records instanceof CheckedRecords) records.takeBack(former);
+    else records.set(former.id, former);
+  }
+
+  claim(id: string, judge: (record: SessionRecord | null) => SessionClaim | null): Claimed | null {
+    if (this.#unstored.has(id)) return null;
+    const former = this.#shared.records.get(id);
+    const claim = judge(former ?? null);
+    if (former === undefined || claim === null) return null;
+    const record = { ...former, ...claim };
+    this.#shared.records.set(id, record);
+    const write = async (): Promise<void> => {
+      // Not in this turn, however quick the store is.
+      await null;
+      this.#unstored.delete(id);
+    };
+    const stored = this.#run(write).catch((error: unknown) => {
+      if (this.#unstored.delete(id)) this.#takeBack(former);
+      throw error;
+    });
+    this.#unstored.set(id, { former, stored });
+    stored.catch(() => undefined);
+    return { record, stored };
+  }
+
+  async after<T>(id: string, effect: () => Promise<T>): Promise<T> {
+    await this.#unstored.get(id)?.stored.catch(() => undefined);
+    return effect();
+  }
 }
 
 /** A log's append that fails has written nothing (MessageLog.append). */

@@ -129,7 +129,7 @@ export class World {
       config: makeConfig({ ...CONFIG, node, ...(isAlone ? {} : clusterConfig(node, sticky)) }),
       port,
       log: isAlone ? logOf(this.log, time, this.faults, life) : null,
-      store: shared?.sessions ?? sessionsOf(this.sessions, time, this.faults, life),
+      store: shared?.sessions ?? sessionsOf(this.sessions, time, this.faults, life, (record) => this.#owners.lost(record)),
       secret: Buffer.alloc(32, 7),
       clock: { now, monotonic: time.monotonic },
       // Tokens are names: real ones are checked on other threads, whose order no seed decides.

@@ -3,7 +3,8 @@
 import { StoreError } from '../../src/errors.js';
 import { formatSessionId } from '../../src/store/session-id.js';
 import {
-  applyPatch, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
+  applyPatch, type Claimed, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef,
+  type SessionStore, type SessionTimes,
 } from '../../src/store/session-store.js';
 
 export class MemorySessions implements SessionStore {
@@ -13,11 +14,27 @@ export class MemorySessions implements SessionStore {
   before: (step: string) => Promise<void> | void = () => undefined;
   /** Called after each step took effect, before its author hears of it. */
   after: (step: string) => Promise<void> | void = () => undefined;
+  /** Whether claims are decided at once; then `before` is the wait for what makes them durable. */
+  decides = false;
   #closed = false;
 
   constructor(former?: MemorySessions) {
     this.records = former?.records ?? new Map();
     this.devices = former?.devices ?? new Map();
+  }
+
+  claimNow(id: string, judge: (record: SessionRecord | null) => SessionClaim | null): Claimed | null {
+    if (!this.decides) return null;
+    const former = this.records.get(id);
+    const claim = judge(former ?? null);
+    if (former === undefined || claim === null) return null;
+    const record = { ...former, ...claim };
+    this.records.set(id, record);
+    const stored = Promise.resolve(this.before('claim')).catch((error: unknown) => {
+      this.records.set(id, former);
+      throw error;
+    });
+    return { record, stored };
   }
 
   create(record: SessionRecord): Promise<void> {
@@ -46,7 +63,7 @@ export class MemorySessions implements SessionStore {
     return this.#step('claim', () => {
       const record = this.#current(id, expected);
       if (record === null) return null;
-      const claimed = { ...record, ...claim, generation: expected + 1 };
+      const claimed = { ...record, ...claim };
       this.records.set(id, claimed);
       return claimed;
     });

@@ -19,7 +19,7 @@ export interface TrafficResult {
   readonly resumes: number;
   readonly losses: number;
   readonly openedAt: readonly number[];
-  readonly resumeMs: readonly number[];
+  readonly resumed: readonly { readonly at: number; readonly ms: number }[];
   readonly delivered: readonly { readonly at: number; readonly ms: number }[];
 }
 
@@ -58,7 +58,7 @@ export async function startTraffic({ processes, clients, channels, ...rest }: Tr
         resumes: sum(({ resumes }) => resumes),
         losses: sum(({ losses }) => losses),
         openedAt: all.flatMap(({ openedAt }) => openedAt),
-        resumeMs: all.flatMap(({ resumeMs }) => resumeMs),
+        resumed: all.flatMap(({ resumed }) => resumed),
         delivered: all.flatMap(({ delivered }) => delivered),
       };
     },
@@ -79,8 +79,8 @@ async function program(settings: TrafficSettings & { readonly name: string }): P
   process.send?.('ready');
   await new Promise((resolve) => process.once('message', resolve));
   const problems = await traffic.finish();
-  const { acknowledged, opens, resumes, losses, openedAt, resumeMs, delivered } = traffic;
-  const result: TrafficResult = { problems, acknowledged, opens, resumes, losses, openedAt, resumeMs, delivered };
+  const { acknowledged, opens, resumes, losses, openedAt, resumed, delivered } = traffic;
+  const result: TrafficResult = { problems, acknowledged, opens, resumes, losses, openedAt, resumed, delivered };
   // Ends when this has been read: an end of its own could overtake it.
   process.send?.(result);
 }

@@ -59,8 +59,8 @@ export class Traffic {
   readonly ackMs: number[] = [];
   /** When connections were welcomed, ms since the Unix epoch. */
   readonly openedAt: number[] = [];
-  /** Milliseconds from `hello` to `welcome` of sessions that went on. */
-  readonly resumeMs: number[] = [];
+  /** Of sessions that went on: when they were welcomed (ms since the Unix epoch), and milliseconds from `hello` to `welcome`. */
+  readonly resumed: { readonly at: number; readonly ms: number }[] = [];
   /** Of some messages: when they came, and how long after they were published. */
   readonly delivered: { readonly at: number; readonly ms: number }[] = [];
   /** Messages that were told to be lost. */
@@ -88,7 +88,7 @@ export class Traffic {
 
   async start(): Promise<void> {
     const { clients, channels, url, name = 'room' } = this.#options;
-    const socket = timedSocket((ms) => this.resumeMs.push(ms));
+    const socket = timedSocket((ms) => this.resumed.push({ at: Date.now(), ms }));
     for (let i = 0; i < clients; i += 1) {
       const client = createClient({
         url: url(i), WebSocket: socket, backoffBaseMs: 20, backoffCapMs: 500, ...this.#options.client,

@@ -58,7 +58,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null> {
-    return this.#change(id, expected, (record) => ({ ...record, ...claim, generation: expected + 1 }));
+    return this.#change(id, expected, (record) => ({ ...record, ...claim }));
   }
 
   async update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {

@@ -226,7 +226,7 @@ t.test('leases are renewed, and a session that went elsewhere ends with 4001', a
   harness.gateway.start();
   harness.pass(6_000);
   await harness.store.claim(String(b.welcome['session']), 1, {
-    previous: 1, previousUntil: 0, owner: 'n2', leaseUntil: 0, expiresAt: Infinity, forgetAt: Infinity,
+    previous: 1, previousUntil: 0, generation: 2, owner: 'n2', leaseUntil: 0, expiresAt: Infinity, forgetAt: Infinity,
   });
   await new Promise((resolve) => setTimeout(resolve, 700));
   await harness.settle();
@@ -234,4 +234,44 @@ t.test('leases are renewed, and a session that went elsewhere ends with 4001', a
   t.equal(a.client.closed, null);
   t.match(b.client.closed, { code: 4001 });
   await harness.gateway.stop();
+});
+
+t.test('where the store decides at once the welcome does not wait for its write', async (t) => {
+  const harness = await makeHarness();
+  const first = await harness.connect();
+  await first.ask({ op: 'sub', id: 1, channel: 'room' });
+  harness.port.disconnect(first.row);
+  await harness.settle();
+  harness.store.decides = true;
+  let write: () => void = () => undefined;
+  harness.store.before = (step) => (step === 'claim' ? new Promise((resolve) => (write = resolve)) : undefined);
+  const second = await harness.connect(null);
+  second.send({ op: 'hello', resume: first.welcome['resume'] });
+  second.send({ op: 'pub', id: 2, channel: 'room', key: 'k' }, 'x');
+  await harness.settle();
+  const told = second.client.take();
+  t.match(told[0], { op: 'welcome', resumed: true, session: first.welcome['session'] });
+  t.same(told.slice(1).map(({ op }) => op).sort(), ['msg', 'ok']);
+  write();
+  await harness.settle();
+  t.equal(second.client.closed, null);
+});
+
+t.test('a claim that cannot be written after all ends its connection, and then the store is waited for', async (t) => {
+  const harness = await makeHarness();
+  const first = await harness.connect();
+  harness.port.disconnect(first.row);
+  await harness.settle();
+  harness.store.decides = true;
+  harness.store.before = (step) => (step === 'claim' ? Promise.reject(new StoreError('the disk is full', true)) : undefined);
+  const second = await harness.connect({ resume: first.welcome['resume'] });
+  t.match(second.welcome, { resumed: true });
+  t.match(second.client.closed, { code: 1013 });
+  const third = await harness.connect({ resume: second.welcome['resume'] });
+  t.match(third.welcome, {}, 'nobody is welcomed while it fails');
+  t.match(third.client.closed, { code: 1013 });
+  harness.store.before = () => undefined;
+  const fourth = await harness.connect({ resume: second.welcome['resume'] });
+  t.match(fourth.welcome, { resumed: true, session: first.welcome['session'] }, 'with the token that was given out and not stored');
+  t.not(fourth.welcome['resume'], second.welcome['resume']);
 });

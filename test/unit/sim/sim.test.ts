@@ -8,9 +8,9 @@ import { PortSink } from '../../../src/gateway/sink.js';
 import { FakePort } from '../../support/fake-port.js';
 import { MemoryHistory } from '../../support/memory-history.js';
 import { MemoryLog } from '../../support/memory-log.js';
-import { MemorySessions } from '../../support/memory-sessions.js';
 import { hunt } from '../../sim/hunt.js';
 import { runSeed } from '../../sim/run.js';
+import { Claims } from '../../sim/stores.js';
 
 const SEEDS = Number(process.env['SLUICE_SIM_SEEDS'] ?? 300);
 const FIRST = Number(process.env['SLUICE_SIM_SEED'] ?? 1);
@@ -49,12 +49,12 @@ t.test('planted bugs are found', { timeout: 240_000 }, async (t) => {
     if (seq % 17 !== 0) publish.call(this, channel, address, length, seq);
   }), /a hole|up to/, 'a skipped sequence');
 
-  t.match(await hunt(MemorySessions.prototype, 'claim', async function unfenced(this: MemorySessions, id, _expected, claim) {
-    const record = this.records.get(id);
-    if (record === undefined || record.ended) return null;
-    const claimed = { ...record, ...claim, generation: _expected + 1 };
-    this.records.set(id, claimed);
-    return claimed;
+  const { claim: right } = Claims.prototype;
+  t.match(await hunt(Claims.prototype, 'claim', function unfenced(this: Claims, id, judge) {
+    return right.call(this, id, (record) => {
+      const claim = judge(record);
+      return claim === null || record === null ? null : { ...claim, generation: record.generation };
+    });
   }), /own session|generation|took over/, 'a lost lease');
 
   const { write } = MemoryHistory.prototype;

@@ -67,7 +67,7 @@ t.test('many new sessions at once are sessions as others are, and survive', asyn
   t.equal(await first, true);
   const second = formatSessionId(words[8]!);
   const { leaseUntil, expiresAt, forgetAt } = record;
-  const claim = { leaseUntil, expiresAt, forgetAt, previous: 1, previousUntil: 0, owner: 'n2' };
+  const claim = { leaseUntil, expiresAt, forgetAt, previous: 1, previousUntil: 0, owner: 'n2', generation: 2 };
   t.match(await under.store.claim(second, 1, claim), { id: second, generation: 2, owner: 'n2' });
   t.equal(await under.store.end(formatSessionId(words[9]!), 1, {}, record.forgetAt), true);
   const check = async (store: SessionStore): Promise<void> => {

@@ -15,7 +15,7 @@ type Make = (t: Test) => Promise<SessionStoreUnderTest>;
 const NOW = Math.floor(Date.now() / 1000) * 1000;
 const DAY = 86_400_000;
 const TIMES: SessionTimes = { leaseUntil: NOW + 60_000, expiresAt: NOW + DAY, forgetAt: NOW + 2 * DAY };
-const CLAIM: SessionClaim = { ...TIMES, previous: 1, previousUntil: NOW + 5000, owner: 'n2' };
+const CLAIM: SessionClaim = { ...TIMES, previous: 1, previousUntil: NOW + 5000, owner: 'n2', generation: 2 };
 
 let made = 0;
 
@@ -44,6 +44,7 @@ function sorted(record: SessionRecord | null): SessionRecord | null {
 export function sessionStoreSuite(t: Test, make: Make): void {
   recordTests(t, make);
   claimTests(t, make);
+  rivalClaimTests(t, make);
   patchTests(t, make);
   endTests(t, make);
   deviceTests(t, make);
@@ -93,11 +94,43 @@ function claimTests(t: Test, make: Make): void {
     await under.store.create(record);
     t.equal(await under.store.claim(record.id, 2, CLAIM), null, 'from the future');
     t.equal(await under.store.claim(sessionId(), 1, CLAIM), null, 'of nothing');
-    const claimed = { ...record, ...CLAIM, generation: 2 };
+    const claimed = { ...record, ...CLAIM };
     t.same(await under.store.claim(record.id, 1, CLAIM), claimed);
     t.equal(await under.store.claim(record.id, 1, CLAIM), null, 'again');
     const store = await under.reopen();
     t.same(await store.get(record.id), claimed);
+  });
+
+  t.test('a claim may leave generations out', async (t) => {
+    const under = await make(t);
+    const record = sessionRecord();
+    await under.store.create(record);
+    t.match(await under.store.claim(record.id, 1, { ...CLAIM, generation: 7 }), { generation: 7 });
+    t.notOk(await under.store.update(record.id, 2, {}));
+    t.ok(await under.store.update(record.id, 7, { lastSeenMessageId: '5' }));
+    const store = await under.reopen();
+    t.match(await store.get(record.id), { generation: 7, lastSeenMessageId: '5' });
+  });
+}
+
+function rivalClaimTests(t: Test, make: Make): void {
+  t.test('a claim that is decided within the turn is one for whoever comes behind it', async (t) => {
+    const under = await make(t);
+    const record = sessionRecord();
+    await under.store.create(record);
+    const claimed = under.store.claimNow?.(record.id, () => CLAIM) ?? null;
+    if (claimed === null) return t.pass('this store answers later');
+    t.same(claimed.record, { ...record, ...CLAIM });
+    t.equal(await under.store.claim(record.id, 1, CLAIM), null, 'again');
+    t.notOk(await under.store.update(record.id, 1, {}), 'the former owner is fenced');
+    let told: unknown = undefined;
+    t.equal(under.store.claimNow?.(record.id, (found) => ((told = found), null)), null);
+    t.same(told, claimed.record);
+    t.equal(under.store.claimNow?.(sessionId(), (found) => ((told = found), CLAIM)), null, 'of nothing');
+    t.equal(told, null);
+    await claimed.stored;
+    const store = await under.reopen();
+    t.same(await store.get(record.id), claimed.record);
   });
 
   t.test('of claims at the same time one succeeds', async (t) => {

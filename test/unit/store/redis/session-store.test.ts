@@ -62,12 +62,12 @@ if (noRedis !== false) {
     const times = { leaseUntil: Date.now() + 60_000, expiresAt: Date.now() + 120_000, forgetAt: Date.now() + 180_000 };
     const before = commands();
     t.same((await here.get(id))?.generation, 1);
-    t.same((await here.claim(id, 1, { ...times, owner: 'here', previous: 1, previousUntil: 0 }))?.generation, 2);
+    t.same((await here.claim(id, 1, { ...times, owner: 'here', previous: 1, previousUntil: 0, generation: 2 }))?.generation, 2);
     t.ok(await here.update(id, 2, { upsert: [{ channel: 'c', seq: 5, epoch: 'e', subscribed: true, told: false }] }));
     t.ok(await here.release(id, 2, times, {}));
     t.equal(commands() - before, 4);
 
-    t.same((await there.claim(id, 2, { ...times, owner: 'there', previous: 2, previousUntil: 0 }))?.generation, 3);
+    t.same((await there.claim(id, 2, { ...times, owner: 'there', previous: 2, previousUntil: 0, generation: 3 }))?.generation, 3);
     t.notOk(await here.update(id, 2, { lastSeenMessageId: '7' }), 'the session went on elsewhere');
     t.ok(await there.update(id, 3, { lastSeenMessageId: '9' }));
     t.ok(await here.update(id, 3, { confirmed: true }));

@@ -104,14 +104,6 @@ export class CommandWriter {
     this.#commit(COMMAND.SEND, FLAG.TEXT, 0, slot, generation, at, length, 0, 0);
   }
 
-  /** The same of bytes[from, to). */
-  writeTextBytes(slot: number, generation: number, bytes: Buffer, from: number, to: number): void {
-    const at = this.#waiting.length > 0 ? -1 : this.#claim(to - from);
-    if (at < 0) return this.#wait(COMMAND.SEND, FLAG.TEXT, 0, slot, generation, Buffer.from(bytes.subarray(from, to)), 0, 0);
-    bytes.copy(this.#memory, at, from, to);
-    this.#commit(COMMAND.SEND, FLAG.TEXT, 0, slot, generation, at, to - from, 0, 0);
-  }
-
   writeBytes(type: number, flags: number, code: number, slot: number, generation: number, bytes: Uint8Array, a = 0, b = 0): void {
     const at = this.#waiting.length > 0 ? -1 : this.#claim(bytes.length);
     if (at < 0) return this.#wait(type, flags, code, slot, generation, Buffer.from(bytes), a, b);

@@ -197,12 +197,6 @@ export class RegionPort implements EnginePort {
     this.#written();
   }
 
-  sendText(row: Row, bytes: Buffer, from: number, to: number): void {
-    const core = this.#coreOf(row);
-    this.#writers[core]!.writeTextBytes(row - core * this.connectionsPerCore, this.#generations[row]!, bytes, from, to);
-    this.#written();
-  }
-
   sendFramed(row: Row, address: Address, length: number, channelId = 0, nextSeq = 0): void {
     this.#command(row, COMMAND.SEND_FRAMED, 0, address, length, channelId, nextSeq);
   }

@@ -101,8 +101,6 @@ export interface EnginePort {
   send(row: Row, address: Address, length: number, text: boolean): void;
   /** Sends a copy of `data`. A string is sent as a text message. */
   sendCopy(row: Row, data: string | Uint8Array, text: boolean): void;
-  /** Sends a copy of bytes[from, to), which are a text. */
-  sendText(row: Row, bytes: Buffer, from: number, to: number): void;
   /**
    * Sends bytes of the arena that already are whole WebSocket frames. Of a catch-up: `channelId` and the server_seq that comes next,
    * so that a successor goes on there.

@@ -41,7 +41,7 @@ const FIELDS: readonly Field[] = ['op', 'id', 'channel', 'key', 'client_ts', 'la
 const FIELD_BYTES: readonly Buffer[] = FIELDS.map((field) => Buffer.from(field));
 
 /** Channel names that came before, by a hash of their bytes: one string object for all, whose own hash is known. */
-const NAMES = 1024;
+const NAMES = 16_384;
 const MAX_KNOWN_NAME = 64;
 
 export class HeaderScanner {

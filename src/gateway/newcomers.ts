@@ -51,6 +51,8 @@ export class Newcomers {
   readonly #start: { -readonly [K in keyof SessionStart]: SessionStart[K] };
   readonly #tail: Buffer;
   readonly #texts: Buffer;
+  /** Where each of the texts is. */
+  readonly #views: Uint8Array[] = [];
   #batch = new Batch();
   readonly #free: Batch[] = [];
   #write: Write | null = null;
@@ -159,11 +161,12 @@ export class Newcomers {
     const { ids, rows, holds, count } = batch;
     const record = batch.record as SessionRecord;
     const length = context.opener.writeWelcomes(ids, count, this.#tail, this.#texts);
+    for (let i = this.#views.length; i < count; i += 1) this.#views.push(this.#texts.subarray(i * length, (i + 1) * length));
     this.#start.leaseUntil = record.leaseUntil;
     for (let i = 0; i < count; i += 1) {
       if (isLate || !this.#waits(batch, i)) this.#giveBack(ids, i, record);
       else {
-        this.#welcome(rows[i] as Row, ids, i, length);
+        this.#welcome(rows[i] as Row, ids, i);
         welcomed(rows[i] as Row);
       }
       if (!isLate) context.port.letGo(holds[i] as Hold);
@@ -172,14 +175,14 @@ export class Newcomers {
     this.#free.push(batch);
   }
 
-  #welcome(row: Row, ids: Uint32Array, i: number, length: number): void {
+  #welcome(row: Row, ids: Uint32Array, i: number): void {
     const { sessions, port } = this.#parts.context;
     const start = this.#start;
     for (let word = 0; word < 4; word += 1) start.id[word] = ids[i * 4 + word] as number;
     sessions.open(row, start);
     if (port.detached) port.note(row, encodeSessionNote(start));
     port.admit(row);
-    port.sendText(row, this.#texts, i * length, (i + 1) * length);
+    port.sendCopy(row, this.#views[i] as Uint8Array, true);
   }
 
   #giveBack(ids: Uint32Array, i: number, record: SessionRecord): void {

@@ -105,7 +105,8 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
   const runs: RunReader = cluster?.runs ?? ownLog(deps);
   const source = new TieredSource(hotLog, runs);
   const sessions = new SessionTable(port.rows);
-  const parts: GatewayParts = {
+  // Not a getter: what has one is looked up in a dictionary, and every operation reads half a dozen of the parts.
+  const parts: { -readonly [K in keyof GatewayParts]: GatewayParts[K] } = {
     config, port, store, clock, auth, replies, holds: new Holds(port), channels, hotLog, sink, writer, runs, source, sessions, cluster,
     log: cluster?.lookups ?? ownLog(deps),
     ahead: cluster?.ahead({ source, sessions }) ?? null,
@@ -119,11 +120,9 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     drops: noDrops(),
     welcomeTail: plainWelcomeTail(config),
     end: hooks.end,
-    get keeper() {
-      return keeper;
-    },
+    keeper: undefined as unknown as SessionKeeper,
   };
-  const keeper = new SessionKeeper(parts);
+  parts.keeper = new SessionKeeper(parts);
   cluster?.join(parts, channels, hotLog);
   const numbered = worker.start();
   // Alone, a node whose disk is full still has all that was written to it to show; publishes are refused until there is a number.

@@ -1,5 +1,6 @@
 import './native-buffer.js';
 import { StoreError } from '../errors.js';
+import { getU16, getU32, getU48, putDouble, putU16 } from './little-endian.js';
 import type { ChannelCursor, SessionRecord } from './session-store.js';
 
 /**
@@ -53,14 +54,15 @@ export function writeSession(record: SessionRecord, bytes: Buffer, start: number
 }
 
 function writeCursor({ channel, epoch, seq, subscribed, told }: ChannelCursor, bytes: Buffer, start: number): number {
-  const at = bytes.writeDoubleLE(seq, writeText(bytes, writeText(bytes, start, channel), epoch));
-  bytes[at] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
-  return at + 1;
+  const at = writeText(bytes, writeText(bytes, start, channel), epoch);
+  putDouble(bytes, at, seq);
+  bytes[at + 8] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
+  return at + 9;
 }
 
 /** Whether the session at `at` has no cursor, and its lease ends as it is written there and not, by now, only at `until` (seconds). */
 export function isFresh(bytes: Buffer, at: number, until: number): boolean {
-  return bytes.readUInt16LE(at + COUNT) === 0 && until * 1000 <= bytes.readUIntLE(at + LEASE_UNTIL, 6);
+  return getU16(bytes, at + COUNT) === 0 && until * 1000 <= getU48(bytes, at + LEASE_UNTIL);
 }
 
 /**
@@ -68,8 +70,9 @@ export function isFresh(bytes: Buffer, at: number, until: number): boolean {
  * CURSOR_MAX, with its first one; returns where it ends. Most sessions subscribe right after they began.
  */
 export function writeFirstCursor(from: Buffer, at: number, end: number, cursor: ChannelCursor, bytes: Buffer, start: number): number {
-  from.copy(bytes, start, at, end);
-  bytes.writeUInt16LE(1, start + COUNT);
+  if (from === bytes) bytes.copyWithin(start, at, end);
+  else for (let i = at; i < end; i += 1) bytes[start + i - at] = from[i] as number;
+  putU16(bytes, start + COUNT, 1);
   return writeCursor(cursor, bytes, start + end - at);
 }
 
@@ -133,9 +136,9 @@ export function readSessionHead(bytes: Buffer, at: number): SessionHead {
   return {
     owned: (flags & OWNER) !== 0,
     ended: (flags & ENDED) !== 0,
-    generation: bytes.readUInt32LE(at + 2),
-    leaseUntil: bytes.readUIntLE(at + LEASE_UNTIL, 6),
-    forgetAt: bytes.readUIntLE(at + FORGET_AT, 6),
+    generation: getU32(bytes, at + 2),
+    leaseUntil: getU48(bytes, at + LEASE_UNTIL),
+    forgetAt: getU48(bytes, at + FORGET_AT),
     hasDevice: (flags & USER) !== 0 && (flags & DEVICE) !== 0,
   };
 }

@@ -207,10 +207,6 @@ export class FakePort implements EnginePort {
     this.#command('send', row, (client) => client.payload(bytes, text));
   }
 
-  sendText(row: Row, bytes: Buffer, from: number, to: number): void {
-    this.sendCopy(row, bytes.subarray(from, to), true);
-  }
-
   sendFramed(row: Row, address: Address, length: number): void {
     this.sendFramedCopy(row, this.memory.subarray(address, address + length));
   }

@@ -1,4 +1,5 @@
 import type { StoreError } from '../../errors.js';
+import { putDouble, putU32 } from '../little-endian.js';
 import { ALIVE, BATCH, KIND, RECORD, type Alive } from './format.js';
 import { PLACE, type Place, type SessionPlaces } from './places.js';
 
@@ -69,10 +70,10 @@ export class Group {
   commit(words: Words, from: number, created: number, bodyEnd: number): number {
     const at = this.end;
     const { bytes } = this;
-    bytes.writeUInt32LE(bodyEnd - at, at + RECORD.LENGTH);
-    bytes.writeUInt32LE(KIND.session, at + RECORD.KIND);
-    for (let i = 0; i < 4; i += 1) bytes.writeUInt32LE(words[from + i] as number, at + RECORD.ID + i * 4);
-    bytes.writeDoubleLE(created, at + RECORD.CREATED);
+    putU32(bytes, at + RECORD.LENGTH, bodyEnd - at);
+    putU32(bytes, at + RECORD.KIND, KIND.session);
+    for (let i = 0; i < 4; i += 1) putU32(bytes, at + RECORD.ID + i * 4, words[from + i] as number);
+    putDouble(bytes, at + RECORD.CREATED, created);
     this.end = bodyEnd;
     this.count += 1;
     return this.base + at;

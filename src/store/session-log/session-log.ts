@@ -8,6 +8,7 @@ import { StoreError } from '../../errors.js';
 import {
   CURSOR_MAX, decodeSession, isFresh, readSessionHead, sessionBound, writeFirstCursor, writeSession,
 } from '../session-codec.js';
+import { getDouble, getU32 } from '../little-endian.js';
 import type { ChannelCursor, SessionRecord } from '../session-store.js';
 import { storeError } from '../store-failure.js';
 import { RECORD, SEGMENT, sealBatch, type Alive } from './format.js';
@@ -198,11 +199,11 @@ export class SessionLog {
     const from = holder === null ? 0 : offset - holder.base;
     // A lease that was prolonged stands in no record yet.
     if (!isOf(former, from, words) || !isFresh(former, from + RECORD.BODY, this.places.until(place))) return null;
-    const length = former.readUInt32LE(from + RECORD.LENGTH);
+    const length = getU32(former, from + RECORD.LENGTH);
     const group = this.#gathering;
     const body = group.claim(length - RECORD.BODY + CURSOR_MAX);
     const end = writeFirstCursor(former, from + RECORD.BODY, from + length, cursor, group.bytes, body);
-    this.#append(place, words, former.readDoubleLE(from + RECORD.CREATED), body, end, length, -1);
+    this.#append(place, words, getDouble(former, from + RECORD.CREATED), body, end, length, -1);
     return group.done;
   }
 
@@ -355,7 +356,7 @@ export class SessionLog {
 }
 
 function isOf(bytes: Buffer, record: number, words: Words): boolean {
-  for (let i = 0; i < 4; i += 1) if (bytes.readUInt32LE(record + RECORD.ID + i * 4) !== words[i]) return false;
+  for (let i = 0; i < 4; i += 1) if (getU32(bytes, record + RECORD.ID + i * 4) !== words[i]) return false;
   return true;
 }
 

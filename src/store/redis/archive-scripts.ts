@@ -13,7 +13,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 /**
  * KEYS 1 head · 2 stream. ARGV 1 owner, 2 lease in ms, 3 backlog. Returns {epoch, archived seq, seq, messages that went without having
- * been archived}, or nil where another node has the channel.
+ * been archived}, or nil where another node has the channel. Where nothing waits, nobody has it.
  */
 export const ARCHIVE_TAKE = `${ENTRIES}${NOW}
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'first', 'archived', 'archiver')
@@ -27,8 +27,9 @@ local epoch, seq = string.match(head[4] or '', '^(%S+) (%d+)$')
 local archived = epoch == head[1] and tonumber(seq) or oldest - 1
 local dropped = math.max(0, oldest - 1 - archived)
 archived = archived + dropped
-redis.call('HSET', KEYS[1], 'archived', head[1] .. ' ' .. text(archived), 'archiver', text(now + ARGV[2]) .. ' ' .. ARGV[1],
-  'backlog', ARGV[3])
+redis.call('HSET', KEYS[1], 'archived', head[1] .. ' ' .. text(archived), 'backlog', ARGV[3])
+if archived < tonumber(head[2]) then redis.call('HSET', KEYS[1], 'archiver', text(now + ARGV[2]) .. ' ' .. ARGV[1])
+else redis.call('HDEL', KEYS[1], 'archiver') end
 return {head[1], text(archived), head[2], text(dropped)}
 `;
 

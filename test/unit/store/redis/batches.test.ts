@@ -9,6 +9,7 @@ import { noRedis, RedisServer } from '../../../support/redis-server.js';
 import { eventually, openNode, parseFrames, sharedEntry } from './log-fixture.js';
 
 const server = noRedis === false ? await RedisServer.start() : null;
+t.setTimeout(240_000);
 t.teardown(() => server?.remove());
 const url = server?.url ?? '';
 
@@ -34,7 +35,7 @@ class Model {
   }
 }
 
-t.test('numbers, duplicates and frames are as the rule says, however messages are batched', { skip: noRedis }, async (t) => {
+t.test('numbers, duplicates and frames follow the rule, however messages are batched', { skip: noRedis, timeout: 200_000 }, async (t) => {
   for (let seed = 1; seed <= 6; seed++) {
     const random = seeded(seed);
     const channel = `batch-${seed}`;
@@ -66,7 +67,7 @@ t.test('numbers, duplicates and frames are as the rule says, however messages ar
       t.equal(run?.lastSeq, stored.length);
     }
     t.same(stored, model.messages);
-    await eventually('the news', () => news.at(-1)?.lastSeq === count);
+    await eventually('the news', () => news.at(-1)?.lastSeq === count, 60_000);
     t.same(Buffer.concat(news.map(({ frames }) => frames)), await allFrames(log, channel, count), 'told as it is stored');
     for (let i = 0; i < 20; i++) {
       const { seq, serverTs, id } = (model.messages[random.below(count)] as { result: SharedResult }).result;
@@ -88,7 +89,7 @@ async function allFrames(log: Pick<SharedLog, 'read'>, channel: string, count: n
   return Buffer.concat(parts);
 }
 
-t.test('what former versions stored is read, and goes on', { skip: noRedis }, async (t) => {
+t.test('what former versions stored is read, and goes on', { skip: noRedis, timeout: 200_000 }, async (t) => {
   const redis = new Redis(url);
   t.teardown(() => redis.disconnect());
   const { log } = openNode(t, url, 'a', { keysMs: 60_000, now: () => 6_000_000 });
@@ -114,7 +115,7 @@ t.test('what former versions stored is read, and goes on', { skip: noRedis }, as
   t.equal(await log.seqAtTs('former', 5002), 2);
 });
 
-t.test('an entry of something else is said to be one', { skip: noRedis }, async (t) => {
+t.test('an entry of something else is said to be one', { skip: noRedis, timeout: 200_000 }, async (t) => {
   const { log } = openNode(t, url, 'a');
   await log.append('strange', [sharedEntry('strange', 'k', 'x')], null);
   server?.cli('XADD', '{t:strange}:m', '2-0', 'z', 'of a later version');
@@ -124,7 +125,7 @@ t.test('an entry of something else is said to be one', { skip: noRedis }, async 
   }
 });
 
-t.test('about so many messages of a channel are kept, in whole entries', { skip: noRedis }, async (t) => {
+t.test('about so many messages of a channel are kept, in whole entries', { skip: noRedis, timeout: 200_000 }, async (t) => {
   const { log } = openNode(t, url, 'a', { messagesMax: 200 });
   for (let i = 0; i < 40; i++) {
     await log.append('bounded', Array.from({ length: 25 }, (_, j) => sharedEntry('bounded', `k${i}-${j}`, 'x'.repeat(200))), null);

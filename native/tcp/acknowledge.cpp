@@ -12,13 +12,6 @@ namespace {
 // Within one burst of frames: acknowledging each pair of segments would only make the peer's NIC merge what nobody needs.
 constexpr uint32_t kSegmentsPerAckInBurst = 8;
 
-// RFC 5681 §4.2 has an acknowledgement for each segment behind a gap, so that three of them (§3.2) make the sender repeat what is missing.
-// Those behind the third only make a block of SACK longer. Sent for each, they are a third more segments than otherwise on a link that may
-// be full of data in that direction: a few are put together, as Linux does (for up to a millisecond and 44 segments).
-constexpr uint8_t kGapAcksAtOnce = 3;
-constexpr uint8_t kSegmentsPerGapAck = 4;
-constexpr uint64_t kGapAckWaitUs = 100;
-
 }  // namespace
 
 void owe_ack_now(Stack& stack, Tcb& row) {
@@ -39,33 +32,6 @@ void owe_ack(Stack& stack, Tcb& row) {
   if (row.has(kInDelayQueue)) return;
   row.set(kInDelayQueue);
   stack.delayed_acks.push({stack.row_of(row), stack.now_ms() + stack.options.delayed_ack_ms});
-}
-
-void acknowledge_gap(Stack& stack, Tcb& row, Transfer& transfer, bool news) {
-  ++transfer.gap_segments;
-  // Without SACK the sender counts them (RFC 6582 §3.2).
-  const bool now = news || !row.has(kSackOk) || transfer.gap_acks < kGapAcksAtOnce || transfer.gap_segments >= kSegmentsPerGapAck;
-  if (now) {
-    if (transfer.gap_acks < kGapAcksAtOnce) ++transfer.gap_acks;
-    transfer.gap_segments = 0;
-    return send_ack(stack, row);
-  }
-  if (row.has(kInGapQueue)) return;
-  row.set(kInGapQueue);
-  stack.gap_acks.push({stack.row_of(row), stack.now_us + kGapAckWaitUs});
-}
-
-void run_gap_acks(Stack& stack) {
-  while (!stack.gap_acks.empty() && stack.gap_acks.front().due_us <= stack.now_us) {
-    Tcb& row = stack.rows[stack.gap_acks.front().row];
-    stack.gap_acks.pop();
-    Transfer* const transfer = row.has(kDying) ? nullptr : stack.transfer_of(row);
-    if (transfer != nullptr && transfer->gap_segments != 0) {
-      transfer->gap_segments = 0;
-      send_ack(stack, row);
-    }
-    unlist(stack, row, kInGapQueue);
-  }
 }
 
 void flush_acks(Stack& stack) {

@@ -26,11 +26,6 @@ inline void acknowledgement_sent(Tcb& row) noexcept {
   row.last_ack_sent = row.rcv_nxt;
 }
 
-// A segment came behind a gap. `news`: it begins a block, or fills a gap between two, rather than go on with the newest.
-void acknowledge_gap(Stack& stack, Tcb& row, Transfer& transfer, bool news);
-// What acknowledge_gap() put off.
-void run_gap_acks(Stack& stack);
-
 void flush_acks(Stack& stack);
 void run_delayed_acks(Stack& stack);
 

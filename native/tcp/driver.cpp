@@ -91,7 +91,6 @@ uint32_t Driver::turn(uint32_t budget) {
                      keepalive_.run(stack_);
   aging_.run(stack_);
   run_delayed_acks(stack_);
-  run_gap_acks(stack_);
   handled += run_read_list(stack_);
   handled += stack_.reactor.receive(budget);
   handled += run_write_list(stack_);
@@ -139,7 +138,6 @@ uint64_t Driver::next_deadline_us() const noexcept {
   if (keepalive_.next_due(stack_.now_us, keepalive_us)) due_us = std::min(due_us, keepalive_us);
   uint64_t aging_us = 0;
   if (aging_.next_due(stack_, stack_.now_us, aging_us)) due_us = std::min(due_us, aging_us);
-  if (!stack_.gap_acks.empty()) due_us = std::min(due_us, stack_.gap_acks.front().due_us);
   return due_us == UINT64_MAX ? due_us : std::max(due_us, stack_.now_us);
 }
 

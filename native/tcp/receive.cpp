@@ -111,8 +111,6 @@ void take_out_of_order(Stack& stack, Tcb& row, Text& text) {
   const Seq before = row.rcv_nxt;
   const Transfer* const known = stack.transfer_of(row);
   const bool gap = known != nullptr && known->held_packets != 0;
-  const wire::SackBlock newest = gap && known->block_count != 0 ? known->blocks[0] : wire::SackBlock{0, 0};
-  const uint8_t blocks = gap ? known->block_count : 0;
   if (gap || text.seq != row.rcv_nxt) expect_small_window(row);
   if (!hold(stack, row, text, duplicate)) {
     // The acknowledgement says what is still missing.
@@ -120,13 +118,9 @@ void take_out_of_order(Stack& stack, Tcb& row, Text& text) {
     return;
   }
   const bool dup = duplicate.begin != duplicate.end;
-  Transfer& transfer = *stack.transfer_of(row);
-  if (!gap || row.rcv_nxt != before) transfer.gap_acks = transfer.gap_segments = 0;
   // RFC 5681 §4.2: at once for what is out of order and for what fills a gap, wholly or in part.
-  if (dup) {
-    send_ack(stack, row, &duplicate);
-  } else if (row.rcv_nxt == before) {
-    acknowledge_gap(stack, row, transfer, transfer.block_count != blocks || transfer.blocks[0].begin != newest.begin);
+  if (dup || row.rcv_nxt == before) {
+    send_ack(stack, row, dup ? &duplicate : nullptr);
   } else if (gap) {
     owe_ack_now(stack, row);
   } else {

@@ -64,12 +64,6 @@ struct DelayedAck {
   uint32_t due_ms;
 };
 
-// The same of an acknowledgement that says what came behind a gap.
-struct GapAck {
-  uint32_t row;
-  uint64_t due_us;
-};
-
 // Everything that the roles of the stack (input, acknowledgement, sending, …) work on. Each role is a few functions over this.
 struct Stack {
   Stack(const TcpOptions& given, const TcpEnvironment& environment);
@@ -114,7 +108,6 @@ struct Stack {
   std::vector<uint32_t> idle_list;  // rows whose transfer may have nothing left in it
   std::vector<uint32_t> dying;      // rows to be freed when nobody is in the middle of one
   Fifo<DelayedAck> delayed_acks;
-  Fifo<GapAck> gap_acks;
 
   uint32_t row_of(const Tcb& row) const noexcept { return rows.index_of(row); }
   net::Flow flow_of(const Tcb& row) const noexcept {

@@ -76,8 +76,6 @@ struct Transfer {
   bool fin_known = false;
   // What is out of order, most recently changed first (RFC 2018 §4).
   uint8_t block_count = 0;
-  uint8_t gap_acks = 0;                // sent at once since the gap in front of these
-  uint8_t gap_segments = 0;            // that came behind it and are not acknowledged
   wire::SackBlock blocks[wire::TcpOptions::kMaxSacks];
 
   // Scoreboard (RFC 6675 §3): of the bytes between SND.UNA and SND.NXT.

@@ -54,8 +54,6 @@ bool emit(Stack& stack, Tcb& row, nic::Packet* packet, const wire::TcpView::Fiel
   wire::TcpView::write(at, fields);
   write_options(stack, row, at, blocks, count);
   acknowledgement_sent(row);
-  // Blocks that go with data say what was to be said of a gap.
-  if (count != 0 && row.transfer != kNone) stack.transfers[row.transfer].gap_segments = 0;
   row.last_send_ms = stack.now_ms();
   return hand_over(stack, stack.flow_of(row), packet, header, ecn);
 }

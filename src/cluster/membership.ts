@@ -1,6 +1,6 @@
 /** This node's place among the others: tells the directory that it lives, and keeps a view of who else does. */
 
-import { ConfigError } from '../errors.js';
+import { ConfigError, StoreError } from '../errors.js';
 import type { NodeDirectory, NodeRecord, NodeState } from '../store/cluster-store.js';
 import { rendezvous } from './rendezvous.js';
 
@@ -24,6 +24,13 @@ export interface MembershipOptions {
   readonly onTrouble?: (error: Error | null) => void;
 }
 
+/**
+ * Each takes as long as the directory's time-out at most. A Redis that was just started again, or whose disk is slow,
+ * answers one of them.
+ */
+const JOIN_TRIES = 5;
+const JOIN_PAUSE_MS = 500;
+
 export class Membership {
   readonly #options: MembershipOptions;
   #nodes: readonly NodeRecord[] = [];
@@ -37,11 +44,9 @@ export class Membership {
 
   /** Joins; rejects with StoreError where the directory cannot be reached, with ConfigError where another process has the name. */
   async start(): Promise<void> {
-    const { directory, answers } = this.#options;
-    const other = await directory.announce(this.#record(), this.#options.now());
-    // Of a process that was killed: this may be the one that is started in its place.
-    if (other !== null && !(await answers(other))) await directory.announce(this.#record(), null);
-    await this.#exchange();
+    for (let tries = 1; !(await this.#join(tries === JOIN_TRIES)); tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, JOIN_PAUSE_MS));
+    }
     this.#timer = setInterval(() => void this.refresh(), this.#options.leaseMs / 3);
     this.#timer.unref();
   }
@@ -96,6 +101,21 @@ export class Membership {
   #record(): NodeRecord {
     const { node, instance, region, url, leaseMs, now, status } = this.#options;
     return { node, instance, region, url, ...status(), until: now() + leaseMs };
+  }
+
+  /** False where the directory did not answer in time, which it may do when asked again. */
+  async #join(last: boolean): Promise<boolean> {
+    const { directory, answers, now } = this.#options;
+    try {
+      const other = await directory.announce(this.#record(), now());
+      // Of a process that was killed: this may be the one that is started in its place.
+      if (other !== null && !(await answers(other))) await directory.announce(this.#record(), null);
+      await this.#exchange();
+      return true;
+    } catch (error) {
+      if (last || !(error instanceof StoreError && error.retryable)) throw error;
+      return false;
+    }
   }
 
   async #exchange(): Promise<void> {

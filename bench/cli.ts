@@ -50,12 +50,12 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
   pingpong    --rounds 3 --duration 2      one connection and one message: our own stack and the kernel's on the same veth
   native-echo --connections 1000 --depth 1 --size 64   the data plane alone on virtio-user, and testpmd's packet rate there
-  compare     the cases above that have a bar, against uWebSockets.js and ws
+  compare     the cases above that have a bar, against uWebSockets.js, ws and Socket.IO
 
   --rounds N     measurements of each server, 5 by default
   --duration S   measured part of each, 3 by default
   --warmup S     before it, 1.5 by default; publish 6: V8 compiles that path for seconds
-  --arms A,B     only these of uws, ws, sluice-epoll, sluice-uring, sluice-dpdk
+  --arms A,B     only these of uws, ws, socket-io, sluice-epoll, sluice-uring, sluice-dpdk
   --json FILE    all rounds, raw
   --html FILE    a page with charts
   --save         JSON and HTML into bench/results/, named by date

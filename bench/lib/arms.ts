@@ -16,6 +16,8 @@ export interface Arm {
   /** Its clients are on a virtio-user link, not on the loopback device. */
   readonly wire: boolean;
   readonly about: string;
+  /** What sluice-load is told so that it speaks as this server does. */
+  readonly clientFlags: readonly string[];
   /** Null where the server does not play that role over sockets. */
   command(role: Role): string[] | null;
 }
@@ -25,9 +27,9 @@ export const BASE = 'uws';
 
 const NODE = process.execPath;
 
-function peer(name: string, label: string, about: string): Arm {
+function peer(name: string, label: string, about: string, clientFlags: readonly string[] = []): Arm {
   const command = (role: Role): string[] | null => (role === 'serve' ? null : [NODE, `${SERVERS}${name}.mjs`, role]);
-  return { name, label, sluice: false, wire: false, about, command };
+  return { name, label, sluice: false, wire: false, about, clientFlags, command };
 }
 
 function sluice(driver: 'epoll' | 'uring'): Arm {
@@ -37,6 +39,7 @@ function sluice(driver: 'epoll' | 'uring'): Arm {
     sluice: true,
     wire: false,
     about: `createEngine, driver ${driver}, handlers in JavaScript, defaults otherwise`,
+    clientFlags: [],
     command: (role) => {
       if (role === 'fanout') return [NODE, `${SERVERS}sluice-fanout.mjs`, driver];
       const common = [NODE, SLUICE_CLI, role, '--driver', driver, '--listen', '127.0.0.1:0'];
@@ -64,12 +67,14 @@ const DPDK: Arm = {
   sluice: true,
   wire: true,
   about: 'sluice echo --driver dpdk, handlers in JavaScript, on our own TCP over a virtio-user link',
+  clientFlags: [],
   command: () => null,
 };
 
 export const ARMS: readonly Arm[] = [
   peer('uws', 'uWebSockets.js', 'uWebSockets.js 20.30, native module, no compression, its own publish'),
   peer('ws', 'ws', 'ws 8, perMessageDeflate off, defaults otherwise, fan-out by a loop of sends'),
+  peer('socket-io', 'Socket.IO', 'Socket.IO 4.8, WebSocket transport only, an event each way, fan-out by a room', ['--socket-io']),
   sluice('epoll'),
   sluice('uring'),
   detached('epoll'),

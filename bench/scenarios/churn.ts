@@ -18,7 +18,7 @@ async function measure(id: string, { held, inFlight }: ChurnSize, settings: Sett
   const server = await startArm(arm, 'echo');
   try {
     const { durationS, warmupS } = settings;
-    const url = ['--url', `${server.url}/`];
+    const url = [...arm.clientFlags, '--url', `${server.url}/`];
     let stand: Promise<unknown> = Promise.resolve();
     await new Promise<void>((opened, failed) => {
       const hold = ['idle', ...url, '--connections', String(held), '--hold', String(durationS + warmupS + 1)];

@@ -45,8 +45,9 @@ async function measure(id: string, size: IdleSize, arm: Arm, round: number): Pro
         }),
       );
     };
-    const args = ['idle', '--url', `${server.url}/`, '--steps', `${size.from},${size.to}`, '--hold', String(size.holdS)];
-    const load = await runLoad([...args, '--server-pid', String(server.pid)], size.holdS * 2 + 90, onEvent);
+    const args = ['idle', ...arm.clientFlags, '--url', `${server.url}/`, '--steps', `${size.from},${size.to}`];
+    args.push('--hold', String(size.holdS), '--server-pid', String(server.pid));
+    const load = await runLoad(args, size.holdS * 2 + 90, onEvent);
     await Promise.all(readings);
     if (!server.alive) throw new Error(`${arm.name} ended during ${id}`);
     return { case: id, arm: arm.name, round, value: bytesPerConnection(points), flags: [], load, idle: points };

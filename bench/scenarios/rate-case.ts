@@ -28,7 +28,7 @@ export function rateCase(spec: RateCase, settings: Settings): BenchCase {
 async function measure(spec: RateCase, settings: Settings, arm: Arm, round: number): Promise<Round> {
   const server = await startArm(arm, spec.role);
   try {
-    const args = [...spec.load, '--url', `${server.url}${spec.path}`, '--server-pid', String(server.pid)];
+    const args = [...spec.load, ...arm.clientFlags, '--url', `${server.url}${spec.path}`, '--server-pid', String(server.pid)];
     args.push('--duration', String(settings.durationS), '--warmup', String(settings.warmupS));
     const counting = countDuring(server.pid, settings.warmupS + 0.3, Math.max(0.1, settings.durationS - 0.5));
     const load = await runLoad(args, settings.durationS + settings.warmupS + 60);

@@ -38,7 +38,7 @@ class Client {
 
   // Appends one masked frame to what goes to `conn`; it leaves at the end of the turn or with the next connection's frame.
   void send(Conn& conn, uint8_t opcode, const uint8_t* payload, uint64_t length);
-  // The same in two steps for payloads that are built in place: `length` bytes, unmasked, then commit().
+  // A message of the scenario's in two steps, so that its payload is built in place: `length` bytes, unmasked, then commit().
   uint8_t* begin_message(Conn& conn, uint64_t length);
   void commit_message(uint8_t opcode, uint64_t length);
   void send_raw(Conn& conn, const void* data, uint64_t length);
@@ -67,6 +67,9 @@ class Client {
   bool consume_frame(Conn& conn, const Frame& frame);
   bool on_control(Conn& conn, const Frame& frame);
   void on_session_message(Conn& conn, const Frame& frame);
+  void on_socket_io(Conn& conn, const Frame& frame);
+  uint8_t* begin_frame(Conn& conn, uint64_t length);
+  void commit_frame(uint8_t opcode, uint64_t length);
   void opened(Conn& conn);
   void lost(Conn& conn, const Loss& loss);
   void send_backlog(Conn& conn);

@@ -8,6 +8,7 @@
 
 #include "base/assert.hpp"
 #include "bench/client.hpp"
+#include "bench/socket_io.hpp"
 
 namespace sluice::load {
 
@@ -81,7 +82,9 @@ bool Client::consume_frame(Conn& conn, const Frame& frame) {
     fail("the server fragmented a message, which this client does not expect");
     return false;
   }
-  if (in_sluice_session()) {
+  if (options_.socket_io) {
+    on_socket_io(conn, frame);
+  } else if (in_sluice_session()) {
     on_session_message(conn, frame);
   } else {
     scenario_.on_message(*this, conn, frame);
@@ -106,6 +109,20 @@ bool Client::on_control(Conn& conn, const Frame& frame) {
 }
 
 uint8_t* Client::begin_message(Conn& conn, uint64_t length) {
+  if (!options_.socket_io) return begin_frame(conn, length);
+  uint8_t* const at = begin_frame(conn, length + kSocketIoEventBytes);
+  std::memcpy(at, kSocketIoEventHead.data(), kSocketIoEventHead.size());
+  return at + kSocketIoEventHead.size();
+}
+
+void Client::commit_message(uint8_t opcode, uint64_t length) {
+  if (!options_.socket_io) return commit_frame(opcode, length);
+  uint8_t* const end = tx_.data() + tx_used_ + kMaxClientHeader + kSocketIoEventHead.size() + length;
+  std::memcpy(end, kSocketIoEventTail.data(), kSocketIoEventTail.size());
+  commit_frame(kText, length + kSocketIoEventBytes);
+}
+
+uint8_t* Client::begin_frame(Conn& conn, uint64_t length) {
   uint64_t need = kMaxClientHeader + length;
   if (tx_conn_ != &conn || tx_used_ + need > tx_.size()) flush();
   if (need > tx_.size()) tx_.resize(need);
@@ -113,7 +130,7 @@ uint8_t* Client::begin_message(Conn& conn, uint64_t length) {
   return tx_.data() + tx_used_ + kMaxClientHeader;
 }
 
-void Client::commit_message(uint8_t opcode, uint64_t length) {
+void Client::commit_frame(uint8_t opcode, uint64_t length) {
   uint8_t* start = tx_.data() + tx_used_;
   mask_ = mask_ * 1664525u + 1013904223u;
   uint8_t header[kMaxClientHeader];
@@ -125,9 +142,9 @@ void Client::commit_message(uint8_t opcode, uint64_t length) {
 }
 
 void Client::send(Conn& conn, uint8_t opcode, const uint8_t* payload, uint64_t length) {
-  uint8_t* at = begin_message(conn, length);
+  uint8_t* at = begin_frame(conn, length);
   if (length > 0) std::memcpy(at, payload, length);
-  commit_message(opcode, length);
+  commit_frame(opcode, length);
 }
 
 void Client::send_raw(Conn& conn, const void* data, uint64_t length) {

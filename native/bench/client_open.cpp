@@ -14,6 +14,7 @@
 #include "bench/client.hpp"
 #include "bench/handshake.hpp"
 #include "bench/header_line.hpp"
+#include "bench/socket_io.hpp"
 
 namespace sluice::load {
 
@@ -93,6 +94,7 @@ void Client::on_connect_result(Conn& conn) {
 void Client::begin_handshake(Conn& conn) {
   conn.state = ConnState::kHandshake;
   std::string path = scenario_.path_of(*this, conn.index);
+  if (options_.socket_io) path = socket_io_path(path);
   std::string request = handshake_request({options_.host, options_.port, path, options_.subprotocol, conn.nonce});
   send_raw(conn, request.data(), request.size());
   flush();
@@ -113,11 +115,13 @@ uint64_t Client::consume_handshake(Conn& conn, const uint8_t* data, uint64_t len
     case HandshakeResult::kAccepted:
       break;
   }
-  if (!in_sluice_session()) {
+  if (!in_sluice_session() && !options_.socket_io) {
     opened(conn);
     return answer.head_bytes;
   }
   conn.state = ConnState::kGreeting;
+  // A Socket.IO server speaks first.
+  if (options_.socket_io) return answer.head_bytes;
   std::string hello = R"({"op":"hello","device":"load-)" + std::to_string(conn.index) + '"';
   if (!options_.token.empty()) hello += R"(,"token":")" + options_.token + '"';
   hello += '}';
@@ -143,6 +147,21 @@ void Client::on_session_message(Conn& conn, const Frame& frame) {
   if (conn.state != ConnState::kGreeting) return scenario_.on_message(*this, conn, frame);
   if (header.is_op("welcome")) return opened(conn);
   lost(conn, {LossKind::kRefused, 0, "the answer to hello was " + std::string(header.text().substr(0, 200))});
+}
+
+// The same for Socket.IO: its open packet is answered by a connect, whose answer opens, and a ping by a pong.
+void Client::on_socket_io(Conn& conn, const Frame& frame) {
+  const auto answer = [&](std::string_view text) {
+    send(conn, kText, reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  };
+  Frame message;
+  const SocketIoPacket packet = read_socket_io(frame, message);
+  if (packet == SocketIoPacket::kPing) return answer(kSocketIoPong);
+  if (packet == SocketIoPacket::kEvent && conn.state == ConnState::kOpen) return scenario_.on_message(*this, conn, message);
+  if (packet == SocketIoPacket::kOpen && conn.state == ConnState::kGreeting) return answer(kSocketIoConnect);
+  if (packet == SocketIoPacket::kConnected && conn.state == ConnState::kGreeting) return opened(conn);
+  const std::string text(reinterpret_cast<const char*>(frame.payload), frame.length < 200 ? frame.length : 200);
+  lost(conn, {LossKind::kRefused, 0, "not what a Socket.IO server says here: " + text});
 }
 
 }  // namespace sluice::load

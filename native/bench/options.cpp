@@ -90,6 +90,7 @@ std::string check(const Options& o) {
   if (o.batch == 0 || o.batch > 4096) return "--batch must be between 1 and 4096";
   if (o.channels == 0) return "--channels must be at least 1";
   if (o.open_burst == 0) return "--open-burst must be at least 1";
+  if (o.socket_io && !o.subprotocol.empty()) return "--socket-io: it has no subprotocol";
   return "";
 }
 
@@ -107,6 +108,7 @@ std::vector<Flag> flags_of(Options& o) {
       {"--batch", Kind::kCount, &o.batch},
       {"--text", Kind::kFlag, &o.text},
       {"--send-each", Kind::kFlag, &o.send_each},
+      {"--socket-io", Kind::kFlag, &o.socket_io},
       {"--channels", Kind::kCount, &o.channels},
       {"--subscribers", Kind::kCount, &o.subscribers},
       {"--channel", Kind::kText, &o.channel},
@@ -171,7 +173,8 @@ const char* usage_text() noexcept {
          "  slowloris  --connections N --interval-ms MS --hold S       handshakes one byte at a time\n"
          "  neverread  --connections N --hold S                        subscribers that never read\n"
          "common: --duration S --warmup S --cpu N --server-pid PID[,PID] --json --quiet --deadline S --stall S\n"
-         "        --sources K --open-burst N --open-timeout S --spin-us US --subprotocol sluice.v1 --token JWT --text --send-each\n";
+         "        --sources K --open-burst N --open-timeout S --spin-us US --subprotocol sluice.v1 --token JWT --text --send-each\n"
+         "        --socket-io: each message is the argument of an event of Socket.IO's\n";
 }
 
 }  // namespace sluice::load

@@ -22,6 +22,7 @@ struct Options {
   double rate = 0;          // messages (fan-out: ticks) a second over all connections; 0: closed loop
   uint32_t batch = 1;       // fan-out: messages a tick
   bool text = false;
+  bool socket_io = false;   // connections speak Socket.IO: each message is the one argument of an event
   bool send_each = false;   // one system call a message, as simple load clients do; by default what is ready leaves together
 
   uint32_t channels = 1;    // pub

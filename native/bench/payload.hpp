@@ -13,8 +13,8 @@ class Payload {
   static constexpr uint32_t kStretch = 64;
 
   explicit Payload(uint32_t size) : size_(size), pattern_(size + kStretch) {
-    // Printable, so that the same bytes can travel as text.
-    for (uint32_t i = 0; i < pattern_.size(); ++i) pattern_[i] = static_cast<uint8_t>('!' + (i * 7 + i / 64) % 90);
+    // Printable, so that the same bytes can travel as text; neither quote nor backslash, so that they are a string in JSON as they are.
+    for (uint32_t i = 0; i < pattern_.size(); ++i) pattern_[i] = static_cast<uint8_t>('#' + (i * 7 + i / 64) % 57);
   }
 
   uint32_t size() const noexcept { return size_; }
@@ -39,7 +39,10 @@ class Payload {
   // Six bits a byte, all printable; the number comes first because a small payload holds nothing else.
   static void name_of(uint8_t out[8], uint32_t owner, uint64_t number) noexcept {
     uint64_t bits = (number & 0xffffffffu) | static_cast<uint64_t>(owner & 0xffffu) << 32;
-    for (int i = 0; i < 8; ++i) out[i] = static_cast<uint8_t>('0' + ((bits >> (6 * i)) & 63));
+    for (int i = 0; i < 8; ++i) {
+      const auto character = static_cast<uint8_t>('0' + ((bits >> (6 * i)) & 63));
+      out[i] = character == '\\' ? uint8_t{'p'} : character;
+    }
   }
 
   uint32_t size_;

@@ -51,14 +51,14 @@ t.test('the load generator refuses to believe', { skip: lacking }, async (t) => 
   await t.rejects(runLoad(['echo', '--connections', '1'], 30), /--url/);
 });
 
-t.test('a smoke run over ws', { skip: lacking }, async (t) => {
+t.test('a smoke run over ws and Socket.IO', { skip: lacking }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const json = join(folder, 'run.json');
   const html = join(folder, 'run.html');
-  t.equal(await runBench(['compare', '--smoke', '--arms', 'ws', '--json', json, '--html', html, '--quiet']), 0);
+  t.equal(await runBench(['compare', '--smoke', '--arms', 'ws,socket-io', '--json', json, '--html', html, '--quiet']), 0);
   const run = JSON.parse(readFileSync(json, 'utf8')) as Run;
-  t.equal(run.rounds.length, run.cases.length);
+  t.equal(run.rounds.length, run.cases.length * 2);
   for (const round of run.rounds) t.ok(Number.isFinite(round.value), `${round.case}: ${round.value}`);
   t.match(readFileSync(html, 'utf8'), /<\/html>/);
 });

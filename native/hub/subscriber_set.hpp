@@ -1,12 +1,15 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 
 namespace sluice::hub {
 
-// The slots subscribed to one channel on one core: open addressing over 32-bit slots, load at most 3/4, so 5.3 to 10.7 bytes a
-// subscription; up to two need no allocation. Removal shifts back, so a walk meets each subscriber once.
+// The slots subscribed to one channel on one core. Up to two need no allocation; from there on they are a hash table (open addressing
+// over 32-bit slots, load at most 3/4, so 5.3 to 10.7 bytes a subscription), whose removal shifts back, so that a walk meets each
+// subscriber once. A crowd that is a good part of all slots is a bit for each slot instead: that takes less, and a walk meets connections
+// in the order in which they lie in memory, page by page.
 class SubscriberSet {
  public:
   static constexpr uint32_t kEmpty = UINT32_MAX;
@@ -35,6 +38,7 @@ class SubscriberSet {
   static constexpr uint32_t kEnd = UINT32_MAX;
   template <typename Ahead, typename Fn>
   uint32_t visit(uint32_t from, uint32_t& most, Ahead&& ahead, Fn&& fn) const {
+    if (dense()) return visit_dense(from, most, ahead, fn);
     const uint32_t* const slots = slots_ ? slots_.get() : inline_;
     const uint32_t end = slots_ ? capacity_ : size_;
     for (; from < end && most != 0; ++from) {
@@ -49,16 +53,59 @@ class SubscriberSet {
  private:
   static constexpr uint32_t kInline = 2;
   static constexpr uint32_t kAhead = 8;
+  static constexpr uint32_t kDense = 0;  // as shift_: no table has it
+  static constexpr uint32_t kWordBits = 32;
 
+  struct Group {
+    uint32_t slots[kAhead];
+    uint32_t count = 0;
+  };
+
+  bool dense() const noexcept { return slots_ && shift_ == kDense; }
   uint32_t home(uint32_t slot) const noexcept { return (slot * 2654435769u) >> shift_; }
   uint32_t find(uint32_t slot) const noexcept;
-  void rebuild(uint32_t capacity);
+  bool insert_dense(uint32_t slot);
+  bool erase_dense(uint32_t slot);
+  uint32_t table_capacity() const noexcept;
+  void make_room(uint32_t slot);
+  void rebuild_table(uint32_t capacity);
+  void rebuild_dense(uint32_t words);
 
-  std::unique_ptr<uint32_t[]> slots_;
+  // The next slots from `from` on, which moves behind them.
+  template <typename Ahead>
+  Group gather(uint32_t& from, Ahead&& ahead) const {
+    Group group;
+    while (group.count != kAhead && from / kWordBits < capacity_) {
+      const uint32_t bits = slots_[from / kWordBits] >> from % kWordBits;
+      if (bits == 0) {
+        from = (from / kWordBits + 1) * kWordBits;
+        continue;
+      }
+      from += static_cast<uint32_t>(std::countr_zero(bits));
+      ahead(group.slots[group.count++] = from++);
+    }
+    return group;
+  }
+
+  template <typename Ahead, typename Fn>
+  uint32_t visit_dense(uint32_t from, uint32_t& most, Ahead&& ahead, Fn&& fn) const {
+    Group group = gather(from, ahead);
+    while (group.count != 0) {
+      const Group next = gather(from, ahead);
+      for (uint32_t i = 0; i < group.count; ++i, --most) {
+        if (most == 0) return group.slots[i];
+        fn(group.slots[i]);
+      }
+      group = next;
+    }
+    return kEnd;
+  }
+
+  std::unique_ptr<uint32_t[]> slots_;  // of the table, or words of bits
   uint32_t inline_[kInline] = {kEmpty, kEmpty};
   uint32_t size_ = 0;
   uint32_t capacity_ = 0;
-  uint32_t shift_ = 0;
+  uint32_t shift_ = kDense;
 };
 
 }  // namespace sluice::hub

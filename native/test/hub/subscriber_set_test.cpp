@@ -1,8 +1,10 @@
 #include "hub/subscriber_set.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
 #include <set>
+#include <vector>
 
 namespace sluice::hub {
 namespace {
@@ -64,6 +66,55 @@ TEST_CASE("subscriber set: random against std::set, growing and shrinking", "[hu
     CHECK(set.size() == 0);
     CHECK(set.memory() <= 8 * sizeof(uint32_t));
   }
+}
+
+TEST_CASE("subscriber set: a crowd takes little memory and is walked in order, from wherever a walk stopped", "[hub]") {
+  SubscriberSet set;
+  std::mt19937 random(7);
+  std::set<uint32_t> oracle;
+  while (oracle.size() < 20'000) {
+    const uint32_t slot = random() % 200'000;
+    REQUIRE(set.insert(slot) == oracle.insert(slot).second);
+  }
+  CHECK(set.memory() < oracle.size() * 4);
+  for (const uint32_t slice : {1u, 7u, 1024u, 100'000u}) {
+    std::vector<uint32_t> walked;
+    std::set<uint32_t> announced;
+    for (uint32_t place = 0; place != SubscriberSet::kEnd;) {
+      const size_t before = walked.size();
+      uint32_t most = slice;
+      place = set.visit(
+          place, most, [&](uint32_t slot) { announced.insert(slot); },
+          [&](uint32_t slot) {
+            REQUIRE(announced.count(slot) == 1);
+            walked.push_back(slot);
+          });
+      REQUIRE(walked.size() - before == slice - most);
+      REQUIRE((most == 0 || place == SubscriberSet::kEnd));
+    }
+    REQUIRE(std::equal(walked.begin(), walked.end(), oracle.begin(), oracle.end()));
+  }
+}
+
+TEST_CASE("subscriber set: a crowd that thins out, and one whose members are far apart", "[hub]") {
+  SubscriberSet set;
+  std::set<uint32_t> oracle;
+  const auto insert = [&](uint32_t slot) { REQUIRE(set.insert(slot) == oracle.insert(slot).second); };
+  for (uint32_t slot = 0; slot < 40'000; ++slot) insert(slot);
+  // Far beyond: bits up to there would take more than everything else.
+  insert(3'000'000'000u);
+  CHECK(set.memory() < oracle.size() * 16);
+  REQUIRE(members(set) == oracle);
+  for (uint32_t slot = 0; slot < 40'000; ++slot) {
+    if (slot % 100 == 0) continue;
+    REQUIRE(set.erase(slot));
+    REQUIRE_FALSE(set.contains(slot));
+    oracle.erase(slot);
+  }
+  CHECK(set.memory() < 40'000);
+  REQUIRE(members(set) == oracle);
+  for (uint32_t slot = 0; slot < 40'000; ++slot) insert(slot + 50'000);
+  REQUIRE(members(set) == oracle);
 }
 
 }  // namespace

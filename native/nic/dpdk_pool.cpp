@@ -60,6 +60,7 @@ namespace {
 // What a peer on another CPU has read last has to come back before it is written to: asked for a few packets ahead.
 void prefetch_for_writing(rte_mbuf* mbuf) noexcept {
   __builtin_prefetch(mbuf, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(mbuf) + 64, 1);
   __builtin_prefetch(packet_of(mbuf), 1);
   // Headers end where the payload begins.
   const char* const payload = reinterpret_cast<const char*>(mbuf) + sizeof(rte_mbuf) + sizeof(Packet) + RTE_PKTMBUF_HEADROOM;

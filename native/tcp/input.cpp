@@ -20,7 +20,7 @@ namespace {
 
 // As many segments are looked up before the first is taken, so that their memory comes meanwhile.
 constexpr uint32_t kAhead = 32;
-constexpr uint32_t kEntriesAhead = 12;  // a table's entry comes while as many more are hashed
+constexpr uint32_t kEntriesAhead = 24;  // a table's entry comes while as many more are hashed
 constexpr uint32_t kStreamsAhead = 4;
 constexpr uint32_t kPacketsAhead = 2;
 
@@ -189,7 +189,7 @@ void prefetch_behind(const Stack& stack, const Tcb& row) noexcept {
 // The packet that it most probably gives back.
 void prefetch_sent(const Stack& stack, const Tcb& row) noexcept {
   const Transfer* const transfer = stack.transfer_of(row);
-  if (transfer != nullptr && transfer->send_head != nullptr) __builtin_prefetch(transfer->send_head, 1);
+  if (transfer != nullptr && transfer->send_head != nullptr) nic::PacketPool::prefetch(transfer->send_head);
 }
 
 }  // namespace

@@ -169,7 +169,8 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
 
   /** @internal An `incomplete` of this channel. */
   receiveIncomplete(header: Fields): void {
-    if (this.#phase === 'closed' || this.#phase === 'paused') return;
+    // Before the answer to `sub` it is of a delivery that is dropped; what misses of the one that was asked for is said behind the answer.
+    if (this.#phase !== 'live') return;
     const loss = { fromSeq: numberOr(header['from_seq'], 0), toSeq: numberOr(header['to_seq'], 0) };
     const reason = stringOr(header['reason'], '');
     if (reason !== 'epoch_changed') {
@@ -179,7 +180,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     if (!this.#tracker.epochChanged()) return;
     this.#report({ ...loss, reason: 'epoch_changed' });
     // Said in mid-stream: the new epoch's name comes with the answer to a new `sub`.
-    if (this.#phase === 'live') this.#ask();
+    this.#ask();
   }
 
   /** @internal Ends it; `error` is null when the application closed it. */

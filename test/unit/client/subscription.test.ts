@@ -126,6 +126,21 @@ t.test('what has expired is said and skipped', async (t) => {
   t.same(seqs, [41, 42]);
 });
 
+t.test('what is missing of a delivery that is not wanted is nothing to this one', async (t) => {
+  const r = rig();
+  r.open();
+  const { seqs, losses } = join(r, 50, { seq: 10, epoch: 'e1' });
+  const socket = r.reopen(1006, { channels: { room: { seq: 19, epoch: 'e1' } } });
+  const [unsub, sub] = socket.take();
+  if (unsub?.op !== 'unsub' || sub?.op !== 'sub') return t.fail('the session goes on behind a hole, which is not wanted');
+  socket.push({ op: 'incomplete', channel: 'room', from_seq: 20, to_seq: 25, reason: 'unavailable' });
+  socket.message('room', 26);
+  socket.ok(sub, { server_seq: 26, epoch: 'e1' });
+  for (let seq = 11; seq <= 26; seq += 1) socket.message('room', seq);
+  t.same(seqs, Array.from({ length: 16 }, (_, i) => 11 + i), 'nothing is skipped');
+  t.same(losses, []);
+});
+
 for (const [order, name] of [['ok first', 'after'], ['incomplete first', 'before']] as const) {
   t.test(`another epoch is said once when the gateway's word comes ${name} the answer`, async (t) => {
     const r = rig();

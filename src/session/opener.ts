@@ -3,7 +3,7 @@
 import { CLOSE } from '../errors.js';
 import type { SessionClaim, SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/session-store.js';
 import type { ResumeClaims, ResumeTokens } from './resume-token.js';
-import { judgeResume, type Refusal, type Resumer, type ResumeVerdict } from './resume.js';
+import { claimedSince, judgeResume, type Refusal, type Resumer, type ResumeVerdict } from './resume.js';
 import { drawSessionIds, formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/session-id.js';
 
 export interface SessionTerms {
@@ -60,6 +60,7 @@ export interface OpenerParts {
 const TRIES = 4;
 const NO_CURSORS: readonly never[] = [];
 const OVERTAKEN = 'the session goes on over another connection';
+const ELSEWHERE: Refusal = { do: 'refuse', code: CLOSE.tryAgainLater, reason: 'the session is being resumed at another node as well' };
 const FORGED: Refusal = { do: 'refuse', code: CLOSE.notAuthorised, reason: 'the resume token is forged or damaged' };
 
 export class SessionOpener {
@@ -201,7 +202,8 @@ export class SessionOpener {
   }
 
   async #claim(request: SessionRequest, claims: ResumeClaims, attempt: number): Promise<Opened | Refusal> {
-    const { store, now, push } = this.#parts;
+    const { store, node, now, push } = this.#parts;
+    const came = now();
     for (let tries = 0; tries < TRIES; tries += 1) {
       push(claims.session);
       const at = now();
@@ -211,6 +213,9 @@ export class SessionOpener {
       if (this.#attempts.get(claims.session) !== attempt) return { do: 'refuse', code: CLOSE.sessionTakenOver, reason: OVERTAKEN };
       if (verdict.do === 'refuse') return verdict;
       const { expected } = verdict;
+      // Which of two nodes heard the client last none of them can tell: a connection that lives comes again, and one that is dead does not.
+      const isRace = former !== null && former.owner !== node && claims.generation < expected;
+      if (isRace && (tries > 0 || claimedSince(former, this.#parts.terms.resumeGraceMs, came, now()))) return ELSEWHERE;
       const record = await store.claim(claims.session, expected, this.#terms(verdict, at));
       if (record === null) continue;
       this.#failing = false;

@@ -7,9 +7,11 @@ import { MemorySessions } from '../../support/memory-sessions.js';
 
 const TERMS = { leaseMs: 60_000, resumeTtlMs: 60_000, resumeGraceMs: 30_000, cursorsTtlMs: 60_000 };
 
-function make(store: SessionStore): SessionOpener {
+const NOW = 1_800_000_000_000;
+
+function make(store: SessionStore, node = 'n1', now = () => NOW): SessionOpener {
   const tokens = new ResumeTokens(Buffer.alloc(32, 7));
-  return new SessionOpener({ store, tokens, terms: TERMS, node: 'n1', now: () => 1_800_000_000_000, push: () => undefined });
+  return new SessionOpener({ store, tokens, terms: TERMS, node, now, push: () => undefined });
 }
 
 async function turn(): Promise<void> {
@@ -32,6 +34,28 @@ t.test('a hello of a dead connection that the store answers late does not take t
     go();
     t.match(await dead, { do: 'refuse', code: 4001 }, `${slow} was slow`);
     t.match([...store.records.values()], [{ generation: 2 }]);
+  }
+});
+
+t.test('nor does one at another node, and a client that is alive gets it when it comes again', async (t) => {
+  for (const slow of ['get', 'claim']) {
+    let time = NOW;
+    const store = new MemorySessions();
+    const [here, there] = ['n1', 'n2'].map((node) => make(store, node, () => (time += 1))) as [SessionOpener, SessionOpener];
+    const first = await here.open({ user: 'alice', device: null, resume: null });
+    const resume = first.do === 'open' ? here.token(first) : '';
+    let go: () => void = () => undefined;
+    store.before = (step) => (step === slow ? new Promise((resolve) => (go = resolve)) : undefined);
+    const dead = there.open({ user: 'alice', device: null, resume });
+    await turn();
+    store.before = () => undefined;
+    const later = await here.open({ user: 'alice', device: null, resume });
+    t.match(later, { do: 'open', resumed: true, record: { generation: 2 } });
+    go();
+    t.match(await dead, { do: 'refuse', code: 1013 }, `${slow} was slow`);
+    t.match([...store.records.values()], [{ generation: 2, owner: 'n1' }], 'who came later has it still');
+    const again = await there.open({ user: 'alice', device: null, resume });
+    t.match(again, { do: 'open', resumed: true, record: { generation: 3, owner: 'n2' } }, 'as its welcome may have been lost');
   }
 });
 

@@ -50,7 +50,7 @@ export class WireChecker {
 /** Where a resume token's statement has its generation (src/session/resume-token.ts). */
 const GENERATION = 17;
 
-/** Of a session each generation of its token is given to one connection only. */
+/** Of a session each generation of its token is given to one connection only, and each `welcome` gives a later one than was shown. */
 export class OwnerChecker {
   readonly #problems: Problems;
   readonly #given = new Set<string>();
@@ -60,17 +60,30 @@ export class OwnerChecker {
     this.#problems = problems;
   }
 
-  welcome({ session, resume }: Header): void {
-    const statement = Buffer.from(String(resume).split('.')[0] ?? '', 'base64url');
-    const claim = `${String(session)} generation ${statement.readUInt32BE(GENERATION)}`;
+  /** `shown`: the token of the connection's `hello`. `others`: connections of its node that have this session and are not closed. */
+  welcome({ session, resume }: Header, shown: string | null, others: readonly string[]): void {
+    const generation = generationOf(String(resume));
+    const claim = `${String(session)} generation ${generation}`;
     if (this.#given.has(claim) && !this.#lost.delete(claim)) this.#problems.add(`two connections own session ${claim}`);
     this.#given.add(claim);
+    const former = shown === null ? 0 : generationOf(shown);
+    if (generation <= former) this.#problems.add(`session ${claim} was given for generation ${former}`);
+    for (const name of others) this.#problems.add(`${name} has session ${String(session)} while another is welcomed`);
   }
 
-  /** Who had this generation is gone, and the store does not know of it: it may be given once more. */
-  lost({ id, generation }: SessionRecord): void {
-    this.#lost.add(`${id} generation ${generation}`);
+  /**
+   * The store does not know of this generation, though a connection may have it: it may be given once more. `isOver`: the connection went
+   * with its process, perhaps before anybody saw its `welcome`.
+   */
+  lost({ id, generation }: SessionRecord, isOver: boolean): void {
+    const claim = `${id} generation ${generation}`;
+    if (isOver) this.#given.delete(claim);
+    else this.#lost.add(claim);
   }
+}
+
+function generationOf(token: string): number {
+  return Buffer.from(token.split('.')[0] ?? '', 'base64url').readUInt32BE(GENERATION);
 }
 
 /** Sessions as the store keeps them: generations and cursors only move forward, what ended stays so. */

@@ -125,7 +125,7 @@ export function sharedOf(place: NodeOfStore, sessions: MemorySessions): SharedSt
   const { directory, leases } = backing;
   return {
     what: 'the shared store',
-    sessions: sessionsOf(sessions, time, faults, life),
+    sessions: sessionsOf(sessions, time, faults, life, null),
     leases: {
       take: (owner, from, until) => run(() => leases.take(owner, from, until)),
       renew: (worker, owner, until) => run(() => leases.renew(worker, owner, until)),

@@ -67,16 +67,17 @@ export async function step<T>(time: VirtualTime, faults: StoreFaults, life: Life
   return result;
 }
 
-/** `lost`: told of records that were decided and never stored. */
+/** `lost`: told of records that were decided and never stored; null for a store that several nodes share, which decides elsewhere. */
 export function sessionsOf(
-  shared: MemorySessions, time: VirtualTime, faults: StoreFaults, life: Life, lost: (record: SessionRecord) => void = () => undefined,
+  shared: MemorySessions, time: VirtualTime, faults: StoreFaults, life: Life, lost: ((record: SessionRecord) => void) | null,
 ): SessionStore {
   const run = <T>(effect: () => Promise<T>): Promise<T> => step(time, faults, life, false, effect);
-  const claims = new Claims(shared, run, life, lost);
+  const claims = new Claims(shared, run, life, lost ?? (() => undefined));
+  // Half of the lives have a store that answers later.
+  const decides = time.random.chance(0.5) && lost !== null;
   const after = <T>(id: string, effect: () => Promise<T>): Promise<T> => claims.after(id, () => run(effect));
   return {
-    // A store that several nodes share answers later; half of the others do.
-    ...(time.random.chance(0.5) ? { claimNow: (id, judge) => claims.claim(id, judge) } : {}),
+    ...(decides ? { claimNow: (id, judge) => claims.claim(id, judge) } : {}),
     create: (record) => run(() => shared.create(record)),
     createMany: (ids, count, record) => {
       const own = ids.slice();

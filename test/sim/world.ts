@@ -4,7 +4,7 @@
  */
 
 import { createClient, type Client, type Incomplete, type WebSocketLike } from '../../src/client/index.js';
-import { decode, encode } from '../../src/client/codec.js';
+import { decode, encode, stringOr, type Fields } from '../../src/client/codec.js';
 import { makeConfig } from '../../src/config.js';
 import type { Row } from '../../src/engine/port.js';
 import { Gateway } from '../../src/gateway/gateway.js';
@@ -46,7 +46,12 @@ interface Connection {
   readonly row: Row;
   /** The port's end of it: the row is somebody else's later. */
   readonly end: FakeClient;
+  readonly name: string;
   readonly wire: WireChecker;
+  /** The resume token of its `hello`. */
+  shown: string | null;
+  /** Once it is welcomed. */
+  session: string | null;
   isCut: boolean;
   isClosed: boolean;
   /** When the last message in each direction arrives: TCP keeps the order. */
@@ -129,7 +134,7 @@ export class World {
       config: makeConfig({ ...CONFIG, node, ...(isAlone ? {} : clusterConfig(node, sticky)) }),
       port,
       log: isAlone ? logOf(this.log, time, this.faults, life) : null,
-      store: shared?.sessions ?? sessionsOf(this.sessions, time, this.faults, life, (record) => this.#owners.lost(record)),
+      store: shared?.sessions ?? sessionsOf(this.sessions, time, this.faults, life, (record) => this.#owners.lost(record, life.over)),
       secret: Buffer.alloc(32, 7),
       clock: { now, monotonic: time.monotonic },
       // Tokens are names: real ones are checked on other threads, whose order no seed decides.
@@ -289,8 +294,8 @@ export class World {
       const name = `connection ${(this.#dialled += 1)}`;
       const row = server.port.open();
       const connection: Connection = {
-        socket, server, row, end: server.port.client(row), wire: new WireChecker(this.problems, name),
-        isCut: false, isClosed: false, upAt: now, downAt: now,
+        socket, server, row, end: server.port.client(row), name, wire: new WireChecker(this.problems, name),
+        shown: null, session: null, isCut: false, isClosed: false, upAt: now, downAt: now,
       };
       this.#connections.add(connection);
       (socket as SimSocket).onSend = (data) => this.#up(connection, data);
@@ -303,6 +308,7 @@ export class World {
   #up(connection: Connection, data: string | Uint8Array): void {
     const frame = decode(data);
     if (frame !== null) connection.wire.asked(frame.header);
+    if (frame?.op === 'hello') connection.shown = stringOr(frame.header['resume'], null);
     connection.upAt = Math.max(connection.upAt, this.#time.monotonic() + LATENCY_MS * this.#chance());
     this.#time.plan(connection.server.life, connection.upAt - this.#time.monotonic(), () => {
       if (!connection.isCut && isThere(connection)) connection.server.port.message(connection.row, data);
@@ -313,7 +319,7 @@ export class World {
     const { server, row, socket, wire, end } = connection;
     if (connection.isClosed) return;
     for (const { header, body, text } of end.received.splice(0)) {
-      if (header['op'] === 'welcome') this.#owners.welcome(header);
+      if (header['op'] === 'welcome') this.#welcomed(connection, header);
       wire.sent(header);
       this.#down(connection, () => socket.onmessage?.({ data: text ? encode(header, body.toString()) : encode(header, body) }));
     }
@@ -325,6 +331,16 @@ export class World {
       this.#connections.delete(connection);
       socket.onclose?.({ code, reason });
     });
+  }
+
+  #welcomed(connection: Connection, header: Fields): void {
+    const session = String(header['session']);
+    connection.session = session;
+    const others = [...this.#connections].filter((other) => {
+      const isSame = other !== connection && other.session === session && other.server === connection.server;
+      return isSame && isThere(other) && other.end.closed === null;
+    });
+    this.#owners.welcome(header, connection.shown, others.map(({ name }) => name));
   }
 
   #down(connection: Connection, deliver: () => void): void {

@@ -4,6 +4,7 @@
  */
 import t from 'tap';
 import { ChannelClock } from '../../../src/client/vector-clock.js';
+import { CLOSE } from '../../../src/errors.js';
 import { PortSink } from '../../../src/gateway/sink.js';
 import { FakePort } from '../../support/fake-port.js';
 import { MemoryHistory } from '../../support/memory-history.js';
@@ -56,6 +57,18 @@ t.test('planted bugs are found', { timeout: 240_000 }, async (t) => {
       return claim === null || record === null ? null : { ...claim, generation: record.generation };
     });
   }), /own session|generation|took over/, 'a lost lease');
+
+  t.match(await hunt(Claims.prototype, 'claim', function stale(this: Claims, id, judge) {
+    return right.call(this, id, (record) => {
+      const claim = judge(record);
+      return claim === null || record === null ? null : { ...claim, generation: record.generation + 1 };
+    });
+  }), /was given for/, 'a token that is not exchanged, as its record was lost');
+
+  const { close } = FakePort.prototype;
+  t.match(await hunt(FakePort.prototype, 'close', function keep(this: FakePort, row, code, reason) {
+    if (code !== CLOSE.sessionTakenOver) close.call(this, row, code, reason);
+  }), /another is welcomed/, 'a former connection that stays');
 
   const { write } = MemoryHistory.prototype;
   t.match(await hunt(MemoryHistory.prototype, 'write', async function forget(this: MemoryHistory, segments) {

@@ -95,7 +95,7 @@ function nextRelease(folder: string): string {
   for (const name of ['build', 'node_modules', 'package.json']) symlinkSync(join(dist, '..', name), join(root, name));
   const welcome = join(root, 'dist', 'gateway', 'welcome.js');
   const text = readFileSync(welcome, 'utf8');
-  const changed = text.replaceAll('"op":"welcome",', '"op":"welcome","release":"next",');
+  const changed = text.replaceAll('last_seen_message_id: null', "last_seen_message_id: null, release: 'next'");
   if (changed === text) throw new Error('the welcome is not where it was');
   writeFileSync(welcome, changed);
   return join(root, 'dist', 'cli.js');

@@ -51,6 +51,9 @@ bool DpdkPool::create(const std::string& name, const Plan& plan, std::string& er
   total_ = plan.packets - std::min(plan.packets, plan.for_receive);
   data_bytes_ = plan.data_bytes;
   plain_ = plan.one_owner;
+  // Other owners' caches are not counted, so of a shared pool it is not known.
+  if (plain_) floor_ = std::min(plan.for_receive, total_ / 8);
+  total_ -= floor_;
   refresh();
   return true;
 }
@@ -99,7 +102,7 @@ void DpdkPool::spill() noexcept {
 
 Packet* DpdkPool::allocate(uint32_t bytes) noexcept {
   if (bytes > data_bytes_) return nullptr;
-  rte_mbuf* mbuf = get();
+  rte_mbuf* mbuf = __builtin_expect(floor_ != 0 && known_free_ <= floor_, 0) ? nullptr : get();
   const bool reserved = mbuf == nullptr;
   if (__builtin_expect(reserved, 0)) mbuf = bytes <= kSmallBytes ? rte_mbuf_raw_alloc(reserve_) : nullptr;
   if (__builtin_expect(mbuf == nullptr, 0)) return nullptr;

@@ -51,7 +51,10 @@ class DpdkPool final : public PacketPool {
     if (mbuf != nullptr) put(mbuf);
   }
   // With one owner as of the last refresh(), and what it has taken and given back since.
-  uint32_t free_count() const noexcept override { return plain_ ? known_free_ : count_free(); }
+  uint32_t free_count() const noexcept override {
+    if (!plain_) return count_free();
+    return known_free_ > floor_ ? known_free_ - floor_ : 0;
+  }
   // The device, too, takes packets and gives some back: to be called with each burst.
   void refresh() noexcept { known_free_ = count_free(); }
   uint32_t room() const noexcept override { return data_bytes_; }
@@ -82,6 +85,9 @@ class DpdkPool final : public PacketPool {
   rte_mempool* pool_ = nullptr;
   rte_mempool* reserve_ = nullptr;  // nothing is received into these
   uint32_t total_ = 0;
+  // So many are left to the device for what comes: with none it would hear no acknowledgement, and nothing that was sent came back. Two
+  // ends of a virtio link that both have all their packets waiting for each other never go on.
+  uint32_t floor_ = 0;
   uint32_t data_bytes_ = 0;
   // With one owner what it gives back lies here for what it takes next: the mempool's own cache has to be found by the thread's number,
   // which costs a call for each packet.

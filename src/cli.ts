@@ -2,7 +2,7 @@
 /** The command line. Each subcommand is loaded only when it is asked for. */
 import { readFileSync } from 'node:fs';
 
-import { SluiceError, UsageError } from './errors.js';
+import { ConfigError, SluiceError, UsageError } from './errors.js';
 
 type Command = (argv: readonly string[]) => Promise<number>;
 
@@ -47,8 +47,13 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
     process.stderr.write(`sluice ${name}: ${error.message}\n${error.remedy}\n`);
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof UsageError || (error instanceof ConfigError && !readsFile(rest)) ? 2 : 1;
   }
+}
+
+/** Without a file, options that do not fit together are arguments that do not. */
+function readsFile(argv: readonly string[]): boolean {
+  return argv.some((argument) => argument === '--config' || argument.startsWith('--config='));
 }
 
 // Who reads the output may have seen enough (`sluice doctor | head -1`).

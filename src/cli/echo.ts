@@ -1,4 +1,4 @@
-import { parseSize } from '../config.js';
+import { parseAddress, parseSize } from '../config.js';
 import { startEcho } from '../engine/index.js';
 import { deviceListen, networkOptions, type DeviceConfig } from '../config/device.js';
 import { DEVICE_OPTIONS, type Option } from '../config/options.js';
@@ -31,6 +31,7 @@ export async function echo(argv: readonly string[]): Promise<number> {
   const device = readDevice(values);
   const fallback = driver === 'dpdk' ? deviceListen(device.ip) : null;
   const listen = textFlag(values, 'listen', fallback ?? '127.0.0.1:9000');
+  if (parseAddress(listen) === null) throw new UsageError(`--listen: '${listen}' is no address; write 127.0.0.1:9000 or [::1]:9000`);
   const network = networkOptions(driver, device, listen);
   const engine = await startEcho({ driver, network, listen, maxMessage, cores, sendBudget: Math.max(256 * 1024, maxMessage) });
   onStopSignal(async () => engine.stop());

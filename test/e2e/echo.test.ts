@@ -152,6 +152,14 @@ t.test('bad arguments exit 2 and say why', async (t) => {
   t.equal(unknown.code, 2);
   t.match(unknown.err, /nonsense/);
   t.equal((await runSluice(['frobnicate'])).code, 2);
+  for (const command of ['echo', 'serve']) {
+    for (const args of [['--listen', 'nowhere'], ['--driver', 'dpdk'], ['--driver', 'epoll', '--ip', '10.9.0.1/24']]) {
+      const refused = await runSluice([command, ...args]);
+      t.equal(refused.code, 2, `${command} ${args.join(' ')}`);
+      t.match(refused.err, new RegExp(`(listen|ip): `));
+      t.equal(refused.out, '');
+    }
+  }
   const bench = await runSluice(['bench']);
   t.same([bench.code, bench.out], [2, ''], 'usage that was not asked for goes to standard error');
 });

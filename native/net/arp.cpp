@@ -9,17 +9,33 @@
 namespace sluice::net {
 
 namespace {
+
 constexpr uint8_t kNoMac[6] = {};
+
+// RFC 5227 §2.1.1: who only asks whether an address is taken has none yet.
+bool is_probe(const wire::ArpView& arp) noexcept {
+  static constexpr uint8_t kNobody[4] = {};
+  return arp.operation() == wire::ArpView::kRequest && std::memcmp(arp.sender_ip(), kNobody, sizeof kNobody) == 0;
 }
+
+}  // namespace
 
 void Arp::receive(nic::Packet* frame) {
   take(frame);
   context_.nic.pool().unref_frame(frame);
 }
 
+// RFC 1122 §3.2.1.3: loopback, groups and broadcasts are nobody's address, and a group's MAC is no station's.
+bool Arp::valid(const wire::ArpView& arp) const noexcept {
+  if (arp.operation() != wire::ArpView::kRequest && arp.operation() != wire::ArpView::kReply) return false;
+  if ((arp.sender_mac()[0] & 1) != 0) return false;
+  if (is_probe(arp)) return true;
+  return !is_martian_source_v4(arp.sender_ip()) && !context_.routes.is_broadcast(IpAddress::from_v4(arp.sender_ip()));
+}
+
 void Arp::take(const nic::Packet* frame) {
   const auto arp = wire::ArpView::parse(frame->data, frame->length);
-  if (!arp || (arp->sender_mac()[0] & 1) != 0) {
+  if (!arp || !valid(*arp)) {
     ++context_.counters.dropped_neighbor_message;
     return;
   }
@@ -29,11 +45,9 @@ void Arp::take(const nic::Packet* frame) {
     if (!same_mac(arp->sender_mac(), context_.transmitter.mac().bytes)) conflict(sender);
     return;
   }
-  // A probe (RFC 5227 §2.1.1) has no sender address: it is answered, but nothing is learnt.
-  const bool probe = std::memcmp(arp->sender_ip(), "\0\0\0\0", 4) == 0;
   const bool for_us = context_.routes.is_local(target);
-  const bool believable = !probe && context_.routes.on_link(sender) && !is_martian_source_v4(sender.v4());
-  if (believable) {
+  // A probe is answered, but there is nothing to learn from it; nor from who is not on this link.
+  if (!is_probe(*arp) && context_.routes.on_link(sender)) {
     using Evidence = NeighborCache::Evidence;
     const bool reply = arp->operation() == wire::ArpView::kReply;
     const Evidence evidence = !for_us ? Evidence::kAnnounced : reply ? Evidence::kAnswered : Evidence::kAsked;

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "net/context.hpp"
+#include "wire/arp.hpp"
 
 namespace sluice::net {
 
@@ -21,6 +22,7 @@ class Arp {
   // RFC 5227 §2.4 (c): an address in use is defended, but not more often.
   static constexpr uint64_t kDefendEveryUs = 10'000'000;
 
+  bool valid(const wire::ArpView& arp) const noexcept;
   void take(const nic::Packet* frame);
   void conflict(const IpAddress& own);
   void write(uint16_t operation, const IpAddress& sender, const uint8_t* target_mac, const uint8_t* target_ip, const nic::MacAddress& to);

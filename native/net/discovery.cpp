@@ -54,7 +54,10 @@ void Discovery::take_solicitation(const Icmpv6Message& message) {
     if (context_.options.answers) advertise(subject, kAllNodes, multicast_mac(kAllNodes), NeighborView::kFlagOverride);
     return;
   }
-  if (mac != nullptr) context_.neighbors.heard(*message.source, mac, Evidence::kAsked, context_.now_us);
+  // Who is not on this link is reached by another's MAC, so there is nothing to remember of it.
+  if (mac != nullptr && context_.routes.on_link(*message.source)) {
+    context_.neighbors.heard(*message.source, mac, Evidence::kAsked, context_.now_us);
+  }
   if (!context_.options.answers) return;
   const bool settled = context_.now_us >= tentative_until_us_;
   const uint32_t flags = NeighborView::kFlagSolicited | (settled ? NeighborView::kFlagOverride : 0);
@@ -69,7 +72,10 @@ void Discovery::take_advertisement(const Icmpv6Message& message) {
   const IpAddress subject = ip_v6(view->target());
   const uint8_t* const mac = view->mac(NeighborView::kOptionTargetMac);
   const bool solicited = (view->flags() & NeighborView::kFlagSolicited) != 0;
-  if (is_multicast(subject) || (solicited && is_multicast(*message.target)) || (mac != nullptr && (mac[0] & 1) != 0)) {
+  // RFC 4861 §4.4: it comes from an address of the interface that sends it; §7.1.2: to a group nothing is an answer.
+  const bool invalid = *message.source == kUnspecifiedV6 || is_multicast(subject) || (solicited && is_multicast(*message.target)) ||
+                       (mac != nullptr && (mac[0] & 1) != 0);
+  if (invalid) {
     ++context_.counters.dropped_neighbor_message;
     return;
   }

@@ -1,5 +1,7 @@
 #include "net/input.hpp"
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 #include "net/special_addresses.hpp"
 #include "wire/arp.hpp"
@@ -10,12 +12,23 @@
 #include "wire/ipv6.hpp"
 #include "wire/ipv6_upper.hpp"
 #include "wire/tcp.hpp"
+#include "wire/udp.hpp"
 
 namespace sluice::net {
 
 namespace {
+
 constexpr uint16_t kVlanIdBits = 0x0fff;
+
+void add_pseudo_header(wire::Checksum& sum, uint32_t bytes, uint8_t protocol, const Addressing& addressing) noexcept {
+  if (addressing.target.is_v4()) {
+    wire::add_pseudo_header_v4(sum, addressing.source.v4(), addressing.target.v4(), protocol, static_cast<uint16_t>(bytes));
+  } else {
+    wire::add_pseudo_header_v6(sum, addressing.source.bytes, addressing.target.bytes, protocol, bytes);
+  }
 }
+
+}  // namespace
 
 void Input::receive(nic::Packet** frames, uint32_t count) {
   SLUICE_ASSERT(count <= kBurst);
@@ -102,6 +115,7 @@ void Input::take_v4(nic::Packet* frame, bool group_mac) {
   const uint8_t ecn = ip->ecn();
   if (protocol != wire::kProtocolTcp && protocol != wire::kProtocolIcmp) {
     if (!whole_ && exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
+    if (protocol == wire::kProtocolUdp && !admit_udp(frame, header_bytes, bytes, addressing)) return;
     refusal_.refuse(frame, header_bytes, protocol, addressing, 0);
     return context_.drop(frame, context_.counters.dropped_protocol);
   }
@@ -149,6 +163,7 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   if (unspecified && upper->protocol != wire::kProtocolIcmpv6) return context_.drop(frame, context_.counters.dropped_martian);
   if (upper->protocol != wire::kProtocolTcp && upper->protocol != wire::kProtocolIcmpv6) {
     if (!whole_ && exceptions_.divert(ExceptionKind::kProtocols, frame, start_)) return;
+    if (upper->protocol == wire::kProtocolUdp && !admit_udp(frame, header_bytes, bytes, addressing)) return;
     // RFC 8200 §4.7: with "no next header" there is nothing that could be refused.
     constexpr uint8_t kNoNextHeader = 59;
     if (upper->protocol != kNoNextHeader) refusal_.refuse(frame, header_bytes, upper->protocol, addressing, upper->named_at);
@@ -198,12 +213,37 @@ void Input::take_tcp(nic::Packet* frame, uint32_t bytes, const Addressing& addre
 
 bool Input::tcp_checksum_good(const nic::Packet* frame, uint32_t bytes, const Addressing& addressing) const noexcept {
   wire::Checksum sum;
-  if (addressing.target.is_v4()) {
-    wire::add_pseudo_header_v4(sum, addressing.source.v4(), addressing.target.v4(), wire::kProtocolTcp, static_cast<uint16_t>(bytes));
-  } else {
-    wire::add_pseudo_header_v6(sum, addressing.source.bytes, addressing.target.bytes, wire::kProtocolTcp, bytes);
-  }
+  add_pseudo_header(sum, bytes, wire::kProtocolTcp, addressing);
   for (; frame != nullptr; frame = frame->next) sum.add(frame->data, frame->length);
+  return sum.good();
+}
+
+// Nobody here listens for UDP; but what was damaged on its way is dropped in silence (RFC 1122 §4.1.3.4), for its ports say nothing of
+// who sent it to whom. False: it is dropped.
+bool Input::admit_udp(nic::Packet* frame, uint32_t header_bytes, uint32_t bytes, const Addressing& addressing) {
+  const wire::UdpHeader header = wire::UdpHeader::parse(frame->data + header_bytes, frame->length - header_bytes);
+  // RFC 768: the length counts the header. It may leave a rest of the packet out, which no checksum covers.
+  if (header.bytes < wire::UdpHeader::kBytes || header.bytes > bytes) {
+    context_.drop(frame, context_.counters.dropped_short);
+    return false;
+  }
+  // RFC 768, RFC 8200 §8.1: 0 says that none was computed, which IPv6, whose own header has none, does not allow.
+  const bool none = header.checksum == 0;
+  if (none ? addressing.target.is_v4() : udp_checksum_good(frame, header_bytes, header.bytes, addressing)) return true;
+  context_.drop(frame, context_.counters.dropped_checksum);
+  return false;
+}
+
+bool Input::udp_checksum_good(const nic::Packet* frame, uint32_t header_bytes, uint32_t bytes, const Addressing& addressing) const noexcept {
+  wire::Checksum sum;
+  add_pseudo_header(sum, bytes, wire::kProtocolUdp, addressing);
+  uint32_t before = header_bytes;
+  for (; frame != nullptr && bytes != 0; frame = frame->next) {
+    const uint32_t some = std::min<uint32_t>(bytes, frame->length - before);
+    sum.add(frame->data + before, some);
+    bytes -= some;
+    before = 0;
+  }
   return sum.good();
 }
 

@@ -40,6 +40,8 @@ class Input {
   void take_tcp(nic::Packet* frame, uint32_t bytes, const Addressing& addressing, uint8_t ecn);
   bool for_this_station(const nic::Packet* frame) const noexcept;
   bool tcp_checksum_good(const nic::Packet* frame, uint32_t bytes, const Addressing& addressing) const noexcept;
+  bool admit_udp(nic::Packet* frame, uint32_t header_bytes, uint32_t bytes, const Addressing& addressing);
+  bool udp_checksum_good(const nic::Packet* frame, uint32_t header_bytes, uint32_t bytes, const Addressing& addressing) const noexcept;
   bool trim(nic::Packet* frame, uint32_t bytes) noexcept;
   void learn_from(const IpAddress& source);
 

@@ -71,16 +71,28 @@ Bytes segment_bytes(const Tcp& tcp, ConnectionState& connection, Fields& fields)
   return out;
 }
 
-void put_checksum(Bytes& segment, const net::IpAddress& source, const net::IpAddress& target, bool bad) {
+// At `at` of the payload, whose field is 0 so far.
+void put_checksum(IpFrame& ip, size_t at, bool bad) {
   wire::Checksum sum;
-  const auto length = static_cast<uint16_t>(segment.size());
-  if (source.is_v4()) {
-    wire::add_pseudo_header_v4(sum, source.v4(), target.v4(), wire::kProtocolTcp, length);
+  const auto length = static_cast<uint16_t>(ip.payload.size());
+  if (ip.source.is_v4()) {
+    wire::add_pseudo_header_v4(sum, ip.source.v4(), ip.target.v4(), ip.protocol, length);
   } else {
-    wire::add_pseudo_header_v6(sum, source.bytes, target.bytes, wire::kProtocolTcp, length);
+    wire::add_pseudo_header_v6(sum, ip.source.bytes, ip.target.bytes, ip.protocol, length);
   }
-  sum.add(segment.data(), length);
-  wire::store_checksum(&segment[wire::TcpView::kChecksumOffset], static_cast<uint16_t>(sum.finish() ^ (bad ? 0x0101 : 0)));
+  sum.add(ip.payload.data(), length);
+  wire::store_checksum(&ip.payload[at], static_cast<uint16_t>(sum.finish() ^ (bad ? 0x0101 : 0)));
+}
+
+void fill_udp(IpFrame& ip, Fields& fields) {
+  constexpr size_t kHeader = 8;
+  ip.payload.resize(kHeader + static_cast<size_t>(fields.number("bytes", 16)));
+  for (size_t i = kHeader; i < ip.payload.size(); ++i) ip.payload[i] = peer_byte(i);
+  store_be16(&ip.payload[0], static_cast<uint16_t>(fields.number("sport", 5'000)));
+  store_be16(&ip.payload[2], static_cast<uint16_t>(fields.number("dport", 5'001)));
+  store_be16(&ip.payload[4], static_cast<uint16_t>(fields.number("udplen", static_cast<int64_t>(ip.payload.size()))));
+  const std::string checksum = fields.word("checksum", "");
+  if (checksum != "none") put_checksum(ip, 6, checksum == "bad");
 }
 
 IpFrame ip_frame(const Link& link, Fields& fields, uint8_t protocol) {
@@ -121,7 +133,7 @@ std::vector<std::vector<uint8_t>> encode(const Packet& packet, const Link& link,
   if (packet.kind == PacketKind::kTcp) {
     IpFrame ip = ip_frame(link, fields, wire::kProtocolTcp);
     ip.payload = segment_bytes(packet.tcp, connection, fields);
-    put_checksum(ip.payload, ip.source, ip.target, fields.word("checksum", "") == "bad");
+    put_checksum(ip, wire::TcpView::kChecksumOffset, fields.word("checksum", "") == "bad");
     out = to_frames(std::move(ip), fields);
   } else if (packet.kind == PacketKind::kArp) {
     if (packet.what != "request" && packet.what != "reply") {
@@ -129,6 +141,10 @@ std::vector<std::vector<uint8_t>> encode(const Packet& packet, const Link& link,
       return {};
     }
     out = {arp_frame(packet, link, fields)};
+  } else if (packet.kind == PacketKind::kUdp) {
+    IpFrame ip = ip_frame(link, fields, wire::kProtocolUdp);
+    fill_udp(ip, fields);
+    out = to_frames(std::move(ip), fields);
   } else if (packet.kind == PacketKind::kIp) {
     IpFrame ip = ip_frame(link, fields, static_cast<uint8_t>(fields.number("protocol", 253)));
     ip.payload.resize(static_cast<size_t>(fields.number("bytes", 8)));

@@ -22,7 +22,7 @@ constexpr struct {
   PacketKind kind;
 } kPackets[] = {{"echo", PacketKind::kEcho}, {"echo-reply", PacketKind::kEchoReply}, {"icmp", PacketKind::kIcmp},
                 {"arp", PacketKind::kArp},   {"ns", PacketKind::kSolicit},           {"na", PacketKind::kAdvertise},
-                {"ip", PacketKind::kIp}};
+                {"ip", PacketKind::kIp},     {"udp", PacketKind::kUdp}};
 
 template <typename List>
 std::string listed(const List& names) {

@@ -61,7 +61,7 @@ struct Tcp {
   Options options;
 };
 
-enum class PacketKind : uint8_t { kTcp, kEcho, kEchoReply, kIcmp, kArp, kSolicit, kAdvertise, kIp };
+enum class PacketKind : uint8_t { kTcp, kEcho, kEchoReply, kIcmp, kArp, kSolicit, kAdvertise, kIp, kUdp };
 
 // Everything but the TCP header is words: "icmp too-big mtu=1400 quote=1" has `what` too-big and two fields.
 struct Packet {

@@ -136,7 +136,7 @@ TEST_CASE("an ICMPv6 packet too big reaches TCP", "[net]") {
 TEST_CASE("UDP is refused with port unreachable, at a limited rate", "[net]") {
   NetFixture fixture;
   fixture.learn(kPeer);
-  const Bytes datagram(12);
+  const Bytes datagram{0x13, 0x88, 0x13, 0x89, 0, 12, 0, 0, 1, 2, 3, 4};  // without a checksum (RFC 768)
   fixture.receive(v4_frame(17, datagram));
   REQUIRE(fixture.nic.sent.size() == 1);
   REQUIRE(fixture.nic.sent[0][34] == 3);

@@ -73,11 +73,14 @@ void Icmp::receive_v6(nic::Packet* frame, uint32_t bytes, const Addressing& addr
   sum_pieces(sum, frame);
   if (!sum.good()) return context_.drop(frame, context_.counters.dropped_checksum);
   const uint8_t type = message->type();
-  if (type == wire::icmpv6::kEcho && !addressing.for_group) {
+  // RFC 4291 §2.5.2: nothing is sent to the unspecified address.
+  if (type == wire::icmpv6::kEcho && !addressing.for_group && addressing.source != kUnspecifiedV6) {
     return answer_echo(frame, bytes, addressing, wire::icmpv6::kEchoReply);
   }
   if (type == wire::icmpv6::kNeighborSolicitation || type == wire::icmpv6::kNeighborAdvertisement) {
     discovery_.receive({&addressing.source, &addressing.target, frame->data, frame->length, addressing.hops});
+  } else if (type == wire::icmpv6::kListenerQuery) {
+    listeners_.receive({&addressing.source, &addressing.target, frame->data, bytes, addressing.hops});
   } else if (!addressing.for_group) {
     take_error_v6(frame);
   }

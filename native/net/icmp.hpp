@@ -6,6 +6,7 @@
 #include "net/discovery.hpp"
 #include "net/ip_layer.hpp"
 #include "net/ip_output.hpp"
+#include "net/listeners.hpp"
 
 namespace sluice::net {
 
@@ -20,7 +21,8 @@ struct Addressing {
 // ICMP (RFC 792, RFC 1122 §3.2.2) and ICMPv6 (RFC 4443): answers echo requests, takes errors about our segments to TCP.
 class Icmp {
  public:
-  Icmp(Context& context, IpOutput& output, Discovery& discovery) : context_(context), output_(output), discovery_(discovery) {}
+  Icmp(Context& context, IpOutput& output, Discovery& discovery, Listeners& listeners)
+      : context_(context), output_(output), discovery_(discovery), listeners_(listeners) {}
 
   void attach(SegmentHandler& tcp) noexcept { tcp_ = &tcp; }
 
@@ -37,6 +39,7 @@ class Icmp {
   Context& context_;
   IpOutput& output_;
   Discovery& discovery_;
+  Listeners& listeners_;
   SegmentHandler* tcp_ = nullptr;
 };
 

@@ -11,7 +11,8 @@
 namespace sluice::net {
 
 Interface::Interface(nic::Nic& nic, const InterfaceOptions& options)
-    : context_(nic, options, output_), arp_(context_), discovery_(context_, output_), icmp_(context_, output_, discovery_),
+    : context_(nic, options, output_), arp_(context_), discovery_(context_, output_), listeners_(context_, output_),
+      icmp_(context_, output_, discovery_, listeners_),
       refusal_(context_, output_), exceptions_(context_), fragments_(context_, refusal_),
       input_(context_, arp_, icmp_, refusal_, exceptions_, fragments_) {
   output_.attach(context_, *this);
@@ -54,12 +55,13 @@ uint32_t Interface::receive(uint64_t now_us, uint32_t budget) {
 }
 
 uint64_t Interface::next_due_us() const noexcept {
-  return std::min({context_.neighbors.next_due_us(), fragments_.next_due_us(), announce_due_us_, link_due_us_});
+  return std::min({context_.neighbors.next_due_us(), fragments_.next_due_us(), listeners_.next_due_us(), announce_due_us_, link_due_us_});
 }
 
 void Interface::advance() {
   context_.neighbors.advance(context_.now_us);
   fragments_.advance();
+  listeners_.advance();
   if (context_.now_us >= announce_due_us_) announce();
   if (context_.now_us >= link_due_us_) look_at_link();
   flush();
@@ -91,6 +93,7 @@ void Interface::announce() {
       discovery_.announce(entry.address);
     }
   }
+  listeners_.announce(!first);
   if (announcements_left_ != 0) announce_due_us_ = context_.now_us + kAnnounceEveryUs;
 }
 

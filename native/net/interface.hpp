@@ -47,6 +47,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   void doubt(const IpAddress& remote) override;
   void flush() override { context_.transmitter.flush(); }
   uint32_t frames_waiting() const noexcept override { return context_.transmitter.waiting(); }
+  bool device_full() const noexcept override { return context_.transmitter.full(); }
 
  private:
   static constexpr uint32_t kSummedBelow = 256;
@@ -67,6 +68,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   Context context_;
   Arp arp_;
   Discovery discovery_;
+  Listeners listeners_;
   Icmp icmp_;
   IcmpRefusal refusal_;
   Exceptions exceptions_;

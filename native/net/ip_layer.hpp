@@ -71,6 +71,8 @@ class IpLayer {
   virtual void flush() = 0;
   // Frames that the device did not take yet.
   virtual uint32_t frames_waiting() const noexcept { return 0; }
+  // The device took less than it was offered last: what it holds is still on its way to the wire.
+  virtual bool device_full() const noexcept { return false; }
   // TCP's negative advice (RFC 9293 §3.8.3, MUST-20): nothing that was sent there for a while was answered. The next hop is verified.
   virtual void doubt(const IpAddress& remote) = 0;
 };

@@ -38,6 +38,7 @@ class Transmitter {
   }
 
   uint32_t waiting() const noexcept { return tail_ - head_; }
+  bool full() const noexcept { return full_; }
   uint32_t ethernet_bytes() const noexcept { return vlan_ == 0 ? 14 : 18; }
   const nic::MacAddress& mac() const noexcept { return mac_; }
 

@@ -35,7 +35,7 @@ bool given_up(Stack& stack, Tcb& row, uint32_t retries) {
 void retransmit_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
   if (row.in_flight() == 0 || transfer.send_head == nullptr) return push_out(stack, row);
   nic::Packet* const head = transfer.send_head;
-  if (head->waiting != 0) {
+  if (not_sent_yet(stack, head)) {
     // Never left this machine: that says nothing of the path.
     return stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + rto_ms(stack.options, row, 0));
   }

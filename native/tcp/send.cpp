@@ -181,9 +181,12 @@ nic::Packet* frame_of(Stack& stack, nic::Packet* packet) noexcept {
 
 }  // namespace
 
+bool not_sent_yet(const Stack& stack, const nic::Packet* packet) noexcept {
+  return packet->waiting != 0 || (stack.ip.device_full() && stack.ip.transmitting(packet));
+}
+
 bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet) {
-  // It still waits for the device, or for a neighbour's address: it has not been lost yet.
-  if (packet->waiting != 0) return false;
+  if (not_sent_yet(stack, packet)) return false;
   SentPacket& info = sent(packet);
   nic::Packet* const frame = frame_of(stack, packet);
   if (frame == nullptr) return false;

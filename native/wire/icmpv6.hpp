@@ -15,11 +15,14 @@ inline constexpr uint8_t kTimeExceeded = 3;
 inline constexpr uint8_t kParameterProblem = 4;
 inline constexpr uint8_t kEcho = 128;
 inline constexpr uint8_t kEchoReply = 129;
+inline constexpr uint8_t kListenerQuery = 130;
+inline constexpr uint8_t kListenerReportV1 = 131;
 inline constexpr uint8_t kRouterSolicitation = 133;
 inline constexpr uint8_t kRouterAdvertisement = 134;
 inline constexpr uint8_t kNeighborSolicitation = 135;
 inline constexpr uint8_t kNeighborAdvertisement = 136;
 inline constexpr uint8_t kRedirect = 137;
+inline constexpr uint8_t kListenerReportV2 = 143;
 }  // namespace icmpv6
 
 // Neighbour solicitation or advertisement (RFC 4861 §4.3, §4.4): an ICMPv6 message of at least 24 bytes with a target and options.

@@ -152,6 +152,8 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
   }
   void doubt(const net::IpAddress&) override {}
   void flush() override {}
+  bool device_full() const noexcept override { return full; }
+  bool full = false;
   bool hold_transmitted = false;   // the device keeps what it was given,
   bool queue_transmitted = false;  // or has not even taken it
   void release_transmitted() {

@@ -228,6 +228,28 @@ TEST_CASE("tcp: what a device takes and does not give back is sent again as a co
   CHECK(peer.host.packets.out() == 0);
 }
 
+TEST_CASE("tcp: what a full device holds is not sent again: a copy would wait behind it", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.out.clear();
+  peer.host.hold_transmitted = peer.host.full = true;
+  peer.host.send(peer.id(), "slow link");
+  REQUIRE(peer.out.size() == 1);
+  const uint32_t held = peer.host.packets.out();
+  peer.wait_ms(20'000);
+  CHECK(peer.out.size() == 1);
+  CHECK(peer.host.packets.out() == held);
+  CHECK(peer.counters().retransmit_timeouts == 0);
+  peer.host.full = false;
+  peer.wait_ms(3'000);
+  CHECK(peer.out.size() > 1);
+  CHECK(peer.out.back().payload() == "slow link");
+  peer.ack(9);
+  peer.host.release_transmitted();
+  peer.host.hold_transmitted = false;
+  CHECK(peer.host.packets.out() == 0);
+}
+
 TEST_CASE("tcp: a packet that still waits for the device is not sent again", "[tcp]") {
   Peer peer;
   peer.open();

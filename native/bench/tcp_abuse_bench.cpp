@@ -1,10 +1,6 @@
 #include <benchmark/benchmark.h>
-#include <unistd.h>
 
-#include <cstdio>
-
-#include "base/prng.hpp"
-#include "bench/tcp_world.hpp"
+#include "bench/tcp_crowd.hpp"
 
 // What abuse costs in memory: the figures of docs/TCP.md. "accounted" is what the stack says that it holds, "resident" what the process
 // grew by, both for each; one iteration each.
@@ -13,46 +9,12 @@ namespace {
 
 using namespace sluice;
 using bench::TcpWorld;
-using Said = TcpWorld::Said;
+using bench::from_each;
+using bench::inject_blindly;
+using bench::open_crowd;
+using bench::resident_bytes;
 
 constexpr uint32_t kMillion = 1'000'000;
-constexpr uint32_t kBatch = 4'096;
-
-uint64_t resident_bytes() {
-  unsigned long long total = 0;
-  unsigned long long resident = 0;
-  std::FILE* const file = std::fopen("/proc/self/statm", "r");
-  if (file == nullptr || std::fscanf(file, "%llu %llu", &total, &resident) != 2) resident = 0;
-  if (file != nullptr) std::fclose(file);
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-// The same segment from each of the peers [from, to); `ack` counts from the stack's initial number.
-struct Segment {
-  uint32_t seq;
-  uint32_t ack;
-  uint8_t flags;
-  uint16_t payload = 0;
-  uint16_t window = 65'535;
-};
-void from_each(TcpWorld& world, uint32_t from, uint32_t to, const Segment& each) {
-  std::vector<Said> said;
-  for (uint32_t begin = from; begin < to; begin += kBatch) {
-    said.clear();
-    for (uint32_t peer = begin; peer < std::min(to, begin + kBatch); ++peer) {
-      const uint32_t ack = each.flags == wire::kSyn ? 0 : world.initial(peer) + each.ack;
-      said.push_back({peer, peer + each.seq, ack, each.flags, each.payload, each.window});
-    }
-    world.arrive(said);
-  }
-}
-void open(TcpWorld& world, uint32_t from, uint32_t to, uint16_t window = 65'535) {
-  for (uint32_t begin = from; begin < to; begin += kBatch) {
-    const uint32_t end = std::min(to, begin + kBatch);
-    from_each(world, begin, end, {0, 0, wire::kSyn});
-    from_each(world, begin, end, {1, 1, wire::kAck, 0, window});
-  }
-}
 
 void report(benchmark::State& state, const TcpWorld& world, uint64_t resident, uint32_t count) {
   state.counters["resident_each"] = static_cast<double>(resident) / count;
@@ -94,7 +56,7 @@ void time_wait(benchmark::State& state) {
     uint64_t before = 0;
     uint64_t full = 0;
     for (uint32_t from = 0; from < kMillion + kMore; from += kAtOnce) {
-      open(world, from, from + kAtOnce);
+      open_crowd(world, from, from + kAtOnce);
       world.close_all();
       from_each(world, from, from + kAtOnce, {1, 2, wire::kAck | wire::kFin});
       if (from == 0) before = resident_bytes();
@@ -113,8 +75,8 @@ void zero_window(benchmark::State& state) {
   for (auto _ : state) {
     TcpWorld world(kPeers + 1);
     world.clock_us = 1'000'000'000;
-    open(world, 0, kPeers, 0);
-    open(world, kPeers, kPeers + 1);
+    open_crowd(world, 0, kPeers, 0);
+    open_crowd(world, kPeers, kPeers + 1);
     const uint64_t before = resident_bytes();
     for (StreamId id = 0; id < kPeers; ++id) world.write_to(id, 256u << 10);
     world.driver().flush();
@@ -133,22 +95,8 @@ void blind_injection(benchmark::State& state) {
   for (auto _ : state) {
     TcpWorld world(kPeers);
     world.clock_us = 1'000'000'000;
-    open(world, 0, kPeers);
-    Prng random(7);
-    std::vector<Said> said;
-    constexpr uint8_t kFlags[] = {wire::kRst, wire::kRst | wire::kAck, wire::kSyn, wire::kSyn | wire::kAck, wire::kAck | wire::kPsh,
-                                  wire::kAck | wire::kFin};
-    for (uint32_t i = 0; i < kMillion; ++i) {
-      const uint32_t peer = random.below(kPeers);
-      // Those that hit a window by chance, 1 in 65,536, are what RFC 5961 is about; the exact number is 1 in 2^32.
-      const auto seq = static_cast<uint32_t>(random.next());
-      if (seq == peer + 1) continue;
-      said.push_back({peer, seq, static_cast<uint32_t>(random.next()), kFlags[random.below(6)], 0});
-      if (said.size() < kBatch) continue;
-      world.arrive(said);
-      said.clear();
-      world.clock_us += 1'000;
-    }
+    open_crowd(world, 0, kPeers);
+    inject_blindly(world, kPeers, kMillion);
     report(state, world, 0, 1);
     state.counters["closed"] = static_cast<double>(world.broken);
     SLUICE_ASSERT(world.broken == 0 && world.driver().gauges().connections == kPeers);

@@ -90,6 +90,13 @@ bool acceptable(const Tcb& row, const Arrival& arrival) noexcept {
          (arrival.seq < row.rcv_nxt && row.rcv_nxt < arrival.end());
 }
 
+// Keepalive, or a question about a closed window: the last number that was acknowledged, without a byte (RFC 9293 §3.8.4, §3.8.6.1). Only
+// an answer keeps the connection alive, so it must not depend on what all other peers ask in the same second.
+bool is_probe(const Tcb& row, const Arrival& arrival) noexcept {
+  return arrival.flags == wire::kAck && arrival.length() == 0 && arrival.seq == row.rcv_nxt - 1 && row.snd_una <= arrival.ack &&
+         arrival.ack <= row.snd_nxt;
+}
+
 void refuse_unacceptable(Stack& stack, Tcb& row, const Arrival& arrival) {
   if (arrival.has(wire::kRst)) return;
   // With a closed window, what an acceptable segment would say of our own data still holds (§3.10.7.4, first).
@@ -109,7 +116,7 @@ void refuse_unacceptable(Stack& stack, Tcb& row, const Arrival& arrival) {
   }
   ++stack.counters.dropped_window;
   // A FIN that comes again is acknowledged at once; anything else might be a trick to make us talk (RFC 5961 §5.3).
-  if (arrival.has(wire::kFin) && arrival.end() <= row.rcv_nxt) return send_ack(stack, row);
+  if ((arrival.has(wire::kFin) && arrival.end() <= row.rcv_nxt) || is_probe(row, arrival)) return send_ack(stack, row);
   challenge(stack, row);
 }
 

@@ -171,6 +171,11 @@ void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uin
     }
     return drop_packet(stack, arrival);
   }
+  // RFC 7323 §3.2: without the timestamps that were agreed on, nothing is taken.
+  if ((record.flags & HalfOpen::kTimestamps) != 0 && !arrival.options.has_timestamp && !arrival.has(wire::kRst)) {
+    ++stack.counters.dropped_paws;
+    return drop_packet(stack, arrival);
+  }
   // RFC 9293 §3.10.7.4, first; PAWS (RFC 7323 §5.3)
   const bool old = (record.flags & HalfOpen::kTimestamps) != 0 && arrival.options.has_timestamp &&
                    clock_before(arrival.options.timestamp, record.ts_recent);

@@ -43,7 +43,7 @@ struct TcpOptions {
 
   bool populate = false;                  // small tables that a flood fills are paid for at once, not page by page while it lasts
 
-  uint32_t challenge_acks_per_s = 1'000;  // RFC 5961 §7
+  uint32_t challenge_acks_per_s = 1'000;  // RFC 5961 §7, on average: in each second another number
   uint32_t resets_per_s = 10'000;         // answers to segments that belong to no connection
   uint16_t port_first = 49'152;           // RFC 6335 §6: local ports of active opens
   uint16_t port_last = 65'535;

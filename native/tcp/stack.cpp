@@ -28,7 +28,7 @@ uint32_t sending_orphans(const TcpOptions& options, const nic::PacketPool& packe
 
 Secrets::Secrets(const SipKey& secret) noexcept
     : flows(derive(secret, 1)), sequence(derive(secret, 2)), cookies(derive(secret, 3)), timestamps(derive(secret, 4)),
-      ports(derive(secret, 5)), addresses(derive(secret, 6)) {}
+      ports(derive(secret, 5)), addresses(derive(secret, 6)), challenges(derive(secret, 7)) {}
 
 Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
     : options(given), ip(*environment.ip), reactor(*environment.reactor), packets(environment.ip->pool()), sink(*environment.sink),
@@ -38,7 +38,7 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
       orphans_sending_max(sending_orphans(given, packets)), transfers(transfer_count(given, packets)), stream_rows(given.capacity),
       half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
       time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), cookies(secrets.cookies), block(*environment.blocks),
-      resets(given.resets_per_s), challenges(given.challenge_acks_per_s) {
+      resets(given.resets_per_s), challenges(given.challenge_acks_per_s, secrets.challenges) {
   if (!given.populate) return;
   flows.populate_if_small();
   half_open.populate_if_small();

@@ -5,6 +5,7 @@
 
 #include "base/receive_block.hpp"
 #include "net/ip_layer.hpp"
+#include "tcp/challenge_limit.hpp"
 #include "tcp/flow_table.hpp"
 #include "tcp/half_open.hpp"
 #include "tcp/local_addresses.hpp"
@@ -49,6 +50,7 @@ struct Secrets {
   SipKey timestamps;
   SipKey ports;
   SipKey addresses;
+  SipKey challenges;
 };
 
 struct Listener {
@@ -98,7 +100,7 @@ struct Stack {
   Listener listener;
   ReceiveBlock block;
   TokenBucket resets;
-  TokenBucket challenges;
+  ChallengeLimit challenges;
   bool cookies_sent = false;        // an acknowledgement without a connection may be a cookie's
   uint32_t cookies_sent_ms = 0;
 

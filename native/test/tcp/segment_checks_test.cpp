@@ -2,7 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cerrno>
+
+#include "tcp/challenge_limit.hpp"
 
 using namespace sluice;
 using namespace sluice::tcp;
@@ -84,11 +87,33 @@ TEST_CASE("tcp: challenges are limited for one connection and for all (RFC 5961 
     peer.host_isn = isns[port - 1u];
     peer.send({wire::kSyn, 0});
   }
-  CHECK(peer.out.size() == 3);
-  CHECK(peer.counters().challenge_acks_limited == 12);
+  const size_t first = peer.out.size();
+  CHECK((first >= 2 && first <= 4));
+  CHECK(peer.counters().challenge_acks_limited == 15 - first);
   peer.wait_ms(1'000);
   peer.send({wire::kSyn, 0});
-  CHECK(peer.out.size() == 4);
+  CHECK(peer.out.size() == first + 1);
+}
+
+TEST_CASE("tcp: how many challenges there are in a second cannot be told from how many there were (CVE-2016-5696)", "[tcp]") {
+  ChallengeLimit limit(100, {1, 2});
+  uint32_t least = UINT32_MAX;
+  uint32_t most = 0;
+  uint64_t total = 0;
+  constexpr uint32_t kSeconds = 200;
+  for (uint32_t second = 0; second < kSeconds; ++second) {
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < 1'000; ++i) taken += limit.take(second * 1'000 + i) ? 1 : 0;
+    least = std::min(least, taken);
+    most = std::max(most, taken);
+    total += taken;
+  }
+  CHECK(least >= 50);
+  CHECK(most < 150);
+  CHECK(most - least > 50);
+  CHECK((total > kSeconds * 90 && total < kSeconds * 110));
+  ChallengeLimit none(0, {1, 2});
+  CHECK_FALSE(none.take(5));
 }
 
 TEST_CASE("tcp: a segment without ACK is dropped (RFC 9293 3.10.7.4)", "[tcp]") {

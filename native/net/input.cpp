@@ -234,7 +234,8 @@ bool Input::admit_udp(nic::Packet* frame, uint32_t header_bytes, uint32_t bytes,
   return false;
 }
 
-bool Input::udp_checksum_good(const nic::Packet* frame, uint32_t header_bytes, uint32_t bytes, const Addressing& addressing) const noexcept {
+bool Input::udp_checksum_good(const nic::Packet* frame, uint32_t header_bytes, uint32_t bytes,
+                              const Addressing& addressing) const noexcept {
   wire::Checksum sum;
   add_pseudo_header(sum, bytes, wire::kProtocolUdp, addressing);
   uint32_t before = header_bytes;

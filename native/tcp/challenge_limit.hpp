@@ -9,8 +9,8 @@
 namespace sluice::tcp {
 
 // How many challenges all connections together may send within a second (RFC 5961 §7): `per_s` on average, in each second another number
-// that only the key tells. Were it always the same, somebody with enough connections of his own could count how many of his get one, and learn
-// from what is missing whether a guess at another connection's numbers was right (CVE-2016-5696).
+// that only the key tells. Were it always the same, somebody with enough connections of his own could count how many of his get one, and
+// learn from what is missing whether a guess at another connection's numbers was right (CVE-2016-5696).
 class ChallengeLimit {
  public:
   ChallengeLimit(uint32_t per_s, const SipKey& key) : per_s_(per_s), key_(key) {}

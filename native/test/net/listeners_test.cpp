@@ -11,7 +11,8 @@ const net::IpAddress kRouter{{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 constexpr uint32_t kIcmpAt = 14 + 40 + 8;
 
 bool is_report(const Bytes& frame) {
-  return frame.size() > kIcmpAt && load_be16(&frame[12]) == wire::kTypeIpv6 && frame[20] == 0 && (frame[kIcmpAt] == 143 || frame[kIcmpAt] == 131);
+  if (frame.size() <= kIcmpAt || load_be16(&frame[12]) != wire::kTypeIpv6 || frame[20] != 0) return false;
+  return frame[kIcmpAt] == 143 || frame[kIcmpAt] == 131;
 }
 std::vector<Bytes> reports(const NetFixture& fixture) {
   std::vector<Bytes> out;

@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, readlinkSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, readlinkSync, renameSync, statSync, unlinkSync, utimes, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataFolderError } from '../errors.js';
 
@@ -117,12 +117,9 @@ export class FolderLock {
   }
 
   #touch(): void {
-    try {
-      const now = new Date();
-      utimesSync(this.#path, now, now);
-    } catch {
-      // A lock that was deleted by hand is no reason to stop serving.
-    }
+    const now = new Date();
+    // It may have to wait for the file system. A lock that was deleted by hand is no reason to stop serving.
+    utimes(this.#path, now, now, () => undefined);
   }
 
   release(): void {

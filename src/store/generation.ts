@@ -7,7 +7,8 @@ import { idHigh, idLow } from './message-id.js';
 import { TailKeys } from './tail-keys.js';
 import { InternalError } from '../errors.js';
 
-const INITIAL_BYTES = 1 << 20;
+/** A whole generation: pages that are not written take no memory, and growing means copying. */
+const INITIAL_BYTES = 17 << 20;
 const INITIAL_MESSAGES = 1024;
 /** Above this utf8Write is cheaper than a loop. */
 const SHORT_TEXT = 48;

@@ -6,14 +6,25 @@ import { syncFolder } from './sync-folder.js';
 
 /** Reading: what one call takes. */
 const READ_BYTES = 1 << 24;
+/** Zeros that are written ahead at a time, at least and at most; and so many times the last piece, or a quarter of what there is. */
+const AHEAD_LEAST = 1 << 16;
+const AHEAD_MOST = 1 << 20;
+const AHEAD_PIECES = 4;
+const ZEROS = Buffer.alloc(AHEAD_MOST);
 
 /**
  * A file that is written in one piece after another and, once its content is elsewhere, from the start again: pages and blocks that
- * exist already cost a third of new ones (docs/decisions/0010). O_DSYNC makes a write durable by itself, without a second call.
+ * exist already cost a third of new ones (docs/decisions/0010), so in its first life zeros are written ahead of what comes: a write
+ * that changes the file's length waits for the file system's own journal, and with it for what other files have in there.
+ * O_DSYNC makes a write durable by itself, without a second call.
  */
 export class JournalFile {
   readonly path: string;
   readonly #fd: number;
+  /** Up to here the file has blocks. */
+  #made = 0;
+  /** Zeros are being written from there on. */
+  #making: Promise<void> | null = null;
 
   /** `readOnly`: another process writes it, and has made it. Throws DataFolderError. */
   constructor(path: string, readOnly = false) {
@@ -24,6 +35,7 @@ export class JournalFile {
         ? openSync(path, constants.O_RDONLY)
         : openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC, 0o600);
       if (fresh) syncFolder(dirname(path));
+      this.#made = this.size;
     } catch (error) {
       throw new DataFolderError(path, `cannot be opened as a journal (${reason(error)})`, { cause: error });
     }
@@ -60,25 +72,40 @@ export class JournalFile {
 
   /** Writes bytes[from, to) to the same place in the file. Resolves when they are on stable storage; rejects with StoreError. */
   async write(bytes: Buffer, from: number, to: number): Promise<void> {
+    // Two writes never meet.
+    if (to > this.#made && this.#making !== null) await this.#making;
     for (let at = from; at < to;) {
       let written: number;
       try {
-        written = await writeAt(this.#fd, bytes, at, to - at);
+        written = await writeAt(this.#fd, bytes, at, to - at, at);
       } catch (error) {
         throw storeError(error, this.path);
       }
       if (written === 0) throw new StoreError(`${this.path} could not be written: the device takes nothing`, true);
       at += written;
     }
+    this.#made = Math.max(this.#made, to);
+    this.#makeAhead(to, to - from);
   }
 
-  close(): void {
+  #makeAhead(end: number, lastPiece: number): void {
+    const ahead = Math.min(AHEAD_MOST, Math.max(AHEAD_LEAST, AHEAD_PIECES * lastPiece, end >> 2));
+    if (this.#making !== null || this.#made - end > ahead / 2) return;
+    // Where there is no room, the writes that need it say so.
+    this.#making = writeAt(this.#fd, ZEROS, 0, ahead, this.#made)
+      .then((written) => void (this.#made += written), () => undefined)
+      .finally(() => (this.#making = null));
+  }
+
+  /** Resolves when nothing of this process is written any more. */
+  async close(): Promise<void> {
+    await this.#making;
     closeSync(this.#fd);
   }
 }
 
-function writeAt(fd: number, bytes: Buffer, at: number, length: number): Promise<number> {
+function writeAt(fd: number, bytes: Buffer, from: number, length: number, at: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    write(fd, bytes, at, length, at, (error, written) => (error === null ? resolve(written) : reject(error)));
+    write(fd, bytes, from, length, at, (error, written) => (error === null ? resolve(written) : reject(error)));
   });
 }

@@ -17,7 +17,7 @@ export class JournalFollower {
     try {
       this.#files = [first, new JournalFile(paths[1], true)];
     } catch (error) {
-      first.close();
+      void first.close();
       throw error;
     }
   }
@@ -49,7 +49,7 @@ export class JournalFollower {
   }
 
   close(): void {
-    for (const file of this.#files) file.close();
+    for (const file of this.#files) void file.close();
   }
 }
 

@@ -40,7 +40,7 @@ export class Journal {
       const generations = [start.generation + 1, start.generation + 2].map((number) => this.#load(number, seed, follower));
       this.tail = makeTail(...(generations as [Generation, Generation]));
     } catch (error) {
-      this.close();
+      void this.close();
       throw error;
     }
   }
@@ -99,8 +99,8 @@ export class Journal {
     this.#maxTimestamp = maxTimestamp;
   }
 
-  close(): void {
-    for (const file of this.#files) file.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#files.map((file) => file.close()));
   }
 }
 

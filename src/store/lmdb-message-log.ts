@@ -275,7 +275,7 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
       await this.#tables.close();
     } finally {
       await this.#env.close();
-      this.#journal.close();
+      await this.#journal.close();
       this.#lock.release();
     }
   }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
@@ -95,6 +95,20 @@ t.test('the journal is used again, not longer and longer', async (t) => {
     t.ok(fstatSync(fd).size < 500 * 600, `${name} has ${fstatSync(fd).size} bytes`);
     closeSync(fd);
   }
+});
+
+t.test('records of any length come into blocks that were made ahead, which never cover one', async (t) => {
+  const folder = t.testdir();
+  const log = new LmdbMessageLog({ folder });
+  const channel = log.openChannel('a').id;
+  const lengths = [10, 300_000, 20, 70_000, 50, 1_500_000, 3_000_000, 30, 40];
+  for (const [i, length] of lengths.entries()) await log.append([entry(channel, i + 1, { frame: Buffer.alloc(length, 'x') })]);
+  await log.close();
+  const journal = join(folder, 'journal-1');
+  const end = recordEnds(journal).at(-1) as number;
+  t.ok(statSync(journal).size >= end + 32_768, `${statSync(journal).size} bytes, of which ${end} are used`);
+  t.ok(readFileSync(journal).subarray(end).every((byte) => byte === 0));
+  t.strictSame(await seqsOf(folder, channel), upTo(lengths.length));
 });
 
 t.test('a journal that lost what the tables wait for is refused, with its path', async (t) => {

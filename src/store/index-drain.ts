@@ -25,7 +25,8 @@ export class IndexDrain {
   readonly generation: Generation;
   readonly #writer: ChunkWriter;
   readonly #start: DrainPosition;
-  readonly #channels: readonly [id: number, channel: TailChannel][];
+  /** Their ids. */
+  readonly #channels: Uint32Array;
   #channel = 0;
   #message = 0;
   #nextChunk: number;
@@ -36,7 +37,7 @@ export class IndexDrain {
     this.#writer = writer;
     this.#start = start;
     // LMDB fills its pages when keys come in ascending order.
-    this.#channels = [...generation.channels].sort(([a], [b]) => a - b);
+    this.#channels = Uint32Array.from(generation.channels.keys()).sort();
     this.#nextChunk = start.nextChunk;
     this.#position = start.position;
   }
@@ -76,7 +77,8 @@ export class IndexDrain {
     let taken = 0;
     writer.startChunk();
     while (!this.done && writer.chunkBytes <= CHUNK_BYTES) {
-      const [channelId, { firstSeq, messages }] = this.#channels[this.#channel]!;
+      const channelId = this.#channels[this.#channel]!;
+      const { firstSeq, messages } = this.generation.channels.get(channelId) as TailChannel;
       const from = this.#message;
       const end = segmentEnd(this.generation, messages, from);
       writer.segment(this.generation, channelId, firstSeq, messages, from, end);

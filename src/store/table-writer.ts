@@ -39,8 +39,11 @@ const FORMAT_KEY = Buffer.from('format');
 const FORMAT = Buffer.from('sluice-log-2');
 const STATE_KEY = Buffer.from('state');
 const NEW_LOG = { generation: 0, commit: 0, maxLamport: 0, maxTimestamp: 0, nextChunk: 1, position: 0 };
-/** Messages that one commit moves: one or two milliseconds of this thread. */
-const SLICE_MESSAGES = 2048;
+/** Messages that one commit moves: what holds this thread up for a millisecond, which is few of them where each has its own channel. */
+const SLICE_MS = 1;
+const SLICE_FIRST = 256;
+const SLICE_LEAST = 128;
+const SLICE_MOST = 2048;
 /** A slice's time as a share of the time until the next, while there is time; and the longest wait. */
 const DRAIN_SHARE = 1 / 4;
 const MAX_PAUSE_MS = 50;
@@ -59,6 +62,7 @@ export class TableWriter {
   /** First chunk number behind all that an earlier process may have written of a generation that it did not finish. */
   #staleEnd: number;
   #drain: IndexDrain | null = null;
+  #sliceMessages = SLICE_FIRST;
   /** Settles with the last commit that was asked for. */
   #last: Promise<void> = Promise.resolve();
   /** Of the drain that runs. */
@@ -185,7 +189,7 @@ export class TableWriter {
 
   #slice(tables: Tables, drain: IndexDrain, behind: JournalStart): void {
     const before = drain.position.nextChunk;
-    drain.slice(tables, SLICE_MESSAGES);
+    this.#move(tables, drain);
     const { nextChunk } = drain.position;
     if (drain.done) {
       for (let chunk = nextChunk; chunk < this.#staleEnd; chunk++) void tables.chunks.remove(chunkKey(chunk));
@@ -193,6 +197,14 @@ export class TableWriter {
       void tables.meta.put(STATE_KEY, encodeState({ ...behind, ...drain.position, seed: this.#state.seed }));
     }
     this.#retain(tables, REMOVED_CHUNKS + 2 * (nextChunk - before));
+  }
+
+  #move(tables: Tables, drain: IndexDrain): void {
+    if (this.#options.pressed()) return drain.slice(tables, SLICE_MOST);
+    const began = performance.now();
+    drain.slice(tables, this.#sliceMessages);
+    const fitting = (this.#sliceMessages * SLICE_MS) / Math.max(performance.now() - began, SLICE_MS / 2);
+    this.#sliceMessages = Math.min(SLICE_MOST, Math.max(SLICE_LEAST, Math.round(fitting)));
   }
 
   #retain(tables: Tables, most: number): void {

@@ -13,10 +13,10 @@ export class RegionArena implements Arena {
   #fresh = 1;
   onRecycle: ((chunk: number) => void) | null = null;
 
-  /** `settled` is asked before a chunk is used again: false while commands that refer to the arena may still be under way. */
+  /** `settled` is asked before a chunk is used again: false while commands that refer to it may still be under way. */
   constructor(
     region: RegionView,
-    private readonly settled: () => boolean,
+    private readonly settled: (chunk: number) => boolean,
   ) {
     const section = region.section(SECTION_KIND.ARENA, SHARED_CORE);
     this.#offset = section.offset;
@@ -41,7 +41,7 @@ export class RegionArena implements Arena {
     if (this.#fresh < this.chunks) {
       this.#fresh++;
     } else {
-      if (!this.settled()) return false;
+      if (!this.settled(next)) return false;
       this.onRecycle?.(next);
     }
     this.#chunk = next;

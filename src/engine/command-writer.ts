@@ -34,6 +34,8 @@ export class CommandWriter {
   #dataHead: number;
   #dataTail: number;
   #unpublished = 0;
+  /** Commands that were put into the ring since the start. */
+  #puts = 0;
   /** What did not fit the ring, in order; what comes later waits behind it. */
   #waiting: Waiting[] = [];
 
@@ -91,6 +93,7 @@ export class CommandWriter {
     records[at + 6] = b;
     records[at + 7] = c;
     this.#head = (this.#head + 1) | 0;
+    this.#puts++;
     this.#unpublished++;
   }
 
@@ -157,10 +160,15 @@ export class CommandWriter {
     return Atomics.load(this.#header, RING.CONSUMER_SLEEPING / 4) !== 0;
   }
 
-  /** True when the core has carried out everything that was written. */
-  settled(): boolean {
+  /** Commands written so far, which is the number of the last one. */
+  get position(): number {
+    return this.#puts + this.#waiting.length;
+  }
+
+  /** How many of them the core has carried out: it refers to nothing any more that those named. */
+  carriedOut(): number {
     this.#refresh();
-    return this.#tail === this.#head && this.#waiting.length === 0;
+    return this.#puts - ((this.#head - this.#tail) | 0);
   }
 
   #commit(

@@ -70,6 +70,8 @@ export class RegionPort implements EnginePort {
   /** Grows with each command: an event whose handler leaves it as it was has had no effect yet. */
   #commands = 0;
   readonly #count = (): number => this.#commands;
+  /** By core and chunk of the arena: number of the core's last command that named something in it. */
+  readonly #lastUse: Float64Array;
   /** Events of a core that one turn takes. */
   #turnEvents = Infinity;
 
@@ -96,7 +98,8 @@ export class RegionPort implements EnginePort {
     for (const rows of snapshot?.rows ?? []) {
       for (let i = 0; i < rows.count; i++) this.#generations[rows.row(i)] = rows.generation(i);
     }
-    this.arena = new RegionArena(region, () => this.#settle());
+    this.arena = new RegionArena(region, (chunk) => this.#settle(chunk));
+    this.#lastUse = new Float64Array(this.cores * this.arena.chunks);
   }
 
   start(events: EngineEvents): void {
@@ -182,6 +185,7 @@ export class RegionPort implements EnginePort {
 
   send(row: Row, address: Address, length: number, text: boolean): void {
     this.#command(row, COMMAND.SEND, text ? FLAG.TEXT : 0, address, length, 0);
+    this.#use(this.#coreOf(row), address);
   }
 
   sendCopy(row: Row, data: string | Uint8Array, text: boolean): void {
@@ -199,6 +203,7 @@ export class RegionPort implements EnginePort {
 
   sendFramed(row: Row, address: Address, length: number, channelId = 0, nextSeq = 0): void {
     this.#command(row, COMMAND.SEND_FRAMED, 0, address, length, channelId, nextSeq);
+    this.#use(this.#coreOf(row), address);
   }
 
   sendFramedCopy(row: Row, frames: Uint8Array, channelId = 0, nextSeq = 0): void {
@@ -241,7 +246,10 @@ export class RegionPort implements EnginePort {
   publish(channelId: number, address: Address, length: number, seq: number): void {
     const low = seq % 2 ** 32;
     const high = (seq - low) / 2 ** 32;
-    for (const writer of this.#writers) writer.write(COMMAND.PUBLISH, 0, 0, 0, 0, address, length, channelId, low | 0, high);
+    for (let core = 0; core < this.cores; core++) {
+      this.#writers[core]!.write(COMMAND.PUBLISH, 0, 0, 0, 0, address, length, channelId, low | 0, high);
+      this.#use(core, address);
+    }
     this.#written();
   }
 
@@ -381,12 +389,28 @@ export class RegionPort implements EnginePort {
     setImmediate(() => this.flush());
   }
 
-  /** Has every command that was written carried out, so that nothing refers to the arena; false when a core lags. */
-  #settle(): boolean {
+  /** The last command named this address, which may be a received message's. */
+  #use(core: number, address: Address): void {
+    const { chunks } = this.arena;
+    const chunk = this.arena.chunkOf(address);
+    if (chunk >= 0 && chunk < chunks) this.#lastUse[core * chunks + chunk] = this.#writers[core]!.position;
+  }
+
+  /**
+   * Whether every command that named something in the chunk is carried out. Not all that were written: a core with a thread of its own is
+   * always a little behind, which is no reason to refuse a publish while it is not behind by the whole arena.
+   */
+  #settle(chunk: number): boolean {
+    if (this.#isUnused(chunk)) return true;
     for (let core = 0; core < this.cores; core++) {
-      this.#writers[core]!.publish();
-      this.#link.pump(core, true);
+      const sleeping = this.#writers[core]!.publish();
+      if (this.#inline) this.#link.pump(core, true);
+      else if (sleeping) this.#link.ring(core);
     }
-    return this.#writers.every((writer) => writer.settled());
+    return this.#isUnused(chunk);
+  }
+
+  #isUnused(chunk: number): boolean {
+    return this.#writers.every((writer, core) => writer.carriedOut() >= this.#lastUse[core * this.arena.chunks + chunk]!);
   }
 }

@@ -24,6 +24,8 @@ export interface LoadResult {
   readonly connections: number;
   readonly window_s?: number;
   readonly count?: number;
+  /** Publishes that were refused for a while and sent again. */
+  readonly refused?: number;
   readonly per_second?: number;
   readonly per_cpu_second?: number;
   readonly cpu?: CpuUse;

@@ -35,7 +35,9 @@ async function measure(spec: PublishCase, settings: Settings, arm: Arm, round: n
     const load = await runLoad(args, settings.durationS + settings.warmupS + 90);
     if (!server.alive) throw new Error(`${arm.name} ended during ${spec.id}`);
     // Waiting for the disk leaves both sides idle: only a client without CPU is worth a flag here.
-    return { case: spec.id, arm: arm.name, round, value: spec.value(load), flags: flagsOf(load.cpu, false), load };
+    const flags = flagsOf(load.cpu, false);
+    if ((load.refused ?? 0) > 0) flags.push(`${load.refused} refused and sent again`);
+    return { case: spec.id, arm: arm.name, round, value: spec.value(load), flags, load };
   } finally {
     await server.stop();
   }

@@ -1,5 +1,7 @@
 #include "bench/delivery_check.hpp"
 
+#include <algorithm>
+
 namespace sluice::load {
 
 namespace {
@@ -27,6 +29,10 @@ void DeliveryCheck::write_name(uint8_t* out, uint32_t publisher, uint64_t number
   write_digits(out + kPublisherDigits, kNumberDigits, number);
 }
 
+void DeliveryCheck::may_come_late(uint32_t publisher, uint64_t number) {
+  late_.try_emplace(number * publishers_ + publisher, std::vector<bool>(last_seq_.size()));
+}
+
 std::string DeliveryCheck::check(uint32_t subscriber, const HeaderLine& header) {
   std::string who = "subscriber " + std::to_string(subscriber) + ": ";
   if (last_seq_[subscriber] == kNotSubscribed) return who + "a delivery before the answer to sub";
@@ -46,6 +52,12 @@ std::string DeliveryCheck::check(uint32_t subscriber, const HeaderLine& header) 
     return who + "the body of server_seq " + std::to_string(seq) + " was changed";
   }
   uint64_t& last = last_number_[size_t{subscriber} * publishers_ + publisher];
+  if (const auto late = late_.find(number * publishers_ + publisher); late != late_.end()) {
+    if (late->second[subscriber]) return who + "publisher " + std::to_string(publisher) + "'s message that was sent again came twice";
+    late->second[subscriber] = true;
+    last = std::max(last, number);
+    return "";
+  }
   // Numbers begin at 1, so that 0 says "none yet".
   if (number <= last) return who + "publisher " + std::to_string(publisher) + "'s messages came out of order or twice";
   last = number;

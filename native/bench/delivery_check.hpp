@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "bench/header_line.hpp"
@@ -10,7 +11,7 @@
 namespace sluice::load {
 
 // What the subscribers of `pub` must see: each message of their channel once, in the order of server_seq, with its body, and
-// each publisher's messages in the order in which it sent them.
+// each publisher's messages in the order in which it sent them, those aside that were refused and sent again.
 class DeliveryCheck {
  public:
   DeliveryCheck(uint32_t subscribers, uint32_t publishers, uint32_t body_size)
@@ -19,6 +20,8 @@ class DeliveryCheck {
 
   // The answer to `sub`: deliveries begin behind this head.
   void subscribed(uint32_t subscriber, uint64_t head) noexcept { last_seq_[subscriber] = head; }
+  // The message was refused and is sent again: others of its publisher may come before it.
+  void may_come_late(uint32_t publisher, uint64_t number);
   uint64_t last_seq(uint32_t subscriber) const noexcept { return last_seq_[subscriber]; }
 
   // Empty: as it must be.
@@ -35,6 +38,7 @@ class DeliveryCheck {
   Payload payload_;
   std::vector<uint64_t> last_seq_;
   std::vector<uint64_t> last_number_;
+  std::unordered_map<uint64_t, std::vector<bool>> late_;  // by number and publisher: which subscribers have it
 };
 
 }  // namespace sluice::load

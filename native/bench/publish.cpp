@@ -1,8 +1,10 @@
 // pub: sluice.v1 publishers that wait for the acknowledgement, and subscribers that check every message.
 // Connections 0 to S-1 subscribe, the following P publish. Publisher p's message n goes to channel (p + n) % C.
+// What is refused with `retry_after_ms` is sent again after it, with the same key, and is counted.
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 
 #include "base/assert.hpp"
 #include "bench/client.hpp"
@@ -21,6 +23,12 @@ namespace {
 struct Pending {
   uint64_t id = 0;  // 0: the slot is free
   uint64_t due_ns = 0;
+};
+
+struct Again {
+  uint64_t at_ns;
+  uint32_t conn;
+  uint64_t id;
 };
 
 class Publish final : public Scenario {
@@ -55,6 +63,8 @@ class Publish final : public Scenario {
     HeaderLine header(frame.payload, frame.length);
     if (header.is_op("ok")) {
       conn.index < client.options().subscribers ? on_subscribed(client, conn, header) : on_ack(client, conn, header);
+    } else if (header.is_op("err") && conn.index >= client.options().subscribers) {
+      on_refused(client, conn, header);
     } else if (header.is_op("msg") && conn.index < client.options().subscribers) {
       std::string wrong = check_->check(conn.index, header);
       if (!wrong.empty()) return client.fail(wrong);
@@ -75,10 +85,17 @@ class Publish final : public Scenario {
   uint64_t on_turn(Client& client, uint64_t now_ns) override {
     const Options& o = client.options();
     window_.update(o, now_ns);
+    uint64_t again_ns = send_again(client, now_ns);
     if (window_.over()) {
       if (published_ == acks_ && all_delivered(client)) finish(client);
-      return kNever;
+      return again_ns;
     }
+    return std::min(again_ns, publish_due(client, now_ns));
+  }
+
+  // Returns when the next one is due, or the window's next change.
+  uint64_t publish_due(Client& client, uint64_t now_ns) {
+    const Options& o = client.options();
     if (o.rate == 0 || window_.phase() == Window::Phase::kBefore) return window_.next_change_ns();
     while (pacer_.is_due(now_ns)) {
       Conn& conn = client.conn(o.subscribers + static_cast<uint32_t>(pacer_.taken() % o.connections));
@@ -100,6 +117,7 @@ class Publish final : public Scenario {
     out.number("channels", uint64_t{channels_});
     out.number("subscribers", uint64_t{client.options().subscribers});
     out.number("published", published_);
+    out.number("refused", refused_);
     out.number("deliveries", deliveries_);
     window_.report(out, measured_);
     out.raw("latency", latency_.json());
@@ -135,6 +153,15 @@ class Publish final : public Scenario {
     Pending& slot = slot_of(publisher, id);
     if (slot.id != 0) return false;
     slot = {id, due_ns};
+    send_publish(client, conn, id);
+    ++conn.sent;
+    ++published_;
+    return true;
+  }
+
+  void send_publish(Client& client, Conn& conn, uint64_t id) {
+    const Options& o = client.options();
+    uint32_t publisher = conn.index - o.subscribers;
     char header[256];
     int length = std::snprintf(header, sizeof header, "{\"op\":\"pub\",\"id\":%llu,\"channel\":\"%s-%u\",\"key\":\"%s-%u-%llu\"}\n",
                                static_cast<unsigned long long>(id), o.channel.c_str(), channel_of(publisher, id), run_.c_str(), publisher,
@@ -146,9 +173,32 @@ class Publish final : public Scenario {
     DeliveryCheck::write_name(at + head, publisher, id);
     payload_->write(at + head + DeliveryCheck::kNameBytes, publisher, id);
     client.commit_message(o.text ? kText : kBinary, head + o.size);
-    ++conn.sent;
-    ++published_;
-    return true;
+  }
+
+  // Back-pressure, which a client bears (docs/PROTOCOL.md): everything else that is refused ends the run.
+  void on_refused(Client& client, Conn& conn, const HeaderLine& header) {
+    uint32_t publisher = conn.index - client.options().subscribers;
+    uint64_t id = 0;
+    uint64_t after_ms = 0;
+    bool known = header.number("id", id) && slot_of(publisher, id).id == id;
+    if (!known || !header.number("retry_after_ms", after_ms)) {
+      return client.fail("connection " + std::to_string(conn.index) + " was refused: " + std::string(header.text().substr(0, 300)));
+    }
+    ++refused_;
+    check_->may_come_late(publisher, id);
+    Again again{client.now_ns() + after_ms * 1'000'000, conn.index, id};
+    auto later = [](const Again& one, const Again& other) { return one.at_ns < other.at_ns; };
+    again_.insert(std::upper_bound(again_.begin(), again_.end(), again, later), again);
+  }
+
+  // Returns when the next one is due.
+  uint64_t send_again(Client& client, uint64_t now_ns) {
+    while (!again_.empty() && again_.front().at_ns <= now_ns) {
+      Again again = again_.front();
+      again_.pop_front();
+      send_publish(client, client.conn(again.conn), again.id);
+    }
+    return again_.empty() ? kNever : again_.front().at_ns;
   }
 
   uint32_t channel_of(uint32_t publisher, uint64_t id) const noexcept { return static_cast<uint32_t>((publisher + id) % channels_); }
@@ -192,6 +242,7 @@ class Publish final : public Scenario {
   uint32_t slots_ = 2;
   std::string run_;
   std::vector<Pending> pending_;
+  std::deque<Again> again_;  // by time
   std::vector<SeqSet> acked_;
   std::unique_ptr<Payload> payload_;
   std::unique_ptr<DeliveryCheck> check_;
@@ -204,6 +255,7 @@ class Publish final : public Scenario {
   uint64_t measured_ = 0;
   uint64_t reported_ = 0;
   uint64_t deliveries_ = 0;
+  uint64_t refused_ = 0;
 };
 
 }  // namespace

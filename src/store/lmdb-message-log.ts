@@ -37,6 +37,12 @@ export interface LmdbMessageLogOptions {
 
 /** What a generation may take in the journal and in memory, whatever the size of its messages. */
 const TAIL_BYTES = 16 << 20;
+/**
+ * Retention removes from the tables only, so what waits in the journal is beside its bound: less where that is small. Generations below
+ * the least would be moved many times a second.
+ */
+const TAIL_SHARE = 1 / 8;
+const TAIL_LEAST_BYTES = 1 << 20;
 export const MAP_BYTES = 2 ** 36;
 const MAINTENANCE_MS = 1_000;
 /** While the tables cannot be written the journal goes on up to so many times its usual size. */
@@ -57,6 +63,7 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
   readonly #env: LmdbEnv;
   readonly #now: () => number;
   readonly #tailMessages: number;
+  readonly #tailBytes: number;
   /** Milliseconds after which messages move to the tables. */
   readonly #tailAgeMs: number;
   readonly #journal: Journal;
@@ -73,7 +80,8 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
   constructor(options: LmdbMessageLogOptions) {
     this.#now = options.now ?? Date.now;
     this.#tailMessages = options.tailMessages ?? 20_000;
-    const { maxAgeMs = null, backlogBytes = null } = options;
+    const { maxAgeMs = null, maxBytes = null, backlogBytes = null } = options;
+    this.#tailBytes = Math.min(TAIL_BYTES, Math.max(TAIL_LEAST_BYTES, (maxBytes ?? Infinity) * TAIL_SHARE));
     this.#tailAgeMs = Math.min((maxAgeMs ?? Infinity) * AGE_SHARE, backlogBytes === null ? Infinity : ARCHIVE_WAIT_MS);
     LmdbEnv.prepare(options.folder);
     this.#lock = new FolderLock(options.folder);
@@ -84,7 +92,7 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
       const keys = new KeyRuns(this.#env);
       this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);
-      const limits = { maxAgeMs, maxBytes: options.maxBytes ?? null };
+      const limits = { maxAgeMs, maxBytes };
       this.#tables = new TableWriter({
         env: this.#env, journal: this.#journal, index: this.#index, keys, channels: this.#channels, limits, backlogBytes, state,
         now: this.#now, pressed: () => this.#isFull(1 / 2),
@@ -171,7 +179,7 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
 
   #isFull(times: number): boolean {
     const { filling } = this.#journal.tail;
-    return filling.messages >= this.#tailMessages * times || filling.end >= TAIL_BYTES * times;
+    return filling.messages >= this.#tailMessages * times || filling.end >= this.#tailBytes * times;
   }
 
   /** Has the full generation moved. Waits only when the one before it is far behind; rejects with what keeps it from moving. */

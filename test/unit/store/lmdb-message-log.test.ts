@@ -149,6 +149,20 @@ t.test('retention by bytes', async (t) => {
   t.ok(headSeq - oldestSeq > 150 && headSeq - oldestSeq < 900, `${headSeq - oldestSeq} messages are left`);
 });
 
+t.test('retention by bytes bounds what waits in the journal as well', async (t) => {
+  const maxBytes = 200_000;
+  const { log } = await make(t, { maxBytes });
+  const a = log.openChannel('a').id;
+  const frame = Buffer.alloc(1000, 'x');
+  // Far fewer messages than a generation may have.
+  for (let from = 1; from <= 9000; from += 50) await log.append(entries(a, from, from + 49, { frame }));
+  // Two generations of 1 MiB in the journal, one of them being moved, and the tables.
+  const bound = (maxBytes + 3 * (1 << 20)) / frame.length;
+  const left = (): number => 9000 - log.findChannel('a')!.oldestSeq;
+  await until(() => left() < bound);
+  t.ok(left() > maxBytes / (frame.length * 2) && left() < bound, `${left()} messages are left`);
+});
+
 t.test('a full disk refuses appends, acknowledges nothing, and mends', { skip: missing }, async (t) => {
   const folder = join(t.testdir(), 'small');
   mkdirSync(folder);

@@ -326,7 +326,7 @@ export class Gateway implements EngineEvents {
     // A shared log is written elsewhere.
     const wait = this.#replayPace.wait(cluster === null && publisher.inFlight > 0, clock.monotonic());
     if (wait > 0) return this.#pumpLater(wait);
-    replays.pump();
+    replays.pump(this.#replayPace.turnMs);
     if (replays.ready) this.pumpSoon();
   }
 

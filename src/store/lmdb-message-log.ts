@@ -228,9 +228,9 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     return found === null ? null : found.view.result(found.index);
   }
 
-  read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number): FrameRun | null {
+  read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number, into: Buffer | null = null): FrameRun | null {
     this.#assertOpen();
-    return readRun(this.#index.views(channelId, Math.max(1, fromSeq)), fromSeq, maxCount, maxBytes);
+    return readRun(this.#index.views(channelId, Math.max(1, fromSeq)), fromSeq, maxCount, maxBytes, into);
   }
 
   seqAtTs(channelId: number, ts: number): number {

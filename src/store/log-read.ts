@@ -3,7 +3,7 @@ import type { MessageView } from './log-segment.js';
 
 const INITIAL_BYTES = 65_536;
 
-/** Frames of several segments gathered in one buffer of the reader's own, so that two runs read in one turn do not meet. */
+/** Frames of several segments gathered in one buffer: the one that is given, or the run's own where there is none or it is too small. */
 class RunBuilder {
   #bytes: Buffer;
   #length = 0;
@@ -11,10 +11,10 @@ class RunBuilder {
   readonly #maxCount: number;
   readonly #maxBytes: number;
 
-  constructor(maxCount: number, maxBytes: number) {
+  constructor(maxCount: number, maxBytes: number, into: Buffer | null) {
     this.#maxCount = maxCount;
     this.#maxBytes = maxBytes;
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(1, Math.min(maxBytes, INITIAL_BYTES)));
+    this.#bytes = into ?? Buffer.allocUnsafeSlow(Math.max(1, Math.min(maxBytes, INITIAL_BYTES)));
   }
 
   get count(): number {
@@ -56,9 +56,9 @@ class RunBuilder {
   }
 }
 
-/** Reads consecutive messages; ends early where the next view does not follow on, or is missing (null). */
+/** Reads consecutive messages; ends early where the next view does not follow on, or is missing (null). `into`: as MessageLog.read. */
 export function readRun(
-  views: Iterable<MessageView | null>, fromSeq: number, maxCount: number, maxBytes: number,
+  views: Iterable<MessageView | null>, fromSeq: number, maxCount: number, maxBytes: number, into: Buffer | null = null,
 ): FrameRun | null {
   if (maxCount < 1) return null;
   let run: RunBuilder | null = null;
@@ -66,7 +66,7 @@ export function readRun(
   for (const view of views) {
     if (view === null) break;
     if (run === null) {
-      run = new RunBuilder(maxCount, maxBytes);
+      run = new RunBuilder(maxCount, maxBytes, into);
       firstSeq = Math.max(view.firstSeq, fromSeq);
       if (!run.add(view, firstSeq - view.firstSeq)) break;
     } else if (view.firstSeq !== firstSeq + run.count || !run.add(view, 0)) {

@@ -76,9 +76,9 @@ export interface MessageLog {
   findByKey(channelId: number, sender: string, key: string): FirstResult | null;
   /**
    * Messages with seq ≥ fromSeq in order: at most maxCount messages and about maxBytes; null when there are none. A run may end
-   * early: ask again.
+   * early: ask again. `into`: memory that the frames may be put into, until it is given again.
    */
-  read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number): FrameRun | null;
+  read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number, into?: Buffer | null): FrameRun | null;
   /** First seq whose server_ts ≥ ts; head + 1 when there is none. */
   seqAtTs(channelId: number, ts: number): number;
   /** Seq of the message with this id, or of the first after it; head + 1 when there is none. */

@@ -15,7 +15,7 @@ export interface HistoryRange {
 
 export interface RunReader {
   /** As MessageLog.read; a promise as ReplaySource.read. */
-  read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number): FrameRun | null | Promise<void>;
+  read(channelId: number, fromSeq: number, maxCount: number, maxBytes: number, into?: Buffer | null): FrameRun | null | Promise<void>;
 }
 
 const NOTHING: HistoryRange = { fromSeq: 1, toSeq: 0, limit: 0 };

@@ -1,26 +1,42 @@
 /**
- * When replays take their next turn. A reader of millions of messages keeps this thread busy without a pause, and what writes the log
- * then gets its processor late: publishers would wait for several of the system's time slices. So while publishes wait for their commit
- * replays stand still, and go on when it is done, or when they have stood still for long enough. Pure: time is handed in.
+ * When replays take their next turn, and how long it may be. A reader of millions of messages keeps this thread busy without a pause, and
+ * what writes the log then gets its processor late: publishers would wait for several of the system's time slices. So while publishes wait
+ * for their commit replays work in short bursts with rests between them, in which the commit gets on. Pure: time is handed in.
  */
 
-/** A commit takes less where the disk is quick; at 64 KiB of each reader in so much time a reader gets 20 MiB a second and more. */
-const HOLD_MS = 3;
+/** What a commit that has become durable waits for at most, beside a turn of others. */
+const BURST_MS = 0.5;
+/** The system's threads have the processor so long: a commit is a few short steps of theirs. Also what Node's timers can tell apart. */
+const REST_MS = 1;
+/** What is read from the disk, or sent message by message, takes its time: nobody waits for more of it than this, and one chunk. */
+const TURN_MS = 2;
+
+const NEVER = -1;
 
 export class ReplayPace {
-  /** Since when replays stand still; -1 when they do not. */
-  #heldSince = -1;
+  #restsUntil = NEVER;
+  #burstUntil = NEVER;
+
+  /** Milliseconds that the next turn may take. */
+  get turnMs(): number {
+    return this.#burstUntil === NEVER ? TURN_MS : BURST_MS;
+  }
 
   /** Milliseconds to wait before the next turn; 0: now. `committing`: publishes wait for their commit. */
   wait(committing: boolean, now: number): number {
     if (!committing) {
-      this.#heldSince = -1;
+      this.#restsUntil = NEVER;
+      this.#burstUntil = NEVER;
       return 0;
     }
-    if (this.#heldSince < 0) this.#heldSince = now;
-    const left = this.#heldSince + HOLD_MS - now;
-    if (left > 0) return left;
-    this.#heldSince = -1;
-    return 0;
+    // A commit begins with a rest: its first step is that another thread takes it up.
+    if (this.#restsUntil === NEVER) this.#restsUntil = now + REST_MS;
+    if (now < this.#restsUntil) return this.#restsUntil - now;
+    if (this.#burstUntil === NEVER) this.#burstUntil = now + BURST_MS;
+    // By the clock, not by the turns' own time: what they hand over is written to sockets behind them.
+    if (now < this.#burstUntil) return 0;
+    this.#burstUntil = NEVER;
+    this.#restsUntil = now + REST_MS;
+    return REST_MS;
   }
 }

@@ -14,9 +14,6 @@ export interface ReplayLimits {
   readonly turnBytes: number;
 }
 
-/** What is read from the disk, or sent message by message, takes its time: nobody else waits for more of it than this, and one chunk. */
-const TURN_MS = 2;
-
 interface RowReplay {
   readonly row: Row;
   /** In turn: the first is next. */
@@ -103,10 +100,10 @@ export class Replays {
     this.#forgetIfIdle(replay);
   }
 
-  /** Sends to the rows that are ready, in turn, until the turn's bytes or its time are used up. */
-  pump(): void {
+  /** Sends to the rows that are ready, in turn, until the turn's bytes or its milliseconds are used up; one chunk at least. */
+  pump(turnMs = Infinity): void {
     let budget = this.#limits.turnBytes;
-    const end = this.#now() + TURN_MS;
+    const end = this.#now() + turnMs;
     const batch = this.#ready;
     let at = 0;
     // What becomes ready meanwhile goes into a new queue, behind those that this turn did not reach.

@@ -12,10 +12,14 @@ export interface HotReader {
 
 /** Messages read at once: bounds the time of one step where messages are tiny. */
 const COUNT_MAX = 4096;
+/** More than a run takes is as rare as messages that large. */
+const SCRATCH_BYTES = 1 << 18;
 
 export class TieredSource implements ReplaySource {
   readonly #hot: HotReader;
   readonly #log: RunReader;
+  /** A run is sent before the next one is read: memory of its own for each would be hundreds of megabytes a second for the collector. */
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
   constructor(hot: HotReader, log: RunReader) {
     this.#hot = hot;
@@ -41,7 +45,7 @@ export class TieredSource implements ReplaySource {
   }
 
   #readLog(channelId: number, fromSeq: number, toSeq: number, count: number, maxBytes: number): ReplayRun | null | Promise<void> {
-    const found = this.#log.read(channelId, fromSeq, count, maxBytes);
+    const found = this.#log.read(channelId, fromSeq, count, maxBytes, this.#scratch);
     if (found instanceof Promise) return found;
     const run = found === null ? null : cutRun(found, toSeq);
     if (run === null) return null;

@@ -112,8 +112,8 @@ export const LOG_OPTIONS = {
   mapBytes: option(size(16 * MiB, 16_384 * GiB), 64 * GiB, 'Largest size of the log on disk.'),
   retentionMs: option(duration(0, 3650 * DAY), 0, 'Age after which messages may be dropped; 0 keeps them all.'),
   retentionBytes: option(
-    size(0, 16_384 * GiB), 0, 'Bytes of messages above which the oldest may be dropped; the newest, up to 2 MiB or a quarter of it, come on top. '
-    + '0 keeps them all.',
+    size(0, 16_384 * GiB), 0,
+    'Bytes of messages above which the oldest may be dropped, beside the newest, 2 MiB or a quarter of it; 0 keeps them all.',
   ),
   ephemeral: option(list(PATTERN, 1000), [], 'Patterns of channels whose messages are not stored on disk.'),
   vectorClocks: option(list(PATTERN, 1000), [], 'Patterns of channels whose messages carry vector clocks: for small groups only.'),

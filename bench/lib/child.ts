@@ -14,22 +14,30 @@ process.on('exit', () => {
   for (const child of live) child.kill('SIGKILL');
 });
 
+/** Of what is measured. */
+const FIRST_NICE = -19;
+
+interface Start {
+  readonly nice?: number;
+  readonly stdin?: 'ignore' | 'pipe';
+}
+
 /**
  * Starts a program pinned to one CPU, before everything else that runs there. The weight is that of its session's
  * autogroup: `nice` alone orders processes within a session only, and a compiler in another terminal would take half the CPU.
  * Without root nothing is raised, and the report says so by its flags (see verdict.ts: contended).
  */
-export function startPinned(command: readonly string[], cpu: number): ChildProcess {
-  const child = spawn('taskset', ['-c', String(cpu), ...command], { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+export function startPinned(command: readonly string[], cpu: number, { nice = FIRST_NICE, stdin = 'ignore' }: Start = {}): ChildProcess {
+  const child = spawn('taskset', ['-c', String(cpu), ...command], { cwd: ROOT, detached: true, stdio: [stdin, 'pipe', 'pipe'] });
   live.add(child);
   child.on('exit', () => live.delete(child));
-  if (child.pid !== undefined) raise(child.pid);
+  if (child.pid !== undefined) raise(child.pid, nice);
   return child;
 }
 
-function raise(pid: number): void {
+function raise(pid: number, nice: number): void {
   try {
-    writeFileSync(`/proc/${pid}/autogroup`, '-19');
+    writeFileSync(`/proc/${pid}/autogroup`, String(nice));
   } catch {
     // Not root, or a kernel without autogroups.
   }

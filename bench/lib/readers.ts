@@ -1,7 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-import { CLIENT_CPU, waitExit } from './child.js';
+import { CLIENT_CPU, startPinned, waitExit } from './child.js';
 import { SERVERS } from './paths.js';
 
 /** One reader has caught up. */
@@ -11,6 +11,8 @@ export interface CaughtUp {
 }
 
 const BEGINS_WITHIN_MS = 20_000;
+/** Behind those whose latency is measured on the same CPU, before everything else. */
+const NICE = -10;
 /** A reader that is stopped finishes nothing; this is for its process to end. */
 const ENDS_WITHIN_MS = 5_000;
 
@@ -24,7 +26,7 @@ export class Readers {
   /** `times` 0: until they are stopped. */
   private constructor(url: string, channel: string, messages: number, times: number) {
     const program = [process.execPath, `${SERVERS}catch-up.mjs`, url, channel, String(messages), String(times)];
-    this.#child = spawn('taskset', ['-c', String(CLIENT_CPU), ...program], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = startPinned(program, CLIENT_CPU, { nice: NICE, stdin: 'pipe' });
     this.#child.stderr?.on('data', (data: Buffer) => (this.#errors += data.toString()));
     const lines = createInterface({ input: this.#child.stdout! });
     this.#begins = new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@
 import { CLOSE } from '../errors.js';
 import type { SessionClaim, SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/session-store.js';
 import type { ResumeClaims, ResumeTokens } from './resume-token.js';
-import { claimedSince, judgeResume, type Refusal, type Resumer, type ResumeVerdict } from './resume.js';
+import { claimedBefore, judgeResume, type Refusal, type Resumer, type ResumeVerdict } from './resume.js';
 import { drawSessionIds, formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/session-id.js';
 
 export interface SessionTerms {
@@ -52,22 +52,34 @@ export interface OpenerParts {
   readonly now: () => number;
   /** Hands to the store what this node has of the session and has not written yet. */
   readonly push: (id: string) => void;
-  /** The session was another node's, which may still have its connection. */
+  /** Where there are other nodes: the session was one's, which may still have its connection. */
   readonly taken?: (owner: string, former: SessionRef) => void;
 }
 
 /** A claim that was lost to another is judged anew; more than a few in a row means that somebody is playing. */
 const TRIES = 4;
+/** Clocks of nodes may differ by so much: what is older by them is older. */
+const CLOCKS_APART_MS = 5000;
+/** Sessions of which a node remembers that they were claimed. */
+const SEEN_MAX = 10_000;
 const NO_CURSORS: readonly never[] = [];
 const OVERTAKEN = 'the session goes on over another connection';
 const ELSEWHERE: Refusal = { do: 'refuse', code: CLOSE.tryAgainLater, reason: 'the session is being resumed at another node as well' };
 const FORGED: Refusal = { do: 'refuse', code: CLOSE.notAuthorised, reason: 'the resume token is forged or damaged' };
+
+/** When an attempt came, and the generation of its session that was known then. */
+interface Arrival {
+  /** Milliseconds since the Unix epoch; -Infinity: before the session's present generation for sure. */
+  readonly at: number;
+  readonly seen: number;
+}
 
 export class SessionOpener {
   readonly #parts: OpenerParts;
   /** The latest attempt to resume each session, while attempts are under way. */
   readonly #attempts = new Map<string, number>();
   #attempted = 0;
+  readonly #seen = new SeenGenerations();
   #failing = false;
 
   constructor(parts: OpenerParts) {
@@ -157,6 +169,17 @@ export class SessionOpener {
     if (owner !== null && owner !== this.#parts.node) this.#parts.taken?.(owner, former);
   }
 
+  /**
+   * Whether another node may have claimed the session after this attempt came, for a later one of the same client: its connection must
+   * not be ended for one that is dead. None of them can tell which heard the client last, as their clocks differ; but who lives comes
+   * again, and then this node has seen the claim before (docs/decisions/0165).
+   */
+  #isRace(former: SessionRecord, { at, seen }: Arrival): boolean {
+    const { terms, node, taken } = this.#parts;
+    if (taken === undefined || former.owner === node || former.generation <= seen) return false;
+    return !claimedBefore(former, terms.resumeGraceMs, at - CLOCKS_APART_MS);
+  }
+
   /** A new session goes on with the cursors of its device. */
   async #begin({ user, device }: SessionRequest): Promise<Opened> {
     const former = user === null || device === null ? null : await this.#device(user, device);
@@ -202,8 +225,8 @@ export class SessionOpener {
   }
 
   async #claim(request: SessionRequest, claims: ResumeClaims, attempt: number): Promise<Opened | Refusal> {
-    const { store, node, now, push } = this.#parts;
-    const came = now();
+    const { store, now, push } = this.#parts;
+    const came: Arrival = { at: now(), seen: this.#seen.of(claims.session) };
     for (let tries = 0; tries < TRIES; tries += 1) {
       push(claims.session);
       const at = now();
@@ -213,16 +236,36 @@ export class SessionOpener {
       if (this.#attempts.get(claims.session) !== attempt) return { do: 'refuse', code: CLOSE.sessionTakenOver, reason: OVERTAKEN };
       if (verdict.do === 'refuse') return verdict;
       const { expected } = verdict;
-      // Which of two nodes heard the client last none of them can tell: a connection that lives comes again, and one that is dead does not.
-      const isRace = former !== null && former.owner !== node && claims.generation < expected;
-      if (isRace && (tries > 0 || claimedSince(former, this.#parts.terms.resumeGraceMs, came, now()))) return ELSEWHERE;
+      if (former !== null && claims.generation < expected && this.#isRace(former, tries === 0 ? came : { ...came, at: -Infinity })) {
+        this.#seen.add(former.id, expected);
+        return ELSEWHERE;
+      }
       const record = await store.claim(claims.session, expected, this.#terms(verdict, at));
       if (record === null) continue;
       this.#failing = false;
+      this.#seen.add(record.id, record.generation);
       this.#tellFormer(former?.owner ?? null, { id: record.id, generation: expected });
       return resumed(record);
     }
     return { do: 'refuse', code: CLOSE.tryAgainLater, reason: 'the session is being taken over again and again' };
+  }
+}
+
+/** Generations of sessions that this node knows of, as many as are remembered: who is not only has to come once more. */
+class SeenGenerations {
+  readonly #generations = new Map<string, number>();
+
+  /** 0: none. */
+  of(id: string): number {
+    return this.#generations.get(id) ?? 0;
+  }
+
+  add(id: string, generation: number): void {
+    this.#generations.delete(id);
+    this.#generations.set(id, generation);
+    if (this.#generations.size <= SEEN_MAX) return;
+    const [oldest] = this.#generations.keys();
+    if (oldest !== undefined) this.#generations.delete(oldest);
   }
 }
 

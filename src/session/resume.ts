@@ -47,10 +47,9 @@ export function judgeResume(claims: ResumeClaims, record: SessionRecord | null, 
   return refuse(CLOSE.notAuthorised, 'the resume token was used before');
 }
 
-/** Whether the session was claimed after `came` and before `now`; one whose clock is far from this node's counts as not. */
-export function claimedSince({ previousUntil }: SessionRecord, resumeGraceMs: number, came: number, now: number): boolean {
-  const claimedAt = previousUntil - resumeGraceMs;
-  return claimedAt > came && claimedAt <= now;
+/** Whether the session's latest claim was made before `time`, by the clock of whoever made it. */
+export function claimedBefore({ previousUntil }: SessionRecord, resumeGraceMs: number, time: number): boolean {
+  return previousUntil - resumeGraceMs < time;
 }
 
 function refuse(code: CloseCode, reason: string): Refusal {

@@ -9,9 +9,15 @@ const TERMS = { leaseMs: 60_000, resumeTtlMs: 60_000, resumeGraceMs: 30_000, cur
 
 const NOW = 1_800_000_000_000;
 
-function make(store: SessionStore, node = 'n1', now = () => NOW): SessionOpener {
+function make(store: SessionStore): SessionOpener {
   const tokens = new ResumeTokens(Buffer.alloc(32, 7));
-  return new SessionOpener({ store, tokens, terms: TERMS, node, now, push: () => undefined });
+  return new SessionOpener({ store, tokens, terms: TERMS, node: 'n1', now: () => NOW, push: () => undefined });
+}
+
+/** One of several nodes. */
+function makeNode(store: SessionStore, node: string, now: () => number): SessionOpener {
+  const tokens = new ResumeTokens(Buffer.alloc(32, 7));
+  return new SessionOpener({ store, tokens, terms: TERMS, node, now, push: () => undefined, taken: () => undefined });
 }
 
 async function turn(): Promise<void> {
@@ -37,11 +43,15 @@ t.test('a hello of a dead connection that the store answers late does not take t
   }
 });
 
+/** Which of two steps is slow, and how far the other node's clock is ahead, ms. */
+const LATE = ['get', 'claim'].flatMap((slow) => [-4000, 0, 4000].map((ahead) => [slow, ahead] as const));
+
 t.test('nor does one at another node, and a client that is alive gets it when it comes again', async (t) => {
-  for (const slow of ['get', 'claim']) {
+  for (const [slow, ahead] of LATE) {
     let time = NOW;
     const store = new MemorySessions();
-    const [here, there] = ['n1', 'n2'].map((node) => make(store, node, () => (time += 1))) as [SessionOpener, SessionOpener];
+    const here = makeNode(store, 'n1', () => (time += 1));
+    const there = makeNode(store, 'n2', () => (time += 1) + ahead);
     const first = await here.open({ user: 'alice', device: null, resume: null });
     const resume = first.do === 'open' ? here.token(first) : '';
     let go: () => void = () => undefined;
@@ -52,11 +62,27 @@ t.test('nor does one at another node, and a client that is alive gets it when it
     const later = await here.open({ user: 'alice', device: null, resume });
     t.match(later, { do: 'open', resumed: true, record: { generation: 2 } });
     go();
-    t.match(await dead, { do: 'refuse', code: 1013 }, `${slow} was slow`);
+    t.match(await dead, { do: 'refuse', code: 1013 }, `${slow} was slow, clocks ${ahead} ms apart`);
     t.match([...store.records.values()], [{ generation: 2, owner: 'n1' }], 'who came later has it still');
     const again = await there.open({ user: 'alice', device: null, resume });
     t.match(again, { do: 'open', resumed: true, record: { generation: 3, owner: 'n2' } }, 'as its welcome may have been lost');
   }
+});
+
+t.test('a client that never got its welcome has to come again at most once at each node, and not at all a while later', async (t) => {
+  let time = NOW;
+  const store = new MemorySessions();
+  const nodes = ['n1', 'n2', 'n3', 'n4'].map((node) => makeNode(store, node, () => (time += 1)));
+  const [n1, n2, n3, n4] = nodes as [SessionOpener, SessionOpener, SessionOpener, SessionOpener];
+  const first = await n1.open({ user: 'alice', device: null, resume: null });
+  const hello = { user: 'alice', device: null, resume: first.do === 'open' ? n1.token(first) : '' };
+  t.match(await n2.open(hello), { do: 'open', record: { generation: 2 } });
+  for (const node of [n3, n4]) t.match(await node.open(hello), { do: 'refuse', code: 1013 }, 'the connection to n2 may live');
+  t.match(await n2.open(hello), { do: 'open', record: { generation: 3 } }, 'n2 knows that it does not');
+  t.match(await n3.open(hello), { do: 'refuse', code: 1013 }, 'what n3 knew of is over');
+  t.match(await n3.open(hello), { do: 'open', record: { generation: 4, owner: 'n3' } });
+  time += 6000;
+  t.match(await n4.open(hello), { do: 'open', record: { generation: 5, owner: 'n4' } }, 'nobody tried at n3 for so long');
 });
 
 t.test('a session that goes on is claimed within the turn where its store can', async (t) => {

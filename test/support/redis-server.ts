@@ -100,7 +100,7 @@ export class RedisServer {
     const deadline = Date.now() + 10_000;
     for (;;) {
       try {
-        if (this.cli('PING') === 'PONG') return;
+        if (/PONG|NOAUTH/.test(this.cli('PING'))) return;
       } catch {
         // Not up yet.
       }

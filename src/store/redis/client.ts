@@ -3,7 +3,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { StoreError } from '../../errors.js';
 import { describeRedis, type RedisAddress } from './address.js';
-import { redisFailure } from './failure.js';
+import { redisFailure, redisSilence } from './failure.js';
 import { SCRIPTS, type ScriptName } from './scripts.js';
 
 export interface RedisClientOptions {
@@ -16,7 +16,7 @@ export interface RedisClientOptions {
 
 const RETRY_MS_MAX = 1000;
 
-type Command = 'get' | 'set' | 'hset' | 'hdel' | 'hgetall' | 'xrange' | 'info' | 'spublish';
+type Command = 'get' | 'set' | 'hset' | 'hdel' | 'hgetall' | 'xrange' | 'info' | 'select' | 'spublish';
 type Argument = string | number | Buffer;
 
 /** What the stores need of a connection: scripts by name, a few commands, sharded pub/sub. */
@@ -29,6 +29,8 @@ export class RedisClient {
   #unanswered = 0;
   readonly counts = { commands: 0, failures: 0, connects: 0 };
   #silentSince = 0;
+  /** What keeps it from being ready. */
+  #trouble: Error | null = null;
   #closed = false;
 
   /** Connects in the background; commands wait for it, at most `timeoutMs`. */
@@ -38,9 +40,10 @@ export class RedisClient {
     this.what = describeRedis(options.address);
     this.#redis = connect(options, false);
     // Failures are told to those whose commands fail; without a listener they would end the process.
-    this.#redis.on('error', () => undefined);
+    this.#redis.on('error', (error: Error) => (this.#trouble = troubleOf(error)));
     // What waited is sent again.
     this.#redis.on('ready', () => {
+      this.#trouble = null;
       this.#silentSince = performance.now();
       this.counts.connects += 1;
     });
@@ -73,9 +76,13 @@ export class RedisClient {
     return connect(this.#options, true);
   }
 
-  /** Rejects with StoreError when Redis cannot be reached, is older than 7 or would drop keys by itself. */
+  /** Rejects with StoreError when Redis cannot be reached, is not what the address says, is older than 7 or would drop keys by itself. */
   async check(): Promise<void> {
+    const { kind, database } = this.#options.address;
     const info = String(await this.command('info', 'everything'));
+    // ioredis goes on in database 0 where there is no such one.
+    if (database !== 0) await this.command('select', database);
+    if (kind === 'standalone') this.#checkRole(info);
     const version = /redis_version:(\d+)/.exec(info)?.[1];
     const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1];
     if (version === undefined || Number(version) < 7) {
@@ -85,6 +92,19 @@ export class RedisClient {
       throw new StoreError(`${this.what} has maxmemory-policy ${policy}: it would drop messages and sessions by itself`, false, {
         remedy: 'Set maxmemory-policy noeviction; what is kept is bounded by the options of `store`.',
       });
+    }
+  }
+
+  /** One server that is to take all writes, of all keys. */
+  #checkRole(info: string): void {
+    const master = /master_host:(\S+)/.exec(info)?.[1];
+    if (/role:slave/.test(info)) {
+      throw new StoreError(`${this.what} is a replica of ${master ?? 'another one'} and takes no writes`, false, {
+        remedy: 'Give the address of the master, or those of the sentinels (redis+sentinel://) where masters change.',
+      });
+    }
+    if (/cluster_enabled:1/.test(info)) {
+      throw new StoreError(`${this.what} is one node of a cluster`, false, { remedy: 'Write redis+cluster:// instead of redis://.' });
     }
   }
 
@@ -117,18 +137,27 @@ export class RedisClient {
     return this.#unanswered > 0 && performance.now() - this.#silentSince > this.#options.timeoutMs;
   }
 
+  /** Why nothing is answered, where that is known. */
+  get #why(): Error | null {
+    const { kind, tls } = this.#options.address;
+    if (this.#trouble !== null || this.ready) return this.#trouble;
+    if (kind === 'cluster') return new Error('no node of the cluster is ready');
+    return tls ? new Error('no connection with TLS came about') : null;
+  }
+
   /** ioredis repeats what was under way when a connection broke, so every script must bear being run twice. */
   async bounded<T>(what: string, call: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new StoreError('the store is closed', false);
     this.counts.commands += 1;
     if (this.silent) {
       this.counts.failures += 1;
-      throw new StoreError(`${this.what}: ${what}: it does not answer`, true);
+      throw redisSilence(`${this.what}: ${what}: it does not answer`, this.#why);
     }
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const seconds = this.#options.timeoutMs / 1000;
-      timer = setTimeout(() => reject(new StoreError(`${this.what}: ${what}: no answer in ${seconds} s`, true)), this.#options.timeoutMs);
+      const expired = (): void => reject(redisSilence(`${this.what}: ${what}: no answer in ${seconds} s`, this.#why));
+      timer = setTimeout(expired, this.#options.timeoutMs);
     });
     try {
       return await Promise.race([call(), late]);
@@ -139,6 +168,11 @@ export class RedisClient {
       clearTimeout(timer);
     }
   }
+}
+
+/** Of a cluster, what the last of its nodes said. */
+function troubleOf(error: Error & { readonly lastNodeError?: Error }): Error {
+  return error.lastNodeError ?? error;
 }
 
 function connect({ address, timeoutMs }: RedisClientOptions, subscriber: boolean): Redis | Cluster {

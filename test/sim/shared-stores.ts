@@ -27,10 +27,14 @@ export interface SharedMessage {
   readonly frame: Buffer;
 }
 
-interface Channel {
+export interface SharedChannel {
   readonly epoch: string;
+  /** All that there ever were, for the checkers; the log gives out those from `firstSeq` on. */
   readonly messages: SharedMessage[];
   readonly keys: Map<string, SharedResult>;
+  firstSeq: number;
+  archivedSeq: number;
+  archiver: { readonly owner: string; readonly until: number } | null;
 }
 
 interface Listener {
@@ -41,10 +45,20 @@ interface Listener {
 }
 
 const LATENCY_MS = 30;
+/** Messages of a channel that the log keeps at most, of those that were archived. */
+const LOGGED = 4;
+
+/** What was archived leaves the log but for the last messages: with the next append, or when it is archived. */
+export function trim(channel: SharedChannel): void {
+  const cut = Math.min(channel.messages.length - LOGGED, channel.archivedSeq) + 1;
+  channel.firstSeq = Math.max(channel.firstSeq, cut);
+}
 
 /** The store itself, which outlives every node. */
 export class SharedBacking {
-  readonly channels = new Map<string, Channel>();
+  readonly channels = new Map<string, SharedChannel>();
+  /** When each channel was marked as one that has messages to archive. */
+  readonly marks = new Map<string, number>();
   readonly directory = new MemoryDirectory();
   readonly leases = new MemoryLeases();
   readonly shares = new Map<string, Map<string, PresenceShare>>();
@@ -52,17 +66,18 @@ export class SharedBacking {
   readonly listeners = new Set<Listener>();
   readonly cutOff = new Set<string>();
 
-  open(name: string): Channel {
+  open(name: string): SharedChannel {
     let channel = this.channels.get(name);
     if (channel === undefined) {
-      channel = { epoch: `s${this.channels.size}`, messages: [], keys: new Map() };
+      channel = { epoch: `s${this.channels.size}`, messages: [], keys: new Map(), firstSeq: 1, archivedSeq: 0, archiver: null };
       this.channels.set(name, channel);
     }
     return channel;
   }
 
   append(name: string, entries: readonly SharedEntry[]): { readonly answer: SharedAppend; readonly added: readonly SharedMessage[] } {
-    const { epoch, messages, keys } = this.open(name);
+    const channel = this.open(name);
+    const { epoch, messages, keys } = channel;
     const first = messages.length;
     const results = entries.map((entry) => {
       const known = keys.get(`${entry.sender}\0${entry.key}`);
@@ -78,6 +93,7 @@ export class SharedBacking {
       keys.set(`${entry.sender}\0${entry.key}`, result);
       return result;
     });
+    trim(channel);
     return { answer: { epoch, results }, added: messages.slice(first) };
   }
 
@@ -111,17 +127,22 @@ export interface NodeOfStore {
   readonly node: string;
 }
 
-type Run = <T>(effect: () => Promise<T> | T) => Promise<T>;
+export type Run = <T>(effect: () => Promise<T> | T) => Promise<T>;
 
-export function sharedOf(place: NodeOfStore, sessions: MemorySessions): SharedStores {
-  const { backing, time, faults, life, node } = place;
-  const run: Run = async (effect) => {
+/** A step of the shared store, which this node may have lost. */
+export function stepsOf({ backing, time, faults, life, node }: NodeOfStore): Run {
+  return async (effect) => {
     if (backing.cutOff.has(node)) {
       await time.wait(time.random.below(200));
       throw new StoreError('the store does not answer', true);
     }
     return step(time, faults, life, false, async () => effect());
   };
+}
+
+export function sharedOf(place: NodeOfStore, sessions: MemorySessions): SharedStores {
+  const { backing, time, faults, life, node } = place;
+  const run = stepsOf(place);
   const { directory, leases } = backing;
   return {
     what: 'the shared store',
@@ -132,7 +153,7 @@ export function sharedOf(place: NodeOfStore, sessions: MemorySessions): SharedSt
       release: (worker, owner, until) => run(() => leases.release(worker, owner, until)),
     },
     directory: {
-      announce: (record, now) => run(() => directory.announce(record, now)),
+      announce: (record, now, as) => run(() => directory.announce(record, now, as)),
       list: (now) => run(() => directory.list(now)),
       withdraw: (name, instance) => run(() => directory.withdraw(name, instance)),
     },
@@ -190,14 +211,18 @@ function logOf({ backing, time, faults, life, node }: NodeOfStore, run: Run, eve
       });
     }
   };
-  const messages = (channel: string): readonly SharedMessage[] => backing.channels.get(channel)?.messages ?? [];
+  /** Those from `fromSeq` on that have not left the log. */
+  const readable = (name: string, fromSeq = 1): readonly SharedMessage[] => {
+    const channel = backing.channels.get(name);
+    return channel?.messages.slice(Math.max(fromSeq, channel.firstSeq) - 1) ?? [];
+  };
   const firstWhere = (channel: string, holds: (message: SharedMessage) => boolean): number =>
-    messages(channel).find(holds)?.seq ?? messages(channel).length + 1;
+    readable(channel).find(holds)?.seq ?? (backing.channels.get(channel)?.messages.length ?? 0) + 1;
   return {
     head: (channel, make) => run((): SharedHead | null => {
       if (!make && !backing.channels.has(channel)) return null;
-      const { epoch, messages: all } = backing.open(channel);
-      return { epoch, headSeq: all.length, oldestSeq: 1, lastId: all.at(-1)?.id ?? '' };
+      const { epoch, messages, firstSeq } = backing.open(channel);
+      return { epoch, headSeq: messages.length, oldestSeq: firstSeq, lastId: readable(channel).at(-1)?.id ?? '' };
     }),
     append: (channel, entries) => run(() => {
       const { answer, added } = backing.append(channel, entries);
@@ -206,17 +231,17 @@ function logOf({ backing, time, faults, life, node }: NodeOfStore, run: Run, eve
     }),
     // Nothing is ever set back here.
     renew: () => run(() => undefined),
-    read: (channel, fromSeq, maxCount) => run(() => runOf(messages(channel).slice(fromSeq - 1, fromSeq - 1 + maxCount))),
+    read: (channel, fromSeq, maxCount) => run(() => runOf(readable(channel, fromSeq).slice(0, maxCount))),
     seqAtTs: (channel, ts) => run(() => firstWhere(channel, ({ serverTs }) => serverTs >= ts)),
     seqAfterId: (channel, id) => run(() => firstWhere(channel, (message) => BigInt(message.id) >= BigInt(id))),
-    idAt: (channel, seq) => run(() => messages(channel)[seq - 1]?.id ?? ''),
+    idAt: (channel, seq) => run(() => readable(channel).find((message) => message.seq === seq)?.id ?? ''),
     listen: (channel) => run(() => void own.channels.add(channel)),
     unlisten: (channel) => void own.channels.delete(channel),
     close: async () => void backing.listeners.delete(own),
   };
 }
 
-function runOf(messages: readonly SharedMessage[]): FrameRun | null {
+export function runOf(messages: readonly SharedMessage[]): FrameRun | null {
   const [first, last] = [messages[0], messages.at(-1)];
   if (first === undefined || last === undefined) return null;
   let end = 0;

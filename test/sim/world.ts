@@ -11,6 +11,7 @@ import { Gateway } from '../../src/gateway/gateway.js';
 import type { FakeClient } from '../support/fake-client.js';
 import { FakePort } from '../support/fake-port.js';
 import { Archiver } from '../../src/store/archiver.js';
+import { SharedArchiver } from '../../src/store/shared-archiver.js';
 import { MemoryHistory } from '../support/memory-history.js';
 import { MemoryLeases, workerNumber } from '../support/memory-leases.js';
 import { MemoryLog } from '../support/memory-log.js';
@@ -19,7 +20,8 @@ import { MemorySessions } from '../support/memory-sessions.js';
 import {
   ApplicationChecker, CausalityChecker, CheckedRecords, checkLog, checkStamps, OwnerChecker, Problems, WireChecker,
 } from './checkers.js';
-import { SharedBacking, sharedOf, type SharedFaults } from './shared-stores.js';
+import { archiveOf as sharedArchiveOf } from './shared-archive.js';
+import { SharedBacking, sharedOf, stepsOf, type NodeOfStore, type SharedFaults } from './shared-stores.js';
 import { archiveOf, historyOf, Life, logOf, sessionsOf } from './stores.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -64,6 +66,8 @@ interface Server {
   readonly port: FakePort;
   readonly gateway: Gateway;
   readonly life: Life;
+  /** Of a shared log. */
+  readonly archiver: SharedArchiver | null;
   isDraining: boolean;
 }
 
@@ -74,6 +78,8 @@ const RETENTION_MS = 300;
 /** Messages of a channel that the log keeps at most, of those that were archived. */
 const LOGGED = 4;
 const NODE_LEASE_MS = 3000;
+/** A channel that was left by a node that died is found in the time that a run has. */
+const ARCHIVE_LEFT_MS = 3000;
 const CONFIG = {
   limits: { publishRate: 0 }, log: { hotMessages: 1, vectorClocks: ['room1'] },
   session: { leaseMs: 10_000, resumeGraceMs: 60_000, storeTimeoutMs: 4000 },
@@ -123,14 +129,16 @@ export class World {
     const time = this.#time;
     const isAlone = this.faults.nodes === 1;
     const port = new FakePort({ rows: 32, chunkSize: 64 * 1024, chunks: 4 });
-    const history = this.faults.cold && isAlone ? historyOf(this.history, time, this.faults, life) : null;
-    const shared = isAlone ? null : sharedOf({ backing: this.shared, time, faults: this.faults, life, node }, this.sessions);
+    const history = this.faults.cold ? historyOf(this.history, time, this.faults, life) : null;
+    const place: NodeOfStore = { backing: this.shared, time, faults: this.faults, life, node };
+    const shared = isAlone ? null : sharedOf(place, this.sessions);
+    const archiver = isAlone || history === null ? null : this.#sharedArchiver(place, history);
     const skew = isAlone ? 0 : time.random.below(this.faults.skewMs + 1);
     const now = (): number => time.now() + skew;
     const worker = workerNumber(shared?.leases ?? this.leases, `life ${this.#lives} of ${node}`, now, this.log.maxTimestamp());
     const { sticky } = this.faults;
     const gateway = await Gateway.create({
-      history, worker, shared,
+      history, worker, shared, archiver, sharedArchiver: archiver,
       config: makeConfig({ ...CONFIG, node, ...(isAlone ? {} : clusterConfig(node, sticky)) }),
       port,
       log: isAlone ? logOf(this.log, time, this.faults, life) : null,
@@ -142,11 +150,12 @@ export class World {
       host: { regionName: 'sim', driver: 'sim', driverReason: null, stats: () => STATS },
     });
     if (life.over) return;
-    const server: Server = { node, port, gateway, life, isDraining: false };
+    const server: Server = { node, port, gateway, life, archiver, isDraining: false };
     port.start(gateway);
     gateway.start();
     await gateway.join(isAlone ? null : urlOf(node));
-    if (history !== null) this.#archive(history, life);
+    if (history !== null && isAlone) this.#archive(history, life);
+    archiver?.start();
     if (life.over) return;
     this.#servers.set(node, server);
     if (this.faults.drainMs > 0) time.plan(life, this.faults.drainMs * (0.5 + this.#chance()), () => void this.#drain(server));
@@ -174,6 +183,13 @@ export class World {
       time.plan(life, RETENTION_MS, retain);
     };
     time.plan(life, RETENTION_MS, retain);
+  }
+
+  #sharedArchiver(place: NodeOfStore, store: HistoryStore): SharedArchiver {
+    const { time, life, node } = place;
+    const after = (ms: number, run: () => void): void => void time.plan(life, ms, run);
+    const log = sharedArchiveOf(this.shared, stepsOf(place), `life ${this.#lives} of ${node}`, time.now);
+    return new SharedArchiver({ log, store, maxAgeMs: null, maxMessages: null, now: time.now, after, leftMs: ARCHIVE_LEFT_MS });
   }
 
   /** After each step: what the gateway has to do is done, what it sent is on its way. */
@@ -215,7 +231,13 @@ export class World {
   /** What is stored, by channel, in whatever tier. */
   stored(): ReadonlyMap<string, readonly string[]> {
     const bodies = new Map<string, string[]>();
-    for (const [channel, { messages }] of this.shared.channels) bodies.set(channel, messages.map(({ frame }) => bodyOf(frame)));
+    for (const [channel, { epoch, messages, firstSeq }] of this.shared.channels) {
+      const cold = new Map(this.history.all({ channel, epoch }));
+      bodies.set(channel, messages.map(({ seq, frame }) => {
+        const stored = seq >= firstSeq ? frame : cold.get(seq);
+        return stored === undefined ? `${seq} is nowhere` : bodyOf(stored);
+      }));
+    }
     this.log.names.forEach((channel, id) => {
       const place = { channel, epoch: this.log.openChannel(channel).epoch };
       const messages = new Map<number, string>();
@@ -272,6 +294,7 @@ export class World {
     server.isDraining = true;
     await server.gateway.drain();
     await server.gateway.stop();
+    await server.archiver?.close();
     server.life.over = true;
     this.#time.drop(server.life);
     if (this.#servers.get(server.node) === server) this.#servers.delete(server.node);

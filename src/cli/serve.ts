@@ -24,6 +24,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
     onStore: (error) => note(error === null ? 'the message log can be written again' : `${error.message}; publishes are refused meanwhile`),
     onCluster: (error) => note(error === null ? 'the cluster has this node again' : `${error.message}; it is not ready meanwhile`),
     onHistory: (error) => note(error === null ? 'the cold tier takes messages again' : `${error.message}; the log keeps them meanwhile`),
+    onUnwritten: (what) => note(`stopped while the store did not answer; ${what}`),
     ...(attach === null ? {} : { attach, onPrepared: () => note(`standing by for engine ${attach.name}`) }),
     onEnd: (error) => {
       note(`${error.message}\n${error.remedy}`);

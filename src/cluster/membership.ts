@@ -9,6 +9,8 @@ export interface MembershipOptions {
   readonly node: string;
   /** Of this process. */
   readonly instance: string;
+  /** Who has its connections: the same, unless they outlive it. */
+  readonly holder: string;
   readonly region: string;
   /** Where clients reach this very node. */
   readonly url: string;
@@ -64,11 +66,24 @@ export class Membership {
     }
   }
 
-  async stop(): Promise<void> {
+  /** Leaves the others. False where the directory could not be told: they take this node for alive until its lease ends. */
+  async stop(): Promise<boolean> {
+    const { directory, node, instance } = this.#options;
+    this.#rest();
+    return directory.withdraw(node, instance).then(() => true, () => false);
+  }
+
+  /** As stop(), but the connections stay, for a lease, to whoever takes the name next. */
+  async letGo(): Promise<boolean> {
+    const { directory, instance, now } = this.#options;
+    this.#rest();
+    const record: NodeRecord = { ...this.#record(), instance: '', state: 'draining' };
+    return directory.announce(record, now(), instance).then(() => true, () => false);
+  }
+
+  #rest(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    const { directory, node, instance } = this.#options;
-    await directory.withdraw(node, instance).catch(() => undefined);
   }
 
   /** The other process of this node's name; null when there is none. */
@@ -99,8 +114,8 @@ export class Membership {
   }
 
   #record(): NodeRecord {
-    const { node, instance, region, url, leaseMs, now, status } = this.#options;
-    return { node, instance, region, url, ...status(), until: now() + leaseMs };
+    const { node, instance, holder, region, url, leaseMs, now, status } = this.#options;
+    return { node, instance, holder, region, url, ...status(), until: now() + leaseMs };
   }
 
   /** False where the directory did not answer in time, which it may do when asked again. */

@@ -1,6 +1,6 @@
 /** Who is in a channel, over all nodes: each tells the board its own share when it changes, and again before that counts as old. */
 
-import type { PresenceBoard, PresenceShare } from '../store/cluster-store.js';
+import type { NodeDirectory, NodeRecord, PresenceBoard, PresenceShare } from '../store/cluster-store.js';
 
 export interface LocalPresence {
   readonly count: number;
@@ -9,10 +9,15 @@ export interface LocalPresence {
 
 export interface PresenceOptions {
   readonly board: PresenceBoard;
+  readonly directory: Pick<NodeDirectory, 'list'>;
+  /** Nodes that live as far as this one knows. */
+  readonly nodes: () => readonly NodeRecord[];
   readonly node: string;
+  /** Who has this node's connections. */
+  readonly holder: string;
   /** Members that are told, at most. */
   readonly membersMax: number;
-  /** A share that was not told again for so long is of a dead node. */
+  /** A share that was not told again for so long counts no more, whatever its node says. */
   readonly leaseMs: number;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
@@ -40,13 +45,22 @@ export class Presence {
   /** Everybody, this node's by what it knows itself. Rejects with StoreError. */
   async of(name: string, channelId: number | null): Promise<LocalPresence> {
     const { board, node, membersMax, now, local } = this.#options;
-    const others = (await board.list(name, now())).filter((share) => share.node !== node);
+    const others = await this.#living((await board.list(name, now())).filter((share) => share.node !== node));
     const own = channelId === null ? { count: 0, members: [] } : local(channelId);
     const shares = [own, ...others];
     return {
       count: shares.reduce((sum, { count }) => sum + count, 0),
       members: shares.flatMap(({ members }) => members).slice(0, membersMax),
     };
+  }
+
+  /** Shares of nodes whose lease has not ended, and that did not start anew. Of those that are not known here the directory knows. */
+  async #living(shares: readonly PresenceShare[]): Promise<readonly PresenceShare[]> {
+    const { directory, nodes, now } = this.#options;
+    const known = nodes();
+    if (shares.every((share) => isHeld(share, known))) return shares;
+    const all = await directory.list(now());
+    return shares.filter((share) => isHeld(share, all));
   }
 
   /** Tells what changed. Never rejects: what fails is told the next time. */
@@ -84,9 +98,9 @@ export class Presence {
   }
 
   async #tell(name: string, { count, members }: LocalPresence): Promise<void> {
-    const { board, node, now, leaseMs } = this.#options;
+    const { board, node, holder, now, leaseMs } = this.#options;
     const at = now();
-    const share: PresenceShare = { node, count, members, until: at + leaseMs };
+    const share: PresenceShare = { node, holder, count, members, until: at + leaseMs };
     try {
       await board.report(name, share);
     } catch {
@@ -95,4 +109,8 @@ export class Presence {
     if (count === 0) this.#told.delete(name);
     else this.#told.set(name, { count, members: members.join('\n'), at });
   }
+}
+
+function isHeld({ node, holder }: PresenceShare, nodes: readonly NodeRecord[]): boolean {
+  return nodes.some((record) => record.node === node && record.holder === holder);
 }

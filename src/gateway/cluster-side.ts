@@ -32,6 +32,8 @@ export interface ClusterDeps {
   readonly clock: Clock;
   readonly shared: SharedStores;
   readonly worker: Pick<WorkerNumber, 'snowflake'>;
+  /** Who has the connections, where they outlive this process. */
+  readonly holder?: string;
   /** What moves messages to the cold tier; null where there is none. */
   readonly sharedArchiver?: Pick<SharedArchiver, 'appending' | 'appended'> | null;
   /** This node has lost its place among the others, with the reason; null: it has it again. */
@@ -103,7 +105,8 @@ export class ClusterSide {
       onLamport: (value) => this.#lamport.receive(value, clock.now()),
     });
     this.#presence = new Presence({
-      board: shared.board, node: config.node, membersMax: config.limits.presenceMembers, leaseMs: PRESENCE_LEASE_MS,
+      board: shared.board, directory: shared.directory, nodes: () => this.#membership?.nodes ?? [], node: config.node, holder: this.#holder,
+      membersMax: config.limits.presenceMembers, leaseMs: PRESENCE_LEASE_MS,
       now: () => clock.now(),
       count: (channelId) => parts.subscriptions.countOfChannel(channelId),
       local: (channelId) => presenceHere(parts, channelId),
@@ -125,7 +128,7 @@ export class ClusterSide {
     const { node, region, cluster } = config;
     await shared.mail.receive(node, (note) => this.#onNote(note));
     this.#membership = new Membership({
-      directory: shared.directory, node, instance: this.#instance, region, url: url ?? '', leaseMs: cluster.leaseMs,
+      directory: shared.directory, node, instance: this.#instance, holder: this.#holder, region, url: url ?? '', leaseMs: cluster.leaseMs,
       now: () => clock.now(), status,
       answers: () => this.#namesakeAnswers(),
       ...(onCluster === undefined ? {} : { onTrouble: onCluster }),
@@ -174,17 +177,25 @@ export class ClusterSide {
     this.#tell(owner, { taken: id, generation });
   }
 
-  async stop(): Promise<void> {
+  /** False where the others could not be told: they take this node for alive until its lease ends. Never rejects. */
+  async stop(): Promise<boolean> {
     this.#rest();
-    await this.#presence?.stop();
-    await this.release();
+    // With the first the second counts no more; it is there to be tidied up.
+    const [left] = await Promise.all([this.#membership?.stop(), this.#presence?.stop()]);
+    await this.#log.close();
+    return left ?? true;
   }
 
-  /** The connections stay, and so do those who are present: for the next control plane of this node. */
-  async release(): Promise<void> {
+  /** The connections stay, and so do those who are present: for the next control plane of this node. As stop(). */
+  async release(): Promise<boolean> {
     this.#rest();
-    await this.#membership?.stop();
+    const left = await this.#membership?.letGo();
     await this.#log.close();
+    return left ?? true;
+  }
+
+  get #holder(): string {
+    return this.#deps.holder ?? this.#instance;
   }
 
   #rest(): void {

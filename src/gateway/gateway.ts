@@ -27,6 +27,7 @@ import { closeReason } from './replies.js';
 import { Housekeeping } from './housekeeping.js';
 import { LoadMeter } from './load.js';
 import { Receivers } from './receivers.js';
+import { TimeLeft } from './time-left.js';
 
 export interface GatewayOptions extends GatewayDeps {
   /** What the admin API tells about the engine. */
@@ -34,6 +35,8 @@ export interface GatewayOptions extends GatewayDeps {
   readonly onNotice?: (kind: EngineNotice, core: number, value: number) => void;
   /** Once when commits begin to fail, with the reason, and once with null when they succeed again. */
   readonly onStore?: (error: StoreError | null) => void;
+  /** When it has stopped and a store that did not answer lacks something: what, and what comes of it. */
+  readonly onUnwritten?: (what: string) => void;
 }
 
 export class Gateway implements EngineEvents {
@@ -48,6 +51,7 @@ export class Gateway implements EngineEvents {
   readonly #admin: AdminView;
   readonly #onNotice: NonNullable<GatewayOptions['onNotice']>;
   readonly #onStore: NonNullable<GatewayOptions['onStore']>;
+  readonly #onUnwritten: NonNullable<GatewayOptions['onUnwritten']>;
   #storeFails = false;
   #adopted = false;
   #released = false;
@@ -89,6 +93,7 @@ export class Gateway implements EngineEvents {
     this.admin = this.#admin;
     this.#onNotice = options.onNotice ?? (() => undefined);
     this.#onStore = options.onStore ?? (() => undefined);
+    this.#onUnwritten = options.onUnwritten ?? (() => undefined);
   }
 
   /** Begins the periodic work; the engine's events may come from here on. */
@@ -226,20 +231,38 @@ export class Gateway implements EngineEvents {
 
   /**
    * Refuses new connections, finishes the commits under way and closes every connection with 1012. Resolves when all are gone or
-   * session.closeTimeoutMs has passed.
+   * session.closeTimeoutMs has passed. `time`: for what is written.
    */
-  async stop(): Promise<void> {
+  async stop(time = this.#storeTime): Promise<void> {
     const { config, publisher, sessions, writer, cluster } = this.#parts;
+    const { closeTimeoutMs } = config.session;
     this.#released = true;
     this.#refuse();
-    await withinMs(publisher.close(), config.session.closeTimeoutMs);
+    await time.of(publisher.close());
     sessions.forEachConnection((row) => this.end(row, CLOSE.serviceRestart, 'the gateway is stopping'));
-    if (sessions.connections > 0) await withinMs(new Promise<void>((resolve) => (this.#onEmpty = resolve)), config.session.closeTimeoutMs);
+    const closing = new TimeLeft(closeTimeoutMs, closeTimeoutMs);
+    if (sessions.connections > 0) await closing.of(new Promise<void>((resolve) => (this.#onEmpty = resolve)));
+    this.#rest();
+    // The others need to know that this node is gone even where sessions cannot be written.
+    const [left] = await Promise.all([cluster === null ? true : time.of(cluster.stop()), time.of(writer.close())]);
+    this.#tellUnwritten(left ?? false);
+  }
+
+  #rest(): void {
     this.#draining.stop();
     this.#housekeeping.stop();
     this.#load.stop();
-    await withinMs(writer.close(), config.session.closeTimeoutMs);
-    if (cluster !== null) await withinMs(cluster.stop(), config.session.closeTimeoutMs);
+  }
+
+  get #storeTime(): TimeLeft {
+    const { config, cluster } = this.#parts;
+    return TimeLeft.forStores(config.session.closeTimeoutMs, cluster !== null);
+  }
+
+  #tellUnwritten(left: boolean): void {
+    const { publisher, writer, config } = this.#parts;
+    const what = unwritten(publisher.inFlight, writer.pending + writer.dropped, left ? 0 : config.cluster.leaseMs);
+    if (what !== '') this.#onUnwritten(what);
   }
 
   /**
@@ -270,15 +293,13 @@ export class Gateway implements EngineEvents {
   }
 
   /** Ends this control plane, not the connections: what is under way is finished for a successor. Events must not come any more. */
-  async release(): Promise<void> {
-    const { config, publisher, writer, cluster } = this.#parts;
+  async release(time = this.#storeTime): Promise<void> {
+    const { publisher, writer, cluster } = this.#parts;
     this.#released = true;
-    this.#draining.stop();
-    this.#housekeeping.stop();
-    this.#load.stop();
-    const ends = [publisher.close(), writer.close()];
-    await Promise.all(ends.map((end) => withinMs(end, config.session.closeTimeoutMs)));
-    if (cluster !== null) await withinMs(cluster.release(), config.session.closeTimeoutMs);
+    this.#rest();
+    await Promise.all([publisher.close(), writer.close()].map((end) => time.of(end)));
+    const left = cluster === null ? true : await time.of(cluster.release());
+    this.#tellUnwritten(left ?? false);
   }
 
   #refuse(): void {
@@ -350,9 +371,12 @@ export class Gateway implements EngineEvents {
   }
 }
 
-async function withinMs(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const bound = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work, bound]);
-  clearTimeout(timer);
+/** Empty where nothing is. */
+function unwritten(publishes: number, sessions: number, leaseMs: number): string {
+  const parts = [
+    publishes === 0 ? '' : `publishes without an answer: ${publishes}, which their clients repeat`,
+    sessions === 0 ? '' : `sessions that go on from what was stored of them before: ${sessions}`,
+    leaseMs === 0 ? '' : `the other nodes take this one for alive for up to ${leaseMs / 1000} s`,
+  ];
+  return parts.filter((part) => part !== '').join('; ');
 }

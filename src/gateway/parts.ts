@@ -47,6 +47,7 @@ export interface GatewayDeps {
   readonly shared?: SharedStores | null;
   readonly store: SessionStore;
   readonly onCluster?: NonNullable<ClusterDeps['onCluster']>;
+  readonly holder?: NonNullable<ClusterDeps['holder']>;
   /** For message ids; whoever made it stops it. */
   readonly worker: WorkerNumber;
   /** The cold tier; null where there is none. */

@@ -12,6 +12,7 @@ import { AttachError, type StoreError } from '../errors.js';
 import { Gateway } from './gateway.js';
 import { keepUp, makeAdmin, rehearse } from './rehearsal.js';
 import { prepareStores, type StoreFollowers, type Stores } from './stores.js';
+import { TimeLeft } from './time-left.js';
 
 export interface ServerOptions {
   /** The engine of another process, instead of one of its own. */
@@ -28,6 +29,8 @@ export interface ServerOptions {
   readonly onCluster?: (error: Error | null) => void;
   /** The cold tier does not take messages; null: it does again. */
   readonly onHistory?: (error: Error | null) => void;
+  /** It has stopped, and a store that did not answer lacks something. */
+  readonly onUnwritten?: (what: string) => void;
 }
 
 export interface Server {
@@ -80,7 +83,8 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   const host = attached ?? (await openEngine(config));
   if (attached === null) undo.push(() => host.stop());
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const gateway = await Gateway.create({ config, port: host.port, ...stores, clock, host, ...options });
+  const holder = attached === null ? {} : { holder: `${host.regionName} of process ${host.stats().enginePid}` };
+  const gateway = await Gateway.create({ config, port: host.port, ...stores, ...holder, clock, host, ...options });
   const { address: listening, port } = host.listening;
   const url = gatewayUrl({ host: config.network === null ? listening : deviceAddress(config.network.ips, listening), port });
   gateway.start();
@@ -95,7 +99,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   undo.push(() => admin.close());
   const agent = await openAgent(config, gateway);
   undo.push(() => agent?.close());
-  const ends = { gateway, admin, agent, stores };
+  const ends = { gateway, admin, agent, stores, closeTimeoutMs: config.session.closeTimeoutMs };
   const stop = attached === null ? () => stopAll(host, ends) : () => detach(attached, ends);
   let stopping: Promise<void> | null = null;
   const server: Server = {
@@ -161,21 +165,24 @@ interface Ends {
   readonly admin: AdminServer;
   readonly agent: AgentCheck | null;
   readonly stores: Stores;
+  readonly closeTimeoutMs: number;
 }
 
-async function stopAll(host: EngineHost, { gateway, admin, agent, stores }: Ends): Promise<void> {
-  await gateway.stop();
+async function stopAll(host: EngineHost, { gateway, admin, agent, stores, closeTimeoutMs }: Ends): Promise<void> {
+  const time = TimeLeft.forStores(closeTimeoutMs, stores.shared !== null);
+  await gateway.stop(time);
   await agent?.close();
   await admin.close();
   host.stop();
-  await stores.close();
+  await stores.close(time);
 }
 
 /** Ends at a batch's boundary. The engine is let go of last: that is the sign for a successor that log and sessions are free. */
-async function detach(host: AttachedEngine, { gateway, admin, agent, stores }: Ends): Promise<void> {
+async function detach(host: AttachedEngine, { gateway, admin, agent, stores, closeTimeoutMs }: Ends): Promise<void> {
+  const time = TimeLeft.forStores(closeTimeoutMs, stores.shared !== null);
   host.port.quiet();
-  await gateway.release();
-  await stores.close();
+  await gateway.release(time);
+  await stores.close(time);
   host.stop();
   await Promise.all([agent?.close(), admin.close()]);
 }

@@ -20,6 +20,7 @@ import type { SessionStore } from '../store/session-store.js';
 import { SharedArchiver } from '../store/shared-archiver.js';
 import type { MessageLog } from '../store/types.js';
 import type { WorkerLeases } from '../store/worker-leases.js';
+import { TimeLeft } from './time-left.js';
 
 function logOptions({ data, log, history }: Config): LmdbMessageLogOptions {
   return {
@@ -52,7 +53,8 @@ export interface Stores {
   readonly secret: Buffer;
   /** What was put off when they were opened. Rejects with DataFolderError. */
   openRest(): Promise<void>;
-  close(): Promise<void>;
+  /** `time`: for what is written to stores that others share. */
+  close(time?: TimeLeft): Promise<void>;
 }
 
 /** Stores that are not open yet. */
@@ -101,11 +103,10 @@ async function openShared(config: Config, redis: string, onHistory?: OnHistory):
   const { sessions: store, secret, leases } = shared;
   const worker = makeWorker(config, leases, SHARED_LEASE_MS, 0);
   const archiver = history === null ? null : makeSharedArchiver(config, shared, history, onHistory);
-  const close = async (): Promise<void> => {
-    await archiver?.close();
-    await worker.stop();
+  const close = async (time = TimeLeft.forStores(config.session.closeTimeoutMs, true)): Promise<void> => {
+    await time.of(Promise.all([archiver?.close(), worker.stop()]));
     await shared.close();
-    await history?.close();
+    await time.of(history?.close() ?? Promise.resolve());
   };
   return { log: null, shared, store, worker, history, archiver, sharedArchiver: archiver, secret, openRest: async () => undefined, close };
 }

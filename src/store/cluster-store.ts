@@ -4,8 +4,10 @@ export type NodeState = 'serving' | 'draining';
 
 export interface NodeRecord {
   readonly node: string;
-  /** Of the process, unlike any other's. */
+  /** Of the process, unlike any other's; empty: it has ended, and whoever comes next may have the name. */
   readonly instance: string;
+  /** Who has the connections: the process, or the engine that it is attached to. */
+  readonly holder: string;
   readonly region: string;
   /** Where clients reach this very node: "wss://n1.example.org/v1". */
   readonly url: string;
@@ -21,9 +23,9 @@ export interface NodeRecord {
 export interface NodeDirectory {
   /**
    * In one step: null when the record stands, or the living one of another process under this name, which then stands. `now`: who lives;
-   * null takes the name whoever has it.
+   * null takes the name whoever has it. `as`: the instance that announces it, where it is not the record's.
    */
-  announce(record: NodeRecord, now: number | null): Promise<NodeRecord | null>;
+  announce(record: NodeRecord, now: number | null, as?: string): Promise<NodeRecord | null>;
   /** In no particular order, those whose `until` lies behind `now` left out. */
   list(now: number): Promise<readonly NodeRecord[]>;
   /** Does nothing where the name is another process's. */
@@ -33,6 +35,8 @@ export interface NodeDirectory {
 /** Who of one node is in a channel. */
 export interface PresenceShare {
   readonly node: string;
+  /** As in the node's record: with another one there, these connections are gone. */
+  readonly holder: string;
   readonly count: number;
   /** Users of the sessions, the latest first; not all where there are many. */
   readonly members: readonly string[];

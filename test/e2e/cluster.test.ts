@@ -94,6 +94,24 @@ t.test('presence counts both nodes', { skip: noRedis, timeout: 240_000 }, async 
   for (const client of clients) client.close();
 });
 
+t.test('members of a node that was killed are gone with its lease', { skip: noRedis, timeout: 240_000 }, async (t) => {
+  const n3 = await ClusterNode.start(t, { name: 'n3', redis: redis?.url ?? '' });
+  const [here, there] = await Promise.all([RawClient.connect(n1.url), RawClient.connect(n3.url)]);
+  await Promise.all([here, there].map((client) => ask(client, { op: 'sub', channel: 'mortal' })));
+  const count = async (): Promise<unknown> => (await ask(here, { op: 'presence', channel: 'mortal' }))['count'];
+  await until('both', async () => (await count()) === 2);
+  await n3.stop('SIGKILL');
+  await until('one', async () => (await count()) === 1);
+  t.equal(redis?.cli('HEXISTS', '{sluice:mortal}:p', 'n3'), '1', 'though what it had told was good for longer');
+  await n3.start();
+  t.equal(await count(), 1, 'and is not its next process’s');
+  const again = await RawClient.connect(n3.url);
+  await ask(again, { op: 'sub', channel: 'mortal' });
+  await until('both again', async () => (await count()) === 2);
+  t.equal(await n3.stop(), 0);
+  for (const client of [here, there, again]) client.close();
+});
+
 t.test('history and places in it are the same at both', { skip: noRedis, timeout: 240_000 }, async (t) => {
   const [a, b] = await Promise.all([RawClient.connect(n1.url), RawClient.connect(n2.url)]);
   const results = [];

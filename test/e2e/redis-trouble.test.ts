@@ -129,6 +129,48 @@ t.test('trouble with Redis', { skip: noRedis, timeout: 290_000 }, async (t) => {
   t.equal(await node.stop(), 0);
 });
 
+/** How Redis is gone. */
+const GONE: readonly Pick<Trouble, 'name' | 'begin'>[] = [
+  { name: 'killed', begin: (redis) => redis.stop() },
+  { name: 'standing still', begin: (redis) => redis.signal('SIGSTOP') },
+];
+
+t.test('a stop while Redis is gone', { skip: noRedis, timeout: 200_000 }, async (t) => {
+  for (const { name, begin } of GONE) {
+    await t.test(name, async (t) => {
+      const redis = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
+      t.teardown(() => redis.remove());
+      // Whoever waits for Redis waits for longer than a stop may take: its own bound (exit 1) comes after 15 s.
+      const config = { store: { timeoutMs: 120_000 }, drain: { deadlineMs: 1000, graceMs: 200 }, session: { closeTimeoutMs: 1000 } };
+      const node = await ClusterNode.start(t, { name: 'n1', redis: redis.url, config });
+      const client = await RawClient.connect(node.url);
+      client.send({ op: 'sub', id: 1, channel: 'room' });
+      client.send({ op: 'pub', id: 2, channel: 'room', key: 'k0' }, 'k0');
+      await until('the answers', () => client.answers.length === 2);
+      await begin(redis);
+      client.send({ op: 'pub', id: 3, channel: 'room', key: 'k1' }, 'k1');
+      client.send({ op: 'nonsense', id: 4 });
+      await until('an answer to what came behind it', () => client.answers.some(({ id }) => id === 4));
+      const { process: stopping } = node;
+      t.equal(await node.stop(), 0, 'within its bound');
+      await until('the end of the connection', () => client.closed !== null);
+      t.equal(client.closed, 1012);
+      await until('what it could not write', () => stopping.stderr().includes('stopped while the store did not answer'));
+      t.match(stopping.stderr(), /publishes without an answer: 1, which their clients repeat/);
+      t.match(stopping.stderr(), /what was stored of them before: 1; the other nodes take this one for alive for up to 3 s/);
+      if (name !== 'killed') return;
+      await redis.start();
+      await node.start();
+      const again = await RawClient.connect(node.url);
+      again.send({ op: 'sub', id: 1, channel: 'room', since: { ts: 0 } });
+      await until('what was acknowledged', () => again.delivered.length >= 1);
+      t.match(again.delivered[0], { seq: 1, body: 'k0' });
+      again.close();
+      t.equal(await node.stop(), 0);
+    });
+  }
+});
+
 t.test('nobody there at the start', { skip: noRedis, timeout: 100_000 }, async (t) => {
   const settings = (port: number): Parameters<typeof ClusterNode.start>[1] =>
     ({ name: 'n1', redis: `redis://127.0.0.1:${port}`, config: { store: { timeoutMs: TIMEOUT_MS } } });

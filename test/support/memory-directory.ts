@@ -5,10 +5,11 @@ export class MemoryDirectory implements NodeDirectory {
   readonly records = new Map<string, NodeRecord>();
   down = false;
 
-  async announce(record: NodeRecord, now: number | null): Promise<NodeRecord | null> {
+  async announce(record: NodeRecord, now: number | null, as = record.instance): Promise<NodeRecord | null> {
     this.#check();
     const held = this.records.get(record.node);
-    if (held !== undefined && now !== null && held.instance !== record.instance && held.until > now) return held;
+    const isOthers = held !== undefined && held.instance !== '' && held.instance !== as;
+    if (isOthers && now !== null && held.until > now) return held;
     this.records.set(record.node, record);
     return null;
   }

@@ -32,8 +32,8 @@ export class RedisNodeDirectory implements NodeDirectory {
     this.#key = `${redis.prefix}nodes`;
   }
 
-  async announce(record: NodeRecord, now: number | null): Promise<NodeRecord | null> {
-    const args = [record.node, record.instance, JSON.stringify(record), now === null ? '' : Math.floor(now)];
+  async announce(record: NodeRecord, now: number | null, as = record.instance): Promise<NodeRecord | null> {
+    const args = [record.node, as, JSON.stringify(record), now === null ? '' : Math.floor(now)];
     const other = (await this.#redis.script('sluiceNodeAnnounce', [this.#key], args)) as Buffer | null;
     return other === null ? null : parse<NodeRecord>(other);
   }

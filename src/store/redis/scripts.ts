@@ -96,14 +96,14 @@ return 1
 `;
 
 /**
- * A node's record. KEYS 1 hash node -> JSON. ARGV 1 node, 2 instance, 3 its JSON, 4 now, empty: whoever has the name. Returns nil, or the
- * living record of another instance, which stays.
+ * A node's record. KEYS 1 hash node -> JSON. ARGV 1 node, 2 instance that asks, 3 the record, 4 now, empty: whoever has the name. Returns
+ * nil, or the living record of another instance, which stays; one without an instance is in nobody's way.
  */
 const NODE_ANNOUNCE = `
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 if held and ARGV[4] ~= '' then
   local known, record = pcall(cjson.decode, held)
-  if known and type(record) == 'table' and record['instance'] and record['instance'] ~= ARGV[2]
+  if known and type(record) == 'table' and (record['instance'] or '') ~= '' and record['instance'] ~= ARGV[2]
     and (tonumber(record['until']) or 0) > tonumber(ARGV[4]) then return held end
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])

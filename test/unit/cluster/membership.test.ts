@@ -4,6 +4,7 @@ import { Membership } from '../../../src/cluster/membership.js';
 import { ConfigError, StoreError } from '../../../src/errors.js';
 import type { NodeDirectory, NodeRecord } from '../../../src/store/cluster-store.js';
 import { VirtualTime, within } from '../../sim/virtual-time.js';
+import { MemoryDirectory } from '../../support/memory-directory.js';
 
 class LateDirectory implements NodeDirectory {
   asked = 0;
@@ -37,7 +38,7 @@ async function joined(directory: NodeDirectory): Promise<{ readonly error: unkno
   const time = new VirtualTime(1);
   return within(time, async () => {
     const membership = new Membership({
-      directory, node: 'a', instance: '1', region: '', url: 'ws://a', leaseMs: 10_000, now: () => time.now(),
+      directory, node: 'a', instance: '1', holder: '1', region: '', url: 'ws://a', leaseMs: 10_000, now: () => time.now(),
       status: () => ({ state: 'serving', connections: 0, load: 0 }), answers: async () => false,
     });
     let error: unknown = new Error('start() has not ended in a minute');
@@ -70,4 +71,34 @@ t.test('what asking again cannot change is told of at once', async (t) => {
     t.equal((await joined(directory)).error, reason);
     t.equal(directory.asked, 1);
   }
+});
+
+t.test('a process that ends leaves its connections to the next of the name, and takes nothing from it', async (t) => {
+  const time = new VirtualTime(1);
+  await within(time, async () => {
+    const directory = new MemoryDirectory();
+    const asked: string[] = [];
+    const processOf = (instance: string): Membership => new Membership({
+      directory, node: 'a', instance, holder: 'engine', region: '', url: 'ws://a', leaseMs: 10_000, now: () => time.now(),
+      status: () => ({ state: 'serving', connections: 3, load: 0 }),
+      answers: async () => {
+        asked.push(instance);
+        return true;
+      },
+    });
+    const [first, second] = [processOf('1'), processOf('2')];
+    await first.start();
+    t.equal(await first.letGo(), true);
+    t.match(directory.records.get('a'), { instance: '', holder: 'engine', state: 'draining' }, 'nobody is sent there');
+    await second.start();
+    t.same(asked, [], 'whoever comes next does not wait');
+    t.equal(await first.letGo(), true);
+    t.match(directory.records.get('a'), { instance: '2', holder: 'engine', state: 'serving' }, 'once it has come it stays');
+    directory.down = true;
+    t.equal(await second.letGo(), false);
+    t.equal(await second.stop(), false, 'the directory could not be told');
+    directory.down = false;
+    t.equal(await second.stop(), true);
+    t.equal(directory.records.size, 0);
+  });
 });

@@ -27,7 +27,7 @@ t.test('a node knows who else lives, and where clients go', async (t) => {
   const trouble: (string | null)[] = [];
   const join = async (node: string, region: string): Promise<Membership> => {
     const member = new Membership({
-      directory, node, instance: `process of ${node}`, region, url: `ws://${node}/v1`, leaseMs: 3_000_000, now: () => now,
+      directory, node, instance: `process of ${node}`, holder: node, region, url: `ws://${node}/v1`, leaseMs: 3_000_000, now: () => now,
       status: () => ({ state: states.get(node) ?? 'serving', connections: 1, load: 0.5 }),
       answers: () => Promise.resolve(false),
       onTrouble: (error) => trouble.push(error === null ? null : error.message),
@@ -67,7 +67,7 @@ t.test('two processes of one name: the second is told, unless the first is dead'
   let lives = true;
   const trouble: (string | null)[] = [];
   const make = (instance: string): Membership => new Membership({
-    directory, node: 'a', instance, region: 'eu', url: `ws://${instance}/v1`, leaseMs: 1_000_000, now: () => now,
+    directory, node: 'a', instance, holder: instance, region: 'eu', url: `ws://${instance}/v1`, leaseMs: 1_000_000, now: () => now,
     status: () => ({ state: 'serving', connections: 1, load: 0.5 }),
     answers: () => Promise.resolve(lives),
     onTrouble: (error) => trouble.push(error === null ? null : error.message),

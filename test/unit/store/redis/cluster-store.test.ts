@@ -6,9 +6,10 @@ import { RedisNodeDirectory, RedisPresenceBoard } from '../../../../src/store/re
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
 
 const record = (node: string, until: number, instance = `i-${node}`): NodeRecord => ({
-  node, instance, region: 'eu', url: `ws://${node}/v1`, state: 'serving', connections: 3, load: 0.25, until,
+  node, instance, holder: instance, region: 'eu', url: `ws://${node}/v1`, state: 'serving', connections: 3, load: 0.25, until,
 });
-const share = (node: string, count: number, until: number): PresenceShare => ({ node, count, members: [`user of ${node}`], until });
+const share = (node: string, count: number, until: number): PresenceShare =>
+  ({ node, holder: `i-${node}`, count, members: [`user of ${node}`], until });
 
 t.test('directory and presence', { skip: noRedis }, async (t) => {
   const server = await RedisServer.start();
@@ -35,6 +36,10 @@ t.test('directory and presence', { skip: noRedis }, async (t) => {
     t.equal(await directory.announce(record('a', 9000, 'other'), 3000), null, 'of one that is dead');
     t.match(await directory.announce(record('a', 9000), 3000), { instance: 'other' });
     t.equal(await directory.announce(record('a', 9000), null), null, 'whoever has it');
+    t.match(await directory.announce(record('a', 9000, ''), 3000, 'other'), { instance: 'i-a' }, 'only its own can be let go of');
+    t.equal(await directory.announce(record('a', 9000, ''), 3000, 'i-a'), null);
+    t.match(await directory.list(3000), [{ node: 'a', instance: '' }], 'it is there still');
+    t.equal(await directory.announce(record('a', 9000), 3000), null, 'and in nobody’s way');
     await directory.withdraw('a', 'i-a');
     t.same(await names(0), []);
   });

@@ -74,7 +74,7 @@ export class Ahead {
         return channels.reach(name, position.epoch, position.seq);
       case 'ts':
         return this.#found(
-          name, lookups.findTs(id, name, position.ts), edge === 'after' ? lookups.findTs(id, name, position.ts + 1) : null,
+          name, lookups.findTs(id, name, position.ts), edge === 'after' ? lookups.findTs(id, name, position.after) : null,
         );
       case 'id':
         return this.#found(name, lookups.findId(id, name, String(edge === 'after' ? position.id + 1n : position.id)));

@@ -9,11 +9,17 @@ const DEVICE_BYTES_MAX = 255;
 /** Largest Snowflake: 63 bits. */
 const MSG_ID_MAX = 2n ** 63n - 1n;
 
-/** A place in a channel, as `since`, `before` and `after` give it. */
+/**
+ * A place in a channel, as `since`, `before` and `after` give it. `ts`: the first whole millisecond that is not before the time that was
+ * given, and `after` the first one behind it; they differ where it was a whole one itself.
+ */
 export type Position =
   | { readonly kind: 'seq'; readonly seq: number; readonly epoch: string | null }
-  | { readonly kind: 'ts'; readonly ts: number }
+  | { readonly kind: 'ts'; readonly ts: number; readonly after: number }
   | { readonly kind: 'id'; readonly id: bigint };
+
+/** One that has to be looked for. */
+export type SoughtPosition = Exclude<Position, { readonly kind: 'seq' }>;
 
 const CHANNEL_FAULT = new HeaderFault(`channel must be a text of 1 to ${CHANNEL_BYTES_MAX} bytes of UTF-8 without control characters`);
 const KEY_FAULT = new HeaderFault(`key must be a text of 1 to ${KEY_LENGTH_MAX} characters`);
@@ -58,7 +64,7 @@ export function readPosition(value: unknown, field: string): Position | HeaderFa
   const given = [seq, ts, id].filter((part) => part !== undefined && part !== null).length;
   if (given !== 1) return positionFault(field);
   if (typeof seq === 'number') return readSeqPosition(seq, epoch, field);
-  if (typeof ts === 'number' && Number.isFinite(ts) && ts >= 0) return { kind: 'ts', ts: Math.ceil(ts) };
+  if (typeof ts === 'number' && Number.isFinite(ts) && ts >= 0) return { kind: 'ts', ts: Math.ceil(ts), after: Math.floor(ts) + 1 };
   const message = readMessageId(id);
   return message === null ? positionFault(field) : { kind: 'id', id: message };
 }

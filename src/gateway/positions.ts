@@ -101,7 +101,7 @@ export function firstAfter(log: Reader['log'], channelId: number, position: Posi
     case 'seq':
       return position.seq + 1;
     case 'ts':
-      return log.seqAtTs(channelId, position.ts + 1);
+      return log.seqAtTs(channelId, position.after);
     case 'id':
       return log.seqAfterId(channelId, String(position.id + 1n));
   }

@@ -4,7 +4,7 @@ import type { Channel } from '../../sequence/types.js';
 import { History, type HistoryRange } from '../../sync/history.js';
 import type { ColdPosition } from '../../sync/types.js';
 import type { Body, GatewayContext } from '../context.js';
-import { readChannel, readPosition, type Position } from '../fields.js';
+import { readChannel, readPosition, type Position, type SoughtPosition } from '../fields.js';
 import { HeaderFault, type Header } from '../header.js';
 import { firstAfter, lastBefore, seqInAll } from '../positions.js';
 import { refuse, requireId } from '../refusal.js';
@@ -95,6 +95,6 @@ export function historyRange(
   return seqInAll({ log, cold }, channel, after === null ? position : behind(position)).then(range);
 }
 
-function behind(position: ColdPosition): ColdPosition {
-  return position.kind === 'ts' ? { kind: 'ts', ts: position.ts + 1 } : { kind: 'id', id: position.id + 1n };
+function behind(position: SoughtPosition): ColdPosition {
+  return position.kind === 'ts' ? { kind: 'ts', ts: position.after } : { kind: 'id', id: position.id + 1n };
 }

@@ -4,7 +4,7 @@ import type { OpenChannel } from '../../sequence/channels.js';
 import { SESSION } from '../../session/table.js';
 import type { ColdPosition } from '../../sync/types.js';
 import type { GatewayContext } from '../context.js';
-import { readChannel, readPosition, type Position } from '../fields.js';
+import { readChannel, readPosition, type Position, type SoughtPosition } from '../fields.js';
 import { HeaderFault, readId, type Header } from '../header.js';
 import { firstAfter, seqInAll } from '../positions.js';
 import { refuse } from '../refusal.js';
@@ -47,8 +47,8 @@ function seenSeq(context: GatewayContext, channel: OpenChannel, position: Positi
   return Math.min(position.seq, channel.publishedSeq);
 }
 
-function lastSeen(context: GatewayContext, channel: OpenChannel, position: ColdPosition): number | Promise<number> {
-  const after: ColdPosition = position.kind === 'ts' ? { kind: 'ts', ts: position.ts + 1 } : { kind: 'id', id: position.id + 1n };
+function lastSeen(context: GatewayContext, channel: OpenChannel, position: SoughtPosition): number | Promise<number> {
+  const after: ColdPosition = position.kind === 'ts' ? { kind: 'ts', ts: position.after } : { kind: 'id', id: position.id + 1n };
   const seq = firstAfter(context.log, channel.id, position);
   const atMost = (first: number): number => Math.min(first - 1, channel.publishedSeq);
   if (context.cold === null || seq > channel.oldestSeq) return atMost(seq);

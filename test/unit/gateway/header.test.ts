@@ -74,7 +74,8 @@ t.test('positions', async (t) => {
     [{ seq: 0 }, { kind: 'seq', seq: 0, epoch: null }],
     [{ seq: 1, epoch: null }, { kind: 'seq', seq: 1, epoch: null }],
     [41, { kind: 'seq', seq: 41, epoch: null }],
-    [{ ts: 1.2 }, { kind: 'ts', ts: 2 }],
+    [{ ts: 1.2 }, { kind: 'ts', ts: 2, after: 2 }],
+    [{ ts: 7 }, { kind: 'ts', ts: 7, after: 8 }],
     [{ msg_id: '9223372036854775807' }, { kind: 'id', id: 2n ** 63n - 1n }],
     [{ seq: 3, ts: null, other: 1 }, { kind: 'seq', seq: 3 }],
   ];

@@ -25,6 +25,7 @@ struct PeerAddress {
 struct IoSlice {
   const uint8_t* data;
   uint32_t length;
+  uint32_t shared = 0;  // what share() called these bytes; 0: nobody else's
 };
 
 enum class NoticeKind : uint8_t {
@@ -116,6 +117,14 @@ class StreamDriver {
     static_cast<void>(id);
     static_cast<void>(near);
   }
+  // Bytes that many streams will be given, each by a slice that bears the name which is returned; they stay as they are until the
+  // flush() behind unshare(). 0 where the driver gains nothing by knowing.
+  virtual uint32_t share(const uint8_t* data, uint32_t length) {
+    static_cast<void>(data);
+    static_cast<void>(length);
+    return 0;
+  }
+  virtual void unshare(uint32_t shared) { static_cast<void>(shared); }
   // More is queued below than leaves at once: what can wait should.
   virtual bool congested() const noexcept { return false; }
   // Hands everything that write() has queued to the system, in one call where it can.

@@ -170,7 +170,7 @@ bool Core::deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) {
   if (parts_.table[slot].state != ConnectionState::kOpen) return true;
   if (parts_.outbox.over_budget(slot)) return false;
   for (uint32_t i = 0; i < count; ++i) {
-    parts_.outbox.append_reference(slot, pieces[i].data, pieces[i].length);
+    parts_.outbox.append_reference(slot, pieces[i].data, pieces[i].length, pieces[i].shared);
     parts_.counters.add(Counter::payload_bytes_out, pieces[i].length);
   }
   // A flush calls back into the hub only through the control plane, so it is safe in the middle of a fan-out.

@@ -76,6 +76,8 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
 
   // hub::DeliverySink
   void prefetch(uint32_t slot) override { __builtin_prefetch(&parts_.table[slot], 1); }
+  uint32_t share(const hub::Piece& piece) override { return driver_->share(piece.data, piece.length); }
+  void unshare(uint32_t shared) override { driver_->unshare(shared); }
   bool deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) override;
   void lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) override;
 

@@ -55,15 +55,18 @@ uint8_t* Outbox::cork(uint32_t length) {
   return at;
 }
 
-void Outbox::append_segment(uint32_t slot, const uint8_t* data, uint32_t length) {
+void Outbox::append_segment(uint32_t slot, const IoSlice& slice) {
   Batch& batch = batch_of(slot);
-  batch.bytes += length;
-  if (batch.last != kEnd && segments_[batch.last].data + segments_[batch.last].length == data) {
-    segments_[batch.last].length += length;
-    return;
+  batch.bytes += slice.length;
+  if (batch.last != kEnd) {
+    IoSlice& last = segments_[batch.last].slice;
+    if ((last.shared | slice.shared) == 0 && last.data + last.length == slice.data) {
+      last.length += slice.length;
+      return;
+    }
   }
   const auto index = static_cast<uint32_t>(segments_.size());
-  segments_.push_back(Segment{data, length, kEnd});
+  segments_.push_back({slice});
   if (batch.last == kEnd) {
     batch.first = index;
   } else {
@@ -78,13 +81,15 @@ void Outbox::append_copy(uint32_t slot, const uint8_t* data, uint32_t length) {
     const uint32_t part = std::min(length, kCorkBytes);
     uint8_t* at = cork(part);
     std::memcpy(at, data, part);
-    append_segment(slot, at, part);
+    append_segment(slot, {at, part});
     data += part;
     length -= part;
   }
 }
 
-void Outbox::append_reference(uint32_t slot, const uint8_t* data, uint32_t length) { append_segment(slot, data, length); }
+void Outbox::append_reference(uint32_t slot, const uint8_t* data, uint32_t length, uint32_t shared) {
+  append_segment(slot, {data, length, shared});
+}
 
 void Outbox::append_frame(uint32_t slot, ws::Opcode opcode, const uint8_t* payload, uint32_t length) {
   if (length <= kCopyBelow) {
@@ -92,14 +97,14 @@ void Outbox::append_frame(uint32_t slot, ws::Opcode opcode, const uint8_t* paylo
     const uint32_t header = ws::write_frame_header(at, opcode, length);
     if (length != 0) std::memcpy(at + header, payload, length);
     cork_used_ -= ws::kMaxServerHeader - header;
-    append_segment(slot, at, header + length);
+    append_segment(slot, {at, header + length});
     return;
   }
   uint8_t* at = cork(ws::kMaxServerHeader);
   const uint32_t header = ws::write_frame_header(at, opcode, length);
   cork_used_ -= ws::kMaxServerHeader - header;
-  append_segment(slot, at, header);
-  append_segment(slot, payload, length);
+  append_segment(slot, {at, header});
+  append_segment(slot, {payload, length});
 }
 
 // ---- offering ----
@@ -150,9 +155,10 @@ void Outbox::offer(const Batch& batch) {
     if (idle) writable_.push_back(batch.slot);
     return;
   }
+  if (batch.segments == 1) return driver_->write(batch.slot, &segments_[batch.first].slice, 1);
   IoSlice slices[StreamDriver::kMaxSlices];
   uint32_t count = 0;
-  for (uint32_t i = batch.first; i != kEnd; i = segments_[i].next) slices[count++] = {segments_[i].data, segments_[i].length};
+  for (uint32_t i = batch.first; i != kEnd; i = segments_[i].next) slices[count++] = segments_[i].slice;
   driver_->write(batch.slot, slices, count);
 }
 
@@ -212,10 +218,10 @@ void Outbox::keep(uint32_t slot, const Batch& batch, uint64_t skip) {
   }
   Queue& queue = queue_of(slot);
   for (uint32_t i = batch.first; i != kEnd; i = segments_[i].next) {
-    const Segment& segment = segments_[i];
-    const uint64_t passed = std::min<uint64_t>(skip, segment.length);
+    const IoSlice& slice = segments_[i].slice;
+    const uint64_t passed = std::min<uint64_t>(skip, slice.length);
     skip -= passed;
-    push(queue, segment.data + passed, segment.length - passed);
+    push(queue, slice.data + passed, slice.length - passed);
   }
 }
 

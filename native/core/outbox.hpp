@@ -36,7 +36,8 @@ class Outbox {
 
   // Bytes referred to stay as they are until flush().
   void append_frame(uint32_t slot, ws::Opcode opcode, const uint8_t* payload, uint32_t length);
-  void append_reference(uint32_t slot, const uint8_t* data, uint32_t length);
+  // `shared`: what the driver calls the bytes that many are sent.
+  void append_reference(uint32_t slot, const uint8_t* data, uint32_t length, uint32_t shared = 0);
   void append_copy(uint32_t slot, const uint8_t* data, uint32_t length);
 
   // Offers the turn's writes and what became writable. After it no appended reference is held. All writes to the driver happen
@@ -71,9 +72,8 @@ class Outbox {
   static constexpr uint32_t kFlushAt = 4096;
 
   struct Segment {
-    const uint8_t* data;
-    uint32_t length;
-    uint32_t next;
+    IoSlice slice;
+    uint32_t next = kEnd;
   };
   struct Batch {
     uint32_t slot;
@@ -93,7 +93,7 @@ class Outbox {
   Batch& batch_of(uint32_t slot);
   Queue& queue_of(uint32_t slot);
   uint8_t* cork(uint32_t length);
-  void append_segment(uint32_t slot, const uint8_t* data, uint32_t length);
+  void append_segment(uint32_t slot, const IoSlice& slice);
   void offer(const Batch& batch);
   void keep(uint32_t slot, const Batch& batch, uint64_t skip);
   void push(Queue& queue, const uint8_t* data, uint64_t length);

@@ -93,14 +93,20 @@ bool Hub::publish(uint32_t id, const uint8_t* data, uint32_t length, uint64_t se
   return true;
 }
 
-void Hub::begin(Walk& walk, Channel& channel) {
+void Hub::begin(Walk& walk, Channel& channel, DeliverySink& sink) {
+  // For fewer a copy each is as good.
+  constexpr uint32_t kMany = 16;
+  const bool many = channel.subscribers.size() >= kMany;
   walk.on = true;
   walk.channel = channel.id;
   walk.place = 0;
   walk.first_seq = channel.pending_first_seq;
   walk.pieces.swap(channel.pending);
   walk.messages = 0;
-  for (const Piece& piece : walk.pieces) walk.messages += piece.messages;
+  for (Piece& piece : walk.pieces) {
+    walk.messages += piece.messages;
+    if (many) piece.shared = sink.share(piece);
+  }
 }
 
 uint64_t Hub::go_on(Walk& walk, Channel& channel, DeliverySink& sink, uint32_t& most) {
@@ -117,6 +123,9 @@ uint64_t Hub::go_on(Walk& walk, Channel& channel, DeliverySink& sink, uint32_t& 
       });
   if (walk.place != SubscriberSet::kEnd) return delivered;
   walk.on = false;
+  for (const Piece& piece : walk.pieces) {
+    if (piece.shared != 0) sink.unshare(piece.shared);
+  }
   walk.pieces.clear();
   // Not before: taking one out moves others.
   set_memory_ -= channel.subscribers.memory();
@@ -135,16 +144,16 @@ void Hub::settle(Channel& channel, DeliverySink& sink) {
   if (walk_.on && walk_.channel == channel.id) settled_ += go_on(walk_, channel, sink, all);
   if (channel.pending.empty()) return;
   Walk walk;
-  begin(walk, channel);
+  begin(walk, channel, sink);
   settled_ += go_on(walk, channel, sink, all);
 }
 
-bool Hub::begin_next() {
+bool Hub::begin_next(DeliverySink& sink) {
   while (next_dirty_ < dirty_.size()) {
     Channel* const channel = find(dirty_[next_dirty_++]);
     // Gone when its last subscriber left after the publish; or a change of its subscribers has had it delivered.
     if (channel == nullptr || channel->pending.empty()) continue;
-    begin(walk_, *channel);
+    begin(walk_, *channel, sink);
     return true;
   }
   dirty_.clear();
@@ -154,7 +163,7 @@ bool Hub::begin_next() {
 
 uint64_t Hub::flush(DeliverySink& sink, uint32_t most) {
   uint64_t delivered = 0;
-  while (most != 0 && (walk_.on || begin_next())) {
+  while (most != 0 && (walk_.on || begin_next(sink))) {
     Channel& channel = *find(walk_.channel);
     delivered += go_on(walk_, channel, sink, most);
     if (!walk_.on) drop_if_empty(channel.id);

@@ -13,12 +13,19 @@ struct Piece {
   const uint8_t* data;
   uint32_t length;
   uint32_t messages;
+  uint32_t shared = 0;  // what the sink called it
 };
 
 // Whoever writes to connections.
 class DeliverySink {
  public:
   virtual ~DeliverySink() = default;
+  // Many will be given these bytes: a name for them where the sink can make use of that, else 0. unshare() follows the last deliver().
+  virtual uint32_t share(const Piece& piece) {
+    static_cast<void>(piece);
+    return 0;
+  }
+  virtual void unshare(uint32_t shared) { static_cast<void>(shared); }
   // deliver() follows soon.
   virtual void prefetch(uint32_t slot) { static_cast<void>(slot); }
   // Hands `count` pieces to the slot's connection. False when it is over its send budget: it gets none of them.
@@ -79,8 +86,8 @@ class Hub {
   };
 
   Channel* find(uint32_t id) noexcept;
-  static void begin(Walk& walk, Channel& channel);
-  bool begin_next();
+  static void begin(Walk& walk, Channel& channel, DeliverySink& sink);
+  bool begin_next(DeliverySink& sink);
   // Takes what it used off `most`.
   uint64_t go_on(Walk& walk, Channel& channel, DeliverySink& sink, uint32_t& most);
   // Before the set of subscribers changes: who is in it gets what was published so far.

@@ -157,8 +157,11 @@ nic::Packet* Interface::in_fewer_pieces(nic::Packet* packet, uint32_t bytes) {
 
 void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t bytes) const noexcept {
   const nic::NicCapabilities& has = context_.nic.capabilities();
+  // What many segments end in was summed once. In front of it there are headers only, which are of an even length.
+  const nic::Packet* const body = packet->next;
+  const bool summed = body != nullptr && (body->flags & nic::kSummed) != 0 && body->next == nullptr && packet->length % 2 == 0;
   // Asking for it costs a driver more than a short sum does: it reads the headers again and tells the device where to add.
-  const bool by_device = has.tx_l4_checksum && bytes > kSummedBelow;
+  const bool by_device = has.tx_l4_checksum && (summed ? packet->length : bytes) > kSummedBelow;
   packet->flags = by_device ? nic::kTxL4Checksum : 0;
   wire::Checksum sum;
   if (flow.remote.is_v4()) {
@@ -169,7 +172,12 @@ void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t
   uint8_t* const field = packet->data + wire::TcpView::kChecksumOffset;
   if (by_device) return wire::store_checksum(field, sum.raw());
   wire::store_checksum(field, 0);
-  for (const nic::Packet* piece = packet; piece != nullptr; piece = piece->next) sum.add(piece->data, piece->length);
+  sum.add(packet->data, packet->length);
+  if (summed) {
+    sum.add_raw(static_cast<uint16_t>(body->scratch[0]));
+  } else {
+    for (const nic::Packet* piece = body; piece != nullptr; piece = piece->next) sum.add(piece->data, piece->length);
+  }
   wire::store_checksum(field, sum.finish());
 }
 

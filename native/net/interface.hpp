@@ -37,6 +37,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
 
   // IpLayer
   nic::PacketPool& pool() noexcept override { return context_.nic.pool(); }
+  bool takes_pieces() const noexcept override { return context_.nic.capabilities().max_pieces >= 2; }
   bool transmitting(const nic::Packet* packet) const noexcept override {
     return packet->waiting != 0 || context_.nic.transmitting(packet);
   }

@@ -67,6 +67,8 @@ class IpLayer {
   virtual bool send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) = 0;
   // Takes a segment that is for a port of somebody else's, and returns true, when the kernel is to have it.
   virtual bool divert(const Segment&) { return false; }
+  // A segment in two pieces goes out as it is: the device gathers them.
+  virtual bool takes_pieces() const noexcept { return false; }
   // Hands what send() gathered to the device.
   virtual void flush() = 0;
   // Frames that the device did not take yet.

@@ -31,9 +31,10 @@ uint32_t measure(nic::Packet* frame, nic::Packet*& last, uint32_t& pieces) noexc
   }
 }
 
-// The checksum of one that joins another goes with its headers, whoever computed it. What is no TCP segment differs from every head.
+// The checksum of one that joins another goes with its headers, whoever computed it. What is no TCP segment differs from every head. One in
+// pieces may have some that other frames end in as well, which nothing can be put behind.
 bool is_segment(const nic::Packet* frame) noexcept {
-  const bool plain = (frame->flags & ~nic::kTxL4Checksum) == 0;
+  const bool plain = frame->next == nullptr && (frame->flags & ~nic::kTxL4Checksum) == 0;
   return plain && frame->length >= headers_of(frame) && (tcp_of(frame)[kFlagsAt] & kAlone) == 0;
 }
 

@@ -46,7 +46,7 @@ inline void set_transmit_offloads(const Packet* packet, rte_mbuf* mbuf) noexcept
 }
 
 // The chain of mbufs to be sent. A piece to which the caller keeps a reference gets a second one for the device; the only reference of
-// another is passed on.
+// another is passed on, which leaves it without any here (of one that several frames end in the device may have more already).
 inline rte_mbuf* prepare_frame(Packet* packet) noexcept {
   rte_mbuf* const head = mbuf_of(packet);
   uint32_t bytes = 0;
@@ -58,9 +58,7 @@ inline rte_mbuf* prepare_frame(Packet* packet) noexcept {
     mbuf->next = piece->next == nullptr ? nullptr : mbuf_of(piece->next);
     bytes += piece->length;
     ++pieces;
-    if (piece->references == 1) continue;
-    --piece->references;
-    rte_mbuf_refcnt_update(mbuf, 1);
+    if (--piece->references != 0) rte_mbuf_refcnt_update(mbuf, 1);
   }
   head->pkt_len = bytes;
   head->nb_segs = pieces;
@@ -95,10 +93,7 @@ inline void drop_copy(DpdkPool& pool, Packet* packet, Packet* copy) noexcept {
 // Undoes prepare_frame() for a frame that the device did not take.
 inline void take_back(Packet* packet) noexcept {
   for (; packet != nullptr; packet = packet->next) {
-    rte_mbuf* const mbuf = mbuf_of(packet);
-    if (rte_mbuf_refcnt_read(mbuf) == 1) continue;
-    ++packet->references;
-    rte_mbuf_refcnt_update(mbuf, -1);
+    if (packet->references++ != 0) rte_mbuf_refcnt_update(mbuf_of(packet), -1);
   }
 }
 

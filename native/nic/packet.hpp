@@ -12,6 +12,7 @@ enum PacketFlag : uint8_t {
   kTxIpChecksum = 1 << 3,     // IPv4 header checksum is to be filled in
   kTxL4Checksum = 1 << 4,     // TCP checksum is to be filled in; the field holds the pseudo-header's sum
   kTxSegment = 1 << 5,        // TSO: cut into segments of segment_bytes payload
+  kSummed = 1 << 6,           // scratch[0] holds the sum of these bytes, of an even number of them in front (wire::Checksum::raw)
 };
 
 // A frame, or a piece of one, in memory that the NIC reads and writes itself. Owned by one core: counts are not atomic. It goes

@@ -28,6 +28,10 @@ void audit_send_queue(const Tcb& row, const Transfer& transfer, Totals& totals) 
     const SentPacket& info = sent(packet);
     SLUICE_ASSERT(info.seq == at && info.length() != 0);
     SLUICE_ASSERT(packet->references > 0);
+    if (info.has(kShared)) {
+      SLUICE_ASSERT(packet->next != nullptr && packet->next->references > 0 && packet->next->next == nullptr);
+      SLUICE_ASSERT(info.offset + info.bytes <= packet->next->length);
+    }
     next_seen = next_seen || packet == transfer.send_next;
     SLUICE_ASSERT(info.has(kTransmitted) != next_seen);
     SLUICE_ASSERT(!info.has(kSacked) || !info.has(kLost));

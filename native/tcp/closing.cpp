@@ -99,7 +99,7 @@ bool end_in_peace(Stack& stack, Tcb& row) {
   if (row.has(kFinWaiting) || transfer == nullptr || transfer->write_end - row.snd_una != 1) return false;
   // Only our FIN is not acknowledged, and never will be: as if it had been.
   if (transfer->send_head != nullptr) {
-    stack.packets.unref(transfer->send_head);
+    release_sent(stack.packets, transfer->send_head);
     --stack.gauges.packets_sending;
   }
   transfer->send_head = transfer->send_tail = transfer->send_next = nullptr;

@@ -150,6 +150,7 @@ void Driver::on_icmp_error(const net::IcmpError& error) {
 
 void Driver::flush() {
   begin_call();
+  stack_.bodies.settle();
   flush_acks(stack_);
   detach_idle(stack_);
   stack_.ip.flush();
@@ -206,6 +207,13 @@ void Driver::prefetch(StreamId id, bool near) const noexcept {
   const char* const row = reinterpret_cast<const char*>(&stack_.rows[*index - 1]);
   __builtin_prefetch(row, 1);
   __builtin_prefetch(row + 64, 1);
+}
+
+uint32_t Driver::share(const uint8_t* data, uint32_t length) {
+  // Below, a copy costs less than one more piece of the frame; and where packets are short each connection waits for its own.
+  constexpr uint32_t kShareFrom = 256;
+  const bool spare = stack_.packets.free_count() > stack_.packets.total_count() / 4 + length / kShareFrom;
+  return length >= kShareFrom && spare && stack_.ip.takes_pieces() ? stack_.bodies.add(data, length) : 0;
 }
 
 bool Driver::congested() const noexcept {

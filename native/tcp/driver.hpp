@@ -25,6 +25,8 @@ class Driver final : public TcpDriver {
   void write(StreamId id, const IoSlice* slices, uint32_t count) override;
   void flush() override;
   void prefetch(StreamId id, bool near) const noexcept override;
+  uint32_t share(const uint8_t* data, uint32_t length) override;
+  void unshare(uint32_t shared) override { stack_.bodies.withdraw(shared); }
   bool congested() const noexcept override;
   void notify_writable(StreamId id) override;
   void pause_reading(StreamId id) override;

@@ -48,8 +48,35 @@ nic::Packet* new_packet(Stack& stack, const Tcb& row, Transfer& transfer) noexce
 // The last packet, if it was never sent and has room for more.
 nic::Packet* open_tail(const Tcb& row, const Transfer& transfer) noexcept {
   nic::Packet* const tail = transfer.send_tail;
-  if (transfer.send_next == nullptr || sent(tail).flags & (kTransmitted | kCarriesFin) || sent(tail).bytes >= row.mss) return nullptr;
+  constexpr uint8_t kClosed = kTransmitted | kCarriesFin | kShared;
+  if (transfer.send_next == nullptr || (sent(tail).flags & kClosed) != 0 || sent(tail).bytes >= row.mss) return nullptr;
   return tail->tailroom() == 0 ? nullptr : tail;
+}
+
+// Bytes that others get as well: segments that end in the pieces of the one copy. 0 where that does not suit the connection.
+uint32_t append_shared(Stack& stack, const Tcb& row, Transfer& transfer, const IoSlice& slice) {
+  SharedBodies::Pieces pieces = stack.bodies.pieces(slice.shared);
+  if (pieces.count == 0) {
+    // The largest that leave room for timestamps: for the first one's family of addresses, which nearly all have.
+    const uint32_t bytes = std::min(interface_mss(stack, row.remote), stack.packets.room());
+    if (bytes > kTimestampBytes) pieces = stack.bodies.cut(slice.shared, bytes - kTimestampBytes);
+  }
+  if (pieces.count == 0 || row.mss < pieces.bytes) return 0;
+  uint32_t accepted = 0;
+  for (uint32_t i = 0; i < pieces.count; ++i) {
+    nic::Packet* const packet = new_packet(stack, row, transfer);
+    if (packet == nullptr) break;
+    nic::Packet* const piece = pieces.first[i];
+    nic::PacketPool::ref(piece);
+    packet->next = piece;
+    SentPacket& info = sent(packet);
+    info.offset = 0;
+    info.bytes = piece->length;
+    info.set(kShared);
+    transfer.write_end += piece->length;
+    accepted += piece->length;
+  }
+  return accepted;
 }
 
 void list_for_writing(Stack& stack, Tcb& row) {
@@ -85,6 +112,15 @@ uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t co
   nic::Packet* packet = open_tail(row, *transfer);
   for (uint32_t i = 0; i < count && room != 0; ++i) {
     const uint8_t* from = slices[i].data;
+    if (slices[i].shared != 0 && slices[i].length <= room) {
+      const uint32_t taken = append_shared(stack, row, *transfer, slices[i]);
+      accepted += taken;
+      room -= taken;
+      if (taken != 0) packet = nullptr;
+      if (taken == slices[i].length) continue;
+      // No packet was free.
+      if (taken != 0) break;
+    }
     uint32_t left = std::min(slices[i].length, room);
     room -= left;
     while (left != 0) {
@@ -129,11 +165,12 @@ bool split_packet(Stack& stack, Transfer& transfer, nic::Packet* packet, uint32_
     ++stack.counters.send_no_packet;
     return false;
   }
-  const uint8_t* const payload = packet->buffer + info.offset;
+  const uint8_t* const payload = payload_of(packet);
   const uint32_t moved = info.bytes - bytes;
   std::memcpy(rest->data, payload + bytes, moved);
   rest->length = static_cast<uint16_t>(moved);
   sent(rest) = {info.seq + bytes, info.sent_us, rest->headroom(), static_cast<uint16_t>(moved), info.flags, info.times, 0};
+  sent(rest).clear(kShared);
   info.bytes = static_cast<uint16_t>(bytes);
   info.clear(kCarriesFin);
   info.clear(kPush);
@@ -157,23 +194,42 @@ uint32_t pipe(const Tcb& row, const Transfer& transfer) noexcept {
 
 namespace {
 
+// What is sent of shared bytes is all of a piece; a part of one becomes the packet's own.
+void own_part(Stack& stack, nic::Packet* packet) noexcept {
+  SentPacket& info = sent(packet);
+  nic::Packet* const piece = packet->next;
+  if (info.offset == 0 && info.bytes == piece->length) return;
+  std::memcpy(packet->buffer + nic::kHeadroom, piece->data + info.offset, info.bytes);
+  info.offset = nic::kHeadroom;
+  info.clear(kShared);
+  packet->next = nullptr;
+  stack.packets.unref(piece);
+}
+
 // The packet itself with a reference of the device's, at its payload. Drivers give packets back only when they send again, which on a quiet
 // link is perhaps never: what is still theirs is sent again as a copy. Null where there is no packet for that.
 nic::Packet* frame_of(Stack& stack, nic::Packet* packet) noexcept {
-  const SentPacket& info = sent(packet);
+  SentPacket& info = sent(packet);
   if (__builtin_expect(stack.ip.transmitting(packet), 0)) {
     nic::Packet* const copy = stack.packets.allocate(info.bytes);
     if (copy == nullptr) {
       ++stack.counters.send_no_packet;
       return nullptr;
     }
-    std::memcpy(copy->data, packet->buffer + info.offset, info.bytes);
+    std::memcpy(copy->data, payload_of(packet), info.bytes);
     copy->length = info.bytes;
     return copy;
   }
-  packet->data = packet->buffer + info.offset;
-  packet->length = info.bytes;
-  packet->next = nullptr;
+  if (info.has(kShared)) own_part(stack, packet);
+  if (info.has(kShared)) {
+    packet->data = packet->buffer + nic::kHeadroom;
+    packet->length = 0;
+    nic::PacketPool::ref(packet->next);
+  } else {
+    packet->data = packet->buffer + info.offset;
+    packet->length = info.bytes;
+    packet->next = nullptr;
+  }
   packet->flags = 0;
   nic::PacketPool::ref(packet);
   return packet;

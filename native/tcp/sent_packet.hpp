@@ -15,14 +15,15 @@ enum SentFlag : uint8_t {
   kEverRetransmitted = 16,
   kCarriesFin = 32,
   kPush = 64,               // the last bytes of a write
+  kShared = 128,            // the payload lies in the packet's `next`, which others have as well (shared_bodies.hpp)
 };
 
 // What the stack keeps of a packet in the send queue, in the packet's scratch. The payload lies where `offset` says, whatever headers
-// were written in front of it when it was sent.
+// were written in front of it when it was sent; a shared one that far into the other packet's data.
 struct SentPacket {
   Seq seq;
   uint32_t sent_us;
-  uint16_t offset;   // of the payload, from the packet's buffer
+  uint16_t offset;   // of the payload, from the packet's buffer; shared: from the first shared byte
   uint16_t bytes;    // of payload
   uint8_t flags;
   uint8_t times;     // transmissions, saturating
@@ -39,6 +40,17 @@ static_assert(sizeof(SentPacket) == sizeof(nic::Packet::scratch));
 
 inline SentPacket& sent(nic::Packet* packet) noexcept { return *reinterpret_cast<SentPacket*>(packet->scratch); }
 inline const SentPacket& sent(const nic::Packet* packet) noexcept { return *reinterpret_cast<const SentPacket*>(packet->scratch); }
+
+inline const uint8_t* payload_of(const nic::Packet* packet) noexcept {
+  const SentPacket& info = sent(packet);
+  return (info.has(kShared) ? packet->next->data : packet->buffer) + info.offset;
+}
+
+// Gives the send queue's reference back.
+inline void release_sent(nic::PacketPool& pool, nic::Packet* packet) noexcept {
+  if (sent(packet).has(kShared)) pool.unref(packet->next);
+  pool.unref(packet);
+}
 
 // What is kept of a frame that waits to be in order or to be read. Its pieces have been cut down to payload.
 struct HeldPacket {

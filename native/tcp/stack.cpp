@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tcp/sent_packet.hpp"
+
 namespace sluice::tcp {
 
 namespace {
@@ -37,8 +39,8 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
       rows(given.capacity + given.orphans_max), orphans(rows),
       orphans_sending_max(sending_orphans(given, packets)), transfers(transfer_count(given, packets)), stream_rows(given.capacity),
       half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
-      time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), cookies(secrets.cookies), block(*environment.blocks),
-      resets(given.resets_per_s), challenges(given.challenge_acks_per_s, secrets.challenges) {
+      time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), bodies(packets), cookies(secrets.cookies),
+      block(*environment.blocks), resets(given.resets_per_s), challenges(given.challenge_acks_per_s, secrets.challenges) {
   if (!given.populate) return;
   flows.populate_if_small();
   half_open.populate_if_small();
@@ -110,7 +112,7 @@ void drop_transfer(Stack& stack, Tcb& row) noexcept {
   while (transfer->send_head != nullptr) {
     nic::Packet* const packet = transfer->send_head;
     transfer->send_head = packet->link;
-    stack.packets.unref(packet);
+    release_sent(stack.packets, packet);
     --stack.gauges.packets_sending;
   }
   while (transfer->held_head != nullptr) {

@@ -10,6 +10,7 @@
 #include "tcp/half_open.hpp"
 #include "tcp/local_addresses.hpp"
 #include "tcp/orphans.hpp"
+#include "tcp/shared_bodies.hpp"
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
 #include "tcp/tcp_driver.hpp"
@@ -96,6 +97,7 @@ struct Stack {
   HalfOpenTable half_open;
   TimeWaitTable time_wait;
   TimerWheel timers;
+  SharedBodies bodies;
   SynCookies cookies;
   Listener listener;
   ReceiveBlock block;

@@ -69,7 +69,8 @@ struct TcpEnvironment {
 // poll(): reads the time, runs timers, has the reactor receive up to `budget` frames, and delivers. Where nothing came and there is
 // time to wait it has the reactor wait, at most until the next timer, and looks once more. Acknowledgements that no data carried
 // leave with flush(), at the latest at the start of the next poll().
-// write() copies the bytes once into packets, which are kept until they are acknowledged, and completes at once.
+// write() copies the bytes once into packets, which are kept until they are acknowledged, and completes at once. Bytes that share() was
+// told of are copied once for all streams.
 class TcpDriver : public StreamDriver, public net::SegmentHandler {
  public:
   // Null with the reason in `error`.

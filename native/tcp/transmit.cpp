@@ -13,8 +13,6 @@ namespace sluice::tcp {
 
 namespace {
 
-constexpr uint32_t kTimestampBytes = 12;
-
 nic::Packet* control_packet(Stack& stack) noexcept {
   nic::Packet* const packet = stack.packets.allocate(0);
   if (packet == nullptr) ++stack.counters.send_no_packet;
@@ -98,7 +96,8 @@ bool send_segment(Stack& stack, Tcb& row, nic::Packet* packet, Seq seq, uint8_t 
   uint32_t count = 0;
   // A full segment has no room for them beside its payload: they go with an acknowledgement of their own (RFC 6691 §2).
   if (row.has(kSackOk) && row.transfer != kNone) {
-    const uint32_t room = row.mss > packet->length ? row.mss - packet->length : 0;
+    const uint32_t payload = packet->length + (packet->next == nullptr ? 0u : packet->next->length);
+    const uint32_t room = row.mss > payload ? row.mss - payload : 0;
     if (room >= 12) count = sack_blocks(stack, row, blocks, std::min<uint32_t>((room - 4) / 8, row.has(kTimestamps) ? 3 : 4));
   }
   return emit(stack, row, packet, {0, 0, seq.raw, 0, 0, 0, flags}, ecn, blocks, count);

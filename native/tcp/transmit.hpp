@@ -8,6 +8,7 @@
 namespace sluice::tcp {
 
 // Payload bytes that a segment to `remote` may carry beside a header without options, by the interface's MTU; 0: no route.
+inline constexpr uint32_t kTimestampBytes = 12;  // of the option, with its padding
 uint32_t interface_mss(const Stack& stack, const net::IpAddress& remote) noexcept;
 // Our timestamps' clock: milliseconds (RFC 7323 §5.4), with an offset for each pair of addresses that nobody can guess.
 uint32_t timestamp_offset(const Stack& stack, const net::Flow& flow) noexcept;

@@ -171,7 +171,9 @@ void Talker::write_some(uint32_t number) {
   uint32_t count = 0;
   for (uint32_t at = 0; at < bytes && count < 3; ++count) {
     const uint32_t length = count == 2 ? bytes - at : std::min(bytes - at, 1 + random_.below(bytes));
-    slices[count] = {side.offered.data() + at, length};
+    // Now and then as bytes that others are given as well.
+    const bool many = (side.written + count) % 3 == 0;
+    slices[count] = {side.offered.data() + at, length, many ? driver_->share(side.offered.data() + at, length) : 0};
     at += length;
   }
   if (mine.think_us != 0) {
@@ -179,6 +181,9 @@ void Talker::write_some(uint32_t number) {
     wake_(side.write_due_us);
   }
   driver_->write(side.id, slices, count);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (slices[i].shared != 0) driver_->unshare(slices[i].shared);
+  }
 }
 
 void Talker::on_written(StreamId id, uint32_t accepted, uint32_t offered) {

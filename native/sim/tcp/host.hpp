@@ -39,13 +39,14 @@ struct HostOptions {
   uint32_t blocks = 64;
   net::IpAddress address = v4(10, 0, 0, 1);
   uint64_t secret = 1;
+  bool pieces = true;        // the device takes segments in two
 };
 
 // One machine: a driver, its memory, its applications and the layer below it, which hands segments to `output`.
 class Host final : public net::IpLayer, public Reactor, public StreamSink, public ConnectSink {
  public:
   Host(const HostOptions& options, const uint64_t& now_us)
-      : now_us_(now_us), mtu_(options.mtu), address_(options.address), packets(options.packets, options.room),
+      : now_us_(now_us), mtu_(options.mtu), pieces_(options.pieces), address_(options.address), packets(options.packets, options.room),
         block_memory_(static_cast<size_t>(options.blocks) * 16'384), blocks(block_memory_.data(), 16'384, options.blocks) {
     TcpOptions tcp = options.tcp;
     if (tcp.capacity == 0) tcp.capacity = 64;
@@ -150,6 +151,7 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
     if (output) output(std::move(segment));
     return true;
   }
+  bool takes_pieces() const noexcept override { return pieces_; }
   void doubt(const net::IpAddress&) override {}
   void flush() override {}
   bool device_full() const noexcept override { return full; }
@@ -246,6 +248,7 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
 
   const uint64_t& now_us_;
   uint16_t mtu_;
+  bool pieces_;
   net::IpAddress address_;
   uint32_t capacity_ = 0;
   std::vector<nic::Packet*> held_;

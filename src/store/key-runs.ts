@@ -1,9 +1,8 @@
-import type { Generation } from './generation.js';
-import { ENTRY } from './journal-record.js';
+import type { KeyDraft } from './key-draft.js';
 import type { KeyHash } from './key-hash.js';
 import { KeyMerge } from './key-merge.js';
 import {
-  bucketOf, BucketSet, bucketsOf, FILTER_BYTES, FILTER_GROUP, filterHas, MAX_LEVEL, RUNS_TO_MERGE, seqHigh, seqLow, seqsIn, type RunInfo,
+  bucketOf, bucketsOf, FILTER_BYTES, FILTER_GROUP, filterHas, MAX_LEVEL, RUNS_TO_MERGE, seqsIn, type RunInfo,
 } from './key-run.js';
 import { bucketKey } from './log-keys.js';
 import type { LmdbEnv, Tables } from './lmdb-env.js';
@@ -87,21 +86,12 @@ export class KeyRuns {
     return found;
   }
 
-  /** Part of a commit: the generation is whole in the tables with it, up to chunk `lastChunk`. */
-  add(tables: Tables, generation: Generation, lastChunk: number): void {
-    const { keys, messages } = generation;
-    const buckets = bucketsOf(0);
-    const counts = new Uint32Array(buckets);
-    for (let message = 0; message < messages; message++) counts[bucketOf(keys.high(message), 0)]!++;
-    const filter = new Uint8Array(buckets * FILTER_BYTES);
-    const set = new BucketSet(0, 0, counts);
-    for (let message = 0; message < messages; message++) {
-      const seq = generation.f64[(generation.entryOf(message) + ENTRY.SEQ) >> 3]!;
-      set.add(filter, keys.high(message), keys.low(message), seqLow(seq), seqHigh(seq));
-    }
+  /** Part of a commit: the generation of these keys is whole in the tables with it, up to chunk `lastChunk`. */
+  add(tables: Tables, draft: KeyDraft, lastChunk: number): void {
+    const { filter } = draft;
     const { runs, garbage, next } = this.#working();
     let bucket = 0;
-    for (const record of set.records()) void tables.keys.put(bucketKey(next, bucket++), record);
+    for (const record of draft.records()) void tables.keys.put(bucketKey(next, bucket++), record);
     void tables.filters.put(bucketKey(next, 0), Buffer.from(filter.buffer));
     const run = { id: next, level: 0, lastChunk, filter };
     this.#pending = { runs: [...runs, run], garbage, next: next + 1, merged: this.#pending?.merged ?? false };

@@ -7,6 +7,7 @@ import { IndexDrain, type DrainPosition } from './index-drain.js';
 import type { Journal, JournalStart } from './journal.js';
 import type { LmdbEnv, Tables } from './lmdb-env.js';
 import type { HashSeed } from './key-hash.js';
+import { KeyDraft } from './key-draft.js';
 import type { KeyRuns } from './key-runs.js';
 import type { LogIndex } from './log-index.js';
 import { chunkKey, readU48 } from './log-keys.js';
@@ -17,6 +18,12 @@ import { DataFolderError } from '../errors.js';
 export interface TableState extends JournalStart, DrainPosition {
   /** Of the hashes of duplicate keys; made with the log. */
   readonly seed: HashSeed;
+}
+
+/** A generation on its way. */
+interface Drain {
+  readonly index: IndexDrain;
+  readonly keys: KeyDraft;
 }
 
 export interface TableWriterOptions {
@@ -61,7 +68,7 @@ export class TableWriter {
   #state: TableState;
   /** First chunk number behind all that an earlier process may have written of a generation that it did not finish. */
   #staleEnd: number;
-  #drain: IndexDrain | null = null;
+  #drain: Drain | null = null;
   #sliceMessages = SLICE_FIRST;
   /** Settles with the last commit that was asked for. */
   #last: Promise<void> = Promise.resolve();
@@ -152,14 +159,14 @@ export class TableWriter {
   async #runDrain(): Promise<void> {
     const { tail } = this.#options.journal;
     if (tail.draining === null) return;
-    this.#drain ??= new IndexDrain(tail.draining, this.#chunks, this.#state);
-    const drain = this.#drain;
+    this.#drain ??= { index: new IndexDrain(tail.draining, this.#chunks, this.#state), keys: new KeyDraft(tail.draining) };
+    const { index: drain, keys } = this.#drain;
     const state = this.#stateBehind(drain);
     while (!drain.done) {
       if (this.#closing) return;
       const started = performance.now();
       try {
-        await this.#commit((tables) => this.#slice(tables, drain, state));
+        await this.#commit((tables) => this.#slice(tables, drain, keys, state));
       } catch (error) {
         drain.restart();
         this.#options.keys.failed();
@@ -187,23 +194,24 @@ export class TableWriter {
     return { generation: reached, commit, maxLamport, maxTimestamp };
   }
 
-  #slice(tables: Tables, drain: IndexDrain, behind: JournalStart): void {
+  #slice(tables: Tables, drain: IndexDrain, keys: KeyDraft, behind: JournalStart): void {
     const before = drain.position.nextChunk;
-    this.#move(tables, drain);
+    this.#move(tables, drain, keys);
     const { nextChunk } = drain.position;
     if (drain.done) {
       for (let chunk = nextChunk; chunk < this.#staleEnd; chunk++) void tables.chunks.remove(chunkKey(chunk));
-      this.#options.keys.add(tables, drain.generation, nextChunk - 1);
+      this.#options.keys.add(tables, keys, nextChunk - 1);
       void tables.meta.put(STATE_KEY, encodeState({ ...behind, ...drain.position, seed: this.#state.seed }));
     }
     this.#retain(tables, REMOVED_CHUNKS + 2 * (nextChunk - before));
   }
 
-  #move(tables: Tables, drain: IndexDrain): void {
-    if (this.#options.pressed()) return drain.slice(tables, SLICE_MOST);
+  #move(tables: Tables, drain: IndexDrain, keys: KeyDraft): void {
+    const messages = this.#options.pressed() ? SLICE_MOST : this.#sliceMessages;
     const began = performance.now();
-    drain.slice(tables, this.#sliceMessages);
-    const fitting = (this.#sliceMessages * SLICE_MS) / Math.max(performance.now() - began, SLICE_MS / 2);
+    drain.slice(tables, messages);
+    keys.step(messages);
+    const fitting = (messages * SLICE_MS) / Math.max(performance.now() - began, SLICE_MS / 2);
     this.#sliceMessages = Math.min(SLICE_MOST, Math.max(SLICE_LEAST, Math.round(fitting)));
   }
 

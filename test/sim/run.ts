@@ -79,9 +79,9 @@ function swarm({ random }: VirtualTime): Omit<Faults, keyof typeof ALONE> {
 }
 
 /** What can happen to several nodes besides. */
-function clustered({ random }: VirtualTime, nodes: number): typeof ALONE & { readonly cold: false } {
+function clustered({ random }: VirtualTime, nodes: number): typeof ALONE {
   return {
-    nodes, cold: false,
+    nodes,
     cutOffMs: random.chance(0.5) ? random.pick([1000, 4000]) : 0,
     deaf: random.chance(0.5) ? random.pick([0.05, 0.5]) : 0,
     sticky: random.chance(0.5),

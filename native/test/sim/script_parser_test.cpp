@@ -94,7 +94,7 @@ TEST_CASE("script: what is wrong is said with its place and what is right", "[si
   CHECK(refusal("+0 < . 1 ack 1 <mss 5") == "a.pkt:1: the option list has no '>' at its end");
   CHECK(refusal("+0 < . 1 ack 1 <mss>").find("'mss' is no option; there are mss N, sackOK") != std::string::npos);
   CHECK(refusal("+0 < . 1 ack 1 ecn").find("'ecn' is not key=value") != std::string::npos);
-  CHECK(refusal("+0 > udp").find("'udp' is no packet; there are flags of TCP") != std::string::npos);
+  CHECK(refusal("+0 > sctp").find("'sctp' is no packet; there are flags of TCP") != std::string::npos);
   CHECK(refusal("+0 sleep").find("'sleep' is nothing that can happen; there are <, >, ?>, quiet") != std::string::npos);
   CHECK(refusal("+0 check memory 1").find("'memory' cannot be checked; there are state, ") != std::string::npos);
   CHECK(refusal("+0 check packets x").find("not 'x'") != std::string::npos);

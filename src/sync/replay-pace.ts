@@ -6,8 +6,8 @@
 
 /** What a commit that has become durable waits for at most, beside a turn of others. */
 const BURST_MS = 0.5;
-/** The system's threads have the processor so long: a commit is a few short steps of theirs. Also what Node's timers can tell apart. */
-const REST_MS = 1;
+/** The system's threads have the processor so long: a commit is a few short steps of theirs. */
+const REST_MS = 2;
 /** What is read from the disk, or sent message by message, takes its time: nobody waits for more of it than this, and one chunk. */
 const TURN_MS = 2;
 

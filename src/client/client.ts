@@ -7,7 +7,7 @@ import { resolveOptions } from './options.js';
 import { LamportClock } from './order.js';
 import { Publisher } from './publisher.js';
 import { Reads } from './reads.js';
-import { Replies } from './replies.js';
+import { errorOf, Replies } from './replies.js';
 import { Subscription } from './subscription.js';
 import type { Fields, Frame } from './codec.js';
 import type { ResolvedOptions } from './options.js';
@@ -247,11 +247,8 @@ export class Client extends Emitter<ClientEvents> {
     if (op === 'msg') this.#message(frame);
     else if (op === 'incomplete') this.#subscriptions.get(stringOr(header['channel'], ''))?.receiveIncomplete(header);
     else if (op === 'ok' || op === 'err') {
-      if (!this.#replies.settle(op, header) && op === 'err') {
-        this.emit('error', new ClientError('refused', stringOr(header['message'], 'err without an id'), {
-          serverCode: numberOr(header['code'], 0),
-        }));
-      }
+      // An operation without an id, as `seen` is, is refused without one.
+      if (!this.#replies.settle(op, header) && op === 'err') this.emit('error', errorOf(header));
     }
   }
 

@@ -311,3 +311,16 @@ t.test('a listener that throws harms no other and is not swallowed', async (t) =
   t.same(seen, ['connecting']);
   t.equal((await uncaught).message, 'listener');
 });
+
+t.test('what is refused without an id says whether it passes', async (t) => {
+  const r = rig();
+  r.open();
+  const errors: ClientError[] = [];
+  r.client.on('error', (error) => errors.push(error));
+  r.socket.push({ op: 'err', code: 1013, name: 'TRY_AGAIN_LATER', message: 'the message log cannot be written', retry_after_ms: 1000 });
+  r.socket.push({ op: 'err', code: 1002, message: 'channel is missing' });
+  t.match(errors, [
+    { code: 'refused', serverCode: 1013, serverName: 'TRY_AGAIN_LATER', retryable: true, retryAfterMs: 1000 },
+    { code: 'refused', serverCode: 1002, retryable: false, retryAfterMs: null },
+  ]);
+});

@@ -26,7 +26,6 @@ export const ERROR_KINDS = {
   admin: { code: 'SLUICE_ADMIN', remedy: 'Check that the gateway runs and that --admin names its admin address.' },
   region: { code: 'SLUICE_REGION', remedy: 'Check the name (`/stats` of the admin API has it), the release and the user.' },
   attach: { code: 'SLUICE_ATTACH', remedy: 'Do what the message says; connections stay with their engine meanwhile.' },
-  notInRelease: { code: 'SLUICE_NOT_IN_RELEASE', remedy: 'Use what the message names instead, or a later release.' },
   internal: { code: 'SLUICE_INTERNAL', remedy: 'A defect: report it with the message and the log.' },
 } as const satisfies Record<string, ErrorKind>;
 
@@ -179,13 +178,6 @@ export class RegionError extends SluiceError {
 export class AttachError extends SluiceError {
   constructor(message: string, options?: ErrorOptions) {
     super('attach', message, false, options);
-  }
-}
-
-/** Part of the command line or protocol that this release does not have yet. */
-export class NotInReleaseError extends SluiceError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('notInRelease', message, false, options);
   }
 }
 

@@ -39,7 +39,7 @@ export interface LoadEvent {
   readonly [member: string]: unknown;
 }
 
-export class LoadError extends Error {}
+class LoadError extends Error {}
 
 /**
  * Runs the load generator to its end. `onEvent` sees each line before the result; the generator has deadlines of its own, and

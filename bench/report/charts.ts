@@ -8,7 +8,7 @@ const LABEL = 170;
 const ROW = 34;
 
 /** The classes of report/style.ts: a colour for each server, the same in all charts. */
-export function colourOf(arm: string): string {
+function colourOf(arm: string): string {
   return `c-${arm.replace(/-again$/, '')}`;
 }
 

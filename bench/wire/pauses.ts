@@ -21,7 +21,7 @@ export async function readMetrics(adminUrl: string | null): Promise<Reading | nu
 }
 
 /** Sums the kinds of collections. Null where the text has none. */
-export function parsePauses(text: string): Pauses | null {
+function parsePauses(text: string): Pauses | null {
   const buckets = new Map<number, number>();
   let count = 0;
   let seconds = 0;

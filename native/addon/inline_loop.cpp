@@ -77,19 +77,6 @@ void InlineLoop::pump(bool whole) {
   core_.transmit(reader_waits, whole);
 }
 
-void InlineLoop::set_referenced(bool referenced) {
-  auto* poll = reinterpret_cast<uv_handle_t*>(&poll_);
-  auto* timer = reinterpret_cast<uv_handle_t*>(&timer_);
-  auto* idle = reinterpret_cast<uv_handle_t*>(&idle_);
-  for (uv_handle_t* handle : {poll, timer, idle}) {
-    if (referenced) {
-      uv_ref(handle);
-    } else {
-      uv_unref(handle);
-    }
-  }
-}
-
 void InlineLoop::close(std::function<void()> done) {
   if (closing_) return;
   closing_ = true;

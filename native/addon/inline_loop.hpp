@@ -21,7 +21,6 @@ class InlineLoop {
   void pump(bool whole);
   // Closes the handles; `done` is called when the loop has let go of them.
   void close(std::function<void()> done);
-  void set_referenced(bool referenced);
 
  private:
   static constexpr uint32_t kRoundsPerVisit = 16;

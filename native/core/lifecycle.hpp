@@ -38,7 +38,6 @@ class Lifecycle {
 
   // Ends what has overstayed a deadline; bounded work.
   void expire();
-  bool has_deadlines() const noexcept { return !handshakes_.empty() || !hellos_.empty() || !closings_.empty(); }
 
  private:
   struct Deadline {

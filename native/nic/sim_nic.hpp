@@ -54,7 +54,6 @@ class SimNic final : public Nic {
   static void join(SimNic& a, SimNic& b, const SimPathOptions& a_to_b, const SimPathOptions& b_to_a);
   void observe(WireObserver* observer) noexcept { observer_ = observer; }
   void set_link(bool up) noexcept { up_ = up; }
-  void set_path(const SimPathOptions& path) noexcept { path_ = path; }
 
   const char* name() const noexcept override { return name_; }
   const NicCapabilities& capabilities() const noexcept override { return options_.capabilities; }

@@ -68,9 +68,7 @@ Packet* SimPool::allocate(uint32_t bytes) noexcept {
 }
 
 Packet* SimPool::allocate_received(uint32_t bytes) noexcept {
-  if (bytes <= buffer_bytes_ - kHeadroom && free_count() != 0) return take(free_);
-  ++failed_;
-  return nullptr;
+  return bytes <= buffer_bytes_ - kHeadroom && free_count() != 0 ? take(free_) : nullptr;
 }
 
 Packet* SimPool::take(std::vector<uint32_t>& list) noexcept {

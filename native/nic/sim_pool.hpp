@@ -30,7 +30,6 @@ class SimPool final : public PacketPool {
   void set_limit(uint32_t limit) noexcept { limit_ = limit; }
   // The reserve's as well.
   uint32_t outstanding() const noexcept { return in_use() + kReserve - static_cast<uint32_t>(reserve_.size()); }
-  uint64_t failed_allocations() const noexcept { return failed_; }
   bool owns(const Packet* packet) const noexcept;
 
   // References that the simulated device itself holds for a transmission that is not over.
@@ -50,7 +49,6 @@ class SimPool final : public PacketPool {
   uint32_t count_;
   uint32_t buffer_bytes_;
   uint32_t limit_;
-  uint64_t failed_ = 0;
   std::unique_ptr<uint8_t[]> memory_;
   std::vector<Packet> packets_;
   std::vector<uint16_t> sending_;

@@ -75,7 +75,6 @@ class RingProducer {
   uint32_t position() const noexcept { return head_; }
   uint32_t capacity() const noexcept { return capacity_; }
   uint32_t unconfirmed() noexcept { return head_ - header_->tail.load(std::memory_order_acquire); }
-  uint32_t tail_now() const noexcept { return header_->tail.load(std::memory_order_acquire); }
   const Record& at(uint32_t position) const noexcept { return records_[position & (capacity_ - 1)]; }
   // The consumer's index is one that it cannot have: the region was written to by somebody else.
   bool corrupted() const noexcept { return corrupted_; }

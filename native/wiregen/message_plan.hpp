@@ -22,7 +22,6 @@ struct MessagePlan {
   uint64_t from_ns = 0;
   double interval_ns = 0;  // between two messages of any sender; 0: closed loop, nothing is due
 
-  bool paced() const noexcept { return interval_ns > 0; }
   ClientId sender_of(uint64_t turn) const noexcept { return static_cast<ClientId>(turn % senders) * stride; }
   uint64_t due_ns(uint64_t turn) const noexcept {
     return from_ns + static_cast<uint64_t>(static_cast<double>(turn / burst * burst) * interval_ns);

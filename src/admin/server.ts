@@ -43,17 +43,15 @@ const SECURITY_HEADERS = {
   'cross-origin-opener-policy': 'same-origin',
 } as const;
 
-/** Serves health, metrics, the API and the page. Throws ListenError, or DataFolderError for the token. */
-export async function startAdmin(backend: AdminBackend, options: AdminOptions): Promise<AdminServer> {
-  return (await prepareAdmin(options)).open(backend);
-}
-
 export interface PreparedAdmin {
   /** Throws ListenError. */
   open(backend: AdminBackend): Promise<AdminServer>;
 }
 
-/** Everything but the gateway and the port, which another process may still have: most of the time that a start takes. */
+/**
+ * Health, metrics, the API and the page. Everything but the gateway and the port, which another process may still have: most of the time
+ * that a start takes. Throws DataFolderError for the token.
+ */
 export async function prepareAdmin(options: AdminOptions): Promise<PreparedAdmin> {
   const late = new LateBackend();
   const server = buildAdmin(late, options);

@@ -34,15 +34,6 @@ const LONG_OPS = ['{"op":"hello"', '{"op":"sync"'];
 const LONG_OP_BYTES = 16;
 const NO_OP = new HeaderFault('op must be a text');
 
-/** A received message: `bytes` from `start`, the header line's length, the whole length. */
-export interface Incoming {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly headerLength: number;
-  readonly length: number;
-  readonly text: boolean;
-}
-
 export class Dispatcher {
   readonly #context: GatewayContext;
   readonly #hello: (row: Row, header: Header) => void;

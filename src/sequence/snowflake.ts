@@ -6,7 +6,7 @@ import { EPOCH_MS } from '../store/message-id.js';
  * is given twice by one worker, whatever the clock does, as long as a new process starts above the last one's timestamp.
  */
 
-export const MAX_WORKER = 1023;
+const MAX_WORKER = 1023;
 const COUNTERS = 4096;
 const LOW = 10_000;
 const TIMESTAMP_SHIFT = 4_194_304n; // 2^22
@@ -69,15 +69,4 @@ export class Snowflake {
     this.#carried = true;
     this.#prefix = (this.#first() / BigInt(LOW) + 1n).toString();
   }
-}
-
-/** Milliseconds since the Unix epoch, worker and counter of an id. */
-export function parseSnowflake(id: string): { timestamp: number; worker: number; counter: number } {
-  const value = BigInt(id);
-  return { timestamp: Number(value / TIMESTAMP_SHIFT) + EPOCH_MS, worker: Number((value >> 12n) & 1023n), counter: Number(value & 4095n) };
-}
-
-/** The smallest id of a moment, for "since this time" where only ids are compared. */
-export function firstIdAt(timestamp: number): string {
-  return (BigInt(Math.max(0, Math.floor(timestamp) - EPOCH_MS)) * TIMESTAMP_SHIFT).toString();
 }

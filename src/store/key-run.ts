@@ -5,8 +5,8 @@ import type { KeyHash } from './key-hash.js';
  * some 300 entries each, and a Bloom filter for each bucket, which is kept in memory.
  */
 
-export const BUCKET_BITS = 6;
-export const LEVEL_BITS = 3;
+const BUCKET_BITS = 6;
+const LEVEL_BITS = 3;
 export const RUNS_TO_MERGE = 2 ** LEVEL_BITS;
 /** 6 + 3 × 7 bits of the hash choose the bucket: 10^10 messages and more. */
 export const MAX_LEVEL = 7;

@@ -14,7 +14,7 @@ const NEXT_ID = Buffer.from('nextChannelId');
 const BLOCK = 1024;
 const HEADER = 12;
 
-export function encodeChannel(record: ChannelRecord): Buffer {
+function encodeChannel(record: ChannelRecord): Buffer {
   const bytes = Buffer.alloc(HEADER + Buffer.byteLength(record.epoch));
   bytes.writeUInt32LE(record.id, 0);
   bytes.writeDoubleLE(record.created, 4);
@@ -22,7 +22,7 @@ export function encodeChannel(record: ChannelRecord): Buffer {
   return bytes;
 }
 
-export function decodeChannel(bytes: Buffer, length: number): ChannelRecord {
+function decodeChannel(bytes: Buffer, length: number): ChannelRecord {
   return { id: bytes.readUInt32LE(0), created: bytes.readDoubleLE(4), epoch: bytes.toString('utf8', HEADER, length) };
 }
 

@@ -19,7 +19,7 @@ export interface MiniChannel {
 }
 
 /** What survives a restart of the server. */
-export class MiniStore {
+class MiniStore {
   readonly channels = new Map<string, MiniChannel>();
 
   channel(name: string): MiniChannel {

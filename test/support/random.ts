@@ -1,6 +1,8 @@
 /** Random numbers of a seed, so that a failure can be repeated (mulberry32). */
 
 export interface Random {
+  /** From 0 to less than 1. */
+  next(): number;
   /** 0 to below - 1. */
   below(below: number): number;
   chance(probability: number): boolean;
@@ -16,6 +18,7 @@ export function seeded(seed: number): Random {
     return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
   };
   return {
+    next,
     below: (below) => Math.floor(next() * below),
     chance: (probability) => next() < probability,
     pick: (items) => items[Math.floor(next() * items.length)] as (typeof items)[number],

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 
 /** A frame of a client's (RFC 6455 §5.2). */
-export function clientFrame(opcode: number, payload: string | Buffer): Buffer {
+function clientFrame(opcode: number, payload: string | Buffer): Buffer {
   const data = Buffer.from(payload);
   const mask = randomBytes(4);
   const length = data.length < 126 ? Buffer.from([0x80 | data.length]) : Buffer.from([0x80 | 126, data.length >> 8, data.length & 0xff]);

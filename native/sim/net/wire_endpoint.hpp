@@ -25,8 +25,6 @@ class WireEndpoint {
 
   uint32_t iss() const noexcept { return iss_; }
   bool answers(uint32_t peer_isn) const noexcept { return has_irs_ && irs_ == peer_isn; }
-  // Bytes of payload sent, without repetitions.
-  uint64_t sent_bytes() const noexcept { return static_cast<uint64_t>(bytes_.size()); }
   // It has reset the connection or was reset, or both sides have seen both ends.
   bool over() const noexcept;
   // The segment's number is one that it might send.

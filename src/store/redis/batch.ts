@@ -18,7 +18,7 @@ export interface Batch {
   readonly leastLamport: number;
 }
 
-export const MARK_BYTES = 36;
+const MARK_BYTES = 36;
 const ID_BYTES = 20;
 const BLANK = 0x20;
 const FIN_TEXT = 0x81;

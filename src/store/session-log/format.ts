@@ -5,8 +5,8 @@
 
 import { crc32 } from 'node:zlib';
 
-export const SEGMENT_MAGIC = 0x31535353; // "SSS1"
-export const BATCH_MAGIC = 0x31425353; // "SSB1"
+const SEGMENT_MAGIC = 0x31535353; // "SSS1"
+const BATCH_MAGIC = 0x31425353; // "SSB1"
 
 /** Offsets. FIRST_BATCH: number of the first batch in this segment. START: of the process that wrote it. */
 export const SEGMENT = { CHECKSUM: 4, START: 8, FIRST_BATCH: 16, BYTES: 24 } as const;

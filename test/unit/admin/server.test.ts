@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { startAgentCheck } from '../../../src/admin/agent-check.js';
-import { buildAdmin, startAdmin } from '../../../src/admin/server.js';
+import { buildAdmin, prepareAdmin, type AdminOptions, type AdminServer } from '../../../src/admin/server.js';
 import { FakeBackend } from '../../support/fake-backend.js';
-import type { AdminOptions } from '../../../src/admin/server.js';
 import type { FastifyInstance } from 'fastify';
 
 const TOKEN = 'a-token-of-the-tests';
@@ -24,6 +23,9 @@ function setup(t: { teardown(callback: () => unknown): void }, options: Partial<
   return { backend, server };
 }
 
+async function startAdmin(options: AdminOptions): Promise<AdminServer> {
+  return (await prepareAdmin(options)).open(new FakeBackend());
+}
 
 t.test('health and readiness', async (t) => {
   const { backend, server } = setup(t);
@@ -257,7 +259,7 @@ t.test('unknown paths', async (t) => {
 t.test('the token is made once and kept with mode 0600', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
-  const started = await startAdmin(new FakeBackend(), { port: 0, gatewayUrl: 'ws://127.0.0.1:9000', token: null, dataFolder: folder });
+  const started = await startAdmin({ port: 0, gatewayUrl: 'ws://127.0.0.1:9000', token: null, dataFolder: folder });
   t.match(started.url, /^http:\/\/127\.0\.0\.1:\d+$/);
   const path = join(folder, 'admin-token');
   const token = readFileSync(path, 'utf8').trim();
@@ -266,22 +268,22 @@ t.test('the token is made once and kept with mode 0600', async (t) => {
   const answer = await fetch(`${started.url}/api/presence?channel=a`, { headers: { authorization: `Bearer ${token}` } });
   t.equal(answer.status, 200);
   await started.close();
-  const again = await startAdmin(new FakeBackend(), { port: 0, gatewayUrl: 'ws://127.0.0.1:9000', dataFolder: folder });
+  const again = await startAdmin({ port: 0, gatewayUrl: 'ws://127.0.0.1:9000', dataFolder: folder });
   await again.close();
   t.equal(readFileSync(path, 'utf8').trim(), token);
   writeFileSync(path, 'short\n');
-  await t.rejects(startAdmin(new FakeBackend(), { port: 0, gatewayUrl: 'ws://127.0.0.1:9000', dataFolder: folder }), {
+  await t.rejects(startAdmin({ port: 0, gatewayUrl: 'ws://127.0.0.1:9000', dataFolder: folder }), {
     code: 'SLUICE_DATA_FOLDER', path, remedy: /Delete/,
   });
 });
 
 t.test('a port that is taken and a folder that cannot be written are said with their names', async (t) => {
   const options = { gatewayUrl: 'ws://127.0.0.1:9000', token: TOKEN, dataFolder: '/nonexistent' };
-  const first = await startAdmin(new FakeBackend(), { ...options, port: 0 });
+  const first = await startAdmin({ ...options, port: 0 });
   t.teardown(() => first.close());
   const port = Number(new URL(first.url).port);
-  await t.rejects(startAdmin(new FakeBackend(), { ...options, port }), { code: 'SLUICE_LISTEN', message: /EADDRINUSE/ });
-  await t.rejects(startAdmin(new FakeBackend(), { ...options, token: null, dataFolder: '/proc/nothing' }), { code: 'SLUICE_DATA_FOLDER' });
+  await t.rejects(startAdmin({ ...options, port }), { code: 'SLUICE_LISTEN', message: /EADDRINUSE/ });
+  await t.rejects(startAdmin({ ...options, token: null, dataFolder: '/proc/nothing' }), { code: 'SLUICE_DATA_FOLDER' });
 });
 
 t.test('drain: begun with the token, told to who has it', async (t) => {

@@ -1,7 +1,7 @@
 /** Ids of processes that come and go on clocks that step: none is given twice, and each process's rise. */
 import t from 'tap';
 import { WorkerNumber } from '../../../src/cluster/worker-number.js';
-import { parseSnowflake } from '../../../src/sequence/snowflake.js';
+import { parseSnowflake } from '../../support/snowflake.js';
 import { VirtualTime, within } from '../../sim/virtual-time.js';
 import { MemoryLeases } from '../../support/memory-leases.js';
 

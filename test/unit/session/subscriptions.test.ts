@@ -12,11 +12,7 @@ t.test('agrees with a model under random operations', async (t) => {
   const rows = 20;
   const subscriptions = new Subscriptions(rows);
   const model = new Map<string, readonly [number, number]>();
-  let seed = 99;
-  const random = (below: number): number => {
-    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
-    return (seed >>> 8) % below;
-  };
+  const { below: random } = seeded(99);
   for (let step = 0; step < 30_000; step += 1) {
     const row = random(rows);
     const channel = random(600);

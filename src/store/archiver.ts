@@ -1,5 +1,5 @@
+import { ArchiveLoop, type ArchiveLoopOptions } from './archive-loop.js';
 import type { ArchiveBacklog, ArchiveSource } from './archive-source.js';
-import type { HistoryLimits, HistoryStore } from './history-store.js';
 
 /** Bytes of messages written at once: what decoding and encoding them takes of this thread is a few milliseconds. */
 const BATCH_BYTES = 256 << 10;
@@ -7,22 +7,9 @@ const BATCH_BYTES = 256 << 10;
 const IDLE_MS = 500;
 /** Between two batches, so that archiving a long backlog leaves publishes their share of the thread and of the disk. */
 const PAUSE_MS = 5;
-export const RETRY_MIN_MS = 200;
-export const RETRY_MAX_MS = 10_000;
-const RETAIN_MS = 1000;
-const RETAIN_CHANNELS = 200;
 
-export interface ArchiverOptions {
+export interface ArchiverOptions extends ArchiveLoopOptions {
   readonly log: ArchiveSource;
-  readonly store: HistoryStore;
-  /** Of the cold tier itself; null keeps for ever. */
-  readonly maxAgeMs: number | null;
-  readonly maxMessages: number | null;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-  readonly after: (ms: number, run: () => void) => void;
-  /** Once when archiving begins to fail, with the reason; once with null when it succeeds again. */
-  readonly onHealth?: (error: Error | null) => void;
 }
 
 export interface ArchiverStats {
@@ -48,56 +35,20 @@ export interface Archiving {
  */
 export class Archiver implements Archiving {
   readonly #options: ArchiverOptions;
+  readonly #loop: ArchiveLoop;
   #archived = 0;
-  #failures = 0;
-  #removed = 0;
-  #retryMs = RETRY_MIN_MS;
-  #failing = false;
-  #retainedAt = -Infinity;
-  #closed = false;
-  #running: Promise<void> = Promise.resolve();
 
   constructor(options: ArchiverOptions) {
     this.#options = options;
+    this.#loop = new ArchiveLoop(options, async () => ((await this.#archive()) ? PAUSE_MS : IDLE_MS));
   }
 
   get stats(): ArchiverStats {
-    const { log } = this.#options;
-    return { archived: this.#archived, failures: this.#failures, failing: this.#failing, removed: this.#removed, backlog: log.backlog };
+    return { ...this.#loop.stats, archived: this.#archived, backlog: this.#options.log.backlog };
   }
 
   start(): void {
-    this.#plan(0);
-  }
-
-  #plan(ms: number): void {
-    if (this.#closed) return;
-    this.#options.after(ms, () => {
-      if (!this.#closed) this.#running = this.#step();
-    });
-  }
-
-  /** Never rejects. */
-  async #step(): Promise<void> {
-    let wait = RETRY_MIN_MS;
-    try {
-      wait = (await this.#archive()) ? PAUSE_MS : IDLE_MS;
-      await this.#retain();
-      this.#succeeded();
-    } catch (error) {
-      this.#failures += 1;
-      wait = this.#retryMs;
-      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
-      if (!this.#failing && !this.#closed) this.#options.onHealth?.(error instanceof Error ? error : new Error(String(error)));
-      this.#failing = true;
-    }
-    this.#plan(wait);
-  }
-
-  #succeeded(): void {
-    this.#retryMs = RETRY_MIN_MS;
-    if (this.#failing) this.#options.onHealth?.(null);
-    this.#failing = false;
+    this.#loop.start();
   }
 
   /** Whether there was something. */
@@ -111,25 +62,8 @@ export class Archiver implements Archiving {
     return true;
   }
 
-  async #retain(): Promise<void> {
-    const removed = await retain(this.#options, this.#retainedAt);
-    if (removed === null) return;
-    this.#removed += removed;
-    this.#retainedAt = this.#options.now();
-  }
-
   /** Resolves when the batch under way is written, or has failed. What is left goes on with the next start. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#running;
+  close(): Promise<void> {
+    return this.#loop.close();
   }
-}
-
-/** Retention of the cold tier itself. Returns how many messages went; null where it is not its time, or all stay. */
-export async function retain(
-  { store, maxAgeMs, maxMessages, now }: Pick<ArchiverOptions, 'store' | 'maxAgeMs' | 'maxMessages' | 'now'>, retainedAt: number,
-): Promise<number | null> {
-  if ((maxAgeMs === null && maxMessages === null) || now() - retainedAt < RETAIN_MS) return null;
-  const limits: HistoryLimits = { before: maxAgeMs === null ? null : now() - maxAgeMs, maxMessages };
-  return store.retain(limits, RETAIN_CHANNELS);
 }

@@ -1,8 +1,9 @@
-import { RETRY_MAX_MS, RETRY_MIN_MS, retain, type Archiving, type ArchiverOptions, type ArchiverStats } from './archiver.js';
+import { ArchiveLoop, type ArchiveLoopOptions } from './archive-loop.js';
+import type { Archiving, ArchiverStats } from './archiver.js';
 import type { HistorySegment } from './history-store.js';
 import type { MarkedChannel, SharedArchive } from './shared-archive.js';
 
-export interface SharedArchiverOptions extends Omit<ArchiverOptions, 'log'> {
+export interface SharedArchiverOptions extends ArchiveLoopOptions {
   readonly log: SharedArchive;
   /** A channel that was not appended to for so long may be struck off the list: more than MARK_MS, and what an append may take. */
   readonly leftMs?: number;
@@ -27,10 +28,11 @@ const MARKS_MAX = 100_000;
 /**
  * Archives the channels that this node appends to, and those that nobody has appended to for a while, which a node may have left when it
  * died. One node at a time sees to a channel, under a lease that saves work and that nothing depends on: the cold tier ignores what it
- * has already, and the log's own cursor only moves forward (docs/decisions/0110).
+ * has already, and the log's own cursor only moves forward (docs/decisions/0111).
  */
 export class SharedArchiver implements Archiving {
   readonly #options: SharedArchiverOptions;
+  readonly #loop: ArchiveLoop;
   /** Channels that this node appended to, and since when they wait. */
   readonly #waiting = new Map<string, number>();
   /** Of channels of other nodes: when to look again. */
@@ -38,21 +40,15 @@ export class SharedArchiver implements Archiving {
   readonly #marks = new Map<string, number>();
   #toMark: string[] = [];
   #archived = 0;
-  #failures = 0;
-  #removed = 0;
   #dropped = 0;
   #bytes = 0;
   /** Messages that were seen to wait when their channels were taken last. */
   #backlog = 0;
-  #retryMs = RETRY_MIN_MS;
-  #failing = false;
   #lookedAt = 0;
-  #retainedAt = -Infinity;
-  #closed = false;
-  #running: Promise<void> = Promise.resolve();
 
   constructor(options: SharedArchiverOptions) {
     this.#options = options;
+    this.#loop = new ArchiveLoop(options, () => this.#round());
     this.#lookedAt = options.now();
   }
 
@@ -60,7 +56,7 @@ export class SharedArchiver implements Archiving {
     const since = this.#waiting.size === 0 ? null : [...this.#waiting.values()].reduce((oldest, at) => Math.min(oldest, at));
     const average = this.#archived === 0 ? 0 : this.#bytes / this.#archived;
     const backlog = { bytes: since === null ? 0 : Math.round(this.#backlog * average), since, dropped: this.#dropped };
-    return { archived: this.#archived, failures: this.#failures, failing: this.#failing, removed: this.#removed, backlog };
+    return { ...this.#loop.stats, archived: this.#archived, backlog };
   }
 
   /** This node appended to the channel. */
@@ -90,34 +86,14 @@ export class SharedArchiver implements Archiving {
   }
 
   start(): void {
-    this.#plan(0);
+    this.#loop.start();
   }
 
-  #plan(ms: number): void {
-    if (this.#closed) return;
-    this.#options.after(ms, () => {
-      if (!this.#closed) this.#running = this.#step();
-    });
-  }
-
-  /** Never rejects. */
-  async #step(): Promise<void> {
-    let wait = IDLE_MS;
-    try {
-      if (await this.#archive(this.#next())) wait = PAUSE_MS;
-      await this.#look();
-      await this.#retain();
-      this.#retryMs = RETRY_MIN_MS;
-      if (this.#failing) this.#options.onHealth?.(null);
-      this.#failing = false;
-    } catch (error) {
-      this.#failures += 1;
-      wait = this.#retryMs;
-      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
-      if (!this.#failing && !this.#closed) this.#options.onHealth?.(error instanceof Error ? error : new Error(String(error)));
-      this.#failing = true;
-    }
-    this.#plan(wait);
+  /** Milliseconds until the next one. */
+  async #round(): Promise<number> {
+    const more = await this.#archive(this.#next());
+    await this.#look();
+    return more ? PAUSE_MS : IDLE_MS;
   }
 
   /** Those that wait longest and are not another node's at the moment. */
@@ -181,7 +157,7 @@ export class SharedArchiver implements Archiving {
     if (now() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = now();
     for (const marked of await log.marked(leftMs, LOOK_CHANNELS)) {
-      if (this.#closed) return;
+      if (this.#loop.closed) return;
       if (!this.#waiting.has(marked.channel)) await this.#finish(marked);
     }
   }
@@ -195,17 +171,8 @@ export class SharedArchiver implements Archiving {
     else this.appended(marked.channel);
   }
 
-  async #retain(): Promise<void> {
-    const { now } = this.#options;
-    const removed = await retain(this.#options, this.#retainedAt);
-    if (removed === null) return;
-    this.#removed += removed;
-    this.#retainedAt = now();
-  }
-
   /** Resolves when the batch under way is written, or has failed. What is left, any node goes on with. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#running;
+  close(): Promise<void> {
+    return this.#loop.close();
   }
 }

@@ -1,7 +1,6 @@
 {
   # The shipped build. Source lists come from native/sources.json, as CMake's do (developers' targets: CMakeLists.txt).
   "variables": {
-    "sluice_has_load": "<!(node scripts/sources.mjs --has load)",
     "sluice_dpdk%": "<!(node scripts/sources.mjs --dpdk)",
   },
   "target_defaults": {
@@ -21,6 +20,20 @@
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
     },
+    {
+      # The native load generator behind `sluice bench`: a program of its own, so that it is never the bottleneck.
+      "target_name": "sluice-load",
+      "type": "executable",
+      "sources": ["<!@(node scripts/sources.mjs base report load)"],
+      "ldflags": ["-pthread"],
+    },
+    {
+      # Clients on a wire: millions of them, without sockets.
+      "target_name": "sluice-wiregen",
+      "type": "executable",
+      "sources": ["<!@(node scripts/sources.mjs base wire nic ws report wiregen wiregen_program)"],
+      "ldflags": ["-pthread"],
+    },
   ],
   "conditions": [
     ["sluice_dpdk==1", {
@@ -35,24 +48,6 @@
           "cflags": ["<!@(node scripts/sources.mjs --dpdk-cflags)"],
           "libraries": ["<!@(node scripts/sources.mjs --dpdk-libs)"],
           "ldflags": ["-Wl,-z,defs"],
-        },
-      ],
-    }],
-    ["sluice_has_load==1", {
-      "targets": [
-        {
-          # The native load generator behind `sluice bench`: a program of its own, so that it is never the bottleneck.
-          "target_name": "sluice-load",
-          "type": "executable",
-          "sources": ["<!@(node scripts/sources.mjs base report load)"],
-          "ldflags": ["-pthread"],
-        },
-        {
-          # Clients on a wire: millions of them, without sockets.
-          "target_name": "sluice-wiregen",
-          "type": "executable",
-          "sources": ["<!@(node scripts/sources.mjs base wire nic ws report wiregen wiregen_program)"],
-          "ldflags": ["-pthread"],
         },
       ],
     }],

@@ -1,17 +1,14 @@
-# Micro-benchmarks (native/bench/*_bench.cpp, Google Benchmark) and the load generators (keys "load" and "wiregen").
+# Micro-benchmarks (native/bench/*_bench.cpp, Google Benchmark) and the load generators (keys "load" and "wiregen_program").
 find_path(SLUICE_BENCHMARK benchmark/benchmark.h)
 file(GLOB_RECURSE bench_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/native/bench/*_bench.cpp)
-if(SLUICE_BENCHMARK AND bench_files)
+if(SLUICE_BENCHMARK)
   add_executable(sluice_bench ${bench_files})
   target_link_libraries(sluice_bench PRIVATE sluice_all sluice_wiregen benchmark benchmark_main Threads::Threads)
 endif()
 
 sluice_sources(load load_files)
-if(load_files)
-  add_executable(sluice-load ${load_files})
-  target_include_directories(sluice-load PRIVATE ${CMAKE_SOURCE_DIR}/native)
-  target_link_libraries(sluice-load PRIVATE sluice_report Threads::Threads)
-endif()
+add_executable(sluice-load ${load_files})
+target_link_libraries(sluice-load PRIVATE sluice_report Threads::Threads)
 
 sluice_sources(wiregen_program wiregen_files)
 add_executable(sluice-wiregen ${wiregen_files})

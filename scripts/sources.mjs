@@ -2,7 +2,6 @@
 //   node scripts/sources.mjs base ws …   the files of these keys, a line each, relative to the project
 //   node scripts/sources.mjs --dpdk      1 where DPDK can be compiled against (pkg-config libdpdk), else 0
 //   node scripts/sources.mjs --dpdk-cflags|--dpdk-libs   for the compiler and the linker
-//   node scripts/sources.mjs --has KEY   1 where the key names at least one file that is there, else 0
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +25,12 @@ function dpdkFlags() {
 }
 
 function filesOf(keys) {
-  const files = keys.flatMap((key) => (sources[key] ?? []).map((file) => `native/${file}`));
+  const unknown = keys.filter((key) => !(key in sources));
+  if (unknown.length > 0) {
+    console.error(`native/sources.json has no key ${unknown.join(', ')}`);
+    process.exit(1);
+  }
+  const files = keys.flatMap((key) => sources[key].map((file) => `native/${file}`));
   const missing = files.filter((file) => !existsSync(root + file));
   if (missing.length > 0) {
     console.error(`native/sources.json names files that are not there: ${missing.join(', ')}`);
@@ -35,11 +39,10 @@ function filesOf(keys) {
   return files;
 }
 
-const [first, ...rest] = process.argv.slice(2);
+const [first, ...others] = process.argv.slice(2);
 let lines;
 if (first === '--dpdk') lines = [dpdk('--cflags') === null ? '0' : '1'];
 else if (first === '--dpdk-cflags') lines = dpdkFlags();
 else if (first === '--dpdk-libs') lines = dpdk('--libs') ?? [];
-else if (first === '--has') lines = [filesOf(rest).length > 0 ? '1' : '0'];
-else lines = filesOf(first === undefined ? [] : [first, ...rest]);
+else lines = filesOf(first === undefined ? [] : [first, ...others]);
 if (lines.length > 0) console.log(lines.join('\n'));

@@ -11,7 +11,8 @@ say() { echo "$(basename "$0"): $*" >&2; }
 
 node_is_new_enough() {
   command -v node >/dev/null && command -v npm >/dev/null &&
-    node -e 'const [a, b] = process.versions.node.split("."), [c, d] = process.argv[1].split("."); process.exit(+a > +c || (+a === +c && +b >= +d) ? 0 : 1)' "$node_least"
+    node -e 'const [a, b] = process.versions.node.split("."), [c, d] = process.argv[1].split(".");
+             process.exit(+a > +c || (+a === +c && +b >= +d) ? 0 : 1)' "$node_least"
 }
 
 # As root, or by a sudo that asks nothing.
@@ -41,7 +42,8 @@ install_packages() {
     as_root timeout 300 apt-get -q -o DPkg::Lock::Timeout=120 update >"$log" 2>&1 || true
     apt_updated=1
   fi
-  if as_root timeout 1200 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null; then
+  if as_root timeout 1200 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}" \
+    >>"$log" 2>&1 </dev/null; then
     return 0
   fi
   say "could not install them (see $log). As root: apt-get install ${missing[*]}"
@@ -58,7 +60,8 @@ ensure_node() {
   say "Node $node_least or newer is needed: putting one into .cache/tools"
   mkdir -p "$tools/node_modules/.bin"
   (cd "$tools" && echo '{"private":true}' >package.json &&
-    timeout 600 npm install --no-audit --no-fund --no-package-lock "node-linux-$arch@22" >npm.log 2>&1) || { say "that failed: see .cache/tools/npm.log"; return 1; }
+    timeout 600 npm install --no-audit --no-fund --no-package-lock "node-linux-$arch@22" >npm.log 2>&1) ||
+    { say "that failed: see .cache/tools/npm.log"; return 1; }
   ln -sfn "../node-linux-$arch/bin/node" "$tools/node_modules/.bin/node"
   export PATH="$tools/node_modules/.bin:$PATH"
   hash -r
@@ -70,7 +73,8 @@ ensure_modules() {
   say "installing npm packages"
   mkdir -p .cache
   # npm ci empties node_modules first, so two at once would break each other.
-  (flock -w 600 9 && { node scripts/lib/modules.mjs || timeout 900 npm ci --no-audit --no-fund >.cache/npm.log 2>&1 </dev/null; }) 9>.cache/npm.lock && return 0
+  (flock -w 600 9 && { node scripts/lib/modules.mjs || timeout 900 npm ci --no-audit --no-fund >.cache/npm.log 2>&1 </dev/null; }) \
+    9>.cache/npm.lock && return 0
   tail -n 20 .cache/npm.log >&2
   say "npm ci failed: see .cache/npm.log"
   return 1

@@ -2,11 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { deadNative, deadScript } from './tidy/dead.mjs';
+import { deadExports, deadNative, deadScript } from './tidy/dead.mjs';
 import { functionLength } from './tidy/functions.mjs';
 import { headersAlone } from './tidy/headers.mjs';
-import { atomics, nativeIncludes, scriptImports } from './tidy/imports.mjs';
-import { docLinks, generated, lockfile, machinePaths, required } from './tidy/project.mjs';
+import { architecture, atomics, nativeIncludes, scriptImports } from './tidy/imports.mjs';
+import { decisionNumbers, docIndex, docLinks, generated, keptResults, lockfile, machinePaths, required } from './tidy/project.mjs';
 import { executable, fileSize, lineLength, pragmaOnce, words } from './tidy/text.mjs';
 
 process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
@@ -15,6 +15,7 @@ const rules = {
   'native-includes': nativeIncludes,
   atomics,
   'script-imports': scriptImports,
+  architecture,
   'file-size': fileSize,
   'function-length': functionLength,
   'line-length': lineLength,
@@ -23,7 +24,11 @@ const rules = {
   'headers-alone': headersAlone,
   'dead-native': deadNative,
   'dead-script': deadScript,
+  'dead-exports': deadExports,
   'doc-links': docLinks,
+  'doc-index': docIndex,
+  'decision-numbers': decisionNumbers,
+  'kept-results': keptResults,
   executable,
   generated,
   lockfile,

@@ -22,11 +22,14 @@ export function* deadNative(project) {
   }
 }
 
-// What is run or imported from outside: the command line, the public entry points, tests, and the admin page's scripts.
-const scriptRoots = [/^src\/(cli|index)\.ts$/, /^src\/client\/index\.ts$/, /^src\/admin\/page\/main\.ts$/, /^test\/.*(\.test|_fuzz)\.ts$/];
+// What is run or imported from outside: the command lines, the public entry points, tests, and the admin page's scripts.
+const scriptRoots = [
+  /^src\/(cli|index)\.ts$/, /^src\/client\/index\.ts$/, /^src\/admin\/page\/main\.ts$/,
+  /^test\/.*(\.test|_fuzz)\.ts$/, /^bench\/cli\.ts$/, /^bench\/micro\//, /^scripts\/[^/]+\.mjs$/, /^scripts\/lib\/(test|tidy)\.mjs$/,
+];
 
 export function* deadScript(project) {
-  const scripts = project.under('src', 'test').filter((path) => path.endsWith('.ts'));
+  const scripts = project.under('src', 'test', 'bench', 'scripts').filter((path) => /\.(ts|mjs)$/.test(path));
   const reached = new Set();
   const visit = (path) => {
     if (reached.has(path) || !project.files.includes(path)) return;
@@ -35,10 +38,31 @@ export function* deadScript(project) {
   };
   for (const path of scripts.filter((path) => scriptRoots.some((root) => root.test(path)))) visit(path);
   for (const file of scripts) {
-    // Programs that a test starts are named in a string, not imported.
-    const name = file.replace(/^.*\//, '').replace(/\.ts$/, '');
-    const started = () => [...reached].some((path) => new RegExp(`['"\`/]${name}\\.js\\b`).test(project.text(path)));
-    if (reached.has(file) || started()) continue;
-    yield { file, what: 'nothing reaches it from src/index.ts, src/cli.ts, src/client/index.ts or a test: remove it' };
+    // Programs that a test, a benchmark or a shell script starts are named in a string, not imported
+    // (the servers of bench/ by their stem: an arm is called as its program is).
+    const [stem, ending] = file.replace(/^.*\//, '').replace(/\.ts$/, '.js').split('.');
+    const named = new RegExp(`['"\`/}]${stem}${file.startsWith('bench/servers/') ? '' : `\\.${ending}`}\\b`);
+    const callers = [...reached, ...project.under('scripts').filter((path) => /\.sh$|\/[^.]+$/.test(path))];
+    if (reached.has(file) || callers.some((path) => named.test(project.text(path)))) continue;
+    yield { file, what: 'nothing reaches it from a command line, a public entry point, a test or a benchmark: remove it' };
+  }
+}
+
+// Functions, classes and values that only their own file uses need no `export`; what only tests use belongs to test/support. (Types are
+// left out: the type of a parameter is exported with its function.)
+export function* deadExports(project) {
+  const scripts = project.under('src', 'test', 'bench', 'scripts').filter((path) => /\.(ts|mjs)$/.test(path));
+  const words = new Map(scripts.map((path) => [path, new Set(project.text(path).match(/[\w$]+/g))]));
+  for (const file of scripts) {
+    for (const [index, line] of project.lines(file).entries()) {
+      const name = /^export (?:async |abstract )*(?:const|let|function\*?|class) ([\w$]+)/.exec(line)?.[1];
+      if (name === undefined) continue;
+      const users = scripts.filter((path) => path !== file && words.get(path).has(name));
+      if (users.length === 0) yield { file, line: index + 1, what: `nothing else uses ${name}: no export, or remove it` };
+      else if (!file.startsWith('test/') && users.every((path) => path.startsWith('test/'))) {
+        const own = project.text(file).match(new RegExp(`(?<![\\w$])${name.replace('$', '\\$')}(?![\\w$])`, 'g')).length;
+        if (own === 1) yield { file, line: index + 1, what: `only tests use ${name}: move it to test/support, or remove it` };
+      }
+    }
   }
 }

@@ -1,4 +1,4 @@
-// Which folder may include which: the table of docs/ARCHITECTURE.md, written down once more so that it is enforced.
+// Which folder may include which. docs/ARCHITECTURE.md shows the same tables, and the rule `architecture` keeps them the same.
 import { dirname, normalize } from 'node:path';
 
 // Direct edges; what a folder may include is everything that these lead to.
@@ -20,7 +20,6 @@ const native = {
   sim: ['core'],
   test: ['addon', 'sim', 'bench', 'wiregen'],
   fuzz: ['test'],
-  tools: ['core'],
 };
 
 // 'top' is what lies in src/ itself, by name.
@@ -29,21 +28,20 @@ const script = {
   config: ['errors'],
   engine: ['config'],
   store: ['engine'],
-  session: ['engine', 'store'],
-  sequence: ['engine', 'store'],
-  sync: ['sequence', 'session'],
+  session: ['store'],
+  sequence: ['store'],
+  sync: ['sequence'],
   cluster: ['sync'],
-  drain: ['cluster'],
+  drain: [],
   // The admin side sees the gateway only through the interface that it declares itself (backend.ts); the composition root
   // implements it.
   admin: ['config'],
-  gateway: ['sync', 'drain', 'admin'],
+  gateway: ['session', 'cluster', 'drain', 'admin'],
   client: [],
   // What the browser loads: the page's own scripts.
   page: ['client', 'admin'],
-  bench: ['engine', 'gateway', 'admin', 'client'],
-  index: ['gateway', 'admin', 'client'],
-  cli: ['bench', 'gateway', 'admin', 'client'],
+  index: ['gateway'],
+  cli: ['gateway'],
 };
 
 function reachable(table, from, seen = new Set([from])) {
@@ -60,6 +58,37 @@ const misplaced = (from, to) => `${from} may not use ${to}: move what both need 
 
 function blankComments(text) {
   return text.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, (comment) => comment.replace(/[^\n]/g, ' '));
+}
+
+const page = 'docs/ARCHITECTURE.md';
+
+// Rows of the page's tables: folder, line, the last cell. A row may stand for several folders with the same edges.
+function* tableRows(project) {
+  for (const [index, line] of project.lines(page).entries()) {
+    const [, first, ...cells] = line.split('|').map((cell) => cell.trim());
+    for (const [, folder] of (first ?? '').matchAll(/`([\w/.]+)`/g)) yield { folder, line: index + 1, allowed: cells.at(-2) };
+  }
+}
+
+export function* architecture(project) {
+  const tables = [
+    { table: native, heading: '| native/', name: (folder) => folder.replace(/\/$/, '') },
+    { table: script, heading: '| src/', name: (path) => path.replace(/\/$|\.ts$/, '').replace('admin/page', 'page') },
+  ];
+  const headings = tables.map(({ heading }) => project.lines(page).findIndex((line) => line.startsWith(heading)) + 1);
+  for (const [index, { table, heading, name }] of tables.entries()) {
+    const [from, to] = [headings[index], headings[index + 1] ?? Infinity];
+    if (from === 0) yield { file: page, what: `has no table that begins with "${heading}"` };
+    const rows = [...tableRows(project)].filter(({ line }) => line > from && line < to);
+    for (const folder of Object.keys(table)) {
+      const row = rows.find((one) => name(one.folder) === folder);
+      const edges = table[folder].length === 0 ? 'nothing' : table[folder].join(', ');
+      if (row === undefined) yield { file: page, line: from, what: `has no row for ${folder}` };
+      else if (row.allowed !== 'all' && row.allowed !== edges) {
+        yield { file: page, line: row.line, what: `${folder}: the page says "${row.allowed}", scripts/lib/tidy/imports.mjs "${edges}"` };
+      }
+    }
+  }
 }
 
 export function* nativeIncludes(project) {

@@ -31,6 +31,36 @@ export function* docLinks(project) {
   }
 }
 
+// A reader begins at README.md and finds every page from there.
+export function* docIndex(project) {
+  const readme = project.text('README.md');
+  for (const file of project.under('docs').filter((path) => /^docs\/[^/]+\.md$/.test(path))) {
+    if (!readme.includes(`](${file})`)) yield { file, what: 'README.md does not link it: add it to the table there' };
+  }
+}
+
+// A comment or a page that names a decision names one that is there.
+export function* decisionNumbers(project) {
+  const numbers = new Set(project.under('docs/decisions').map((path) => path.replace(/^.*\//, '').slice(0, 4)));
+  const files = project.files.filter((path) => /\.(cpp|hpp|ts|mjs|md)$/.test(path));
+  for (const file of files) {
+    for (const [index, line] of project.lines(file).entries()) {
+      for (const [, number] of line.matchAll(/\bdecisions?[/ ](\d{4})\b/gi)) {
+        if (!numbers.has(number)) yield { file, line: index + 1, what: `there is no decision ${number}` };
+      }
+    }
+  }
+}
+
+// Kept runs of benchmarks are evidence: a run that no page quotes says nothing to anybody.
+export function* keptResults(project) {
+  const pages = project.files.filter((path) => path.endsWith('.md')).map((path) => project.text(path));
+  for (const file of project.under('bench/results')) {
+    const run = file.replace(/^.*\//, '').replace(/\.\w+$/, '');
+    if (!pages.some((page) => page.includes(run))) yield { file, what: 'no page quotes this run: quote it, or git rm it' };
+  }
+}
+
 export function* generated(project) {
   const pattern = /(^|\/)(node_modules|build|build-[^/]+|dist|\.cache|\.tap|data)\/|\.(node|o|a|so|tsbuildinfo|log|pcap)$/;
   for (const file of project.files) {

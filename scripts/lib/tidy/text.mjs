@@ -7,9 +7,13 @@ const isGenerated = (path) => path === 'src/engine/layout.ts';
 const isCode = (path) => codeFile.test(path) && !isGenerated(path);
 const code = (project) => project.under('native', 'src', 'test', 'bench', 'scripts').filter(isCode);
 
+// Scripts of the shell have no ending.
+const shell = (project) => [...project.under('scripts', 'vagrant', '.ci')].filter((path) => /\.sh$|\/[^.]+$/.test(path));
+
 const longestLine = 140;
 export function* lineLength(project) {
-  for (const file of [...code(project), ...project.files.filter((path) => /\.(cmake|gyp)$/.test(path))]) {
+  for (const file of [...code(project), ...shell(project), ...project.files.filter((path) => /\.(cmake|gyp|css|html)$/.test(path))]) {
+    if (file.startsWith('bench/results/')) continue;
     for (const [index, line] of project.lines(file).entries()) {
       const columns = [...line].length;
       if (columns > longestLine) yield { file, line: index + 1, what: `${columns} columns: break the line at ${longestLine}` };
@@ -20,7 +24,7 @@ export function* lineLength(project) {
 const longestFile = 600;
 const longestMedian = 250;
 export function* fileSize(project) {
-  for (const side of ['native', 'src', 'test', 'scripts']) {
+  for (const side of ['native', 'src', 'test', 'bench', 'scripts']) {
     const sizes = [];
     for (const file of code(project).filter((path) => path.startsWith(`${side}/`))) {
       const size = project.lines(file).length - 1;

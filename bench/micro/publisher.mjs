@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 const dist = new URL(process.env.SLUICE_DIST ?? '../../dist/', new URL('./', import.meta.url));
 const load = (path) => import(new URL(path, dist).href);
-const { LmdbMessageLog } = await load('store/lmdb-message-log.js');
+const { LmdbMessageLog } = await load('store/log/lmdb-message-log.js');
 const { HotLog } = await load('store/hot-log.js');
 const { ChannelRegistry } = await load('sequence/channels.js');
 const { LamportClock } = await load('sequence/lamport.js');

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { WorkerNumber } from '../cluster/worker-number.js';
 import type { Config } from '../config.js';
 import { ConfigError, StoppedError } from '../errors.js';
-import { Archiver, type ArchiverOptions, type Archiving } from '../store/archiver.js';
+import type { ArchiveLoopOptions } from '../store/archive-loop.js';
+import { Archiver, type Archiving } from '../store/archiver.js';
 import { FileWorkerLeases } from '../store/file-worker-leases.js';
 import type { HistoryStore } from '../store/history-store.js';
-import { LogFollower } from '../store/log-follower.js';
-import { LmdbMessageLog, type LmdbMessageLogOptions } from '../store/lmdb-message-log.js';
+import { LogFollower } from '../store/log/follower.js';
+import { LmdbMessageLog, type LmdbMessageLogOptions } from '../store/log/lmdb-message-log.js';
 import { LateSessionStore } from '../store/late-session-store.js';
 import { coldTierOf, openHistory } from '../store/open-history.js';
 import { loadSessionSecret } from '../session/secret.js';
@@ -170,7 +171,7 @@ function makeSharedArchiver(config: Config, shared: RedisStores, store: HistoryS
   return new SharedArchiver({ log: shared.openArchive(`${config.node} ${randomUUID()}`), ...archiverOptions(config, store, onHealth) });
 }
 
-function archiverOptions({ history }: Config, store: HistoryStore, onHealth?: OnHistory): Omit<ArchiverOptions, 'log'> {
+function archiverOptions({ history }: Config, store: HistoryStore, onHealth?: OnHistory): ArchiveLoopOptions {
   const { retentionMs, retentionMessages } = history;
   return {
     store,

@@ -1,7 +1,7 @@
 import type { Address } from '../engine/port.js';
 import type { FirstResult, LogEntry } from '../store/types.js';
 import type { KeyHash } from '../store/key-hash.js';
-import { TailKeys } from '../store/tail-keys.js';
+import { TailKeys } from '../store/log/tail-keys.js';
 import type { OpenChannel } from './channels.js';
 import type { PublishRequest } from './types.js';
 

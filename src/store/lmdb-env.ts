@@ -151,7 +151,7 @@ export class LmdbEnv<Name extends string = LogTable> {
 
 /**
  * Tables of the message log:
- * - chunks: chunk number -> chunk (log-chunk.ts);
+ * - chunks: chunk number -> chunk (chunk.ts);
  * - segments: (channel, first seq) -> where the segment is;
  * - keys: (run, bucket) -> hashes of duplicate keys and their seqs (key-run.ts);
  * - filters: (run, first bucket of a group) -> filters over them;

@@ -2,7 +2,7 @@ import { FolderLock } from './folder-lock.js';
 import { runOfFrames } from './frame-run.js';
 import type { HistoryBounds, HistoryLimits, HistoryPlace, HistorySegment, HistoryStore } from './history-store.js';
 import { LmdbEnv } from './lmdb-env.js';
-import { nameKey, readU48, segmentKey, seqValue } from './log-keys.js';
+import { nameKey, readU48, segmentKey, seqValue } from './log/table-keys.js';
 import { compareIds, idHigh, idLow } from './message-id.js';
 import type { FrameRun } from './types.js';
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
+import { LmdbMessageLog } from '../../../src/store/log/lmdb-message-log.js';
 import { ChannelRegistry } from '../../../src/sequence/channels.js';
 import { RecentKeys } from '../../../src/sequence/dedupe.js';
 import { entries } from '../store/entries.js';

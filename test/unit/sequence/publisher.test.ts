@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { StoreError } from '../../../src/errors.js';
 import { HotLog } from '../../../src/store/hot-log.js';
-import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
+import { LmdbMessageLog } from '../../../src/store/log/lmdb-message-log.js';
 import type { LogEntry } from '../../../src/store/types.js';
 import { ChannelRegistry, type OpenChannel } from '../../../src/sequence/channels.js';
 import { LamportClock } from '../../../src/sequence/lamport.js';

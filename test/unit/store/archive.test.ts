@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { StoreError } from '../../../src/errors.js';
 import { Archiver, type ArchiverOptions } from '../../../src/store/archiver.js';
-import { LmdbMessageLog, type LmdbMessageLogOptions } from '../../../src/store/lmdb-message-log.js';
+import { LmdbMessageLog, type LmdbMessageLogOptions } from '../../../src/store/log/lmdb-message-log.js';
 import { MemoryHistory } from '../../support/memory-history.js';
 import { deliveries } from './entries.js';
 import { bodies } from './history-store-suite.js';

@@ -1,4 +1,4 @@
-import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
+import { LmdbMessageLog } from '../../../src/store/log/lmdb-message-log.js';
 import type { LogEntry } from '../../../src/store/types.js';
 import { entry } from './entries.js';
 

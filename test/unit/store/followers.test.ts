@@ -2,8 +2,8 @@
 import { closeSync, cpSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
-import { LogFollower } from '../../../src/store/log-follower.js';
+import { LmdbMessageLog } from '../../../src/store/log/lmdb-message-log.js';
+import { LogFollower } from '../../../src/store/log/follower.js';
 import { SessionFollower } from '../../../src/store/session-log/follower.js';
 import { SessionLogStore } from '../../../src/store/session-log-store.js';
 import type { SessionRecord } from '../../../src/store/session-store.js';

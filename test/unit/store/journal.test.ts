@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
+import { LmdbMessageLog } from '../../../src/store/log/lmdb-message-log.js';
 import { entries, entry } from './entries.js';
 import { readAll } from './message-log-suite.js';
 

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
+import { LmdbMessageLog } from '../../../src/store/log/lmdb-message-log.js';
 import { LmdbEnv, LOG_TABLES } from '../../../src/store/lmdb-env.js';
 import { KeyHash } from '../../../src/store/key-hash.js';
-import { addToFilter, bucketOf, filterHas, FILTER_BYTES } from '../../../src/store/key-run.js';
+import { addToFilter, bucketOf, filterHas, FILTER_BYTES } from '../../../src/store/log/key-run.js';
 import { entry } from './entries.js';
 
 t.test('hashes of keys spread, and do not depend on where the key ends and the sender begins', async (t) => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { LmdbMessageLog } from '../../../src/store/lmdb-message-log.js';
+import { LmdbMessageLog } from '../../../src/store/log/lmdb-message-log.js';
 import { entry } from './entries.js';
 import { readAll } from './message-log-suite.js';
 

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { StoreError } from '../../../src/errors.js';
-import { LmdbMessageLog, type LmdbMessageLogOptions } from '../../../src/store/lmdb-message-log.js';
+import { LmdbMessageLog, type LmdbMessageLogOptions } from '../../../src/store/log/lmdb-message-log.js';
 import { diskMissing, mountDisk, unmountDisk } from '../../support/small-disk.js';
 import { entries, entry } from './entries.js';
 import { messageLogSuite, readAll, type LogUnderTest } from './message-log-suite.js';

@@ -1,10 +1,10 @@
-import type { ArchiveBacklog, ArchiveBatch } from './archive-source.js';
-import { channelOfFrame } from './delivery-header.js';
-import type { HistorySegment } from './history-store.js';
-import type { ChannelTable } from './log-channels.js';
-import { chunkKey, readU48, seqValue } from './log-keys.js';
-import { readChunkHeader, segmentsOf, type ChunkHeader, type SegmentView } from './log-segment.js';
-import type { LmdbEnv, Tables } from './lmdb-env.js';
+import type { ArchiveBacklog, ArchiveBatch } from '../archive-source.js';
+import { channelOfFrame } from '../delivery-header.js';
+import type { HistorySegment } from '../history-store.js';
+import type { ChannelTable } from './channels.js';
+import { chunkKey, readU48, seqValue } from './table-keys.js';
+import { readChunkHeader, segmentsOf, type ChunkHeader, type SegmentView } from './segment.js';
+import type { LmdbEnv, Tables } from '../lmdb-env.js';
 
 const CURSOR_KEY = Buffer.from('archived');
 

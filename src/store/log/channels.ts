@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { nameKey, readU48, seqValue } from './log-keys.js';
-import type { LmdbEnv, Tables } from './lmdb-env.js';
+import { nameKey, readU48, seqValue } from './table-keys.js';
+import type { LmdbEnv, Tables } from '../lmdb-env.js';
 
 export interface ChannelRecord {
   readonly id: number;

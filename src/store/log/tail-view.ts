@@ -1,8 +1,8 @@
-import type { FirstResult } from './types.js';
+import type { FirstResult } from '../types.js';
 import type { Generation, TailChannel } from './generation.js';
-import type { MessageView } from './log-segment.js';
+import type { MessageView } from './segment.js';
 import { ENTRY } from './journal-record.js';
-import { compareIds, joinId } from './message-id.js';
+import { compareIds, joinId } from '../message-id.js';
 
 /** Consecutive messages of one channel that are in the journal only, read from memory. */
 export class TailView implements MessageView {

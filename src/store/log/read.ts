@@ -1,5 +1,5 @@
-import type { FrameRun } from './types.js';
-import type { MessageView } from './log-segment.js';
+import type { FrameRun } from '../types.js';
+import type { MessageView } from './segment.js';
 
 const INITIAL_BYTES = 65_536;
 

@@ -1,6 +1,6 @@
 import { BucketSet, bucketOf, bucketsOf, FILTER_BYTES, FILTER_GROUP, KEY_ENTRY_BYTES, RUNS_TO_MERGE, type RunInfo } from './key-run.js';
-import { bucketKey } from './log-keys.js';
-import type { LmdbEnv, Tables } from './lmdb-env.js';
+import { bucketKey } from './table-keys.js';
+import type { LmdbEnv, Tables } from '../lmdb-env.js';
 
 /** Eight runs of a level become one of the next, a few buckets at a time: each bucket of theirs is eight of its. */
 export class KeyMerge {

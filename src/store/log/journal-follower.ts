@@ -1,7 +1,7 @@
 import { Generation } from './generation.js';
 import { JournalFile } from './journal-file.js';
 import { beginningOf, readRecords } from './journal-read.js';
-import { KeyHash, type HashSeed } from './key-hash.js';
+import { KeyHash, type HashSeed } from '../key-hash.js';
 
 /** Reads the two files of a journal along with the process that writes them: who opens it behind that one has little left to read. */
 export class JournalFollower {

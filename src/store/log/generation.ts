@@ -1,11 +1,11 @@
-import './native-buffer.js';
+import '../native-buffer.js';
 import { crc32 } from 'node:zlib';
-import type { LogEntry } from './types.js';
+import type { LogEntry } from '../types.js';
 import { ENTRY, RECORD, RECORD_MAGIC } from './journal-record.js';
-import type { KeyHash } from './key-hash.js';
-import { idHigh, idLow } from './message-id.js';
+import type { KeyHash } from '../key-hash.js';
+import { idHigh, idLow } from '../message-id.js';
 import { TailKeys } from './tail-keys.js';
-import { InternalError } from '../errors.js';
+import { InternalError } from '../../errors.js';
 
 /** A whole generation: pages that are not written take no memory, and growing means copying. */
 const INITIAL_BYTES = 17 << 20;

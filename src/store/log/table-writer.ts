@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import type { ArchiveBacklog, ArchiveBatch } from './archive-source.js';
-import { LogArchive } from './log-archive.js';
-import type { ChannelTable } from './log-channels.js';
-import { ChunkWriter } from './log-chunk.js';
+import type { ArchiveBacklog, ArchiveBatch } from '../archive-source.js';
+import { LogArchive } from './archive.js';
+import type { ChannelTable } from './channels.js';
+import { ChunkWriter } from './chunk.js';
 import { IndexDrain, type DrainPosition } from './index-drain.js';
 import type { Journal, JournalStart } from './journal.js';
-import type { LmdbEnv, Tables } from './lmdb-env.js';
-import type { HashSeed } from './key-hash.js';
+import type { LmdbEnv, Tables } from '../lmdb-env.js';
+import type { HashSeed } from '../key-hash.js';
 import { KeyDraft } from './key-draft.js';
 import type { KeyRuns } from './key-runs.js';
-import type { LogIndex } from './log-index.js';
-import { chunkKey, readU48 } from './log-keys.js';
-import { Retention, type RetentionOptions } from './log-retention.js';
-import { DataFolderError } from '../errors.js';
+import type { LogIndex } from './segment-index.js';
+import { chunkKey, readU48 } from './table-keys.js';
+import { Retention, type RetentionOptions } from './retention.js';
+import { DataFolderError } from '../../errors.js';
 
 /** Where the tables stand: written with the last slice of each generation. */
 export interface TableState extends JournalStart, DrainPosition {

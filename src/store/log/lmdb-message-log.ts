@@ -1,19 +1,19 @@
 import { join } from 'node:path';
-import type { ArchiveBacklog, ArchiveBatch, ArchiveSource } from './archive-source.js';
-import type { AdoptedHead, ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from './types.js';
-import { ChannelTable, type ChannelRecord } from './log-channels.js';
-import { FolderLock } from './folder-lock.js';
+import type { ArchiveBacklog, ArchiveBatch, ArchiveSource } from '../archive-source.js';
+import type { AdoptedHead, ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from '../types.js';
+import { ChannelTable, type ChannelRecord } from './channels.js';
+import { FolderLock } from '../folder-lock.js';
 import type { Generation } from './generation.js';
 import { Journal } from './journal.js';
 import { KeyRuns } from './key-runs.js';
-import type { LogFollower } from './log-follower.js';
-import { LogIndex } from './log-index.js';
-import { LmdbEnv, LOG_TABLES } from './lmdb-env.js';
-import { idHigh, idLow } from './message-id.js';
-import type { MessageView } from './log-segment.js';
-import { readRun } from './log-read.js';
+import type { LogFollower } from './follower.js';
+import { LogIndex } from './segment-index.js';
+import { LmdbEnv, LOG_TABLES } from '../lmdb-env.js';
+import { idHigh, idLow } from '../message-id.js';
+import type { MessageView } from './segment.js';
+import { readRun } from './read.js';
 import { TableWriter } from './table-writer.js';
-import { StoreError } from '../errors.js';
+import { StoreError } from '../../errors.js';
 
 export interface LmdbMessageLogOptions {
   /** The data folder; made when it is missing. */

@@ -1,8 +1,8 @@
-import type { ChunkWriter } from './log-chunk.js';
+import type { ChunkWriter } from './chunk.js';
 import type { Generation, TailChannel } from './generation.js';
 import { ENTRY } from './journal-record.js';
-import { chunkKey, segmentKey, segmentValue } from './log-keys.js';
-import type { Tables } from './lmdb-env.js';
+import { chunkKey, segmentKey, segmentValue } from './table-keys.js';
+import type { Tables } from '../lmdb-env.js';
 
 /** A chunk is closed above this: small enough that reading one message does not copy much. */
 const CHUNK_BYTES = 16_384;

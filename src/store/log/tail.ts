@@ -1,5 +1,5 @@
 import type { Generation } from './generation.js';
-import type { KeyHash } from './key-hash.js';
+import type { KeyHash } from '../key-hash.js';
 import { TailView } from './tail-view.js';
 
 /**

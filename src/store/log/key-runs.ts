@@ -1,12 +1,12 @@
 import type { KeyDraft } from './key-draft.js';
-import type { KeyHash } from './key-hash.js';
+import type { KeyHash } from '../key-hash.js';
 import { KeyMerge } from './key-merge.js';
 import {
   bucketOf, bucketsOf, FILTER_BYTES, FILTER_GROUP, filterHas, MAX_LEVEL, RUNS_TO_MERGE, seqsIn, type RunInfo,
 } from './key-run.js';
-import { bucketKey } from './log-keys.js';
-import type { LmdbEnv, Tables } from './lmdb-env.js';
-import { StoreError } from '../errors.js';
+import { bucketKey } from './table-keys.js';
+import type { LmdbEnv, Tables } from '../lmdb-env.js';
+import { StoreError } from '../../errors.js';
 
 const RUNS_KEY = Buffer.from('runs');
 /** Records of runs that are no longer needed which one commit removes. */

@@ -1,4 +1,4 @@
-import type { KeyHash } from './key-hash.js';
+import type { KeyHash } from '../key-hash.js';
 
 /**
  * A run: the hashes of many messages' duplicate keys with their seqs, written once. It has 64 × 8^level buckets by the hash's first bits,

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { SluiceError } from '../errors.js';
+import { SluiceError } from '../../errors.js';
 import { JournalFollower } from './journal-follower.js';
-import { KeyHash } from './key-hash.js';
+import { KeyHash } from '../key-hash.js';
 import { KeyRuns } from './key-runs.js';
-import { LmdbEnv } from './lmdb-env.js';
+import { LmdbEnv } from '../lmdb-env.js';
 import { journalFiles, LOG_FILE, MAP_BYTES, type LmdbMessageLogOptions } from './lmdb-message-log.js';
 import { TableWriter } from './table-writer.js';
 

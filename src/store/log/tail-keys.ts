@@ -1,4 +1,4 @@
-import type { KeyHash } from './key-hash.js';
+import type { KeyHash } from '../key-hash.js';
 
 const INITIAL_ENTRIES = 1024;
 

@@ -1,9 +1,9 @@
-import { CHUNK_HEADER, CHUNK_MAGIC, ENTRY_BYTES, SEGMENT_HEADER } from './log-chunk.js';
-import { compareIds, joinId } from './message-id.js';
-import type { FirstResult } from './types.js';
-import { StoreError } from '../errors.js';
+import { CHUNK_HEADER, CHUNK_MAGIC, ENTRY_BYTES, SEGMENT_HEADER } from './chunk.js';
+import { compareIds, joinId } from '../message-id.js';
+import type { FirstResult } from '../types.js';
+import { StoreError } from '../../errors.js';
 
-/** Reading side of log-chunk.ts. The bytes came from a database file, so lengths are checked once, at the start. */
+/** Reading side of chunk.ts. The bytes came from a database file, so lengths are checked once, at the start. */
 
 export interface ChunkHeader {
   readonly segments: number;

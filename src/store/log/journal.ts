@@ -1,11 +1,11 @@
-import type { LogEntry } from './types.js';
+import type { LogEntry } from '../types.js';
 import { Generation } from './generation.js';
 import { JournalFile } from './journal-file.js';
 import type { JournalFollower } from './journal-follower.js';
 import { beginningOf, HOLE, readRecords } from './journal-read.js';
-import { KeyHash, type HashSeed } from './key-hash.js';
-import { LogTail } from './log-tail.js';
-import { DataFolderError } from '../errors.js';
+import { KeyHash, type HashSeed } from '../key-hash.js';
+import { LogTail } from './tail.js';
+import { DataFolderError } from '../../errors.js';
 
 /** Where the tables stand, which the journal goes on from. */
 export interface JournalStart {

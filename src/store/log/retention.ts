@@ -1,9 +1,9 @@
-import { chunkKey, segmentKey } from './log-keys.js';
-import { readChunkHeader, segmentsOf, type ChunkHeader } from './log-segment.js';
-import type { ChannelTable } from './log-channels.js';
-import type { LogArchive } from './log-archive.js';
-import type { LogIndex } from './log-index.js';
-import type { LmdbEnv, Tables } from './lmdb-env.js';
+import { chunkKey, segmentKey } from './table-keys.js';
+import { readChunkHeader, segmentsOf, type ChunkHeader } from './segment.js';
+import type { ChannelTable } from './channels.js';
+import type { LogArchive } from './archive.js';
+import type { LogIndex } from './segment-index.js';
+import type { LmdbEnv, Tables } from '../lmdb-env.js';
 
 export interface RetentionOptions {
   /** Milliseconds a message is kept at least; null: for ever. */

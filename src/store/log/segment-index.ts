@@ -1,9 +1,9 @@
-import { KeyHash, type HashSeed } from './key-hash.js';
+import { KeyHash, type HashSeed } from '../key-hash.js';
 import type { KeyRuns } from './key-runs.js';
-import { chunkKey, readU48, segmentKey } from './log-keys.js';
-import { SegmentView, type MessageView } from './log-segment.js';
-import type { LogTail } from './log-tail.js';
-import type { LmdbEnv } from './lmdb-env.js';
+import { chunkKey, readU48, segmentKey } from './table-keys.js';
+import { SegmentView, type MessageView } from './segment.js';
+import type { LogTail } from './tail.js';
+import type { LmdbEnv } from '../lmdb-env.js';
 
 export interface SegmentPlace {
   readonly firstSeq: number;

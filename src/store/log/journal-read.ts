@@ -1,7 +1,7 @@
 import type { Generation } from './generation.js';
 import type { JournalFile } from './journal-file.js';
 import { generationOf, nextRecord, RECORD, recordLength } from './journal-record.js';
-import { DataFolderError } from '../errors.js';
+import { DataFolderError } from '../../errors.js';
 
 export const HOLE = { remedy: 'Restore the data folder from a copy; what this file held is lost.' };
 

@@ -1,8 +1,8 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, write } from 'node:fs';
 import { dirname } from 'node:path';
-import { reason, storeError } from './store-failure.js';
-import { DataFolderError, StoreError } from '../errors.js';
-import { syncFolder } from './sync-folder.js';
+import { reason, storeError } from '../store-failure.js';
+import { DataFolderError, StoreError } from '../../errors.js';
+import { syncFolder } from '../sync-folder.js';
 
 /** Reading: what one call takes. */
 const READ_BYTES = 1 << 24;

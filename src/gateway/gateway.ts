@@ -11,7 +11,6 @@ import type { FirstResult } from '../store/types.js';
 import type { PublishRequest } from '../sequence/types.js';
 import { SESSION } from '../session/table.js';
 import { catchingUp } from '../sync/delivery.js';
-import { ReplayPace } from '../sync/replay-pace.js';
 import { AdminView, type DrainControl, type HostInfo } from './admin-view.js';
 import { Admission } from './admission.js';
 import { adopt, adoptOthers } from './adopt.js';
@@ -27,6 +26,7 @@ import { closeReason } from './replies.js';
 import { Housekeeping } from './housekeeping.js';
 import { LoadMeter } from './load.js';
 import { Receivers } from './receivers.js';
+import { ReplayPump } from './replay-pump.js';
 import { TimeLeft } from './time-left.js';
 
 export interface GatewayOptions extends GatewayDeps {
@@ -48,6 +48,7 @@ export class Gateway implements EngineEvents {
   readonly #draining: Draining;
   readonly #receivers: Receivers;
   readonly #load = new LoadMeter();
+  readonly #replayPump: ReplayPump;
   readonly #admin: AdminView;
   readonly #onNotice: NonNullable<GatewayOptions['onNotice']>;
   readonly #onStore: NonNullable<GatewayOptions['onStore']>;
@@ -56,9 +57,6 @@ export class Gateway implements EngineEvents {
   #adopted = false;
   #released = false;
   #committed = false;
-  readonly #replayPace = new ReplayPace();
-  #pumpQueued = false;
-  #pumpPlanned = false;
   /** Resolves stop(). */
   #onEmpty: (() => void) | null = null;
 
@@ -69,7 +67,7 @@ export class Gateway implements EngineEvents {
       onResult: (request, error, result, duplicate) => gateway?.onResult(request, error, result, duplicate),
       onCommit: (count, seconds, oldestWait) => gateway?.onCommit(count, seconds, oldestWait),
       end: (row, code, reason) => gateway?.end(row, code, reason),
-      onReplay: () => gateway?.pumpSoon(),
+      onReplay: () => gateway?.onReplay(),
       onSessionStore: (error) => gateway?.onSessionStore(error),
     });
     gateway = new Gateway(parts, options);
@@ -81,6 +79,12 @@ export class Gateway implements EngineEvents {
     this.#admission = new Admission(parts, (row, kept) => this.#onKept(row, kept));
     this.#dispatcher = new Dispatcher(parts, (row, header) => this.#admission.hello(row, header));
     this.#housekeeping = new Housekeeping(parts);
+    this.#replayPump = new ReplayPump({
+      replays: parts.replays,
+      // A shared log is written elsewhere.
+      committing: () => parts.cluster === null && parts.publisher.inFlight > 0,
+      monotonic: () => parts.clock.monotonic(),
+    });
     this.#receivers = new Receivers(parts.config.drain.receivers, () => parts.clock.monotonic());
     this.#draining = new Draining(parts, {
       after: (ms, run) => void setTimeout(run, ms),
@@ -164,8 +168,14 @@ export class Gateway implements EngineEvents {
 
   onTurnEnd(core: number, position: number): void {
     this.#admission.endTurn();
-    this.#pump();
+    this.#replayPump.run();
     this.#parts.publisher.endTurn(core, position);
+  }
+
+  // --- replays
+
+  onReplay(): void {
+    this.#replayPump.soon();
   }
 
   // --- the session store
@@ -200,7 +210,7 @@ export class Gateway implements EngineEvents {
   onCommit(count: number, seconds: number, oldestWait: number): void {
     this.#committed = true;
     this.#admin.countCommit(count, seconds, oldestWait);
-    if (this.#parts.replays.ready) this.pumpSoon();
+    if (this.#parts.replays.ready) this.#replayPump.soon();
     if (!this.#storeFails) return;
     this.#storeFails = false;
     this.#onStore(null);
@@ -337,37 +347,6 @@ export class Gateway implements EngineEvents {
   #onKept(row: Row, kept: Kept): void {
     const { sessions, port } = this.#parts;
     port.letGo(sessions.state(row) === SESSION.open ? this.#dispatcher.onKept(row, kept) : kept.hold);
-  }
-
-  // --- replays
-
-  #pump(): void {
-    const { replays, publisher, cluster, clock } = this.#parts;
-    if (!replays.ready) return;
-    // A shared log is written elsewhere.
-    const wait = this.#replayPace.wait(cluster === null && publisher.inFlight > 0, clock.monotonic());
-    if (wait > 0) return this.#pumpLater(wait);
-    replays.pump(this.#replayPace.turnMs);
-    if (replays.ready) this.pumpSoon();
-  }
-
-  #pumpLater(ms: number): void {
-    if (this.#pumpPlanned) return;
-    this.#pumpPlanned = true;
-    setTimeout(() => {
-      this.#pumpPlanned = false;
-      this.#pump();
-    }, ms).unref();
-  }
-
-  /** In a macrotask of its own, so that Node's timers and I/O and the engine's events have their share between two rounds. */
-  pumpSoon(): void {
-    if (this.#pumpQueued) return;
-    this.#pumpQueued = true;
-    setImmediate(() => {
-      this.#pumpQueued = false;
-      this.#pump();
-    });
   }
 }
 

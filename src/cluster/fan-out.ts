@@ -6,7 +6,7 @@
 import type { EnginePort } from '../engine/port.js';
 import type { ChannelRegistry } from '../sequence/channels.js';
 import type { HotLog } from '../store/hot-log.js';
-import { frameEnd } from './frames.js';
+import { frameEnd } from '../engine/frame-header.js';
 
 export interface FanOutOptions {
   readonly port: EnginePort;

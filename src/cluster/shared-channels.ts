@@ -11,7 +11,7 @@ import type { SharedHead, SharedLog, SharedLogEvents, SharedNews } from '../stor
 import type { ChannelHead } from '../store/types.js';
 import { ChannelFeed, type FeedEffect } from './feed.js';
 import type { FanOut } from './fan-out.js';
-import { areFrames, idOfFrame } from './frames.js';
+import { areFrames, idOfFrame } from '../store/delivery-frame.js';
 
 export interface SharedChannelsParts {
   readonly log: SharedLog;

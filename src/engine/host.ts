@@ -9,7 +9,7 @@ import { RegionReader, type RegionCounters } from './reader.js';
 import { RegionView } from './region.js';
 import type { EngineEvents } from './port.js';
 
-/** Bytes, milliseconds and counts; what is left out has the default of DEFAULTS. */
+/** What is left out has the value of DEFAULTS. docs/ENGINE.md has the table. */
 export interface EngineStartOptions {
   readonly driver?: 'auto' | 'dpdk' | 'epoll' | 'uring';
   /** With driver 'dpdk': the device and our addresses. */
@@ -20,41 +20,63 @@ export interface EngineStartOptions {
   readonly port?: number;
   /** Name of the shared region; by default made of the process id. */
   readonly name?: string;
-  /** Threads of the data plane; 1 runs it inline on this thread's event loop. */
+  /** Threads of the data plane, at most one for each CPU; 1 runs it inline on this thread's event loop. */
   readonly cores?: number;
   /** Connections that the tables have room for, over all cores. */
   readonly connections?: number;
   readonly protocol?: 'plain' | 'sluice.v1';
+  /** Bytes; a larger message is closed with 1009. */
   readonly maxMessage?: number;
+  /** Bytes queued for one connection before it lags. */
   readonly sendBudget?: number;
+  /** For the request head, from accepting on. */
   readonly upgradeTimeoutMs?: number;
+  /** Detached: how long an upgrade waits for a control plane before it gets 503. */
   readonly attachWaitMs?: number;
+  /** Until admit() is called for a row; 0: no deadline. */
   readonly helloTimeoutMs?: number;
+  /** From our close frame to the end of the connection. */
   readonly closeTimeoutMs?: number;
-  /** 0: no heartbeats. */
+  /** Silence after which a ping is sent; two missed are closed with 4002. 0: no heartbeats. */
   readonly heartbeatMs?: number;
+  /** Microseconds that a poll may be put off while messages come in batches, so that more come together. */
   readonly pacingUs?: number;
+  /** Bytes of the request head; more is status 431. */
   readonly maxHeadBytes?: number;
   readonly maxHeaders?: number;
+  /** Request targets that are served, others get 404; empty: all. */
   readonly paths?: readonly string[];
+  /** In order of preference; the first that the client offers is chosen. */
   readonly subprotocols?: readonly string[];
+  /** A client that offers none of them gets 400. */
   readonly requireSubprotocol?: boolean;
+  /** Origin headers that are let in, others get 403; empty: all. */
   readonly origins?: readonly string[];
   /** Bytes of the arena: recent frames in memory. */
   readonly arenaBytes?: number;
 }
 
+const KIB = 1 << 10;
 const MIB = 1 << 20;
 
 const DEFAULTS = {
-  eventRecords: 16_384,
-  commandRecords: 16_384,
-  commandDataBytes: 8 * MIB,
-  receiveBlocks: 512,
-  closeTimeoutMs: 5_000,
+  address: '127.0.0.1',
+  connections: 65_536,
+  maxMessage: 64 * KIB,
+  sendBudget: 256 * KIB,
+  upgradeTimeoutMs: 5_000,
   attachWaitMs: 2_000,
+  helloTimeoutMs: 10_000,
+  closeTimeoutMs: 5_000,
+  heartbeatMs: 25_000,
+  pacingUs: 50,
+  maxHeadBytes: 8 * KIB,
   maxHeaders: 64,
+  arenaBytes: 64 * MIB,
 } as const;
+
+/** What nobody has needed to choose: records and bytes of each core's rings, and its receive blocks. */
+const RINGS = { eventRecords: 16_384, commandRecords: 16_384, commandDataBytes: 8 * MIB, receiveBlocks: 512 } as const;
 
 /** A data plane that this process can talk to. */
 export interface EngineHost {
@@ -81,7 +103,7 @@ export async function startEngine(options: EngineStartOptions = {}): Promise<Eng
   const info = native.info();
   const region = new RegionView(native.region());
   const inline = cores === 1;
-  return new Host(native, info, region, inline, options.address ?? '127.0.0.1');
+  return new Host(native, info, region, inline, options.address ?? DEFAULTS.address);
 }
 
 const OWNER_LOOK_MS = 500;
@@ -119,7 +141,7 @@ export function startDetachedEngine(options: EngineStartOptions & { readonly nam
     last = now;
   }, OWNER_LOOK_MS);
   const engine: DetachedEngine = {
-    listening: { address: options.address ?? '127.0.0.1', port: info.port },
+    listening: { address: options.address ?? DEFAULTS.address, port: info.port },
     driver: info.driver,
     driverReason: info.driverReason === '' ? null : info.driverReason,
     regionName: info.regionName,
@@ -160,13 +182,13 @@ function createNative(options: NativeOptions): NativeHost {
 }
 
 function toNative(options: EngineStartOptions, cores: number): NativeOptions {
-  const maxMessage = options.maxMessage ?? 64 * 1024;
-  const connections = options.connections ?? 65_536;
+  const maxMessage = options.maxMessage ?? DEFAULTS.maxMessage;
+  const connections = options.connections ?? DEFAULTS.connections;
   // A frame lies in one chunk, and a message that spans buffers is copied once while it grows: both need room for the largest.
   const arenaChunkBytes = powerOfTwo(Math.max(4 * MIB, maxMessage + 8192));
-  const arenaChunks = Math.max(4, Math.ceil((options.arenaBytes ?? 64 * MIB) / arenaChunkBytes));
+  const arenaChunks = Math.max(4, Math.ceil((options.arenaBytes ?? DEFAULTS.arenaBytes) / arenaChunkBytes));
   return {
-    ...DEFAULTS,
+    ...RINGS,
     name: options.name ?? `${process.pid}-${counter++}`,
     cores,
     connectionsPerCore: Math.ceil(connections / cores),
@@ -175,14 +197,14 @@ function toNative(options: EngineStartOptions, cores: number): NativeOptions {
     arenaChunks,
     protocol: options.protocol ?? 'plain',
     maxMessage,
-    sendBudget: options.sendBudget ?? 256 * 1024,
-    upgradeTimeoutMs: options.upgradeTimeoutMs ?? 5_000,
+    sendBudget: options.sendBudget ?? DEFAULTS.sendBudget,
+    upgradeTimeoutMs: options.upgradeTimeoutMs ?? DEFAULTS.upgradeTimeoutMs,
     attachWaitMs: options.attachWaitMs ?? DEFAULTS.attachWaitMs,
-    helloTimeoutMs: options.helloTimeoutMs ?? 10_000,
+    helloTimeoutMs: options.helloTimeoutMs ?? DEFAULTS.helloTimeoutMs,
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs,
-    heartbeatMs: options.heartbeatMs ?? 25_000,
-    pacingUs: options.pacingUs ?? 50,
-    maxHeadBytes: options.maxHeadBytes ?? 8_192,
+    heartbeatMs: options.heartbeatMs ?? DEFAULTS.heartbeatMs,
+    pacingUs: options.pacingUs ?? DEFAULTS.pacingUs,
+    maxHeadBytes: options.maxHeadBytes ?? DEFAULTS.maxHeadBytes,
     maxHeaders: options.maxHeaders ?? DEFAULTS.maxHeaders,
     paths: options.paths ?? [],
     subprotocols: options.subprotocols ?? [],
@@ -190,7 +212,7 @@ function toNative(options: EngineStartOptions, cores: number): NativeOptions {
     origins: options.origins ?? [],
     driver: options.driver === undefined || options.driver === 'dpdk' ? 'auto' : options.driver,
     network: options.driver === 'dpdk' ? (options.network ?? null) : null,
-    address: options.address ?? '127.0.0.1',
+    address: options.address ?? DEFAULTS.address,
     port: options.port ?? 0,
     detached: false,
   };

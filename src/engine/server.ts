@@ -2,6 +2,7 @@
 import { parseAddress } from '../config/address.js';
 import { InvalidError, StoppedError, TooBigError } from '../errors.js';
 import { checkEngineOptions } from './check-options.js';
+import { frameHeaderBytes, writeFrameHeader } from './frame-header.js';
 import { startEngine, type EngineHost, type EngineStartOptions } from './host.js';
 import type { EngineEvents, EngineNotice, OpenRequest, Row } from './port.js';
 import type { RegionCounters } from './reader.js';
@@ -13,15 +14,20 @@ import { TopicTable } from './topics.js';
  */
 export type Connection = number;
 
+/** The HTTP request that became the connection. */
 export interface UpgradeRequest {
   /** Request target, "/chat?room=1". */
   readonly target: string;
+  /** By lower-case name; a header that comes repeatedly is joined with ", ". */
   readonly headers: ReadonlyMap<string, string>;
+  /** "127.0.0.1" or "::1". */
   readonly peerAddress: string;
   readonly peerPort: number;
 }
 
+/** What the application is told, each within one turn of the event loop. An exception surfaces as an uncaught one. */
 export interface EngineHandlers {
+  /** After the upgrade; `request` is valid during the call. */
   open?(connection: Connection, request: UpgradeRequest): void;
   /** `data` is a view of received bytes, valid during the call: copy what is kept. Passing it, or a part of it, to send() costs no copy. */
   message?(connection: Connection, data: Uint8Array, isText: boolean): void;
@@ -31,6 +37,7 @@ export interface EngineHandlers {
   close?(connection: Connection, code: number, reason: string): void;
   /** The connection fell behind its send budget; it is no longer subscribed to the topic. */
   lagging?(connection: Connection, topic: string): void;
+  /** Once where files, memory or the listener fail: something for the operator's log. */
   notice?(kind: EngineNotice, value: number): void;
 }
 
@@ -45,7 +52,7 @@ const GENERATION_UNIT = 2 ** 32;
 /** Handles stay below 2^53. */
 const GENERATION_MASK = 0x1fffff;
 
-/** Rejects with ListenError, EngineError or InvalidError. */
+/** Starts a server that listens when the promise resolves. Rejects with ListenError, EngineError or InvalidError. */
 export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
   checkEngineOptions(options);
   const listen = parseAddress(options.listen);
@@ -54,6 +61,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
   return new Engine(host, options);
 }
 
+/** A plain WebSocket server; made by createEngine(). After stop() its connections are closed, and calls with them return false. */
 export class Engine {
   readonly #host: EngineHost;
   readonly #handlers: EngineHandlers;
@@ -74,15 +82,19 @@ export class Engine {
   get port(): number {
     return this.#host.listening.port;
   }
+  /** Numeric address that is listened on. */
   get address(): string {
     return this.#host.listening.address;
   }
+  /** 'dpdk', 'epoll' or 'uring'. */
   get driver(): string {
     return this.#host.driver;
   }
+  /** Why the driver is not the preferred one; null when it is. */
   get driverReason(): string | null {
     return this.#host.driverReason;
   }
+  /** What `sluice stat --name` takes. */
   get regionName(): string {
     return this.#host.regionName;
   }
@@ -106,6 +118,7 @@ export class Engine {
     return true;
   }
 
+  /** The connection gets what is published to the topic from now on. False when it is closed. Throws InvalidError. */
   subscribe(connection: Connection, topic: string): boolean {
     const row = this.#row(connection);
     if (row < 0) return false;
@@ -115,6 +128,7 @@ export class Engine {
     return true;
   }
 
+  /** False when the connection is closed. */
   unsubscribe(connection: Connection, topic: string): boolean {
     const row = this.#row(connection);
     if (row < 0) return false;
@@ -134,10 +148,10 @@ export class Engine {
     if (typeof data !== 'string') checkData(data);
     const port = this.#host.port;
     const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
-    const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+    const header = frameHeaderBytes(length);
     const address = port.arena.claim(header + length);
     if (address < 0) throw new TooBigError(`a message of ${length} bytes does not fit the arena now (chunks of ${port.arena.chunkSize})`);
-    writeHeader(port.memory, address, length, isText);
+    writeFrameHeader(port.memory, address, length, isText);
     if (typeof data === 'string') {
       port.memory.write(data, address + header, length, 'utf8');
     } else {
@@ -147,7 +161,10 @@ export class Engine {
     return true;
   }
 
-  /** Starts the close handshake; close() is called when it is over. */
+  /**
+   * Starts the close handshake; the handler close() is called when it is over. False when the connection is closed. Throws InvalidError for a
+   * code that may not be sent (RFC 6455 §7.4) and a reason of more than 123 bytes.
+   */
   close(connection: Connection, code = 1000, reason = ''): boolean {
     const row = this.#row(connection);
     if (row < 0) return false;
@@ -157,22 +174,26 @@ export class Engine {
     return true;
   }
 
+  /** writable() is called once, when everything sent so far has left the send queue. False when the connection is closed. */
   notifyWritable(connection: Connection): boolean {
     const row = this.#row(connection);
     if (row >= 0) this.#host.port.notifyWritable(row);
     return row >= 0;
   }
+  /** Stops receiving: the sender's TCP window fills. False when the connection is closed. */
   pause(connection: Connection): boolean {
     const row = this.#row(connection);
     if (row >= 0) this.#host.port.pause(row);
     return row >= 0;
   }
+  /** Receives again after pause(). False when the connection is closed. */
   resume(connection: Connection): boolean {
     const row = this.#row(connection);
     if (row >= 0) this.#host.port.resume(row);
     return row >= 0;
   }
 
+  /** The counters of `sluice stat`, summed over the cores. */
   stats(): RegionCounters {
     return this.#host.stats();
   }
@@ -256,20 +277,6 @@ function checkCloseCode(code: number): void {
 /** What has no length would go out as an empty message. */
 function checkData(data: unknown): void {
   if (!(data instanceof Uint8Array)) throw new InvalidError('data: expected a string or a Uint8Array (a Buffer is one)');
-}
-
-function writeHeader(memory: Buffer, at: number, length: number, isText: boolean): void {
-  memory[at] = isText ? 0x81 : 0x82;
-  if (length < 126) {
-    memory[at + 1] = length;
-  } else if (length < 65_536) {
-    memory[at + 1] = 126;
-    memory.writeUInt16BE(length, at + 2);
-  } else {
-    memory[at + 1] = 127;
-    memory.writeUInt32BE(0, at + 2);
-    memory.writeUInt32BE(length, at + 6);
-  }
 }
 
 /** Headers are parsed only for those who look. */

@@ -11,7 +11,7 @@ import { isName } from '../session/text.js';
 import type { DrainRequest } from './draining.js';
 import { failureReply, asSluiceError } from './failure.js';
 import { CHANNEL_BYTES_MAX, readKey, type Position } from './fields.js';
-import { readRange } from './frames.js';
+import { readRange } from './admin-messages.js';
 import { HeaderFault } from './header.js';
 import { memoryParts } from './memory.js';
 import { historyRange } from './ops/history.js';

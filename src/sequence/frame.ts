@@ -1,14 +1,13 @@
 import '../store/native-buffer.js';
-import type { FrameRun } from '../store/types.js';
+import { frameHeaderBytes, isTextFrame, payloadStart, writeFrameHeader } from '../engine/frame-header.js';
 import { InternalError } from '../errors.js';
+import type { FrameRun } from '../store/types.js';
 
 /**
  * Delivery frames: a server's WebSocket frame (RFC 6455 §5.2: FIN set, no mask) around header line, newline and body. Written once,
  * then sent, kept and stored as they are.
  */
 
-const FIN_TEXT = 0x81;
-const FIN_BINARY = 0x82;
 const NEWLINE = 10;
 const NON_ASCII = /[^\0-\x7f]/;
 /** What every delivery begins with; `history` goes right behind it. */
@@ -50,31 +49,6 @@ export function clockField(clock: string): string {
   return clock === '' ? '' : `,"clock":${clock}`;
 }
 
-/** Bytes of a frame's own header for a payload of this length. */
-export function frameHeaderBytes(payload: number): number {
-  if (payload < 126) return 2;
-  return payload < 65_536 ? 4 : 10;
-}
-
-/** Returns where the payload begins. */
-export function writeFrameHeader(target: Buffer, at: number, payload: number, text: boolean): number {
-  target[at] = text ? FIN_TEXT : FIN_BINARY;
-  if (payload < 126) {
-    target[at + 1] = payload;
-    return at + 2;
-  }
-  if (payload < 65_536) {
-    target[at + 1] = 126;
-    target[at + 2] = payload >>> 8;
-    target[at + 3] = payload;
-    return at + 4;
-  }
-  target[at + 1] = 127;
-  target.writeUInt32BE(Math.floor(payload / 0x1_0000_0000), at + 2);
-  target.writeUInt32BE(payload >>> 0, at + 6);
-  return at + 10;
-}
-
 /** Writes frame header, header line and newline at `at`; returns where the body goes. `headerBytes` is the line's length in bytes. */
 export function writeDelivery(target: Buffer, at: number, header: string, headerBytes: number, bodyLength: number, text: boolean): number {
   const line = writeFrameHeader(target, at, headerBytes + 1 + bodyLength, text);
@@ -86,21 +60,14 @@ export function writeDelivery(target: Buffer, at: number, header: string, header
   return body + 1;
 }
 
-/** Where the payload of a stored frame begins. */
-function payloadStart(frame: Uint8Array): number {
-  const length = frame[1];
-  if (length === undefined) throw new InternalError('a stored delivery frame is empty');
-  if (length === 127) return 10;
-  return length === 126 ? 4 : 2;
-}
-
 /** The stored delivery frame as an answer to a history request: `"history":<id>` is put right after the op. */
 export function historyFrame(frame: Uint8Array, historyId: number): Buffer {
-  const start = payloadStart(frame);
+  if (frame.length < 2) throw new InternalError('a stored delivery frame is empty');
+  const start = payloadStart(frame, 0);
   const inserted = `"history":${historyId},`;
   const payload = frame.length - start + inserted.length;
   const result = Buffer.allocUnsafe(frameHeaderBytes(payload) + payload);
-  let at = writeFrameHeader(result, 0, payload, frame[0] === FIN_TEXT);
+  let at = writeFrameHeader(result, 0, payload, isTextFrame(frame));
   result.set(frame.subarray(start, start + OPENING.length), at);
   at += OPENING.length;
   at += result.latin1Write(inserted, at);

@@ -9,7 +9,8 @@ import type { Snowflake } from './snowflake.js';
 import type { PublishRequest } from './types.js';
 import { Batch, Publication } from './batch.js';
 import { RecentKeys } from './dedupe.js';
-import { frameHeaderBytes, headerLine, jsonText, writeDelivery, type JsonText } from './frame.js';
+import { frameHeaderBytes } from '../engine/frame-header.js';
+import { headerLine, jsonText, writeDelivery, type JsonText } from './frame.js';
 import { BusyError, StoppedError, StoreError } from '../errors.js';
 
 /** `error` is null exactly when `result` is not. The result may be the publisher's own object: read it at once. */

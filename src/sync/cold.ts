@@ -4,7 +4,7 @@
  */
 
 import { StoreError } from '../errors.js';
-import { idsOfFrames } from '../store/delivery-header.js';
+import { idsOfFrames } from '../store/delivery-frame.js';
 import type { HistoryPlace, HistoryStore } from '../store/history-store.js';
 import { timeOfId } from '../store/message-id.js';
 import type { FrameRun } from '../store/types.js';

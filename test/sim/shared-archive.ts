@@ -1,6 +1,6 @@
 /** The shared log as nodes archive it: which channels have messages to move, who sees to which, and what may be let go of. */
 
-import { idsOfFrames } from '../../src/store/delivery-header.js';
+import { idsOfFrames } from '../../src/store/delivery-frame.js';
 import type { HistorySegment } from '../../src/store/history-store.js';
 import type { ArchiveShare, MarkedChannel, SharedArchive } from '../../src/store/shared-archive.js';
 import { runOf, trim, type Run, type SharedBacking } from './shared-stores.js';

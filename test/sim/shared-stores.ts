@@ -1,6 +1,6 @@
 /** What several nodes share, seen by one life of one of them: slow, failing, cut off for a while, its news late, out of order or lost. */
 
-import { frameHeaderBytes, writeFrameHeader } from '../../src/sequence/frame.js';
+import { frameHeaderBytes, writeFrameHeader } from '../../src/engine/frame-header.js';
 import { StoreError } from '../../src/errors.js';
 import type { NodeMail, PresenceBoard, PresenceShare } from '../../src/store/cluster-store.js';
 import type { SharedStores } from '../../src/store/redis/open.js';

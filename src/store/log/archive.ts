@@ -1,5 +1,5 @@
 import type { ArchiveBacklog, ArchiveBatch } from '../archive-source.js';
-import { channelOfFrame } from '../delivery-header.js';
+import { channelOfFrame } from '../delivery-frame.js';
 import type { HistorySegment } from '../history-store.js';
 import type { ChannelTable } from './channels.js';
 import { chunkKey, readU48, seqValue } from './table-keys.js';

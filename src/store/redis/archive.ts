@@ -1,4 +1,4 @@
-import { idsOfFrames } from '../delivery-header.js';
+import { idsOfFrames } from '../delivery-frame.js';
 import type { HistorySegment } from '../history-store.js';
 import type { ArchiveShare, MarkedChannel, SharedArchive } from '../shared-archive.js';
 import type { RedisClient } from './client.js';

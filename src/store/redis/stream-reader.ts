@@ -4,7 +4,7 @@
  */
 
 import { StoreError } from '../../errors.js';
-import { idsOfFrames } from '../delivery-header.js';
+import { idsOfFrames } from '../delivery-frame.js';
 import type { RedisClient } from './client.js';
 import type { ChannelKeys } from './keys.js';
 import { runOfMessages, type MessageRun, type RunPlace } from './message-run.js';

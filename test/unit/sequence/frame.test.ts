@@ -1,5 +1,6 @@
 import t from 'tap';
-import { frameHeaderBytes, headerLine, historyFrame, historyFrames, jsonText, writeDelivery } from '../../../src/sequence/frame.js';
+import { frameHeaderBytes } from '../../../src/engine/frame-header.js';
+import { headerLine, historyFrame, historyFrames, jsonText, writeDelivery } from '../../../src/sequence/frame.js';
 import { payload } from './fake-port.js';
 
 function delivery(channel: string, from: string, body: Uint8Array, text = true): Buffer {

@@ -1,6 +1,7 @@
 /** Reads delivery frames back into messages, for the admin API. */
 
 import type { AdminMessage } from '../admin/backend.js';
+import { isTextFrame, payloadStart } from '../engine/frame-header.js';
 import { InternalError } from '../errors.js';
 import type { OpenChannel } from '../sequence/channels.js';
 import type { FrameRun } from '../store/types.js';
@@ -17,8 +18,6 @@ interface DeliveryHeader {
 }
 
 const NEWLINE = 10;
-const OPCODE = 0x0f;
-const TEXT = 1;
 
 /** Messages of the range from the log and what lies below it, about `maxBytes` of them. Rejects with StoreError. */
 export async function readRange(
@@ -56,11 +55,10 @@ function messagesOf(run: FrameRun): AdminMessage[] {
 }
 
 function messageOf(frame: Buffer): AdminMessage {
-  const length = frame[1] ?? 0;
-  const start = length < 126 ? 2 : length === 126 ? 4 : 10;
+  const start = payloadStart(frame, 0);
   const lineEnd = frame.indexOf(NEWLINE, start);
   if (lineEnd < 0) throw new InternalError('a stored delivery frame has no header line');
   const { id, server_seq, server_ts, client_ts, lamport, from } = JSON.parse(frame.toString('utf8', start, lineEnd)) as DeliveryHeader;
-  const encoding = ((frame[0] ?? 0) & OPCODE) === TEXT ? 'utf8' : 'base64';
+  const encoding = isTextFrame(frame) ? 'utf8' : 'base64';
   return { id, server_seq, server_ts, client_ts, lamport, from, body: frame.toString(encoding, lineEnd + 1), encoding };
 }

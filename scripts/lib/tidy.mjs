@@ -6,7 +6,8 @@ import { deadExports, deadNative, deadScript } from './tidy/dead.mjs';
 import { functionLength } from './tidy/functions.mjs';
 import { headersAlone } from './tidy/headers.mjs';
 import { architecture, atomics, nativeIncludes, scriptImports } from './tidy/imports.mjs';
-import { decisionNumbers, docIndex, docLinks, generated, keptResults, lockfile, machinePaths, required } from './tidy/project.mjs';
+import { decisionNumbers, docIndex, docLinks, keptResults, namedPaths, required } from './tidy/documents.mjs';
+import { generated, lockfile, machinePaths } from './tidy/project.mjs';
 import { executable, fileSize, lineLength, pragmaOnce, words } from './tidy/text.mjs';
 
 process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
@@ -26,6 +27,7 @@ const rules = {
   'dead-script': deadScript,
   'dead-exports': deadExports,
   'doc-links': docLinks,
+  'named-paths': namedPaths,
   'doc-index': docIndex,
   'decision-numbers': decisionNumbers,
   'kept-results': keptResults,

@@ -162,8 +162,8 @@ export class Engine {
   }
 
   /**
-   * Starts the close handshake; the handler close() is called when it is over. False when the connection is closed. Throws InvalidError for a
-   * code that may not be sent (RFC 6455 §7.4) and a reason of more than 123 bytes.
+   * Starts the close handshake; the handler close() is called when it is over. False when the connection is closed. Throws InvalidError
+   * for a code that may not be sent (RFC 6455 §7.4) and a reason of more than 123 bytes.
    */
   close(connection: Connection, code = 1000, reason = ''): boolean {
     const row = this.#row(connection);

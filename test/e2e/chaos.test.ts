@@ -3,9 +3,10 @@
  * killed at random (3 by default; the full run is 900), SLUICE_CHAOS_CLIENTS their clients (30).
  */
 import t, { type Test } from 'tap';
-import { ClusterNode, until } from '../support/cluster.js';
+import { ClusterNode } from '../support/cluster.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
-import { pause, Traffic, type TrafficOptions } from '../support/traffic.js';
+import { Traffic, type TrafficOptions } from '../support/traffic.js';
+import { sleep, until } from '../support/wait.js';
 
 const SECONDS = Number(process.env['SLUICE_CHAOS_SECONDS'] ?? 3);
 const CLIENTS = Number(process.env['SLUICE_CHAOS_CLIENTS'] ?? 30);
@@ -23,7 +24,7 @@ async function start(t: Test, redis: string, options: Partial<TrafficOptions> = 
   const url = (client: number): string => nodes[client % nodes.length]?.url ?? '';
   const traffic = new Traffic({ url, clients: CLIENTS, channels: 3, pauseMs: 100, ...options });
   await traffic.start();
-  await pause(500);
+  await sleep(500);
   return { nodes, traffic };
 }
 
@@ -65,7 +66,7 @@ t.test('whatever Redis does, connections stay and nothing is lost or doubled', {
   await t.test('it is there and does not answer for five seconds', async () => {
     redis.signal('SIGSTOP');
     await notReady(cluster, /does not answer|cannot be/);
-    await pause(5000);
+    await sleep(5000);
     redis.signal('SIGCONT');
     await recovered(cluster);
   });
@@ -92,10 +93,10 @@ t.test('whatever Redis does, connections stay and nothing is lost or doubled', {
 async function rampage(cluster: Cluster, redis: RedisServer): Promise<string> {
   const kills = { nodes: 0, redis: 0 };
   for (const end = Date.now() + SECONDS * 1000; Date.now() < end || kills.nodes === 0;) {
-    await pause(300 + Math.random() * 1000);
+    await sleep(300 + Math.random() * 1000);
     if (kills.redis === 0 || Math.random() < 0.4) {
       await redis.stop('SIGKILL');
-      await pause(Math.random() * 500);
+      await sleep(Math.random() * 500);
       await redis.start();
       kills.redis += 1;
     } else {

@@ -1,8 +1,9 @@
 /** Several nodes over one Redis, as clients see them. */
 import t from 'tap';
-import { ClusterNode, until } from '../support/cluster.js';
+import { ClusterNode } from '../support/cluster.js';
 import { RawClient } from '../support/raw-client.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
+import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);
 

@@ -1,9 +1,10 @@
 /** Several nodes over one Redis, which keeps the end of each channel only, with a cold tier below it. */
 import t, { type Test } from 'tap';
 import { ClusterNode } from '../support/cluster.js';
-import { history, publish, range, readAll, until } from '../support/cold.js';
+import { history, publish, range, readAll } from '../support/cold.js';
 import { noPostgres, PostgresServer } from '../support/postgres-server.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
+import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);
 

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Incomplete } from '../../src/client/index.js';
-import { history, publish, range, readAll, until } from '../support/cold.js';
+import { history, publish, range, readAll } from '../support/cold.js';
 import { noPostgres, PostgresServer } from '../support/postgres-server.js';
 import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 
 const COUNT = 1500;
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { CLI } from '../support/sluice-process.js';
 import { binFolder, fencedBlock, runShell } from '../support/shell.js';
-import { pause, Traffic } from '../support/traffic.js';
+import { Traffic } from '../support/traffic.js';
+import { sleep } from '../support/wait.js';
 
 const DOCS = join(CLI, '..', '..', 'docs');
 const ROUNDS = 3;
@@ -42,13 +43,13 @@ t.test('the lines of docs/DEPLOY.md, three times, while clients publish', { time
   const traffic = new Traffic({ url: () => `ws://127.0.0.1:${port}`, clients: 60, channels: 6, pauseMs: 100 });
   await traffic.start();
   for (let round = 0; round < ROUNDS; round += 1) {
-    await pause(500);
+    await sleep(500);
     const { code, out } = await runShell(lines, cwd, bin, env, 60_000);
     t.equal(code, 0, out);
     t.match(out, /drained: 0 of 60 connections left, 0 closed/);
   }
   t.not(pid(), before);
-  await pause(500);
+  await sleep(500);
   const acknowledged = traffic.acknowledged;
   const problems = await traffic.finish();
   t.same(problems, []);

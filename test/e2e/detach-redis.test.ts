@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { WebSocket } from 'ws';
 import { createClient, type Client, type WebSocketConstructor } from '../../src/client/index.js';
-import { ClusterNode, until } from '../support/cluster.js';
+import { ClusterNode } from '../support/cluster.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
 import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);
 

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import { RegionReader } from '../../src/engine/index.js';
-import { DetachedSetup as Setup, sleep, until } from '../support/detached.js';
+import { DetachedSetup as Setup } from '../support/detached.js';
 import { RawClient } from '../support/raw-client.js';
 import { runSluice } from '../support/sluice-process.js';
+import { sleep, until } from '../support/wait.js';
 
 t.setTimeout(180_000);
 

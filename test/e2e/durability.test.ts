@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 
 import { createClient, type Client, type Message, type WebSocketConstructor } from '../../src/client/index.js';
 import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { sleep } from '../support/wait.js';
 
 const ROUNDS = Number(process.env['SLUICE_KILL_ROUNDS'] ?? 10);
 const PUBLISHERS = 4;
@@ -22,10 +23,6 @@ interface Ack {
 
 function client(url: string): Client {
   return createClient({ url, WebSocket: WebSocket as unknown as WebSocketConstructor, backoffBaseMs: 20, backoffCapMs: 200 });
-}
-
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 class Load {
@@ -74,7 +71,7 @@ class Load {
     await Promise.all(this.#publishing);
     // Not Math.max of them all: they are more than a call takes as arguments.
     const last = this.acks.reduce((most, { seq }) => Math.max(most, seq), 0);
-    for (let i = 0; i < 500 && this.records.some((record) => (record.at(-1)?.serverSeq ?? 0) < last); i++) await pause(20);
+    for (let i = 0; i < 500 && this.records.some((record) => (record.at(-1)?.serverSeq ?? 0) < last); i++) await sleep(20);
     this.close();
   }
 
@@ -122,13 +119,13 @@ t.test(`${ROUNDS} rounds of SIGKILL: what was acknowledged is there once, in one
   t.teardown(() => load.close());
   await load.start(server.url);
   for (let round = 0; round < ROUNDS; round++) {
-    await pause(100 + Math.random() * 400);
+    await sleep(100 + Math.random() * 400);
     await server.stop('SIGKILL');
     // Both drivers, one after the other: neither may keep the port of a process that was killed.
     const driver = round % 2 === 0 ? 'epoll' : 'auto';
     server = await startSluice(['serve', '--driver', driver, '--listen', listen, '--admin', '127.0.0.1:0', ...config]);
   }
-  await pause(300);
+  await sleep(300);
   await load.finish();
   t.comment(`${load.acks.length} acknowledged publishes`);
   t.ok(load.acks.length > ROUNDS, 'publishing went on between the kills');

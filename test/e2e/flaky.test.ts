@@ -10,7 +10,8 @@ import { startFlakyProxy } from '../support/flaky-proxy.js';
 import { expectToLast } from '../support/lifetime.js';
 import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
 import { startTraffic } from '../support/traffic-process.js';
-import { pause, percentile, Traffic } from '../support/traffic.js';
+import { percentile, Traffic } from '../support/traffic.js';
+import { sleep } from '../support/wait.js';
 
 const SECONDS = Number(process.env['SLUICE_FLAKY_SECONDS'] ?? 10);
 const CLIENTS = Number(process.env['SLUICE_FLAKY_CLIENTS'] ?? 60);
@@ -41,7 +42,7 @@ t.test('a network that breaks every few seconds', { timeout: SECONDS * 1000 + 18
   const traffic = await startTraffic({ url, clients: CLIENTS, channels, pauseMs: PAUSE_MS, processes: PROCESSES });
   t.teardown(() => traffic.kill());
   const began = Date.now();
-  await pause(SECONDS * 1000);
+  await sleep(SECONDS * 1000);
   proxy.calm();
   const { problems, opens, resumes, resumed, acknowledged } = await traffic.finish();
   // Not while the clients of the first hour are still being started.
@@ -64,11 +65,11 @@ t.test('a gateway that is killed and started again', { timeout: 120_000 }, async
   const traffic = new Traffic({ url: () => server.url, clients: 40, channels: 4, pauseMs: 50 });
   await traffic.start();
   for (let round = 0; round < 4; round += 1) {
-    await pause(500 + Math.random() * 500);
+    await sleep(500 + Math.random() * 500);
     await server.stop('SIGKILL');
     server = await startSluice([...config, '--listen', listen]);
   }
-  await pause(1000);
+  await sleep(1000);
   const problems = await traffic.finish();
   t.comment(`${traffic.resumes} of ${traffic.opens} connections resumed, ${traffic.acknowledged} publishes`);
   t.same(problems, []);

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { lacking, selectedDrivers, startOn, type Driver } from '../support/drivers.js';
+import { until } from '../support/wait.js';
 
 const CONNECTIONS = 16;
 
@@ -25,16 +26,8 @@ async function open(url: string): Promise<Peer> {
     socket.once('error', reject);
   });
   socket.send('{"op":"hello"}');
-  await until(() => ops.includes('welcome'));
+  await until('welcome', () => ops.includes('welcome'));
   return { socket, ops };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('waited in vain');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 for (const driver of selectedDrivers(['epoll', 'uring', 'dpdk on af_packet'])) {
@@ -51,7 +44,7 @@ function check(driver: Driver, how: 'close' | 'terminate'): void {
 
     const first = await Promise.all(Array.from({ length: CONNECTIONS }, () => open(server.url)));
     for (const { socket } of first) socket.send('{"op":"sub","id":1,"channel":"private"}');
-    await until(() => first.every(({ ops }) => ops.includes('ok')));
+    await until('ok for all', () => first.every(({ ops }) => ops.includes('ok')));
     const gone = first.map(({ socket }) => new Promise((resolve) => socket.once('close', resolve)));
     for (const { socket } of first) socket[how]();
     await Promise.all(gone);
@@ -61,9 +54,9 @@ function check(driver: Driver, how: 'close' | 'terminate'): void {
     const publisher = await open(server.url);
     const listener = await open(server.url);
     listener.socket.send('{"op":"sub","id":1,"channel":"private"}');
-    await until(() => listener.ops.includes('ok'));
+    await until('ok', () => listener.ops.includes('ok'));
     publisher.socket.send('{"op":"pub","id":1,"channel":"private","key":"a"}\nsecret');
-    await until(() => publisher.ops.includes('ok') && listener.ops.includes('msg'));
+    await until('ok and the message', () => publisher.ops.includes('ok') && listener.ops.includes('msg'));
     await new Promise((resolve) => setTimeout(resolve, 50));
     t.same(second.map(({ ops }) => ops.filter((op) => op === 'msg').length), Array<number>(CONNECTIONS).fill(0));
     for (const { socket } of [...second, publisher, listener]) socket.terminate();

@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ClusterNode, until } from '../support/cluster.js';
+import { ClusterNode } from '../support/cluster.js';
 import { DetachedSetup } from '../support/detached.js';
 import { KERNEL_DRIVERS, lacking } from '../support/drivers.js';
 import { closeFrame, RawFrames, textFrame } from '../support/raw-frames.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
 import { startSluice } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);
 

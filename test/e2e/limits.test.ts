@@ -14,6 +14,7 @@ import { Bystander } from '../support/bystander.js';
 import { KERNEL_DRIVERS, lacking, type Driver } from '../support/drivers.js';
 import { startLoad } from '../support/load.js';
 import { startSluice } from '../support/sluice-process.js';
+import { sleep } from '../support/wait.js';
 
 const FILES = Number(execFileSync('bash', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).replace('unlimited', '1048576'));
 const CONNECTIONS = Math.min(Number(process.env['SLUICE_CONNECTIONS'] ?? 18_000), FILES - 1000);
@@ -44,10 +45,6 @@ async function startControl(driver: Driver, t: Test): Promise<Bystander> {
   return control;
 }
 
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 t.setTimeout(300_000);
 
 for (const driver of KERNEL_DRIVERS) {
@@ -62,7 +59,7 @@ for (const driver of KERNEL_DRIVERS) {
     t.teardown(() => crowd.stop());
     await crowd.open;
     bystander.p99();
-    await pause(1000);
+    await sleep(1000);
     const before = bystander.p99();
     control.p99();
     // They do not read, but are answered or refused all the same.
@@ -88,7 +85,7 @@ for (const driver of KERNEL_DRIVERS) {
     t.teardown(() => server.stop('SIGKILL'));
     const bystander = await Bystander.connect(server.url);
     const control = await startControl(driver, t);
-    await pause(1000);
+    await sleep(1000);
     const before = bystander.p99();
     control.p99();
     const memory = residentBytes(server.child.pid);
@@ -129,7 +126,7 @@ for (const driver of KERNEL_DRIVERS) {
     const session = ['--subprotocol', 'sluice.v1', '--channel', 'load'];
     const deaf = startLoad(['neverread', '--url', url, '--connections', '1000', '--hold', '30', ...session], 60);
     t.teardown(() => deaf.stop());
-    await pause(1500);
+    await sleep(1500);
     const memory = residentBytes(server.child.pid);
     const times: Record<'load' | 'elsewhere', number[]> = { load: [], elsewhere: [] };
     const body = Buffer.alloc(8000, 'x').toString();
@@ -148,7 +145,7 @@ for (const driver of KERNEL_DRIVERS) {
     // The budgets are filled by the first eight messages, each of which is sent a thousand times.
     t.ok(there <= 2 * elsewhere + 25, `p99 ${there} ms, ${elsewhere} ms where nobody listens`);
     t.ok(grown < 1000 * budget * 2 + 64 * MIB, `${grown} bytes more, where the budgets are ${1000 * budget}`);
-    for (let i = 0; i < 200 && seen.length < count; i++) await pause(25);
+    for (let i = 0; i < 200 && seen.length < count; i++) await sleep(25);
     t.same(seen, Array.from({ length: count }, (_, i) => i + 1), 'who reads has got every message once, in order');
   });
 }

@@ -4,9 +4,10 @@
  */
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
-import { ClusterNode, until } from '../support/cluster.js';
+import { ClusterNode } from '../support/cluster.js';
 import { RawClient } from '../support/raw-client.js';
 import { freePort, noRedis, RedisServer } from '../support/redis-server.js';
+import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);
 

@@ -8,12 +8,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ClusterNode, until } from '../support/cluster.js';
+import { ClusterNode } from '../support/cluster.js';
 import { expectToLast } from '../support/lifetime.js';
 import { freePort, noRedis, RedisServer } from '../support/redis-server.js';
 import { CLI, runSluice } from '../support/sluice-process.js';
 import { startTraffic } from '../support/traffic-process.js';
-import { pause, percentile } from '../support/traffic.js';
+import { percentile } from '../support/traffic.js';
+import { sleep, until } from '../support/wait.js';
 
 const setting = (name: string, fallback: number): number => Number(process.env[`SLUICE_ROLLING_${name}`] ?? fallback);
 const CLIENTS = setting('CLIENTS', 60);
@@ -108,7 +109,7 @@ t.test('nobody notices', { skip: missing, timeout: TIMEOUT_MS }, async (t) => {
   const url = await startProxy(t, nodes);
   const traffic = await startTraffic({ url, clients: CLIENTS, channels: CHANNELS, pauseMs: PAUSE_MS, processes: PROCESSES });
   t.teardown(() => traffic.kill());
-  await pause(SETTLE_MS);
+  await sleep(SETTLE_MS);
   const machine = new Machine();
   const phases: Phase[] = [];
   let from = Date.now();
@@ -117,7 +118,7 @@ t.test('nobody notices', { skip: missing, timeout: TIMEOUT_MS }, async (t) => {
     phases.push({ name, from, to, used: machine.look() });
     from = to;
   };
-  await pause(BEFORE_MS);
+  await sleep(BEFORE_MS);
   ends('before');
   const began = from;
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -133,7 +134,7 @@ t.test('nobody notices', { skip: missing, timeout: TIMEOUT_MS }, async (t) => {
     }
   }
   const ended = from;
-  await pause(2000);
+  await sleep(2000);
   const { problems, acknowledged, opens, resumes, openedAt, delivered } = await traffic.finish();
   const times = (from: number, to: number): number[] => delivered.filter(({ at }) => at >= from && at < to).map(({ ms }) => ms);
   for (const { name, from, to, used } of phases) {

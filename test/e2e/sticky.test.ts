@@ -7,9 +7,10 @@ import t from 'tap';
 import { WebSocket } from 'ws';
 import { createClient, type Client, type WebSocketConstructor } from '../../src/client/index.js';
 import { rendezvous } from '../../src/cluster/rendezvous.js';
-import { ClusterNode, until } from '../support/cluster.js';
+import { ClusterNode } from '../support/cluster.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
 import { runSluice } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);
 

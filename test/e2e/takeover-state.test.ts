@@ -3,7 +3,8 @@ import t, { type Test } from 'tap';
 
 import { MemoryLog } from '../support/memory-log.js';
 import { RawClient } from '../support/raw-client.js';
-import { TakeoverWorld, until } from '../support/takeover-world.js';
+import { TakeoverWorld } from '../support/takeover-world.js';
+import { until } from '../support/wait.js';
 import { writeDelivery } from '../../src/sequence/frame.js';
 import type { SessionRecord } from '../../src/store/session-store.js';
 import type { LogEntry } from '../../src/store/types.js';

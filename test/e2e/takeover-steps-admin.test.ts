@@ -2,7 +2,8 @@
 import type { AdminBackend } from '../../src/admin/backend.js';
 import { RawClient } from '../support/raw-client.js';
 import { account, exhaust, range, type Scenario } from '../support/takeover-steps.js';
-import { until, type TakeoverWorld } from '../support/takeover-world.js';
+import { type TakeoverWorld } from '../support/takeover-world.js';
+import { until } from '../support/wait.js';
 
 const POLICY = 1008;
 const RESTART = 1012;

@@ -3,7 +3,7 @@ import t from 'tap';
 
 import { RawClient } from '../support/raw-client.js';
 import { account, exhaust, range, type Scenario } from '../support/takeover-steps.js';
-import { until } from '../support/takeover-world.js';
+import { until } from '../support/wait.js';
 
 /** More than the kernel keeps of what is not read. */
 const MESSAGES = 16;

@@ -1,7 +1,7 @@
 /** The death of the control plane at any step: publishing and subscribing. */
 import { RawClient } from '../support/raw-client.js';
 import { account, exhaust, range, type Scenario } from '../support/takeover-steps.js';
-import { until } from '../support/takeover-world.js';
+import { until } from '../support/wait.js';
 
 const publishing: Scenario = async (world, watch) => {
   const reader = await RawClient.connect(world.url);

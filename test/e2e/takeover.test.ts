@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import { RegionReader } from '../../src/engine/index.js';
-import { DetachedSetup, sleep, until } from '../support/detached.js';
+import { DetachedSetup } from '../support/detached.js';
 import { RawClient } from '../support/raw-client.js';
 import { projectRoot } from '../support/sluice-process.js';
 import { TakeoverLoad } from '../support/takeover-load.js';
-import { pause, percentile, Traffic } from '../support/traffic.js';
+import { percentile, Traffic } from '../support/traffic.js';
+import { sleep, until } from '../support/wait.js';
 
 const TAKEOVERS = Number(process.env['SLUICE_TAKEOVERS'] ?? 2);
 const CONNECTIONS = Number(process.env['SLUICE_CONNECTIONS'] ?? 200);
@@ -139,6 +140,6 @@ t.test('the engine is killed under load: clients resume on the next one, nothing
     await setup.start('--listen', new URL(url).host);
     await until('the sessions go on', () => traffic.resumes >= resumes + 20, PATIENCE_MS);
   }
-  await pause(100);
+  await sleep(100);
   t.same(await traffic.finish(), []);
 });

@@ -6,8 +6,9 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 
 import { RegionReader } from '../../src/engine/index.js';
-import { DetachedSetup, sleep, until } from '../support/detached.js';
+import { DetachedSetup } from '../support/detached.js';
 import { RawClient } from '../support/raw-client.js';
+import { sleep, until } from '../support/wait.js';
 
 t.setTimeout(180_000);
 

@@ -79,11 +79,3 @@ export class ClusterNode {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
-
-/** Until it holds; rejects after a minute, which no machine needs. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
-  for (const deadline = Date.now() + ms; !(await holds());) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms / 1000} s`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

@@ -3,6 +3,7 @@ import type { Test } from 'tap';
 import { WebSocket } from 'ws';
 import { createClient, type Client, type Incomplete, type WebSocketConstructor } from '../../src/client/index.js';
 import type { SluiceProcess } from './sluice-process.js';
+import { until } from './wait.js';
 
 const CHANNEL = 'room';
 const BODY = 'x'.repeat(400);
@@ -24,14 +25,6 @@ export interface History {
 export async function history(server: SluiceProcess): Promise<History> {
   const stats = (await (await fetch(`${server.admin}stats`)).json()) as { history: History };
   return stats.history;
-}
-
-export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 90_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 /** Everything of the channel from its beginning, up to this number: what came, and what was said to be missing. */

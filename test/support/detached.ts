@@ -4,14 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { launchSluice, startSluice, type Launched, type SluiceProcess } from './sluice-process.js';
-
-export async function sleep(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-export async function until(what: string, done: () => boolean, ms = 60_000): Promise<void> {
-  for (const end = Date.now() + ms; !done(); await sleep(10)) if (Date.now() > end) throw new Error(`not in time: ${what}`);
-}
+import { until } from './wait.js';
 
 export class DetachedSetup {
   readonly name = `e2e-${process.pid}-${Math.floor(Math.random() * 1e6)}`;

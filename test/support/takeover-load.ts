@@ -1,6 +1,6 @@
 /** Clients of one channel each that publish and subscribe all the time, and their own account of what they were told. */
 import { RawClient } from './raw-client.js';
-import { sleep, until } from './detached.js';
+import { sleep, until } from './wait.js';
 
 export interface LoadOptions {
   readonly connections: number;

@@ -14,11 +14,6 @@ const PORT_STEPS = [
 ];
 const STORE_STEPS = ['create', 'claim', 'get', 'update', 'release', 'end', 'renew'];
 
-export async function until(what: string, done: () => boolean, ms = 60_000): Promise<void> {
-  for (const end = Date.now() + ms; !done(); await new Promise((resolve) => setTimeout(resolve, 1)))
-    if (Date.now() > end) throw new Error(`not in time: ${what}`);
-}
-
 export interface WorldOptions {
   /** Of a connection, in bytes. */
   readonly sendBudget?: number;

@@ -3,6 +3,7 @@ import { WebSocket } from 'ws';
 import {
   createClient, type Client, type ClientOptions, type Incomplete, type Message, type WebSocketConstructor,
 } from '../../src/client/index.js';
+import { sleep } from './wait.js';
 
 export interface TrafficOptions {
   readonly url: (client: number) => string;
@@ -110,7 +111,7 @@ export class Traffic {
     await Promise.all(this.#participants.map(async ({ client, channel }) => {
       await client.connect();
       // A store that is slow to begin with may refuse it.
-      while (!(await client.presence(channel).then(() => true, () => false))) await pause(200);
+      while (!(await client.presence(channel).then(() => true, () => false))) await sleep(200);
     }));
     this.#publishing = this.#participants.map((participant, i) => this.#publish(participant, i));
   }
@@ -121,14 +122,14 @@ export class Traffic {
     await Promise.race([Promise.all(this.#publishing), new Promise((resolve) => setTimeout(resolve, FINISH_MS).unref())]);
     const deadline = Date.now() + FINISH_MS;
     const last = this.#last();
-    while (Date.now() < deadline && this.#participants.some((each) => this.#behind(each, last))) await pause(20);
+    while (Date.now() < deadline && this.#participants.some((each) => this.#behind(each, last))) await sleep(20);
     for (const { client } of this.#participants) client.close();
     return [...this.errors, ...this.#problems()].slice(0, 10);
   }
 
   async #publish({ client, channel, acks }: Participant, index: number): Promise<void> {
     // Not all at once.
-    await pause(this.#options.pauseMs * Math.random());
+    await sleep(this.#options.pauseMs * Math.random());
     for (let n = 0; this.#running; n += 1) {
       const body = `${this.#options.name ?? ''}:${index}:${n}`;
       const began = performance.now();
@@ -140,7 +141,7 @@ export class Traffic {
         this.errors.push(`publish ${body}: ${error instanceof Error ? error.message : String(error)}`);
         return;
       }
-      await pause(this.#options.pauseMs * (0.5 + Math.random()));
+      await sleep(this.#options.pauseMs * (0.5 + Math.random()));
     }
   }
 
@@ -198,10 +199,6 @@ export class Traffic {
     }
     return problems;
   }
-}
-
-export async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** The value below which `share` of the numbers lie. */

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 import { projectRoot } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 
 const NICS = [
   { name: 'virtio-net on vfio-pci', device: '0000:00:10.0', driver: 'vfio-pci' },
@@ -57,14 +58,6 @@ function ip(...args: string[]): void {
   execFileSync('ip', args, { stdio: 'pipe' });
 }
 
-async function until(what: string, condition: () => boolean, seconds: number): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited ${seconds} s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
 async function finished(child: ChildProcess): Promise<{ code: number | null; out: string; err: string }> {
   let out = '';
   let err = '';
@@ -106,7 +99,7 @@ t.test('clients outside the VM chat through each NIC', { skip, timeout: 2_700_00
 
   for (const [index, { name }] of NICS.entries()) {
     const served = (): boolean => existsSync(join(control, `ready-${index}`)) || existsSync(join(control, `ended-${index}`));
-    await until(`the gateway on ${name}`, () => served() || !running, 600);
+    await until(`the gateway on ${name}`, () => served() || !running, 600_000, 100);
     const file = join(control, `serve-${index}.log`);
     const log = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
     if (!existsSync(join(control, `ready-${index}`))) throw new Error(`${name}: no gateway: ${log()}${running ? '' : (await ended).err}`);

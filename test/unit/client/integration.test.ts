@@ -4,20 +4,13 @@ import { WebSocket as UndiciSocket } from 'undici';
 import { WebSocket as WsSocket } from 'ws';
 import { createClient } from '../../../src/client/index.js';
 import { startMiniServer } from '../../support/mini-server.js';
+import { until } from '../../support/wait.js';
 import type { Client, ClientOptions, WebSocketConstructor } from '../../../src/client/index.js';
 
 const FAST = { backoffBaseMs: 5, backoffCapMs: 40 };
 
 function client(url: string, options: Partial<ClientOptions> = {}): Client {
   return createClient({ url, WebSocket: WsSocket, ...FAST, ...options });
-}
-
-async function until(condition: () => boolean, ms = 5000): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('not within its time');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 for (const [name, WebSocket] of [['ws', WsSocket], ['undici', UndiciSocket as unknown as WebSocketConstructor]] as const) {
@@ -67,10 +60,10 @@ t.test('a server that is killed and comes back: nothing missing, doubled or out 
     await server.kill();
     clients.forEach((each, index) => results.push(each.publish('room', `${index}-${round}-offline`)));
     server = await startMiniServer({ port, store });
-    await until(() => clients.every(({ state }) => state === 'open'));
+    await until('all to be open', () => clients.every(({ state }) => state === 'open'));
   }
   await Promise.all(results);
-  await until(() => seen.every(({ length }) => length === results.length));
+  await until('all messages', () => seen.every(({ length }) => length === results.length));
   t.equal(results.length, 5 * 21 * 3);
   t.same(seen[1], seen[0]);
   t.same(seen[2], seen[0]);
@@ -110,7 +103,7 @@ t.test('a gap made by a lossy server is filled', async (t) => {
   await a.connect();
   await subscription.ready;
   for (let n = 0; n < 5; n += 1) void a.publish('room', 'x');
-  await until(() => seqs.length === 5);
+  await until('five messages', () => seqs.length === 5);
   t.same(seqs, [1, 2, 3, 4, 5]);
   t.notOk(isLossy);
 });

@@ -3,15 +3,12 @@ import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { LoadMeter } from '../../../src/gateway/load.js';
 import { Receivers } from '../../../src/gateway/receivers.js';
+import { until } from '../../support/wait.js';
 
 async function node(answer: () => string): Promise<{ readonly address: string; readonly server: Server }> {
   const server = createServer((request, response) => response.end(request.url === '/load' ? answer() : ''));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { server, address: `127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !condition(); i += 1) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 t.test('the fullest receiver counts; a silent one counts as full while others answer', async (t) => {
@@ -27,15 +24,15 @@ t.test('the fullest receiver counts; a silent one counts as full while others an
     a.server.close();
     b.server.close();
   });
-  await until(() => receivers.load === 0.6);
+  await until('both', () => receivers.load === 0.6);
   t.equal(receivers.load, 0.6);
   load = 0.9;
-  await until(() => receivers.load === 0.9);
+  await until('the fullest', () => receivers.load === 0.9);
   t.equal(receivers.load, 0.9);
   b.server.close();
   b.server.closeAllConnections();
   now = 5000;
-  await until(() => receivers.load === 1);
+  await until('a silent one', () => receivers.load === 1);
   t.equal(receivers.load, 1);
   a.server.close();
   a.server.closeAllConnections();

@@ -7,6 +7,7 @@ import { StoreError } from '../../../src/errors.js';
 import { Archiver, type ArchiverOptions } from '../../../src/store/archiver.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../../../src/store/log/lmdb-message-log.js';
 import { MemoryHistory } from '../../support/memory-history.js';
+import { until } from '../../support/wait.js';
 import { deliveries } from './entries.js';
 import { bodies } from './history-store-suite.js';
 
@@ -50,14 +51,6 @@ function world(t: Test, options: Partial<LmdbMessageLogOptions>): World {
     rmSync(folder, { recursive: true, force: true });
   });
   return made;
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** Appends messages from..to of the channel, in batches. */

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { StoreError } from '../../../src/errors.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../../../src/store/log/lmdb-message-log.js';
 import { diskMissing, mountDisk, unmountDisk } from '../../support/small-disk.js';
+import { until } from '../../support/wait.js';
 import { entries, entry } from './entries.js';
 import { messageLogSuite, readAll, type LogUnderTest } from './message-log-suite.js';
 
@@ -24,10 +25,6 @@ async function make(t: Test, options: Partial<LmdbMessageLogOptions> = {}): Prom
 }
 
 /** Retention runs behind the appends. */
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
 t.test('conformance', (t) => {
   messageLogSuite(t, (t) => make(t));
   t.end();
@@ -123,7 +120,7 @@ t.test('retention by age removes the oldest with their keys, and the sequence go
   }
   now += 500;
   for (let i = 0; i < 20; i++) await log.append([entry(a, 201 + i)]);
-  await until(() => log.findChannel('quiet')!.oldestSeq === 6 && log.findChannel('a')!.oldestSeq > 1);
+  await until('retention', () => log.findChannel('quiet')!.oldestSeq === 6 && log.findChannel('a')!.oldestSeq > 1);
   const oldest = log.findChannel('a')!.oldestSeq;
   t.ok(oldest > 1 && oldest <= 201, `oldestSeq is ${oldest}`);
   t.equal(log.findByKey(a, 'ann', 'k00000001'), null);
@@ -143,7 +140,7 @@ t.test('retention by bytes', async (t) => {
   const a = log.openChannel('a').id;
   const frame = Buffer.alloc(1000, 'x');
   for (let from = 1; from <= 3000; from += 50) await log.append(entries(a, from, from + 49, { frame }));
-  await until(() => 3000 - log.findChannel('a')!.oldestSeq < 900);
+  await until('retention', () => 3000 - log.findChannel('a')!.oldestSeq < 900);
   const { oldestSeq, headSeq } = log.findChannel('a')!;
   t.equal(headSeq, 3000);
   t.ok(headSeq - oldestSeq > 150 && headSeq - oldestSeq < 900, `${headSeq - oldestSeq} messages are left`);
@@ -159,7 +156,7 @@ t.test('retention by bytes bounds what waits in the journal as well', async (t) 
   // Two generations of 1 MiB in the journal, one of them being moved, and the tables.
   const bound = (maxBytes + 3 * (1 << 20)) / frame.length;
   const left = (): number => 9000 - log.findChannel('a')!.oldestSeq;
-  await until(() => left() < bound);
+  await until('retention', () => left() < bound);
   t.ok(left() > maxBytes / (frame.length * 2) && left() < bound, `${left()} messages are left`);
 });
 

@@ -5,7 +5,8 @@ import { RedisArchive } from '../../../../src/store/redis/archive.js';
 import { SharedArchiver } from '../../../../src/store/shared-archiver.js';
 import { MemoryHistory } from '../../../support/memory-history.js';
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
-import { eventually, openNode, sharedEntry, type LogNode } from './log-fixture.js';
+import { until } from '../../../support/wait.js';
+import { openNode, sharedEntry, type LogNode } from './log-fixture.js';
 
 const server = noRedis === false ? await RedisServer.start() : null;
 t.setTimeout(240_000);
@@ -49,9 +50,6 @@ function openArchiving(t: Test, name: string, history: MemoryHistory, settings: 
   return { ...node, archive, archiver, append, skip: (ms) => void (skipped += ms) };
 }
 
-/** Leases may have to run out. */
-const soon = (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => eventually(what, holds, 60_000);
-
 const seqs = (history: MemoryHistory, channel: string, epoch: string): number[] => history.all({ channel, epoch }).map(([seq]) => seq);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
@@ -61,13 +59,13 @@ t.test('the stream keeps what the cold tier does not take, and lets go of it the
   history.failure = new StoreError('away', true);
   const epoch = await append('room', 1, 100);
   archiver.start();
-  await soon('a failure', () => archiver.stats.failing);
+  await until('a failure', () => archiver.stats.failing);
   await append('room', 101, 900);
   t.match(await log.head('room', false), { headSeq: 1000, oldestSeq: 1 }, 'ten times what it would keep');
   history.failure = null;
-  await soon('the archive', () => seqs(history, 'room', epoch).length === 1000);
+  await until('the archive', () => seqs(history, 'room', epoch).length === 1000);
   t.same(seqs(history, 'room', epoch), upTo(1000));
-  await soon('the trimming', async () => ((await log.head('room', false))?.oldestSeq ?? 0) > 800);
+  await until('the trimming', async () => ((await log.head('room', false))?.oldestSeq ?? 0) > 800);
   const run = await log.read('room', 1, 1);
   t.ok(run !== null && run.firstSeq <= 901, 'and keeps what it is to keep');
   t.match(archiver.stats, { archived: 1000, failing: false, backlog: { dropped: 0 } });
@@ -83,12 +81,12 @@ t.test('beyond the backlog the oldest go, and are counted', { skip: noRedis, tim
   history.failure = new StoreError('away', true);
   const epoch = await append('full', 1, 100);
   archiver.start();
-  await soon('a failure', () => archiver.stats.failing);
+  await until('a failure', () => archiver.stats.failing);
   await append('full', 101, 900);
   const oldest = (await log.head('full', false))?.oldestSeq ?? 0;
   t.ok(oldest > 500 && oldest <= 601, `from ${oldest} on`);
   history.failure = null;
-  await soon('the archive', () => seqs(history, 'full', epoch).at(-1) === 1000);
+  await until('the archive', () => seqs(history, 'full', epoch).at(-1) === 1000);
   t.same(seqs(history, 'full', epoch), upTo(1000).slice(oldest - 1));
   t.equal(archiver.stats.backlog.dropped, oldest - 1);
 });
@@ -103,18 +101,18 @@ t.test('two nodes archive one channel between them, and go on for one that is go
     epoch = await a.append('both', 1 + i * 100, 50);
     await b.append('both', 51 + i * 100, 50);
   }
-  await soon('both halves', () => seqs(history, 'both', epoch).length === 1000);
+  await until('both halves', () => seqs(history, 'both', epoch).length === 1000);
   t.same(seqs(history, 'both', epoch), upTo(1000));
   const written = (): number => a.archiver.stats.archived + b.archiver.stats.archived;
-  await soon('both to count them', () => written() >= 1000);
+  await until('both to count them', () => written() >= 1000);
   t.equal(written(), 1000, 'each written once, as the lease has it');
 
   await a.archiver.close();
   const left = await a.append('left', 1, 200);
   b.skip(20_000);
-  await soon('what a left', () => seqs(history, 'left', left).length === 200);
+  await until('what a left', () => seqs(history, 'left', left).length === 200);
   // Nothing waits: the next look strikes them off the list.
-  await soon('an empty list', async () => {
+  await until('an empty list', async () => {
     b.skip(20_000);
     return (await b.archive.marked(0, 10)).length === 0;
   });
@@ -127,11 +125,11 @@ t.test('an epoch that began anew is archived from the oldest message on', { skip
   const { log, append, archiver } = openArchiving(t, 'a', history);
   archiver.start();
   const former = await append('anew', 1, 50);
-  await soon('the first life', () => seqs(history, 'anew', former).length === 50);
+  await until('the first life', () => seqs(history, 'anew', former).length === 50);
   await log.renew('anew', former, 60);
   const epoch = await append('anew', 61, 10);
   t.not(epoch, former);
-  await soon('the second', () => seqs(history, 'anew', epoch).length === 60);
+  await until('the second', () => seqs(history, 'anew', epoch).length === 60);
   t.same(seqs(history, 'anew', epoch), [...upTo(50), ...upTo(70).slice(60)]);
 });
 
@@ -141,12 +139,12 @@ t.test('messages grow old in the stream only once they are archived', { skip: no
   history.failure = new StoreError('away', true);
   const epoch = await append('aging', 1, 50);
   archiver.start();
-  await soon('a failure', () => archiver.stats.failing);
+  await until('a failure', () => archiver.stats.failing);
   await append('aging', 51, 50);
   await new Promise((resolve) => setTimeout(resolve, 700));
   await append('aging', 101, 10);
   t.match(await log.head('aging', false), { headSeq: 110, oldestSeq: 1 });
   history.failure = null;
-  await soon('the archive', () => seqs(history, 'aging', epoch).length === 110);
-  await soon('the stream to go', async () => (await log.head('aging', false))?.oldestSeq === 111);
+  await until('the archive', () => seqs(history, 'aging', epoch).length === 110);
+  await until('the stream to go', async () => (await log.head('aging', false))?.oldestSeq === 111);
 });

@@ -6,7 +6,8 @@ import { packBatch } from '../../../../src/store/redis/batch.js';
 import { runOfMessages } from '../../../../src/store/redis/message-run.js';
 import { seeded } from '../../../support/random.js';
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
-import { eventually, openNode, parseFrames, sharedEntry } from './log-fixture.js';
+import { until } from '../../../support/wait.js';
+import { openNode, parseFrames, sharedEntry } from './log-fixture.js';
 
 const server = noRedis === false ? await RedisServer.start() : null;
 t.setTimeout(240_000);
@@ -67,7 +68,7 @@ t.test('numbers, duplicates and frames follow the rule, however messages are bat
       t.equal(run?.lastSeq, stored.length);
     }
     t.same(stored, model.messages);
-    await eventually('the news', () => news.at(-1)?.lastSeq === count, 60_000);
+    await until('the news', () => news.at(-1)?.lastSeq === count, 60_000);
     t.same(Buffer.concat(news.map(({ frames }) => frames)), await allFrames(log, channel, count), 'told as it is stored');
     for (let i = 0; i < 20; i++) {
       const { seq, serverTs, id } = (model.messages[random.below(count)] as { result: SharedResult }).result;

@@ -1,7 +1,8 @@
 /** One master and its replica behind Sentinel, and a cluster of three masters: what a node sees of both. */
 import t from 'tap';
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
-import { eventually, openNode, sharedEntry } from './log-fixture.js';
+import { until } from '../../../support/wait.js';
+import { openNode, sharedEntry } from './log-fixture.js';
 
 t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, async (t) => {
   const master = await RedisServer.start(['--min-replicas-to-write', '0']);
@@ -16,7 +17,7 @@ t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, as
   const linked = (): boolean => /master_link_status:up/.test(replica.cli('INFO', 'replication'));
   const known = (): boolean => /num-slaves\n1\n/.test(sentinels[0]!.cli('SENTINEL', 'master', 'main')) &&
     /num-other-sentinels\n2\n/.test(sentinels[0]!.cli('SENTINEL', 'master', 'main'));
-  await eventually('the replica', () => linked() && known(), 20_000);
+  await until('the replica', () => linked() && known(), 20_000);
 
   const url = `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/main`;
   const node = openNode(t, url, 'a', { timeoutMs: 1000 });
@@ -36,17 +37,17 @@ t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, as
     }
   };
   for (let i = 0; i < 20; i++) t.ok(await publish(`before-${i}`));
-  await eventually('replication', () => Number(replica.cli('XLEN', '{t:c}:m')) === 20);
+  await until('replication', () => Number(replica.cli('XLEN', '{t:c}:m')) === 20);
   await master.stop();
-  await eventually('the new master', () => publish('after'), 30_000);
+  await until('the new master', () => publish('after'), 30_000);
   for (let i = 0; i < 20; i++) t.ok(await publish(`later-${i}`));
   t.same(acknowledged, Array.from({ length: 41 }, (_, i) => i + 1), 'dense over the failover');
   const run = await node.log.read('c', 1, 100);
   t.equal(run?.lastSeq, 41);
-  await eventually('the interruption', () => node.interrupted > 0);
+  await until('the interruption', () => node.interrupted > 0);
   const before = node.news.length;
   t.ok(await publish('told'));
-  await eventually('news again', () => node.news.length > before);
+  await until('news again', () => node.news.length > before);
 });
 
 t.test('a cluster keeps each channel in one place', { skip: noRedis, timeout: 60_000 }, async (t) => {
@@ -55,7 +56,7 @@ t.test('a cluster keeps each channel in one place', { skip: noRedis, timeout: 60
   t.teardown(() => Promise.all(servers.map((server) => server.remove())));
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
   servers[0]!.cli('--cluster', 'create', ...addresses, '--cluster-yes');
-  await eventually('the cluster', () => servers.every((server) => /cluster_state:ok/.test(server.cli('CLUSTER', 'INFO'))), 20_000);
+  await until('the cluster', () => servers.every((server) => /cluster_state:ok/.test(server.cli('CLUSTER', 'INFO'))), 20_000);
 
   const url = `redis+cluster://${addresses.join(',')}`;
   const [a, b] = [openNode(t, url, 'a'), openNode(t, url, 'b')];
@@ -63,11 +64,11 @@ t.test('a cluster keeps each channel in one place', { skip: noRedis, timeout: 60
   await Promise.all(names.map((name) => b.log.listen(name)));
   const listeners = (server: RedisServer): number => server.cli('PUBSUB', 'SHARDCHANNELS').split('\n').filter(Boolean).length;
   const listening = (): number => servers.reduce((sum, server) => sum + listeners(server), 0);
-  await eventually('the subscriptions', () => listening() === names.length);
+  await until('the subscriptions', () => listening() === names.length);
   await Promise.all(names.map(async (name) => {
     for (let i = 0; i < 10; i++) await a.log.append(name, [sharedEntry(name, `k${i}`, 'x'), sharedEntry(name, `k${i}`, 'x')], null);
   }));
   t.ok(servers.every((server) => Number(server.cli('DBSIZE')) > 0), 'all three hold some');
   for (const name of names) t.match(await b.log.head(name, false), { headSeq: 10, oldestSeq: 1 });
-  await eventually('the news', () => b.news.length === names.length * 10);
+  await until('the news', () => b.news.length === names.length * 10);
 });

@@ -3,7 +3,8 @@ import { StoreError } from '../../../../src/errors.js';
 import type { SharedEntry } from '../../../../src/store/shared-log.js';
 import { parseRedisAddress } from '../../../../src/store/redis/address.js';
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
-import { eventually, openNode, parseFrames, sharedEntry } from './log-fixture.js';
+import { until } from '../../../support/wait.js';
+import { openNode, parseFrames, sharedEntry } from './log-fixture.js';
 
 t.test('addresses', async (t) => {
   const read = (text: string): unknown => parseRedisAddress(text, 'store.redis');
@@ -103,14 +104,14 @@ t.test('news reach every node that listens', { skip: noRedis }, async (t) => {
   const names = ['news', 'with {braces} and }ends', '}%7D', 'ünï'];
   await Promise.all(names.map((name) => b.log.listen(name)));
   for (const name of names) await a.log.append(name, [sharedEntry(name, 'k1', 'one'), sharedEntry(name, 'k2', 'two')], null);
-  await eventually('the news', () => b.news.length === names.length);
+  await until('the news', () => b.news.length === names.length);
   const told = b.news.map(({ channel, node, firstSeq, lastSeq }) => [channel, node, firstSeq, lastSeq]);
   t.same(told, names.map((name) => [name, 'a', 1, 2]));
   for (const { frames, channel } of b.news) {
     t.same(parseFrames(frames).map(({ header, body }) => [header['channel'], String(body)]), [[channel, 'one'], [channel, 'two']]);
   }
   b.log.unlisten('news');
-  await eventually('the end', () => !cli('PUBSUB', 'SHARDCHANNELS').split('\n').some((name) => name.includes('news')));
+  await until('the end', () => !cli('PUBSUB', 'SHARDCHANNELS').split('\n').some((name) => name.includes('news')));
   t.same(a.news, []);
 });
 
@@ -162,7 +163,7 @@ t.test('messages go by age with what comes after them, and in the end by themsel
 
   const { log: brief } = openNode(t, url, 'b', { retentionMs: 1000, now: () => now });
   await brief.append('old', many(20, 1, now), null);
-  await eventually('the stream to go', async () => (await brief.head('old', false))?.oldestSeq === 22);
+  await until('the stream to go', async () => (await brief.head('old', false))?.oldestSeq === 22);
   t.equal((await brief.append('old', [sharedEntry('old', 'next', 'x')], null)).results[0]?.seq, 22, 'the sequence goes on');
   const { log: forever } = openNode(t, url, 'c', { now: () => now });
   await forever.append('old', [sharedEntry('old', 'last', 'x')], null);
@@ -182,12 +183,12 @@ t.test('trouble', { skip: noRedis }, async (t) => {
     await server.stop();
     await t.rejects(node.log.append('c', [sharedEntry('c', 'k2', 'x')], null), { name: 'StoreError', retryable: true });
     await server.start();
-    await eventually('the connection', () => node.client.ready);
+    await until('the connection', () => node.client.ready);
     const again = await node.log.append('c', [sharedEntry('c', 'k1', 'x'), sharedEntry('c', 'k2', 'x')], { epoch, seq: 1 });
     t.equal(again.epoch, epoch, 'with appendfsync always nothing was lost');
     t.equal(again.results[0]?.duplicate, true);
     t.equal((await node.log.head('c', false))?.headSeq, 2, 'each once');
-    await eventually('the interruption', () => node.interrupted === 1);
+    await until('the interruption', () => node.interrupted === 1);
   });
 
   await t.test('there and silent', async (t) => {
@@ -199,7 +200,7 @@ t.test('trouble', { skip: noRedis }, async (t) => {
     await t.rejects(node.log.append('c', [sharedEntry('c', 'k', 'x')], null), { retryable: true, message: /no answer in 0.3 s/ });
     server.signal('SIGCONT');
     const headSeq = async (): Promise<number> => (await node.log.head('c', false).catch(() => null))?.headSeq ?? 0;
-    await eventually('what was under way', async () => (await headSeq()) === 1);
+    await until('what was under way', async () => (await headSeq()) === 1);
     t.equal((await node.log.append('c', [sharedEntry('c', 'k', 'x')], null)).results[0]?.duplicate, true);
   });
 

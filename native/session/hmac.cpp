@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
+#include "base/sha_instructions.hpp"
 
 namespace sluice::session {
 
@@ -12,7 +13,7 @@ namespace {
 constexpr uint32_t kLengthField = 8;
 
 void take_block(Sha256State& state, const uint8_t* block) noexcept {
-  static const auto take = sha256_instructions() ? sha256_block_native : sha256_block_portable;
+  static const auto take = has_sha_instructions() ? sha256_block_native : sha256_block_portable;
   take(state, block);
 }
 

@@ -5,7 +5,6 @@
 #include "base/bytes.hpp"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -57,19 +56,6 @@ void sha256_block_portable(Sha256State& state, const uint8_t* block) noexcept {
 
 #if defined(__x86_64__)
 
-bool sha256_instructions() noexcept {
-  static const bool known = [] {
-    uint32_t a = 0;
-    uint32_t b = 0;
-    uint32_t c = 0;
-    uint32_t d = 0;
-    // Intel SDM volume 2, CPUID leaf 7: SHA extensions.
-    const bool sha = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b >> 29 & 1) != 0;
-    return sha && __builtin_cpu_supports("sse4.1");
-  }();
-  return known;
-}
-
 // Two steps an instruction, which hold a, b, e, f in one register and c, d, g, h in the other (Intel SDM volume 2, SHA256RNDS2).
 __attribute__((target("sha,sse4.1"))) void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept {
   const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
@@ -102,7 +88,6 @@ __attribute__((target("sha,sse4.1"))) void sha256_block_native(Sha256State& stat
 
 #else
 
-bool sha256_instructions() noexcept { return false; }
 void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept { sha256_block_portable(state, block); }
 
 #endif

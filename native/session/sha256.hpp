@@ -15,8 +15,7 @@ inline constexpr uint32_t kSha256Bytes = 32;
 
 // Takes one block of 64 bytes (FIPS 180-4 §6.2.2).
 void sha256_block_portable(Sha256State& state, const uint8_t* block) noexcept;
-// The same by the processor's instructions, where it has them.
+// The same by the processor's instructions, where it has them (base/sha_instructions.hpp).
 void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept;
-bool sha256_instructions() noexcept;
 
 }  // namespace sluice::session

@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "bench/accept_key.hpp"
+#include "bench/frame.hpp"
 #include "bench/json.hpp"
 #include "wiregen/mix.hpp"
 #include "ws/frame.hpp"
@@ -124,28 +125,10 @@ uint32_t ItemWriter::mask_of(ClientId id, const Client& client, ItemKind kind, u
   return static_cast<uint32_t>(mix(settings_.seed + static_cast<uint64_t>(kind) * 0x10001u + client.generation, id, number));
 }
 
-uint32_t ItemWriter::write_frame(uint8_t* out, uint8_t opcode, uint32_t length, uint32_t mask) const {
-  out[0] = static_cast<uint8_t>(0x80 | opcode);
-  uint32_t at = 2;
-  if (length < 126) {
-    out[1] = static_cast<uint8_t>(0x80 | length);
-  } else if (length < 65536) {
-    out[1] = 0x80 | 126;
-    store_be16(out + 2, static_cast<uint16_t>(length));
-    at = 4;
-  } else {
-    out[1] = 0x80 | 127;
-    store_be64(out + 2, length);
-    at = 10;
-  }
-  std::memcpy(out + at, &mask, 4);
-  return at + 4;
-}
-
 uint32_t ItemWriter::text_frame(uint8_t* out, ClientId id, const Client& client, ItemKind kind, const std::string& text) const {
   const uint32_t mask = mask_of(id, client, kind, 0);
   const uint32_t length = static_cast<uint32_t>(text.size());
-  const uint32_t head = write_frame(out, static_cast<uint8_t>(ws::Opcode::kText), length, mask);
+  const uint32_t head = load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kText), length, mask);
   std::memcpy(out + head, text.data(), length);
   ws::unmask(out + head, length, mask);
   return head + length;
@@ -163,7 +146,7 @@ uint32_t ItemWriter::write_message(uint8_t* out, ClientId id, uint32_t number) c
   const uint32_t mask = static_cast<uint32_t>(mix(settings_.seed + 77, id, number));
   const auto opcode = static_cast<uint8_t>(plan_.text ? ws::Opcode::kText : ws::Opcode::kBinary);
   const uint32_t length = publish_header_bytes_ + plan_.size;
-  const uint32_t head = write_frame(out, opcode, length, mask);
+  const uint32_t head = load::write_client_header(out, opcode, length, mask);
   uint8_t* at = out + head;
   if (plan_.shape == MessagePlan::Shape::kPublish) {
     char text[512];
@@ -194,20 +177,20 @@ uint32_t ItemWriter::write(uint8_t* out, ClientId id, const Client& client, Item
     case ItemKind::kMessage: return write_message(out, id, number);
     case ItemKind::kHeartbeat: return text_frame(out, id, client, kind, std::string(kHeartbeatText));
     case ItemKind::kBye: return text_frame(out, id, client, kind, std::string(kByeText));
-    case ItemKind::kPing: return write_frame(out, static_cast<uint8_t>(ws::Opcode::kPing), 0, mask_of(id, client, kind, 0));
-    case ItemKind::kPong: return write_frame(out, static_cast<uint8_t>(ws::Opcode::kPong), 0, mask_of(id, client, kind, 0));
+    case ItemKind::kPing: return load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kPing), 0, mask_of(id, client, kind, 0));
+    case ItemKind::kPong: return load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kPong), 0, mask_of(id, client, kind, 0));
     case ItemKind::kPongData: {
       const std::string& payload = pongs_.at(id).at(number);
       const uint32_t mask = mask_of(id, client, kind, 0);
       const uint32_t length = static_cast<uint32_t>(payload.size());
-      const uint32_t head = write_frame(out, static_cast<uint8_t>(ws::Opcode::kPong), length, mask);
+      const uint32_t head = load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kPong), length, mask);
       std::memcpy(out + head, payload.data(), length);
       ws::unmask(out + head, length, mask);
       return head + length;
     }
     case ItemKind::kClose: {
       const uint32_t mask = mask_of(id, client, kind, 0);
-      const uint32_t head = write_frame(out, static_cast<uint8_t>(ws::Opcode::kClose), 2, mask);
+      const uint32_t head = load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kClose), 2, mask);
       store_be16(out + head, ws::kCloseNormal);
       ws::unmask(out + head, 2, mask);
       return head + 2;

@@ -61,7 +61,6 @@ class ItemWriter {
   static constexpr uint32_t kIdBase = 1'000'000'000;
 
  private:
-  uint32_t write_frame(uint8_t* out, uint8_t opcode, uint32_t length, uint32_t mask) const;
   uint32_t text_frame(uint8_t* out, ClientId id, const Client& client, ItemKind kind, const std::string& text) const;
   uint32_t write_message(uint8_t* out, ClientId id, uint32_t number) const;
   uint32_t publish_header(char* out, ClientId id, uint32_t number) const;

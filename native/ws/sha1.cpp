@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/bytes.hpp"
+#include "base/sha_instructions.hpp"
 #include "ws/sha1_block.hpp"
 
 namespace sluice::ws {
@@ -16,7 +17,7 @@ constexpr uint32_t kLengthField = 8;
 
 std::array<uint8_t, 20> sha1(std::string_view message) noexcept {
   Sha1State hash = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
-  const auto digest_block = sha1_instructions() ? sha1_block_native : sha1_block_portable;
+  const auto digest_block = has_sha_instructions() ? sha1_block_native : sha1_block_portable;
   const auto* const data = reinterpret_cast<const uint8_t*>(message.data());
   size_t at = 0;
   for (; message.size() - at >= kBlock; at += kBlock) digest_block(hash, data + at);

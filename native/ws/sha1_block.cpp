@@ -5,7 +5,6 @@
 #include "base/bytes.hpp"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -49,19 +48,6 @@ void sha1_block_portable(Sha1State& state, const uint8_t* block) noexcept {
 
 #if defined(__x86_64__)
 
-bool sha1_instructions() noexcept {
-  static const bool known = [] {
-    uint32_t a = 0;
-    uint32_t b = 0;
-    uint32_t c = 0;
-    uint32_t d = 0;
-    // Intel SDM volume 2, CPUID leaf 7: SHA extensions.
-    const bool sha = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b >> 29 & 1) != 0;
-    return sha && __builtin_cpu_supports("sse4.1");
-  }();
-  return known;
-}
-
 // Four steps at a time, twenty times. The instructions hold a to d in one register, a in its highest lane, and take e from the a of
 // four steps before (Intel SDM volume 2, SHA1RNDS4 and SHA1NEXTE).
 __attribute__((target("sha,sse4.1"))) void sha1_block_native(Sha1State& state, const uint8_t* block) noexcept {
@@ -94,7 +80,6 @@ __attribute__((target("sha,sse4.1"))) void sha1_block_native(Sha1State& state, c
 
 #else
 
-bool sha1_instructions() noexcept { return false; }
 void sha1_block_native(Sha1State& state, const uint8_t* block) noexcept { sha1_block_portable(state, block); }
 
 #endif

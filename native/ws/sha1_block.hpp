@@ -11,8 +11,7 @@ using Sha1State = std::array<uint32_t, 5>;
 
 void sha1_block_portable(Sha1State& state, const uint8_t* block) noexcept;
 
-// With the processor's own instructions for it, where it has them: an opening costs two blocks.
-bool sha1_instructions() noexcept;
+// With the processor's own instructions for it (base/sha_instructions.hpp): an opening costs two blocks.
 void sha1_block_native(Sha1State& state, const uint8_t* block) noexcept;
 
 }  // namespace sluice::ws

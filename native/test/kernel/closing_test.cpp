@@ -8,16 +8,6 @@
 using namespace sluice;
 using namespace sluice::test;
 
-namespace {
-
-StreamId accept_one(DriverFixture& fixture) {
-  const uint32_t before = fixture.accepted;
-  REQUIRE(fixture.run_until([&] { return fixture.accepted == before + 1; }));
-  return fixture.newest;
-}
-
-}  // namespace
-
 TEST_CASE("close sends FIN or RST at once", "[kernel]") {
   const auto variant = GENERATE(from_range(variants()));
   const bool reset = GENERATE(false, true);
@@ -25,7 +15,7 @@ TEST_CASE("close sends FIN or RST at once", "[kernel]") {
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   fixture.turn(0);
   fixture.close(id, reset);
   // Nothing more is asked of the driver: the peer must hear of it all the same.
@@ -44,7 +34,7 @@ TEST_CASE("what was written comes before the end", "[kernel]") {
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   fixture.turn(0);
   fixture.write(id, "the last message");
   fixture.close(id, false);
@@ -61,7 +51,7 @@ TEST_CASE("an id is free at once and hears nothing of its earlier stream", "[ker
   if (!fixture.usable()) return;
   for (uint32_t round = 0; round < 50; ++round) {
     Peer first(fixture.port());
-    const StreamId id = accept_one(fixture);
+    const StreamId id = fixture.accept_one();
     // All kinds of requests are under way when it closes.
     if (round % 2 != 0) fixture.driver->pause_reading(id);
     if (round % 3 != 0) fixture.driver->notify_writable(id);
@@ -69,7 +59,7 @@ TEST_CASE("an id is free at once and hears nothing of its earlier stream", "[ker
     first.send("of the first");
     fixture.close(id, reset);
     Peer second(fixture.port());
-    REQUIRE(accept_one(fixture) == id);
+    REQUIRE(fixture.accept_one() == id);
     second.send("of the second");
     REQUIRE(fixture.run_until([&] { return fixture[id].received == "of the second"; }));
     CHECK(fixture[id].writable == 0);
@@ -87,27 +77,27 @@ TEST_CASE("a sink may close from within every call", "[kernel]") {
   SECTION("on_data") {
     fixture.data_hook = [&](StreamId id) { fixture.close(id, false); };
     Peer peer(fixture.port());
-    accept_one(fixture);
+    fixture.accept_one();
     peer.send("x");
     REQUIRE(fixture.run_until([&] { return peer.receive(), peer.ended; }));
   }
   SECTION("on_end") {
     fixture.end_hook = [&](StreamId id) { fixture.close(id, false); };
     Peer peer(fixture.port());
-    accept_one(fixture);
+    fixture.accept_one();
     peer.shut_send();
     REQUIRE(fixture.run_until([&] { return peer.receive(), peer.ended; }));
   }
   SECTION("on_writable") {
     fixture.writable_hook = [&](StreamId id) { fixture.close(id, true); };
     Peer peer(fixture.port());
-    fixture.driver->notify_writable(accept_one(fixture));
+    fixture.driver->notify_writable(fixture.accept_one());
     REQUIRE(fixture.run_until([&] { return peer.receive(), peer.error == ECONNRESET; }));
   }
   SECTION("on_written") {
     fixture.written_hook = [&](StreamId id, uint32_t, uint32_t) { fixture.close(id, false); };
     Peer peer(fixture.port());
-    fixture.write(accept_one(fixture), "last");
+    fixture.write(fixture.accept_one(), "last");
     fixture.driver->flush();
     REQUIRE(fixture.run_until([&] { return peer.receive(), peer.ended; }));
     CHECK(peer.received == "last");
@@ -120,7 +110,7 @@ TEST_CASE("without a listener clients are refused and established streams live o
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   const uint16_t port = fixture.port();
   fixture.driver->stop_listening();
   Peer late(port);
@@ -135,7 +125,7 @@ TEST_CASE("without a listener clients are refused and established streams live o
   REQUIRE(fixture.driver->listen(options, error));
   Peer third(port);
   CHECK(third.connected());
-  accept_one(fixture);
+  fixture.accept_one();
 }
 
 TEST_CASE("a sink that refuses resets the client", "[kernel]") {
@@ -159,7 +149,7 @@ TEST_CASE("a driver that goes ends its streams and frees its port", "[kernel]") 
   std::vector<Peer> peers;
   for (uint32_t i = 0; i < 8; ++i) {
     peers.emplace_back(fixture.port());
-    accept_one(fixture);
+    fixture.accept_one();
   }
   fixture.driver->pause_reading(1);
   fixture.driver->notify_writable(2);

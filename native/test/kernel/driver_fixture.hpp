@@ -98,6 +98,13 @@ class DriverFixture final : public StreamSink {
     while (Clock::now() < end) turn(1'000);
   }
 
+  // The stream of the next peer that connects.
+  StreamId accept_one() {
+    const uint32_t before = accepted;
+    REQUIRE(run_until([&] { return accepted == before + 1; }));
+    return newest;
+  }
+
   Stream& operator[](StreamId id) { return streams.at(id); }
 
   void write(StreamId id, const std::string& bytes) {

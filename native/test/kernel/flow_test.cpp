@@ -7,23 +7,13 @@
 using namespace sluice;
 using namespace sluice::test;
 
-namespace {
-
-StreamId accept_one(DriverFixture& fixture) {
-  const uint32_t before = fixture.accepted;
-  REQUIRE(fixture.run_until([&] { return fixture.accepted == before + 1; }));
-  return fixture.newest;
-}
-
-}  // namespace
-
 TEST_CASE("a paused stream delivers nothing and its peer's window fills", "[kernel]") {
   const auto variant = GENERATE(from_range(variants()));
   INFO(variant.name);
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   fixture.turn(0);
   fixture.driver->pause_reading(id);
   fixture.turn(0);
@@ -51,7 +41,7 @@ TEST_CASE("bytes that came before the pause took effect are delivered after it, 
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   const std::string bytes = pattern(600'000);
   Prng random(7);
   size_t sent = 0;
@@ -81,7 +71,7 @@ TEST_CASE("a socket that is full takes a part, and says when it takes more", "[k
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port(), 32 << 10);
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   const std::string bytes = pattern(24u << 20);
   size_t offset = 0;
   bool asked = false;
@@ -119,7 +109,7 @@ TEST_CASE("notify_writable on a socket with room comes once", "[kernel]") {
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   for (uint32_t round = 1; round <= 3; ++round) {
     fixture.driver->notify_writable(id);
     REQUIRE(fixture.run_until([&] { return fixture[id].writable == round; }));
@@ -138,7 +128,7 @@ TEST_CASE("without blocks reading stops, and goes on when there are some", "[ker
   std::vector<std::string> sent(kPeers);
   for (uint32_t i = 0; i < kPeers; ++i) {
     peers.emplace_back(fixture.port());
-    accept_one(fixture);
+    fixture.accept_one();
   }
   fixture.hold = true;
   for (uint32_t i = 0; i < kPeers; ++i) {
@@ -179,7 +169,7 @@ TEST_CASE("small receives lie densely in blocks", "[kernel]") {
   variant.without(probe);
   if (variant.uring && !probe.incremental_buffers) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   fixture.turn(0);
   const uint32_t before = fixture.pool.free_count();
   fixture.hold = true;

@@ -6,23 +6,13 @@
 using namespace sluice;
 using namespace sluice::test;
 
-namespace {
-
-StreamId accept_one(DriverFixture& fixture) {
-  const uint32_t before = fixture.accepted;
-  REQUIRE(fixture.run_until([&] { return fixture.accepted == before + 1; }));
-  return fixture.newest;
-}
-
-}  // namespace
-
 TEST_CASE("bytes go both ways and the peer's address is known", "[kernel]") {
   const auto variant = GENERATE(from_range(variants()));
   INFO(variant.name);
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   PeerAddress address{};
   REQUIRE(fixture.driver->peer_address(id, address));
   CHECK(address.family == 4);
@@ -51,7 +41,7 @@ TEST_CASE("many slices of one write arrive in order", "[kernel]") {
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   const std::string bytes = pattern(64 * 100);
   std::vector<IoSlice> slices;
   for (uint32_t i = 0; i < StreamDriver::kMaxSlices; ++i) slices.push_back({reinterpret_cast<const uint8_t*>(bytes.data()) + i * 100, 100});
@@ -93,7 +83,7 @@ TEST_CASE("a large stream arrives whole and in order", "[kernel]") {
   DriverFixture fixture(variant, 16, 4096);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   const std::string bytes = pattern(4u << 20);
   size_t sent = 0;
   REQUIRE(fixture.run_until([&] {
@@ -110,7 +100,7 @@ TEST_CASE("the peer's FIN ends one direction only", "[kernel]") {
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   peer.send("last words");
   peer.shut_send();
   REQUIRE(fixture.run_until([&] { return fixture[id].ended; }));
@@ -130,7 +120,7 @@ TEST_CASE("our FIN leaves reading on", "[kernel]") {
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   fixture.write(id, "goodbye");
   fixture.driver->shutdown_send(id);
   fixture.driver->flush();
@@ -148,7 +138,7 @@ TEST_CASE("a peer's reset is an error, read on or paused or ended", "[kernel]") 
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   if (state == 1) fixture.driver->pause_reading(id);
   if (state == 2) {
     peer.shut_send();
@@ -167,7 +157,7 @@ TEST_CASE("a write to a stream that broke ends in one error, told from poll", "[
   DriverFixture fixture(variant);
   if (!fixture.usable()) return;
   Peer peer(fixture.port());
-  const StreamId id = accept_one(fixture);
+  const StreamId id = fixture.accept_one();
   peer.reset();
   fixture.write(id, "too late");
   fixture.driver->flush();

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/prng.hpp"
+#include "base/sha_instructions.hpp"
 #include "session/welcome.hpp"
 
 namespace sluice::session {
@@ -44,7 +45,7 @@ TEST_CASE("HMAC-SHA256 gives the known answers of RFC 4231", "[session][digest]"
 }
 
 TEST_CASE("SHA-256 is the same with the processor's instructions and without", "[session][digest]") {
-  if (!sha256_instructions()) {
+  if (!has_sha_instructions()) {
     std::puts("SKIPPED: SHA-256 with instructions: this processor has none");
     return;
   }

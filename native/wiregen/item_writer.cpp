@@ -128,7 +128,7 @@ uint32_t ItemWriter::mask_of(ClientId id, const Client& client, ItemKind kind, u
 uint32_t ItemWriter::text_frame(uint8_t* out, ClientId id, const Client& client, ItemKind kind, const std::string& text) const {
   const uint32_t mask = mask_of(id, client, kind, 0);
   const uint32_t length = static_cast<uint32_t>(text.size());
-  const uint32_t head = load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kText), length, mask);
+  const uint32_t head = load::write_client_header(out, load::kText, length, mask);
   std::memcpy(out + head, text.data(), length);
   ws::unmask(out + head, length, mask);
   return head + length;
@@ -144,7 +144,7 @@ uint32_t ItemWriter::publish_header(char* out, ClientId id, uint32_t number) con
 
 uint32_t ItemWriter::write_message(uint8_t* out, ClientId id, uint32_t number) const {
   const uint32_t mask = static_cast<uint32_t>(mix(settings_.seed + 77, id, number));
-  const auto opcode = static_cast<uint8_t>(plan_.text ? ws::Opcode::kText : ws::Opcode::kBinary);
+  const auto opcode = static_cast<uint8_t>(plan_.text ? load::kText : load::kBinary);
   const uint32_t length = publish_header_bytes_ + plan_.size;
   const uint32_t head = load::write_client_header(out, opcode, length, mask);
   uint8_t* at = out + head;
@@ -177,20 +177,20 @@ uint32_t ItemWriter::write(uint8_t* out, ClientId id, const Client& client, Item
     case ItemKind::kMessage: return write_message(out, id, number);
     case ItemKind::kHeartbeat: return text_frame(out, id, client, kind, std::string(kHeartbeatText));
     case ItemKind::kBye: return text_frame(out, id, client, kind, std::string(kByeText));
-    case ItemKind::kPing: return load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kPing), 0, mask_of(id, client, kind, 0));
-    case ItemKind::kPong: return load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kPong), 0, mask_of(id, client, kind, 0));
+    case ItemKind::kPing: return load::write_client_header(out, load::kPing, 0, mask_of(id, client, kind, 0));
+    case ItemKind::kPong: return load::write_client_header(out, load::kPong, 0, mask_of(id, client, kind, 0));
     case ItemKind::kPongData: {
       const std::string& payload = pongs_.at(id).at(number);
       const uint32_t mask = mask_of(id, client, kind, 0);
       const uint32_t length = static_cast<uint32_t>(payload.size());
-      const uint32_t head = load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kPong), length, mask);
+      const uint32_t head = load::write_client_header(out, load::kPong, length, mask);
       std::memcpy(out + head, payload.data(), length);
       ws::unmask(out + head, length, mask);
       return head + length;
     }
     case ItemKind::kClose: {
       const uint32_t mask = mask_of(id, client, kind, 0);
-      const uint32_t head = load::write_client_header(out, static_cast<uint8_t>(ws::Opcode::kClose), 2, mask);
+      const uint32_t head = load::write_client_header(out, load::kClose, 2, mask);
       store_be16(out + head, ws::kCloseNormal);
       ws::unmask(out + head, 2, mask);
       return head + 2;

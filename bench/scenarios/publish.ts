@@ -3,10 +3,7 @@ import { flagsOf } from '../lib/flags.js';
 import { runLoad, type LoadResult } from '../lib/load.js';
 import type { Bar, Round, Unit } from '../lib/results.js';
 import { runCases, type BenchCase, type Outcome } from '../lib/runner.js';
-import type { Settings } from '../lib/settings.js';
-
-/** Seconds. V8 compiles the way of a publish in the first five; on the server's one CPU its compiler threads take turns with it. */
-export const PUBLISH_WARMUP_S = 6;
+import { PUBLISH_WARMUP_S, type Settings } from '../lib/settings.js';
 
 const SMALL_LOAD = ['--connections', '4', '--depth', '4', '--channels', '2', '--subscribers', '2', '--size', '64'];
 const COST_LOAD = ['--connections', '64', '--depth', '64', '--channels', '16', '--subscribers', '16', '--size', '64'];

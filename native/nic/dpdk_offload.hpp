@@ -23,11 +23,13 @@ inline uint8_t received_flags(uint64_t offloads, bool verified) noexcept {
   return flags;
 }
 
+// What a device is asked to do about a frame.
+inline constexpr uint8_t kTxAny = kTxIpChecksum | kTxL4Checksum | kTxSegment;
+
 // Flags and lengths for what the device is to compute of a frame.
 inline void set_transmit_offloads(const Packet* packet, rte_mbuf* mbuf) noexcept {
   mbuf->ol_flags = 0;
-  constexpr uint8_t kAny = kTxIpChecksum | kTxL4Checksum | kTxSegment;
-  if ((packet->flags & kAny) == 0) return;
+  if ((packet->flags & kTxAny) == 0) return;
   uint8_t* const ip = packet->data + packet->l2_bytes;
   const bool v4 = ip[0] >> 4 == 4;
   mbuf->l2_len = packet->l2_bytes;
@@ -55,39 +57,38 @@ inline rte_mbuf* prepare_frame(Packet* packet) noexcept {
     rte_mbuf* const mbuf = mbuf_of(piece);
     mbuf->data_off = static_cast<uint16_t>(piece->data - piece->buffer);
     mbuf->data_len = piece->length;
-    mbuf->next = piece->next == nullptr ? nullptr : mbuf_of(piece->next);
+    // A mark in every piece that has a link, not in the first alone, where it is the count (DpdkPool::unref). Most have none, and their
+    // second line need not be written to.
+    if (piece->next != nullptr || mbuf->nb_segs != 1) {
+      mbuf->next = piece->next == nullptr ? nullptr : mbuf_of(piece->next);
+      mbuf->nb_segs = piece->next == nullptr ? 1 : 2;
+    }
     bytes += piece->length;
     ++pieces;
     if (--piece->references != 0) rte_mbuf_refcnt_update(mbuf, 1);
   }
   head->pkt_len = bytes;
-  head->nb_segs = pieces;
+  if (pieces != 1) head->nb_segs = pieces;
   set_transmit_offloads(packet, head);
   return head;
 }
 
 // A short frame of which the caller keeps a packet goes as a copy where that costs less: a virtio driver writes its header in front of what
-// is its own alone, and takes a second descriptor for anything else.
+// is its own alone, and takes a second descriptor for anything else. Null where it does not, or no packet is free.
 inline constexpr uint32_t kCopyBelow = 256;
-inline Packet* copy_if_short(DpdkPool& pool, Packet* packet) noexcept {
-  if (packet->references == 1 || packet->next != nullptr || packet->length > kCopyBelow) return packet;
-  Packet* const copy = pool.allocate(packet->length);
-  if (copy == nullptr) return packet;
-  std::memcpy(copy->data, packet->data, packet->length);
-  copy->length = packet->length;
-  copy->flags = packet->flags;
-  copy->l2_bytes = packet->l2_bytes;
-  copy->l3_bytes = packet->l3_bytes;
-  copy->l4_bytes = packet->l4_bytes;
-  copy->segment_bytes = packet->segment_bytes;
+static_assert(kCopyBelow <= DpdkPool::kSentRoom);
+inline rte_mbuf* copy_if_short(DpdkPool& pool, Packet* packet) noexcept {
+  if (packet->references == 1 || packet->next != nullptr || packet->length > kCopyBelow || (packet->flags & kTxAny) != 0) return nullptr;
+  rte_mbuf* const copy = pool.allocate_sent(packet->length);
+  if (copy == nullptr) return nullptr;
+  std::memcpy(rte_pktmbuf_mtod(copy, uint8_t*), packet->data, packet->length);
   --packet->references;
   return copy;
 }
 // Undoes it for a frame that the device did not take.
-inline void drop_copy(DpdkPool& pool, Packet* packet, Packet* copy) noexcept {
-  if (copy == packet) return;
+inline void drop_copy(DpdkPool& pool, Packet* packet, rte_mbuf* copy) noexcept {
   ++packet->references;
-  pool.unref(copy);
+  pool.give_back_sent(copy);
 }
 
 // Undoes prepare_frame() for a frame that the device did not take.

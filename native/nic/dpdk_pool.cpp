@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/assert.hpp"
+
 namespace sluice::nic {
 
 DpdkPool::~DpdkPool() {
@@ -15,14 +17,16 @@ DpdkPool::~DpdkPool() {
 // As rte_pktmbuf_pool_create() does it, which has no flags.
 rte_mempool* DpdkPool::make_pool(const std::string& name, const Plan& plan, uint32_t cache) noexcept {
   const auto room = static_cast<uint16_t>(plan.data_bytes + RTE_PKTMBUF_HEADROOM);
-  const uint32_t element = sizeof(rte_mbuf) + sizeof(Packet) + room;
+  // The driver asks the cache for a frame's first line before it reads the header: with the pad that is the same one.
+  const auto before = static_cast<uint16_t>(sizeof(Packet) + (plan.for_virtio ? kVirtioPad : 0));
+  const uint32_t element = sizeof(rte_mbuf) + before + room;
   const uint32_t flags = plan.across_pages ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
   rte_mempool* const pool = rte_mempool_create_empty(name.c_str(), plan.packets, element, cache, sizeof(rte_pktmbuf_pool_private),
                                                      plan.socket, flags);
   if (pool == nullptr) return nullptr;
   rte_pktmbuf_pool_private own{};
   own.mbuf_data_room_size = room;
-  own.mbuf_priv_size = sizeof(Packet);
+  own.mbuf_priv_size = before;
   // Last in, first out: what was just given back is still in the cache, where a ring would go through all packets before it comes to
   // one again. Without that handler's library the ring does.
   if (rte_mempool_set_ops_byname(pool, "stack", nullptr) == 0 || rte_mempool_set_ops_byname(pool, "ring_mp_mc", nullptr) == 0) {
@@ -51,6 +55,7 @@ bool DpdkPool::create(const std::string& name, const Plan& plan, std::string& er
   total_ = plan.packets - std::min(plan.packets, plan.for_receive);
   data_bytes_ = plan.data_bytes;
   plain_ = plan.one_owner;
+  if (plan.for_virtio) sent_offset_ = 2 * kLine + kVirtioHeader - kVirtioPad;
   // Other owners' caches are not counted, so of a shared pool it is not known.
   if (plain_) floor_ = std::min(plan.for_receive, total_ / 8);
   total_ -= floor_;
@@ -74,6 +79,16 @@ void prefetch_for_writing(rte_mbuf* mbuf) noexcept {
 
 constexpr uint32_t kAhead = 3;
 
+// Of one whose frame is written at `offset` as a whole.
+void prefetch_for_sending(rte_mbuf* mbuf, uint32_t offset) noexcept {
+  __builtin_prefetch(mbuf, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(mbuf) + 64, 1);
+  const char* const data = reinterpret_cast<const char*>(packet_of(mbuf)) + sizeof(Packet) + offset;
+  __builtin_prefetch(data, 1);
+  __builtin_prefetch(data + 64, 1);
+  __builtin_prefetch(data + 128, 1);
+}
+
 }  // namespace
 
 rte_mbuf* DpdkPool::get() noexcept {
@@ -88,7 +103,6 @@ rte_mbuf* DpdkPool::get() noexcept {
     stacked_ = kBatch;
   }
   if (known_free_ != 0) --known_free_;
-  if (stacked_ > kAhead) prefetch_for_writing(stack_[stacked_ - 1 - kAhead]);
   return stack_[--stacked_];
 }
 
@@ -102,7 +116,8 @@ void DpdkPool::spill() noexcept {
 
 Packet* DpdkPool::allocate(uint32_t bytes) noexcept {
   if (bytes > data_bytes_) return nullptr;
-  rte_mbuf* mbuf = __builtin_expect(floor_ != 0 && known_free_ <= floor_, 0) ? nullptr : get();
+  rte_mbuf* mbuf = __builtin_expect(may_take(), 1) ? get() : nullptr;
+  if (stacked_ >= kAhead) prefetch_for_writing(stack_[stacked_ - kAhead]);
   const bool reserved = mbuf == nullptr;
   if (__builtin_expect(reserved, 0)) mbuf = bytes <= kSmallBytes ? rte_mbuf_raw_alloc(reserve_) : nullptr;
   if (__builtin_expect(mbuf == nullptr, 0)) return nullptr;
@@ -112,6 +127,18 @@ Packet* DpdkPool::allocate(uint32_t bytes) noexcept {
   packet->flags = 0;
   packet->pool = reserved ? 1 : 0;
   return packet;
+}
+
+rte_mbuf* DpdkPool::allocate_sent(uint32_t bytes) noexcept {
+  SLUICE_ASSERT(bytes <= kSentRoom);
+  rte_mbuf* const mbuf = __builtin_expect(may_take(), 1) ? get() : nullptr;
+  if (__builtin_expect(mbuf == nullptr, 0)) return nullptr;
+  if (stacked_ >= kAhead) prefetch_for_sending(stack_[stacked_ - kAhead], sent_offset_);
+  mbuf->data_off = sent_offset_;
+  mbuf->data_len = static_cast<uint16_t>(bytes);
+  mbuf->pkt_len = bytes;
+  mbuf->ol_flags = 0;
+  return mbuf;
 }
 
 // The common store and this thread's own caches: looking into those of all threads, as rte_mempool_avail_count does, costs too much.

@@ -38,6 +38,7 @@ class DpdkPool final : public PacketPool {
     // registers, and the kernel takes nothing that lies there.
     bool across_pages;
     bool one_owner;        // one thread allocates and frees; of a shared one every thread goes by its cache in the mempool
+    bool for_virtio;       // its header and the frame's first bytes share a cache line
   };
   // False with the reason.
   bool create(const std::string& name, const Plan& plan, std::string& error);
@@ -45,10 +46,20 @@ class DpdkPool final : public PacketPool {
   Packet* allocate(uint32_t bytes) noexcept override;
   void unref(Packet* packet) noexcept override {
     if (--packet->references != 0) return;
-    if (!plain_ || packet->pool != 0) return rte_pktmbuf_free_seg(mbuf_of(packet));
+    rte_mbuf* const mbuf = mbuf_of(packet);
+    if (!plain_ || packet->pool != 0) return rte_pktmbuf_free_seg(mbuf);
+    // One that was never part of a chain is as the pool wants it: its second line, with the link, is left alone.
+    if (__builtin_expect(rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf), 1)) return put(mbuf);
     // Null where the device still reads it, which then gives it back.
-    rte_mbuf* const mbuf = rte_pktmbuf_prefree_seg(mbuf_of(packet));
-    if (mbuf != nullptr) put(mbuf);
+    if (rte_pktmbuf_prefree_seg(mbuf) != nullptr) put(mbuf);
+  }
+  // For a frame that the device is given and nobody else: no Packet is made of it. Its bytes, kSentRoom at most, begin where a virtio
+  // device's header in front of them takes no cache line of its own. Null where none is free.
+  static constexpr uint32_t kSentRoom = 512;
+  rte_mbuf* allocate_sent(uint32_t bytes) noexcept;
+  void give_back_sent(rte_mbuf* mbuf) noexcept {
+    if (!plain_) return rte_mbuf_raw_free(mbuf);
+    put(mbuf);
   }
   // With one owner as of the last refresh(), and what it has taken and given back since.
   uint32_t free_count() const noexcept override {
@@ -81,6 +92,13 @@ class DpdkPool final : public PacketPool {
   uint32_t count_free() const noexcept;
   static Packet* wrap_piece(rte_mbuf* mbuf) noexcept;
   static Packet* wrap_chain(rte_mbuf* mbuf, Packet* first) noexcept;
+  bool may_take() const noexcept { return floor_ == 0 || known_free_ > floor_; }
+
+  // A virtio device's header (virtio 1.2 §5.1.6) takes these bytes in front of a frame.
+  static constexpr uint32_t kVirtioHeader = 12;
+  static constexpr uint32_t kLine = 64;
+  static constexpr uint32_t kVirtioPad = 16;
+  static_assert((kVirtioPad + kHeadroom) % kLine >= kVirtioHeader);
 
   rte_mempool* pool_ = nullptr;
   rte_mempool* reserve_ = nullptr;  // nothing is received into these
@@ -89,6 +107,7 @@ class DpdkPool final : public PacketPool {
   // ends of a virtio link that both have all their packets waiting for each other never go on.
   uint32_t floor_ = 0;
   uint32_t data_bytes_ = 0;
+  uint16_t sent_offset_ = RTE_PKTMBUF_HEADROOM;  // of a frame that is made for the device alone
   // With one owner what it gives back lies here for what it takes next: the mempool's own cache has to be found by the thread's number,
   // which costs a call for each packet.
   bool plain_ = false;
@@ -115,7 +134,7 @@ inline Packet* DpdkPool::wrap_piece(rte_mbuf* mbuf) noexcept {
 inline Packet* DpdkPool::wrap(rte_mbuf* mbuf, uint8_t flags) noexcept {
   Packet* const packet = wrap_piece(mbuf);
   packet->flags = flags;
-  return __builtin_expect(mbuf->next == nullptr, 1) ? packet : wrap_chain(mbuf, packet);
+  return __builtin_expect(mbuf->nb_segs == 1, 1) ? packet : wrap_chain(mbuf, packet);
 }
 
 }  // namespace sluice::nic

@@ -241,6 +241,7 @@ bool DpdkPort::make_pools(const DpdkOptions& options, std::string& error) {
     plan.for_receive = (queue < plan_.rx_queues ? plan_.rx_descriptors : 0) + for_kernel;
     plan.socket = rte_eth_dev_socket_id(id_);
     plan.across_pages = is_on_sockets(driver_);
+    plan.for_virtio = plan_.copies_short;
     // What goes to the kernel is handed to the first core's thread.
     plan.one_owner = !plan_.distributes && (options.queues == 1 || *options.exception == '\0');
     if (!pools_.back()->create(pool_name, plan, error)) return false;

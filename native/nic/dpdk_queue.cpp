@@ -78,15 +78,17 @@ uint32_t DpdkQueue::transmit(Packet** frames, uint32_t count) noexcept {
 
 uint32_t DpdkQueue::transmit_burst(Packet** frames, uint32_t count) noexcept {
   rte_mbuf* mbufs[kBurst];
-  Packet* offered[kBurst];
   for (uint32_t i = 0; i < count; ++i) {
-    offered[i] = copies_short_ ? copy_if_short(pool_, frames[i]) : frames[i];
-    mbufs[i] = prepare_frame(offered[i]);
+    rte_mbuf* const copy = copies_short_ ? copy_if_short(pool_, frames[i]) : nullptr;
+    mbufs[i] = copy != nullptr ? copy : prepare_frame(frames[i]);
   }
   const uint32_t taken = send(mbufs, count);
   for (uint32_t i = taken; i < count; ++i) {
-    take_back(offered[i]);
-    drop_copy(pool_, frames[i], offered[i]);
+    if (mbufs[i] == mbuf_of(frames[i])) {
+      take_back(frames[i]);
+    } else {
+      drop_copy(pool_, frames[i], mbufs[i]);
+    }
   }
   return taken;
 }

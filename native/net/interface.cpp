@@ -44,7 +44,7 @@ uint32_t Interface::receive(uint64_t now_us, uint32_t budget) {
   nic::Packet* frames[Input::kBurst];
   uint32_t total = 0;
   while (total < budget) {
-    const uint32_t count = context_.nic.receive(frames, Input::kBurst);
+    const uint32_t count = context_.nic.receive(frames, std::min(budget - total, Input::kBurst));
     if (count == 0) break;
     total += count;
     input_.receive(frames, count);
@@ -160,6 +160,7 @@ void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t
   // What many segments end in was summed once. In front of it there are headers only, which are of an even length.
   const nic::Packet* const body = packet->next;
   const bool summed = body != nullptr && (body->flags & nic::kSummed) != 0 && body->next == nullptr && packet->length % 2 == 0;
+  const bool payload_summed = (packet->flags & nic::kPayloadSummed) != 0;
   // Asking for it costs a driver more than a short sum does: it reads the headers again and tells the device where to add.
   const bool by_device = has.tx_l4_checksum && (summed ? packet->length : bytes) > kSummedBelow;
   packet->flags = by_device ? nic::kTxL4Checksum : 0;
@@ -171,8 +172,13 @@ void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t
   }
   uint8_t* const field = packet->data + wire::TcpView::kChecksumOffset;
   if (by_device) return wire::store_checksum(field, sum.raw());
-  wire::store_checksum(field, 0);
-  sum.add(packet->data, packet->length);
+  const uint32_t header_bytes = packet->l4_bytes;
+  sum.add_header(packet->data, header_bytes);
+  if (payload_summed) {
+    sum.add_raw(packet->segment_bytes);
+  } else {
+    sum.add(packet->data + header_bytes, packet->length - header_bytes);
+  }
   if (summed) {
     sum.add_raw(static_cast<uint16_t>(body->scratch[0]));
   } else {

@@ -57,7 +57,7 @@ class IpLayer {
   virtual uint16_t mtu(const IpAddress& remote) const noexcept = 0;
   virtual bool is_local(const IpAddress& address) const noexcept = 0;
 
-  // Sends a segment; `packet->data` is at the TCP header, of `header_bytes`, with everything in it but the checksum. Takes one
+  // Sends a segment; `packet->data` is at the TCP header, of `header_bytes`, with everything in it but the checksum, which is 0. Takes one
   // reference of each piece, whatever becomes of it. Headers are written in front of data, which moves there (`length` grows): who
   // keeps a reference sets both anew before it sends again, and does neither while transmitting(), which is true also of what waits
   // for flush() or for a neighbour's address. `link` and `scratch` stay TCP's: it keeps sent packets in lists of its own until they are

@@ -13,6 +13,7 @@ enum PacketFlag : uint8_t {
   kTxL4Checksum = 1 << 4,     // TCP checksum is to be filled in; the field holds the pseudo-header's sum
   kTxSegment = 1 << 5,        // TSO: cut into segments of segment_bytes payload
   kSummed = 1 << 6,           // scratch[0] holds the sum of these bytes, of an even number of them in front (wire::Checksum::raw)
+  kPayloadSummed = 1 << 7,    // segment_bytes holds the sum of what is behind the TCP header (wire::Checksum::raw)
 };
 
 // A frame, or a piece of one, in memory that the NIC reads and writes itself. Owned by one core: counts are not atomic. It goes
@@ -32,7 +33,7 @@ struct Packet {
   uint8_t l3_bytes;
   uint8_t l4_bytes;
   uint8_t waiting;         // times that the IP layer holds it until it can be given to the device
-  uint16_t segment_bytes;  // with kTxSegment
+  uint16_t segment_bytes;  // with kTxSegment, kPayloadSummed
   uint16_t vlan;           // tag control information; 0: none
   // Free for the owner between receive() and transmit(): the TCP stack keeps what it knows of a segment here.
   uint32_t scratch[4];

@@ -190,6 +190,7 @@ void Driver::write(StreamId id, const IoSlice* slices, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) offered += slices[i].length;
   Tcb* const row = stack_.find_stream(id);
   if (row == nullptr) return stack_.sink.on_written(id, 0, offered);
+  if (count == 1 && send_at_once(stack_, *row, slices[0])) return stack_.sink.on_written(id, offered, offered);
   uint32_t accepted = 0;
   if (may_send(row->state) || row->state == State::kSynSent || row->state == State::kSynReceived) {
     accepted = append_bytes(stack_, *row, slices, count);
@@ -212,14 +213,14 @@ void Driver::prefetch(StreamId id, bool near) const noexcept {
 uint32_t Driver::share(const uint8_t* data, uint32_t length) {
   // Below, a copy costs less than one more piece of the frame; and where packets are short each connection waits for its own.
   constexpr uint32_t kShareFrom = 256;
-  const bool spare = stack_.packets.free_count() > stack_.packets.total_count() / 4 + length / kShareFrom;
+  const bool spare = stack_.packets.free_count() > stack_.packets_total / 4 + length / kShareFrom;
   return length >= kShareFrom && spare && stack_.ip.takes_pieces() ? stack_.bodies.add(data, length) : 0;
 }
 
 bool Driver::congested() const noexcept {
   // Beyond what a device takes in one go, frames only grow old. With half of the packets out, peers are slower than we are.
   constexpr uint32_t kFramesWaiting = 2048;
-  return stack_.ip.frames_waiting() > kFramesWaiting || stack_.packets.free_count() < stack_.packets.total_count() / 2;
+  return stack_.ip.frames_waiting() > kFramesWaiting || stack_.packets.free_count() < stack_.packets_total / 2;
 }
 
 void Driver::notify_writable(StreamId id) {

@@ -32,7 +32,7 @@ uint8_t first_pause(const Stack& stack, const Tcb& row) noexcept {
 }
 
 // The last eighth of the packets is for what keeps connections alive.
-bool packet_to_spare(const Stack& stack) noexcept { return stack.packets.free_count() > stack.packets.total_count() / 8; }
+bool packet_to_spare(const Stack& stack) noexcept { return stack.packets.free_count() > stack.packets_total / 8; }
 
 void give_up(Stack& stack, Tcb& row) {
   ++stack.counters.timeouts;

@@ -97,13 +97,13 @@ void take_in_order(Stack& stack, Tcb& row, Text& text) {
   if (!row.has(kPaused)) deliver_later(stack, row);
 }
 
+void note_size(Tcb& row, uint32_t bytes) noexcept {
+  row.rcv_mss = static_cast<uint16_t>(std::min<uint32_t>(std::max<uint32_t>(row.rcv_mss, bytes), std::max<uint32_t>(row.mss, 536)));
+}
+
 // Whether text at rcv_nxt can go to the application without being kept first.
-bool direct(Stack& stack, const Tcb& row, const Text& text) noexcept {
-  if (text.seq != row.rcv_nxt || row.has(kPaused)) return false;
-  const Transfer* const transfer = stack.transfer_of(row);
-  if (transfer != nullptr) return transfer->held_head == nullptr;
-  // Were the application to pause in the middle, the rest would need one.
-  return stack.transfers.used() < stack.transfers.size();
+bool direct(const Stack& stack, const Tcb& row, const Text& text) noexcept {
+  return text.seq == row.rcv_nxt && !row.has(kPaused) && keeps_nothing(stack, row);
 }
 
 void take_out_of_order(Stack& stack, Tcb& row, Text& text) {
@@ -130,10 +130,21 @@ void take_out_of_order(Stack& stack, Tcb& row, Text& text) {
 
 }  // namespace
 
+void receive_next(Stack& stack, Tcb& row, Text text) {
+  note_size(row, text.bytes);
+  take_in_order(stack, row, text);
+  if (row.has(kDying)) return;
+  owe_ack(stack, row);
+  grow_window(stack, row);
+  const Transfer* const transfer = stack.transfer_of(row);
+  if (transfer != nullptr && transfer->unread_bytes != 0) return deliver_unread(stack, row);
+  detach_later(stack, row);
+}
+
 void receive_text(Stack& stack, Tcb& row, Text text, bool fin) {
   const Seq fin_at = text.end();
   if (text.bytes != 0) {
-    row.rcv_mss = static_cast<uint16_t>(std::min<uint32_t>(std::max<uint32_t>(row.rcv_mss, text.bytes), std::max<uint32_t>(row.mss, 536)));
+    note_size(row, text.bytes);
     if (text.seq < row.rcv_nxt) trim_front(stack, text, std::min(text.bytes, row.rcv_nxt - text.seq));
     if (text.bytes != 0 && row.rcv_edge < text.end()) {
       // Beyond what was promised nothing is taken, FIN included.

@@ -8,6 +8,7 @@
 #include "tcp/retransmit_timer.hpp"
 #include "tcp/sent_packet.hpp"
 #include "tcp/transmit.hpp"
+#include "wire/checksum.hpp"
 #include "wire/tcp.hpp"
 
 namespace sluice::tcp {
@@ -34,7 +35,7 @@ void link_tail(Stack& stack, Transfer& transfer, nic::Packet* packet) noexcept {
 nic::Packet* new_packet(Stack& stack, const Tcb& row, Transfer& transfer) noexcept {
   // The last eighth is for what keeps connections alive: acknowledgements, probes, retransmissions that have to be split, and
   // whatever the device receives into.
-  const bool spare = stack.packets.free_count() > stack.packets.total_count() / 8;
+  const bool spare = stack.packets.free_count() > stack.packets_total / 8;
   nic::Packet* const packet = spare ? stack.packets.allocate(row.mss) : nullptr;
   if (packet == nullptr) {
     ++stack.counters.send_no_packet;
@@ -94,7 +95,7 @@ uint32_t send_room(const Stack& stack, const Tcb& row) noexcept {
   // Twice the congestion window keeps the pipe full; more would only wait in packets that others could use.
   uint64_t limit = std::min<uint64_t>(stack.options.send_buffer, std::max<uint64_t>(2ull * row.cwnd, kQueueLeast));
   const uint32_t free = stack.packets.free_count();
-  const uint32_t total = stack.packets.total_count();
+  const uint32_t total = stack.packets_total;
   // Below a half, only what the peer's window takes; below a quarter, a segment at a time, so that no peer that takes nothing keeps
   // packets from those that do.
   if (free < total / 2) limit = std::min<uint64_t>(limit, row.snd_wnd);
@@ -241,11 +242,10 @@ bool not_sent_yet(const Stack& stack, const nic::Packet* packet) noexcept {
   return packet->waiting != 0 || (stack.ip.device_full() && stack.ip.transmitting(packet));
 }
 
-bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet) {
-  if (not_sent_yet(stack, packet)) return false;
-  SentPacket& info = sent(packet);
-  nic::Packet* const frame = frame_of(stack, packet);
-  if (frame == nullptr) return false;
+namespace {
+
+// `frame`: the queued packet of this record, or a copy.
+void send_frame(Stack& stack, Tcb& row, Transfer& transfer, SentPacket& info, nic::Packet* frame) {
   const bool first = !info.has(kTransmitted);
   uint8_t flags = wire::kAck;
   if (info.has(kCarriesFin)) flags |= wire::kFin;
@@ -271,6 +271,15 @@ bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet
   }
   transfer.prr_out += info.length();
   send_segment(stack, row, frame, info.seq, flags, ecn);
+}
+
+}  // namespace
+
+bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet) {
+  if (not_sent_yet(stack, packet)) return false;
+  nic::Packet* const frame = frame_of(stack, packet);
+  if (frame == nullptr) return false;
+  send_frame(stack, row, transfer, sent(packet), frame);
   return true;
 }
 
@@ -357,6 +366,39 @@ void push_out(Stack& stack, Tcb& row) {
   arm_send_timer(stack, row, *transfer, idle);
 }
 
+bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
+  constexpr uint32_t kSummedHere = 256;  // of more the device is asked for the sum, where it can
+  const uint32_t bytes = slice.length;
+  const bool plain = row.state == State::kEstablished && (row.flags & (kFinQueued | kFinWaiting)) == 0 && slice.shared == 0;
+  if (!plain || row.in_flight() != 0 || bytes == 0 || bytes > row.mss || bytes > row.snd_wnd) return false;
+  if (stack.packets.free_count() < stack.packets_total / 2) return false;
+  Transfer* const transfer = attach_transfer(stack, row);
+  if (transfer == nullptr || transfer->send_head != nullptr) return false;
+  nic::Packet* const packet = stack.packets.allocate(row.mss);
+  if (packet == nullptr) return false;
+  std::memcpy(packet->data, slice.data, bytes);
+  packet->length = static_cast<uint16_t>(bytes);
+  if (bytes <= kSummedHere) {
+    // Of the bytes where they came from: those that were just written here would have to be waited for.
+    wire::Checksum sum;
+    sum.add(slice.data, bytes);
+    packet->flags = nic::kPayloadSummed;
+    packet->segment_bytes = sum.raw();
+  }
+  sent(packet) = {transfer->write_end, 0, packet->headroom(), static_cast<uint16_t>(bytes), kPush, 0, 0};
+  link_tail(stack, *transfer, packet);
+  transfer->write_end += bytes;
+  restart_after_idle(stack, row, *transfer);
+  row.clear(kCwndLimited);
+  nic::PacketPool::ref(packet);
+  send_frame(stack, row, *transfer, sent(packet), packet);
+  transfer->send_next = nullptr;
+  ++stack.driver_counters.sends;
+  note_limit(row, *transfer);
+  arm_send_timer(stack, row, *transfer, true);
+  return true;
+}
+
 // ---- the application's side ----
 
 void offer_room(Stack& stack, Tcb& row) {
@@ -370,7 +412,7 @@ uint32_t run_write_list(Stack& stack) {
   uint32_t told = 0;
   Fifo<uint32_t>& list = stack.write_list;
   for (size_t left = std::min(list.size(), kWritersATurn); left != 0; --left) {
-    if (stack.packets.free_count() <= stack.packets.total_count() / 8) break;
+    if (stack.packets.free_count() <= stack.packets_total / 8) break;
     const uint32_t index = list.front();
     list.pop();
     Tcb& row = stack.rows[index];

@@ -33,8 +33,9 @@ Secrets::Secrets(const SipKey& secret) noexcept
       ports(derive(secret, 5)), addresses(derive(secret, 6)), challenges(derive(secret, 7)) {}
 
 Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
-    : options(given), ip(*environment.ip), reactor(*environment.reactor), packets(environment.ip->pool()), sink(*environment.sink),
-      connect_sink(environment.connect_sink), secrets(environment.secret), now_us(environment.reactor->now_us()),
+    : options(given), ip(*environment.ip), reactor(*environment.reactor), packets(environment.ip->pool()),
+      packets_total(packets.total_count()), sink(*environment.sink), connect_sink(environment.connect_sink),
+      secrets(environment.secret), now_us(environment.reactor->now_us()),
       flows(given.capacity + given.orphans_max + given.half_open_max + given.time_wait_max, secrets.flows),
       rows(given.capacity + given.orphans_max), orphans(rows),
       orphans_sending_max(sending_orphans(given, packets)), transfers(transfer_count(given, packets)), stream_rows(given.capacity),

@@ -75,6 +75,7 @@ struct Stack {
   net::IpLayer& ip;
   Reactor& reactor;
   nic::PacketPool& packets;
+  const uint32_t packets_total;     // of the pool: it does not change
   StreamSink& sink;
   ConnectSink* connect_sink;
   const Secrets secrets;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "nic/packet.hpp"
@@ -44,7 +45,8 @@ struct CubicEpoch {
 
 // What a connection has only while bytes are in flight, waiting to be sent, unread or out of order. Taken from a slab when that
 // begins and given back when it is over; an idle connection has none.
-struct Transfer {
+struct alignas(64) Transfer {
+  // What a message and its acknowledgement look at lies in the first three cache lines (kHotBytes).
   // Send queue, in order of sequence numbers: first what is not acknowledged, then what was never sent.
   nic::Packet* send_head = nullptr;
   nic::Packet* send_tail = nullptr;
@@ -53,30 +55,26 @@ struct Transfer {
   nic::Packet* sacked_last = nullptr;  // highest that a SACK named
   // Received and not delivered, in order of sequence numbers; up to rcv_nxt it is acknowledged and waits to be read.
   nic::Packet* held_head = nullptr;
-  nic::Packet* held_tail = nullptr;
-  nic::Packet* unread_tail = nullptr;  // last that is in order; null: none
 
-  uint32_t tcb = kNone;
-  uint32_t free_next = kNone;
-
-  // Timing wheel.
-  uint32_t timer_next = kNone;
-  uint32_t timer_previous = kNone;
+  // Timing wheel; the links are below.
   uint32_t due_ms = 0;
   uint32_t queued_ms = 0;              // where the wheel has it; due_ms may have moved on
   uint16_t bucket = UINT16_MAX;        // UINT16_MAX: not in the wheel
   TimerKind timer = TimerKind::kNone;
   uint8_t backoff = 0;
+  uint32_t tcb = kNone;
 
   Seq write_end;                       // behind the last byte that was queued, FIN included
   uint32_t unread_bytes = 0;
-  uint32_t held_bytes = 0;             // out of order
-  uint32_t held_packets = 0;           // out of order
-  Seq fin_at;                          // of a FIN that came out of order
-  bool fin_known = false;
-  // What is out of order, most recently changed first (RFC 2018 §4).
-  uint8_t block_count = 0;
-  wire::SackBlock blocks[wire::TcpOptions::kMaxSacks];
+  bool fin_known = false;              // of a FIN that came out of order
+  uint8_t unanswered_probes = 0;       // zero-window probes that nothing came back for
+  uint8_t block_count = 0;             // of `blocks`
+  uint16_t dupacks = 0;
+  Phase phase = Phase::kOpen;
+  uint8_t frto = 0;                    // RFC 5682: step
+  // RFC 8985 §5.2, §7.1
+  bool rack_valid = false;
+  bool tail_probe_out = false;
 
   // Scoreboard (RFC 6675 §3): of the bytes between SND.UNA and SND.NXT.
   uint32_t sacked_bytes = 0;
@@ -85,9 +83,27 @@ struct Transfer {
   uint32_t sacked_packets = 0;
   uint32_t reno_bytes = 0;             // without SACK: what duplicate acknowledgements say has left the network
   Seq sacked_end;
-  uint16_t dupacks = 0;
-  Phase phase = Phase::kOpen;
-  uint8_t frto = 0;                    // RFC 5682: step
+
+  uint32_t rack_sent_us = 0;
+  uint32_t rack_rtt_us = 0;
+  Seq rack_end;
+  uint32_t min_rtt_us = UINT32_MAX;
+  uint32_t first_unanswered_ms = 0;    // since when nothing was acknowledged that waits for it
+  uint32_t stalled_probes = 0;         // zero-window probes in a row
+  uint32_t prr_out = 0;                // RFC 6937, with the two below
+  HyStart hystart;
+
+  // From here on: losses, reordering, a window that is full.
+  nic::Packet* held_tail = nullptr;
+  nic::Packet* unread_tail = nullptr;  // last that is in order; null: none
+  uint32_t free_next = kNone;
+  uint32_t timer_next = kNone;
+  uint32_t timer_previous = kNone;
+  uint32_t held_bytes = 0;             // out of order
+  uint32_t held_packets = 0;           // out of order
+  Seq fin_at;                          // with fin_known
+  // What is out of order, most recently changed first (RFC 2018 §4).
+  wire::SackBlock blocks[wire::TcpOptions::kMaxSacks];
   Seq recover;                         // SND.NXT when the phase began
 
   // Undoing (RFC 4015, RFC 3708).
@@ -98,33 +114,24 @@ struct Transfer {
   int32_t undo_count = 0;              // retransmissions that no D-SACK has answered for
   bool undo_possible = false;
 
-  // RFC 8985 §5.2, §7.1
+  // RFC 8985 §6, §7
   bool reordering_seen = false;
-  bool tail_probe_out = false;
   bool tail_probe_is_retransmission = false;
-  uint32_t rack_sent_us = 0;
-  uint32_t rack_rtt_us = 0;
-  Seq rack_end;
+  bool rack_dsack = false;
   Seq rack_dsack_round;
   Seq tail_probe_end;
-  uint32_t min_rtt_us = UINT32_MAX;
   uint16_t rack_window_mult = 1;
   uint16_t rack_window_persist = 0;
-  bool rack_valid = false;
-  bool rack_dsack = false;
 
-  // RFC 6937
   uint32_t prr_delivered = 0;
-  uint32_t prr_out = 0;
   uint32_t prr_flight = 0;             // RecoverFS
 
-  uint32_t first_unanswered_ms = 0;    // since when nothing was acknowledged that waits for it
-  uint32_t stalled_probes = 0;         // zero-window probes in a row
-  uint8_t unanswered_probes = 0;       // of these, the last that nothing came back for
   uint32_t byte_credit = 0;            // RFC 3465: acknowledged in congestion avoidance
-  HyStart hystart;
   CubicEpoch cubic;
+
+  static constexpr size_t kHotBytes = 192;
 };
-static_assert(sizeof(Transfer) <= 384);
+static_assert(offsetof(Transfer, held_tail) <= Transfer::kHotBytes);
+static_assert(sizeof(Transfer) == 320);
 
 }  // namespace sluice::tcp

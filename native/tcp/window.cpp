@@ -12,7 +12,7 @@ uint32_t wanted_window(const Stack& stack, const Tcb& row) noexcept {
   uint64_t limit = std::min<uint64_t>(static_cast<uint64_t>(options.receive_window_initial) << row.window_log, options.receive_window_max);
   // Packets that are kept for one connection are missing for all: the more are kept, the less is promised anew. What was promised
   // before is still taken (window edges do not move back).
-  const uint64_t total = stack.packets.total_count();
+  const uint64_t total = stack.packets_total;
   const uint64_t held = stack.gauges.packets_received;
   if (held * 4 > total) limit = std::min<uint64_t>(limit, options.receive_window_initial);
   if (held * 8 > total * 3) limit = std::min<uint64_t>(limit, 4u * row.mss);
@@ -31,7 +31,7 @@ uint8_t shift_for(uint32_t bytes) noexcept {
 
 bool may_hold(const Stack& stack) noexcept {
   // Half of all packets at most, and none of the last sixteenth: the NIC needs some to receive into, sending needs some.
-  const uint32_t total = stack.packets.total_count();
+  const uint32_t total = stack.packets_total;
   return stack.gauges.packets_received * 2 < total && stack.packets.free_count() > total / 16;
 }
 

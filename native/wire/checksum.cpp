@@ -10,6 +10,24 @@ uint64_t load64(const uint8_t* p) noexcept {
   return value;
 }
 
+// In registers: copied piece by piece into a word in memory, they could be read from there only once all stores before had reached the
+// cache.
+uint64_t load_up_to_7(const uint8_t* p, uint32_t length) noexcept {
+  uint64_t value = 0;
+  if ((length & 1) != 0) value = p[length - 1];
+  if ((length & 2) != 0) {
+    uint16_t half;
+    std::memcpy(&half, p + (length & 4), sizeof half);
+    value = value << 16 | half;
+  }
+  if ((length & 4) != 0) {
+    uint32_t word;
+    std::memcpy(&word, p, sizeof word);
+    value = value << 32 | word;
+  }
+  return value;
+}
+
 void add_carry(uint64_t& sum, uint64_t value) noexcept {
   sum += value;
   sum += sum < value;
@@ -36,9 +54,7 @@ void Checksum::add(const uint8_t* bytes, uint32_t length) noexcept {
     add_carry(b, load64(bytes + 24));
   }
   for (; length >= 8; length -= 8, bytes += 8) add_carry(a, load64(bytes));
-  uint64_t tail = 0;
-  std::memcpy(&tail, bytes, length);
-  add_carry(a, tail);
+  add_carry(a, load_up_to_7(bytes, length));
   accumulate(a);
   accumulate(b);
 }

@@ -74,18 +74,17 @@ class Ipv4View {
   };
   // A header without options, its checksum included. Made of words: a sum over bytes that were stored one by one would wait for them.
   static void write(uint8_t* at, const Fields& fields) noexcept {
-    uint8_t bytes[12] = {0x45, fields.tos, 0, 0, 0, 0, 0, 0, fields.ttl, fields.protocol, 0, 0};
-    store_be16(bytes + 2, fields.total_bytes);
-    store_be16(bytes + 4, fields.identification);
-    store_be16(bytes + 6, static_cast<uint16_t>(fields.fragment | (fields.dont_fragment ? 0x4000 : 0)));
     uint32_t words[kMinBytes / 4];
-    std::memcpy(words, bytes, sizeof bytes);
+    words[0] = __builtin_bswap32(0x4500'0000u | static_cast<uint32_t>(fields.tos) << 16 | fields.total_bytes);
+    const uint32_t fragment = fields.fragment | (fields.dont_fragment ? 0x4000u : 0u);
+    words[1] = __builtin_bswap32(static_cast<uint32_t>(fields.identification) << 16 | fragment);
+    words[2] = __builtin_bswap32(static_cast<uint32_t>(fields.ttl) << 24 | static_cast<uint32_t>(fields.protocol) << 16);
     std::memcpy(&words[3], fields.source, 4);
     std::memcpy(&words[4], fields.target, 4);
     Checksum sum;
     sum.add_sum(sum_of(words));
+    words[2] |= static_cast<uint32_t>(sum.finish()) << 16;
     std::memcpy(at, words, sizeof words);
-    store_checksum(at + 10, sum.finish());
   }
 
  private:

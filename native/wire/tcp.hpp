@@ -52,15 +52,12 @@ class TcpView {
     uint8_t header_bytes;  // options included, a multiple of four
     uint8_t flags;
   };
-  // The twenty fixed bytes; checksum and urgent pointer are zero.
+  // The twenty fixed bytes; checksum and urgent pointer are zero. In the pieces that Checksum::add_header() reads.
   static void write(uint8_t* at, const Fields& fields) noexcept {
-    store_be16(at, fields.source_port);
-    store_be16(at + 2, fields.target_port);
-    store_be32(at + 4, fields.seq);
-    store_be32(at + 8, fields.ack);
-    at[12] = static_cast<uint8_t>(fields.header_bytes / 4 << 4);
-    at[13] = fields.flags;
-    store_be16(at + 14, fields.window);
+    const uint32_t ports = static_cast<uint32_t>(fields.source_port) << 16 | fields.target_port;
+    const uint32_t last = (fields.header_bytes / 4u) << 28 | static_cast<uint32_t>(fields.flags) << 16 | fields.window;
+    store_be64(at, static_cast<uint64_t>(ports) << 32 | fields.seq);
+    store_be64(at + 8, static_cast<uint64_t>(fields.ack) << 32 | last);
     store_be32(at + 16, 0);
   }
 

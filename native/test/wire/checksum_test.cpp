@@ -49,6 +49,17 @@ TEST_CASE("every length and every cut into pieces gives the reference's sum", "[
   }
 }
 
+TEST_CASE("a header is summed alike in words", "[checksum]") {
+  Prng prng(5);
+  for (uint32_t length = 20; length <= 60; length += 4) {
+    std::vector<uint8_t> bytes(length);
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(prng.next() >> 56);
+    Checksum sum;
+    sum.add_header(bytes.data(), length);
+    CHECK(in_host_order(sum.finish()) == reference(bytes));
+  }
+}
+
 TEST_CASE("data with its checksum in place is good, and with any bit turned it is not", "[checksum]") {
   std::vector<uint8_t> bytes(64);
   Prng prng(4);

@@ -57,6 +57,8 @@ struct ConnectionRow {
   bool has(ConnectionFlag flag) const noexcept { return (flags & flag) != 0; }
   void set(ConnectionFlag flag) noexcept { flags = static_cast<uint16_t>(flags | flag); }
   void clear(ConnectionFlag flag) noexcept { flags = static_cast<uint16_t>(flags & ~flag); }
+  // Something is to be done when nothing is queued for it any more (Lifecycle::drained).
+  bool awaits_drain() const noexcept { return (flags & (kPausedByQueue | kNotifyWritable | kCloseAfterFlush | kEndAfterFlush)) != 0; }
   bool paused() const noexcept { return (flags & (kPausedByCommand | kPausedByQueue | kStalled)) != 0; }
 };
 static_assert(sizeof(ConnectionRow) == 64);

@@ -11,7 +11,8 @@ using queue::Counter;
 
 Core::Core(queue::Region& region, uint32_t index, const CoreOptions& options)
     : parts_(region, index, options, *this), lifecycle_(parts_), endings_(parts_, lifecycle_), inbox_(parts_, lifecycle_, endings_),
-      heartbeat_(parts_, lifecycle_), commands_(parts_, lifecycle_, endings_, *this), inspection_(parts_) {
+      heartbeat_(parts_, lifecycle_), commands_(parts_, lifecycle_, endings_, *this), inspection_(parts_),
+      budget_(options.receive_budget) {
   parts_.now_us = monotonic_us();
 }
 
@@ -36,10 +37,18 @@ bool Core::receive(int64_t timeout_us) {
   const auto care = static_cast<int64_t>(kCareEveryUs);
   int64_t wait = timeout_us < 0 || timeout_us > care ? care : timeout_us;
   if (parts_.hub.flushing()) wait = 0;
-  handled_ = driver_->poll(wait, parts_.options.receive_budget);
+  handled_ = take_in(wait);
   if (wait != 0) parts_.now_us = now_us();
   if (parts_.now_us >= care_due_us_) take_care();
   return parts_.events.publish();
+}
+
+uint32_t Core::take_in(int64_t wait_us) {
+  // Acknowledgements of a fan-out make room for more of it: they are not kept waiting.
+  if (device_ == nullptr || parts_.hub.flushing()) return driver_->poll(wait_us, parts_.options.receive_budget);
+  const uint32_t handled = driver_->poll(wait_us, budget_.next());
+  budget_.took(handled);
+  return handled;
 }
 
 void Core::take_care() {

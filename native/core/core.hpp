@@ -12,6 +12,7 @@
 #include "core/inspection.hpp"
 #include "core/lifecycle.hpp"
 #include "core/parts.hpp"
+#include "core/turn_budget.hpp"
 
 namespace sluice::core {
 
@@ -97,6 +98,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   static constexpr uint32_t kHeldUpPacingUs = 100;
 
   uint64_t now_us() noexcept;
+  uint32_t take_in(int64_t wait_us);
   void take_care();
   void fan_out(bool whole);
   void publish_counters();
@@ -119,6 +121,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   uint64_t paced_messages_ = 0;
   uint64_t paced_receives_ = 0;
   uint32_t handled_ = 0;
+  TurnBudget budget_;
   uint32_t pacing_us_ = 0;
 };
 

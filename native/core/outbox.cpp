@@ -133,7 +133,8 @@ void Outbox::flush() {
   cork_index_ = 0;
   cork_used_ = 0;
   for (const Batch& batch : done) {
-    if (table_[batch.slot].batch == 0 && queued(batch.slot) == 0) listener_.on_drained(batch.slot);
+    const ConnectionRow& row = table_[batch.slot];
+    if (row.awaits_drain() && row.batch == 0 && row.queue == 0) listener_.on_drained(batch.slot);
   }
   std::vector<uint32_t> touched;
   touched.swap(touched_);

@@ -148,18 +148,20 @@ uint32_t ItemWriter::write_message(uint8_t* out, ClientId id, uint32_t number) c
   const uint32_t length = publish_header_bytes_ + plan_.size;
   const uint32_t head = load::write_client_header(out, opcode, length, mask);
   uint8_t* at = out + head;
-  if (plan_.shape == MessagePlan::Shape::kPublish) {
-    char text[512];
-    std::memcpy(at, text, publish_header(text, id, number));
-    at += publish_header_bytes_;
-    char* stamp = reinterpret_cast<char*>(at);
-    write_hex(stamp, 16, plan_.due_ns(plan_.turn_of(id, number)));
-    write_hex(stamp + 16, 8, id);
-    write_hex(stamp + 24, 8, number);
-    // Of this run: a delivery of what another one published is no mistake of the server's order.
-    std::memcpy(stamp + 32, run_.data(), 8);
-    at += kStampBytes;
+  if (plan_.shape == MessagePlan::Shape::kEcho) {
+    payload_->write_masked(at, id, number, mask);
+    return head + length;
   }
+  char text[512];
+  std::memcpy(at, text, publish_header(text, id, number));
+  at += publish_header_bytes_;
+  char* stamp = reinterpret_cast<char*>(at);
+  write_hex(stamp, 16, plan_.due_ns(plan_.turn_of(id, number)));
+  write_hex(stamp + 16, 8, id);
+  write_hex(stamp + 24, 8, number);
+  // Of this run: a delivery of what another one published is no mistake of the server's order.
+  std::memcpy(stamp + 32, run_.data(), 8);
+  at += kStampBytes;
   payload_->write(at, id, number);
   ws::unmask(out + head, length, mask);
   return head + length;

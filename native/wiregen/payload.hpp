@@ -27,6 +27,22 @@ class Payload {
     std::memcpy(out + head, stretch(owner, number), size_ - head);
   }
 
+  // The same under a WebSocket mask (ws/mask.hpp), in one go: what was just written would have to be waited for.
+  void write_masked(uint8_t* out, ClientId owner, uint32_t number, uint32_t mask) const noexcept {
+    const uint64_t key = uint64_t{mask} << 32 | mask;
+    const uint64_t name = name_of(owner, number) ^ key;
+    uint32_t at = size_ < 8 ? size_ : 8;
+    std::memcpy(out, &name, at);
+    const uint8_t* from = stretch(owner, number);
+    for (; size_ - at >= 8; at += 8, from += 8) {
+      uint64_t word;
+      std::memcpy(&word, from, sizeof word);
+      word ^= key;
+      std::memcpy(out + at, &word, sizeof word);
+    }
+    for (; at < size_; ++at, ++from) out[at] = static_cast<uint8_t>(*from ^ mask >> 8 * (at & 3));
+  }
+
   bool matches(const uint8_t* data, uint64_t length, ClientId owner, uint32_t number) const noexcept {
     if (length != size_) return false;
     const uint64_t name = name_of(owner, number);

@@ -64,6 +64,19 @@ TEST_CASE("wiregen: a payload is its owner's and its number's alone", "[wiregen]
   for (const uint8_t byte : bytes) CHECK((byte >= 0x20 && byte < 0x7f));
 }
 
+TEST_CASE("wiregen: a payload is masked as RFC 6455 has it, whatever its length", "[wiregen]") {
+  for (uint32_t size = 1; size < 100; ++size) {
+    const Payload payload(size);
+    std::vector<uint8_t> plain(size);
+    std::vector<uint8_t> masked(size);
+    payload.write(plain.data(), 77, 3);
+    payload.write_masked(masked.data(), 77, 3, 0x89abcdef);
+    static constexpr uint8_t kKey[4] = {0xef, 0xcd, 0xab, 0x89};
+    for (uint32_t i = 0; i < size; ++i) plain[i] = static_cast<uint8_t>(plain[i] ^ kKey[i % 4]);
+    REQUIRE(masked == plain);
+  }
+}
+
 TEST_CASE("wiregen: a scenario's mistakes are named with their line", "[wiregen]") {
   const auto mistake = [](const std::string& rest) {
     Scenario scenario;

@@ -59,6 +59,19 @@ export function linkLacking(clients: number): string | null {
   return `${needed} free huge pages of ${kilobytes / 1024} MiB are needed and there are ${free}: sysctl -w vm.nr_hugepages=${needed}`;
 }
 
+/** The server's end of a link, which makes the socket and waits for the other: its process is known when the clients' begins. */
+function serverDevice(socket: string): string {
+  return `net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`;
+}
+
+/**
+ * The same for short messages: frames are one buffer each and are given back in the order in which they came, which lets the driver take
+ * shorter ways (docs/decisions/0200); whether the peer can is agreed on when the two meet.
+ */
+export function echoDevice(socket: string): string {
+  return `${serverDevice(socket)},in_order=1,mrg_rxbuf=0`;
+}
+
 /** A server on our own stack and the clients, joined by virtio-user: shared memory, no NIC, no kernel. */
 export class Link {
   readonly server: Server;
@@ -80,8 +93,7 @@ export class Link {
     const server = sizesOfServer(options.clients);
     const clients = sizesOfClients(options.clients);
     const common = '--no-pci --in-memory --single-file-segments --log-level=lib.vhost:error';
-    // The server's side makes the socket and waits for the other, so its process is known when the clients' begins.
-    const device = `net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`;
+    const device = options.role === 'echo' ? echoDevice(socket) : serverDevice(socket);
     const eal = `${common} -m ${server.megabytes} --file-prefix sl${process.pid} --vdev=${device}`;
     const { pid, ready } = Server.launch(serverCommand(options, eal, server.packets - 1024));
     const wiregen = new Wiregen({

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { CLIENT_CPU, SERVER_CPU, startPinned, stopChild } from '../lib/child.js';
 import { ROOT } from '../lib/paths.js';
 import { Server } from '../lib/server.js';
-import { NETWORK, ROUTER, SERVER, linkLacking } from './link.js';
+import { NETWORK, ROUTER, SERVER, echoDevice, linkLacking } from './link.js';
 import { Wiregen } from './wiregen.js';
 
 const PROGRAM = `${ROOT}build-bench/sluice-native-echo`;
@@ -51,7 +51,7 @@ interface Rates {
 
 async function echo(options: NativeEchoOptions): Promise<Rates> {
   return onLink(async (socket) => {
-    const eal = `${COMMON} --file-prefix ne${process.pid} --vdev=net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`;
+    const eal = `${COMMON} --file-prefix ne${process.pid} --vdev=${echoDevice(socket)}`;
     const { pid, ready } = Server.launch([PROGRAM, eal, `${SERVER}/24`, '9000', ROUTER]);
     const { connections, depth, size, seconds, warmupS } = options;
     const wiregen = new Wiregen({
@@ -84,7 +84,7 @@ async function packetRate(seconds: number): Promise<number> {
       const eal = [`--lcores=0@${cpu},1@${cpu}`, ...COMMON.split(' '), `--file-prefix=${prefix}${process.pid}`, '--no-telemetry', vdev];
       return startPinned(['dpdk-testpmd', ...eal, '--', `--forward-mode=${mode}`, '--stats-period=1', '--total-num-mbufs=16384'], cpu);
     };
-    const mirror = testpmd(SERVER_CPU, 'ta', `--vdev=net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`, 'macswap');
+    const mirror = testpmd(SERVER_CPU, 'ta', `--vdev=${echoDevice(socket)}`, 'macswap');
     const sender = testpmd(CLIENT_CPU, 'tb', `--vdev=net_vhost0,iface=${socket},queues=1,client=1`, 'flowgen');
     let out = '';
     sender.stdout?.on('data', (data: Buffer) => (out += String(data)));

@@ -176,8 +176,12 @@ void Inbox::resume_stalled() {
 Inbox::Step Inbox::take_head(uint32_t slot, uint8_t*& cursor, uint8_t* end) {
   ConnectionRow& row = parts_.table[slot];
   ws::RequestHead head;
-  const ws::HeadVerdict verdict =
-      ws::parse_head(cursor, static_cast<uint32_t>(end - cursor), row.message_length, parts_.options.upgrade, head);
+  ws::HeadVerdict verdict = ws::HeadVerdict::kUpgrade;
+  const auto length = static_cast<uint32_t>(end - cursor);
+  if (row.message_length != 0 || !upgrades_.recall(cursor, length, head)) {
+    verdict = ws::parse_head(cursor, length, row.message_length, parts_.options.upgrade, head);
+    if (verdict == ws::HeadVerdict::kUpgrade) upgrades_.remember(cursor, head);
+  }
   if (verdict == ws::HeadVerdict::kNeedMore) return Step::kStop;
   row.message_length = 0;
   uint8_t* begin = cursor;

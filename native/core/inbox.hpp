@@ -7,6 +7,7 @@
 #include "core/endings.hpp"
 #include "core/lifecycle.hpp"
 #include "core/parts.hpp"
+#include "ws/upgrade_memo.hpp"
 
 namespace sluice::core {
 
@@ -55,6 +56,7 @@ class Inbox {
   };
   // Upgrades without a control plane; in order, since all wait equally long.
   std::deque<Parked> parked_;
+  ws::UpgradeMemo upgrades_;
   uint64_t messages_ = 0;
   bool exhausted_told_ = false;
 };

@@ -14,6 +14,10 @@ inline constexpr uint8_t kQuickAcks = 15;
 // the acknowledgement of that one would stop it for delayed_ack_ms.
 inline void expect_small_window(Tcb& row) noexcept { row.quick_acks = kQuickAcks; }
 
+// What is written answers what came, and takes its acknowledgement along: who talks in turns does not wait for a window to open, and an
+// acknowledgement of its own for each message would double what is sent (as Linux has it in its interactive mode).
+inline void answered(Tcb& row) noexcept { row.quick_acks = 0; }
+
 // Data came in order.
 void owe_ack(Stack& stack, Tcb& row);
 void owe_ack_now(Stack& stack, Tcb& row);

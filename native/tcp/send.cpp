@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tcp/acknowledge.hpp"
 #include "tcp/congestion.hpp"
 #include "tcp/ecn.hpp"
 #include "tcp/retransmit_timer.hpp"
@@ -255,6 +256,7 @@ void send_frame(Stack& stack, Tcb& row, Transfer& transfer, SentPacket& info, ni
   if (info.times != UINT8_MAX) ++info.times;
   if (first) {
     info.set(kTransmitted);
+    if (row.has(kAckNow) || row.has(kAckDelayed)) answered(row);
     row.snd_nxt = info.end();
     stack.counters.bytes_out += info.bytes;
     stack.driver_counters.bytes_sent += info.bytes;

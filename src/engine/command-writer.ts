@@ -4,6 +4,8 @@ import { RegionError, TooBigError } from '../errors.js';
 import type { RegionView } from './region.js';
 
 const WORDS = RING.RECORD_BYTES / 4;
+/** Bytes that cost less one by one than a call that copies them. */
+const SHORT = 96;
 
 /** A command that did not fit the ring; with the bytes that belong into the data ring, or null. */
 interface Waiting {
@@ -105,6 +107,15 @@ export class CommandWriter {
     if (at < 0) return this.#wait(COMMAND.SEND, FLAG.TEXT, 0, slot, generation, Buffer.from(text), 0, 0);
     const length = this.#memory.utf8Write(text, at, bound);
     this.#commit(COMMAND.SEND, FLAG.TEXT, 0, slot, generation, at, length, 0, 0);
+  }
+
+  /** A message's payload, the first `length` bytes, copied. Throws TooBigError above half of the data ring. */
+  writeMessage(flags: number, slot: number, generation: number, bytes: Uint8Array, length: number): void {
+    const at = this.#waiting.length > 0 ? -1 : this.#claim(length);
+    if (at < 0) return this.#wait(COMMAND.SEND, flags, 0, slot, generation, Buffer.from(bytes.subarray(0, length)), 0, 0);
+    if (length > SHORT) this.#memory.set(length === bytes.length ? bytes : bytes.subarray(0, length), at);
+    else for (let i = 0; i < length; i++) this.#memory[at + i] = bytes[i]!;
+    this.#commit(COMMAND.SEND, flags, 0, slot, generation, at, length, 0, 0);
   }
 
   writeBytes(type: number, flags: number, code: number, slot: number, generation: number, bytes: Uint8Array, a = 0, b = 0): void {

@@ -188,7 +188,7 @@ export class RegionPort implements EnginePort {
     this.#use(this.#coreOf(row), address);
   }
 
-  sendCopy(row: Row, data: string | Uint8Array, text: boolean): void {
+  sendCopy(row: Row, data: string | Uint8Array, text: boolean, length = data.length): void {
     const core = this.#coreOf(row);
     const writer = this.#writers[core]!;
     const slot = row - core * this.connectionsPerCore;
@@ -196,7 +196,7 @@ export class RegionPort implements EnginePort {
     if (typeof data === 'string') {
       writer.writeText(slot, generation, data);
     } else {
-      writer.writeBytes(COMMAND.SEND, text ? FLAG.TEXT : 0, 0, slot, generation, data);
+      writer.writeMessage(text ? FLAG.TEXT : 0, slot, generation, data, length);
     }
     this.#written();
   }

@@ -99,8 +99,8 @@ export interface EnginePort {
 
   /** Sends the `length` bytes at `address` (of a message being delivered, or of the arena), without a copy in JavaScript. */
   send(row: Row, address: Address, length: number, text: boolean): void;
-  /** Sends a copy of `data`. A string is sent as a text message. */
-  sendCopy(row: Row, data: string | Uint8Array, text: boolean): void;
+  /** Sends a copy of `data`, of bytes the first `length`. A string is sent as a text message. */
+  sendCopy(row: Row, data: string | Uint8Array, text: boolean, length?: number): void;
   /**
    * Sends bytes of the arena that already are whole WebSocket frames. Of a catch-up: `channelId` and the server_seq that comes next,
    * so that a successor goes on there.

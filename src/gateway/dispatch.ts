@@ -15,6 +15,7 @@ import { sub } from './ops/sub.js';
 import { sync } from './ops/sync.js';
 import { unsub } from './ops/unsub.js';
 import { failureReply } from './failure.js';
+import { PlainSubs } from './plain-subs.js';
 import { refuse } from './refusal.js';
 import { Waits } from './waits.js';
 
@@ -39,11 +40,14 @@ export class Dispatcher {
   readonly #hello: (row: Row, header: Header) => void;
   readonly #headerBytes: number;
   readonly #waits: Waits;
+  /** Null where channels have to be fetched first. */
+  readonly #plainSubs: PlainSubs | null;
   readonly #body: Body = { address: -1, length: 0, bytes: null, text: true, hold: -1 };
 
   constructor(context: GatewayContext, hello: (row: Row, header: Header) => void) {
     this.#context = context;
     this.#hello = hello;
+    this.#plainSubs = context.ahead === null ? new PlainSubs(context) : null;
     this.#headerBytes = context.config.limits.headerBytes;
     this.#waits = new Waits({
       port: context.port,
@@ -62,11 +66,13 @@ export class Dispatcher {
 
   /** A message in the region. */
   onMessage(row: Row, address: number, length: number, headerLength: number, text: boolean): void {
-    const { memory } = this.#context.port;
+    const { port: { memory }, sessions } = this.#context;
     if (this.#waits.holds(row)) {
       this.#waits.keep(row, memory.subarray(address, address + length), headerLength, text, -1);
       return;
     }
+    const mayBePlain = this.#plainSubs !== null && sessions.state(row) === SESSION.open && headerLength <= this.#headerBytes;
+    if (mayBePlain && this.#plainSubs?.take(row, address, headerLength) === true) return;
     const header = this.#header(row, memory, address, headerLength, text);
     if (header === null) return;
     const needs = this.#needs(row, header);

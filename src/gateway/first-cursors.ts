@@ -8,20 +8,44 @@ import { SESSION } from '../session/table.js';
 import type { ChannelCursor } from '../store/session-store.js';
 import type { GatewayContext } from './context.js';
 
-interface Batch {
-  readonly stored: Promise<boolean>;
-  readonly rows: Row[];
+const SOME = 256;
+
+/** Those that become durable together, in columns that are used again. */
+class Batch {
+  stored: Promise<boolean> | null = null;
+  count = 0;
+  rows = new Int32Array(SOME);
   /** Of the rows' connections. */
-  readonly generations: number[];
-  readonly channelIds: number[];
-  readonly seqs: number[];
+  generations = new Uint32Array(SOME);
+  channelIds = new Uint32Array(SOME);
+  seqs = new Float64Array(SOME);
+
+  add(row: Row, generation: number, channelId: number, seq: number): void {
+    if (this.count === this.rows.length) this.#grow();
+    const at = this.count;
+    this.count += 1;
+    this.rows[at] = row;
+    this.generations[at] = generation;
+    this.channelIds[at] = channelId;
+    this.seqs[at] = seq;
+  }
+
+  #grow(): void {
+    const grown = <T extends Int32Array | Uint32Array | Float64Array>(old: T, larger: T): T => (larger.set(old), larger);
+    const size = this.rows.length * 2;
+    this.rows = grown(this.rows, new Int32Array(size));
+    this.generations = grown(this.generations, new Uint32Array(size));
+    this.channelIds = grown(this.channelIds, new Uint32Array(size));
+    this.seqs = grown(this.seqs, new Float64Array(size));
+  }
 }
 
 export class FirstCursors {
   readonly #context: GatewayContext;
   readonly #words = new Uint32Array(4);
-  /** Those that become durable together. */
+  /** The one that more may be added to. */
   #batch: Batch | null = null;
+  readonly #free: Batch[] = [];
 
   constructor(context: GatewayContext) {
     this.#context = context;
@@ -33,25 +57,27 @@ export class FirstCursors {
     const words = sessions.copyId(row, this.#words);
     const stored = store.addFirstCursor?.(words, sessions.sessionGeneration(row), cursor) ?? null;
     if (stored === null) return false;
-    if (this.#batch?.stored !== stored) this.#begin(stored);
-    const { rows, generations, channelIds, seqs } = this.#batch as Batch;
-    rows.push(row);
-    generations.push(sessions.generation(row));
-    channelIds.push(channelId);
-    seqs.push(cursor.seq);
+    const batch = this.#batch?.stored === stored ? this.#batch : this.#begin(stored);
+    batch.add(row, sessions.generation(row), channelId, cursor.seq);
     return true;
   }
 
-  #begin(stored: Promise<boolean>): void {
-    const batch: Batch = { stored, rows: [], generations: [], channelIds: [], seqs: [] };
+  #begin(stored: Promise<boolean>): Batch {
+    const batch = this.#free.pop() ?? new Batch();
+    batch.stored = stored;
     this.#batch = batch;
-    const over = (): void => {
-      if (this.#batch === batch) this.#batch = null;
-    };
-    stored.then(over, () => {
-      over();
-      for (let i = 0; i < batch.rows.length; i += 1) this.#failed(batch, i);
+    stored.then(() => this.#over(batch), () => {
+      for (let i = 0; i < batch.count; i += 1) this.#failed(batch, i);
+      this.#over(batch);
     });
+    return batch;
+  }
+
+  #over(batch: Batch): void {
+    if (this.#batch === batch) this.#batch = null;
+    batch.stored = null;
+    batch.count = 0;
+    this.#free.push(batch);
   }
 
   /** The writer tries until the store is well again, unless the row has gone or left the channel meanwhile. */

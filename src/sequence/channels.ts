@@ -34,6 +34,8 @@ export class OpenChannel implements Channel {
   publishedSeq: number;
   /** Milliseconds since the Unix epoch. */
   usedAt: number;
+  /** False once it has left memory: who asks for its name gets another object. */
+  inUse = true;
   readonly #log: ChannelStore;
 
   /** `former`: its life in a control plane before this one, when it is ephemeral. */
@@ -197,8 +199,14 @@ export class ChannelRegistry {
     return this.#expectedNames.has(name) || this.#options.log.findChannel(name) !== null ? this.open(name) : null;
   }
 
+  /** The channel of this name where it is in memory; nothing is looked up or opened. */
+  inUse(name: string): OpenChannel | null {
+    return this.#byName.get(name) ?? null;
+  }
+
   /** The channel leaves memory at once; `open` makes it anew. */
   forget(channel: OpenChannel): void {
+    channel.inUse = false;
     this.#byId.delete(channel.id);
     this.#byName.delete(channel.name);
   }

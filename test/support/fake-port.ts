@@ -202,8 +202,8 @@ export class FakePort implements EnginePort {
     this.sendCopy(row, this.memory.subarray(address, address + length), text);
   }
 
-  sendCopy(row: Row, data: string | Uint8Array, text: boolean): void {
-    const bytes = Buffer.from(data);
+  sendCopy(row: Row, data: string | Uint8Array, text: boolean, length = data.length): void {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.subarray(0, length));
     this.#command('send', row, (client) => client.payload(bytes, text));
   }
 

@@ -13,6 +13,7 @@ import { SESSION } from '../session/table.js';
 import type { Ahead } from './ahead.js';
 import { Beginnings, type Begun } from './beginnings.js';
 import { Checks, type Kept } from './checking.js';
+import { Claims } from './claims.js';
 import type { GatewayContext } from './context.js';
 import type { Header } from './header.js';
 import { Newcomers } from './newcomers.js';
@@ -29,6 +30,7 @@ export class Admission {
   readonly #context: GatewayContext;
   readonly #checks: Checks;
   readonly #beginnings: Beginnings;
+  readonly #claims: Claims;
   /** Null where each new session is a case of its own. */
   readonly #newcomers: Newcomers | null;
   /** Handles what was kept. */
@@ -44,6 +46,7 @@ export class Admission {
       failed: (begun, error) => this.#failed(begun, error),
       late: ({ opened }) => giveBack(this.#context, opened),
     });
+    this.#claims = new Claims((row, generation, error) => this.#unclaimed(row, generation, error));
     this.#newcomers = Newcomers.of({
       context,
       alone: (row, hold) => this.#beginAlone(row, context.auth.anonymous as Identity, null, hold),
@@ -99,16 +102,18 @@ export class Admission {
     return true;
   }
 
-  /** What cannot be written after all is undone, so the session goes on in another connection. */
   #resumed(row: Row, identity: Identity, positions: DevicePositions, { opened, stored }: Beginning): void {
-    const { sessions, opener } = this.#context;
-    const generation = sessions.generation(row);
+    const { sessions } = this.#context;
     sessions.setState(row, SESSION.connected);
     welcome(this.#context, row, identity, positions, opened, NOTHING_SETTLED);
-    stored.catch((error: unknown) => {
-      opener.unstored();
-      if (sessions.listens(row, generation)) this.#refuse(row, error);
-    });
+    this.#claims.add(stored, row, sessions.generation(row));
+  }
+
+  /** What cannot be written after all is undone, so the session goes on in another connection. */
+  #unclaimed(row: Row, generation: number, error: unknown): void {
+    const { sessions, opener } = this.#context;
+    opener.unstored();
+    if (sessions.listens(row, generation)) this.#refuse(row, error);
   }
 
   /** A message behind the `hello`. */

@@ -22,6 +22,7 @@ import type { Holds } from './holds.js';
 import type { PublishRate } from './rate.js';
 import type { Replies } from './replies.js';
 import type { SessionKeeper } from './session-keeper.js';
+import type { WelcomeTexts } from './welcome-texts.js';
 
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
@@ -65,8 +66,8 @@ export interface GatewayContext {
   readonly replies: Replies;
   readonly holds: Holds;
   readonly drops: Drops;
-  /** See plainWelcomeTail. */
-  readonly welcomeTail: string;
+  /** See WelcomeTexts. */
+  readonly welcomeTexts: WelcomeTexts;
   /** Ends the row's session and closes its connection. */
   end(row: Row, code: CloseCode, reason: string): void;
 }

@@ -244,7 +244,7 @@ export class Gateway implements EngineEvents {
    * session.closeTimeoutMs has passed. `time`: for what is written.
    */
   async stop(time = this.#storeTime): Promise<void> {
-    const { config, publisher, sessions, writer, cluster } = this.#parts;
+    const { config, publisher, sessions, keeper, cluster } = this.#parts;
     const { closeTimeoutMs } = config.session;
     this.#released = true;
     this.#refuse();
@@ -254,7 +254,7 @@ export class Gateway implements EngineEvents {
     if (sessions.connections > 0) await closing.of(new Promise<void>((resolve) => (this.#onEmpty = resolve)));
     this.#rest();
     // The others need to know that this node is gone even where sessions cannot be written.
-    const [left] = await Promise.all([cluster === null ? true : time.of(cluster.stop()), time.of(writer.close())]);
+    const [left] = await Promise.all([cluster === null ? true : time.of(cluster.stop()), time.of(keeper.close())]);
     this.#tellUnwritten(left ?? false);
   }
 
@@ -270,8 +270,8 @@ export class Gateway implements EngineEvents {
   }
 
   #tellUnwritten(left: boolean): void {
-    const { publisher, writer, config } = this.#parts;
-    const what = unwritten(publisher.inFlight, writer.pending + writer.dropped, left ? 0 : config.cluster.leaseMs);
+    const { publisher, writer, keeper, config } = this.#parts;
+    const what = unwritten(publisher.inFlight, writer.pending + writer.dropped + keeper.releasing, left ? 0 : config.cluster.leaseMs);
     if (what !== '') this.#onUnwritten(what);
   }
 
@@ -304,10 +304,10 @@ export class Gateway implements EngineEvents {
 
   /** Ends this control plane, not the connections: what is under way is finished for a successor. Events must not come any more. */
   async release(time = this.#storeTime): Promise<void> {
-    const { publisher, writer, cluster } = this.#parts;
+    const { publisher, keeper, cluster } = this.#parts;
     this.#released = true;
     this.#rest();
-    await Promise.all([publisher.close(), writer.close()].map((end) => time.of(end)));
+    await Promise.all([publisher.close(), keeper.close()].map((end) => time.of(end)));
     const left = cluster === null ? true : await time.of(cluster.release());
     this.#tellUnwritten(left ?? false);
   }

@@ -5,6 +5,7 @@
  * compare the two.
  */
 
+import { equalsText, KnownTexts } from '../store/known-texts.js';
 import '../store/native-buffer.js';
 
 /** As JSON.parse would give it; absent fields are undefined. */
@@ -40,12 +41,8 @@ const MAX_DIGITS = 15;
 const FIELDS: readonly Field[] = ['op', 'id', 'channel', 'key', 'client_ts', 'lamport', 'resume', 'token', 'device'];
 const FIELD_BYTES: readonly Buffer[] = FIELDS.map((field) => Buffer.from(field));
 
-/** Channel names that came before, by a hash of their bytes: one string object for all, whose own hash is known. */
-const NAMES = 16_384;
-const MAX_KNOWN_NAME = 64;
-
 export class HeaderScanner {
-  readonly #names: (string | undefined)[] = new Array<string | undefined>(NAMES);
+  readonly #names = new KnownTexts();
   /** Behind what was read; -1 once something is not of the common shape. */
   #at = 0;
   #number = 0;
@@ -82,7 +79,7 @@ export class HeaderScanner {
       case 'op':
         return this.#text(bytes, at, end) ? this.#set(header, 'op', opOf(bytes, at + 1, this.#at)) : -1;
       case 'channel':
-        return this.#text(bytes, at, end) ? this.#set(header, 'channel', this.#name(bytes, at + 1, this.#at)) : -1;
+        return this.#text(bytes, at, end) ? this.#set(header, 'channel', this.#names.read(bytes, at + 1, this.#at)) : -1;
       case 'id':
         return this.#whole(bytes, at, end) ? this.#setNumber(header, 'id') : -1;
       case 'client_ts':
@@ -128,22 +125,6 @@ export class HeaderScanner {
     this.#at = at;
     return true;
   }
-
-  #name(bytes: Buffer, from: number, to: number): string {
-    const length = to - from;
-    if (length > MAX_KNOWN_NAME) return bytes.latin1Slice(from, to);
-    let hash = length;
-    for (let i = from; i < to; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0;
-    const slot = (hash ^ (hash >>> 10)) & (NAMES - 1);
-    const known = this.#names[slot];
-    if (known !== undefined && known.length === length && equals(known, bytes, from)) return known;
-    return (this.#names[slot] = bytes.latin1Slice(from, to));
-  }
-}
-
-function equals(text: string, bytes: Buffer, from: number): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[from + i]) return false;
-  return true;
 }
 
 function skipSpaces(bytes: Buffer, from: number, end: number): number {
@@ -181,7 +162,7 @@ const OPS: readonly string[] = ['pub', 'sub', 'seen', 'hello'];
 function opOf(bytes: Buffer, from: number, to: number): string {
   for (let i = 0; i < OPS.length; i++) {
     const op = OPS[i]!;
-    if (op.length === to - from && equals(op, bytes, from)) return op;
+    if (op.length === to - from && equalsText(op, bytes, from)) return op;
   }
   return bytes.latin1Slice(from, to);
 }

@@ -63,7 +63,7 @@ export class Newcomers {
     this.#start = {
       id: new Uint32Array(4), user: null, read, write, expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false,
     };
-    this.#tail = Buffer.from(`","resumed":false${parts.context.welcomeTail}`);
+    this.#tail = Buffer.from(`","resumed":false${parts.context.welcomeTexts.plainTail}`);
     this.#texts = Buffer.allocUnsafeSlow(MANY * (HEAD_BYTES + this.#tail.length));
   }
 

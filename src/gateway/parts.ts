@@ -37,7 +37,7 @@ import { PublishRate } from './rate.js';
 import { Replies } from './replies.js';
 import { SessionKeeper } from './session-keeper.js';
 import { PortSink } from './sink.js';
-import { plainWelcomeTail } from './welcome.js';
+import { welcomeTexts } from './welcome-texts.js';
 
 export interface GatewayDeps {
   readonly config: Config;
@@ -119,7 +119,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     replays: new Replays(replayLimits, sink, () => clock.monotonic(), hooks.onReplay),
     publisher: cluster?.publisher(hooks) ?? makePublisher(deps, ownLog(deps), hotLog, channels, hooks),
     drops: noDrops(),
-    welcomeTail: plainWelcomeTail(config),
+    welcomeTexts: welcomeTexts(config),
     end: hooks.end,
     keeper: undefined as unknown as SessionKeeper,
   };

@@ -69,16 +69,31 @@ export function restoredChannels(
   context: GatewayContext, row: Row, stored: readonly ChannelCursor[], resumed: boolean, device: DevicePositions, settled: Settled,
 ): readonly Restored[] {
   if ((!resumed || stored.length === 0) && device.named.size === 0 && device.synced.size === 0) return NOTHING;
+  if (device.named.size === 0 && device.synced.size === 0 && device.lastSeen === null) return storedChannels(context, row, stored, settled);
   const restored: Restored[] = [];
   for (const [name, { position, told }] of wantedPositions(stored, resumed, device)) {
     if (restored.length >= context.config.limits.channelsPerSession) break;
-    if (!context.sessions.canRead(row, name)) continue;
-    const channel = context.channels.open(name);
-    const found = settled.get(name);
-    const start = found !== undefined && samePosition(found.position, position) ? found.start : resolveSince(context, channel, position);
-    restored.push({ channel, told, start });
+    if (context.sessions.canRead(row, name)) restored.push(restoredChannel(context, name, position, told, settled));
   }
   return restored;
+}
+
+/** Those of a device that says nothing of how far it is, as most do that resume. */
+function storedChannels(context: GatewayContext, row: Row, stored: readonly ChannelCursor[], settled: Settled): readonly Restored[] {
+  const restored: Restored[] = [];
+  for (const { channel, seq, epoch, subscribed, told } of stored) {
+    if (restored.length >= context.config.limits.channelsPerSession) break;
+    if (!subscribed || !context.sessions.canRead(row, channel)) continue;
+    restored.push(restoredChannel(context, channel, { kind: 'seq', seq, epoch }, told, settled));
+  }
+  return restored;
+}
+
+function restoredChannel(context: GatewayContext, name: string, position: Position, told: boolean, settled: Settled): Restored {
+  const channel = context.channels.open(name);
+  const found = settled.get(name);
+  const start = found !== undefined && samePosition(found.position, position) ? found.start : resolveSince(context, channel, position);
+  return { channel, told, start };
 }
 
 function samePosition(a: Position, b: Position): boolean {

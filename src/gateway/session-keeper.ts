@@ -14,6 +14,7 @@ import { catchingUp } from '../sync/delivery.js';
 import type { GatewayContext } from './context.js';
 import { FirstCursors } from './first-cursors.js';
 import { leaveMark } from './marks.js';
+import { Releases } from './releases.js';
 
 /** Leases renewed by one call of the store, and sessions that one sweep of it looks at. */
 const RENEWALS = 500;
@@ -22,6 +23,7 @@ const SWEPT = 200;
 export class SessionKeeper {
   readonly #context: GatewayContext;
   readonly #firsts: FirstCursors;
+  readonly #releases: Releases;
   #nextRow = 0;
   #renewing = false;
   #sweeping = false;
@@ -29,6 +31,7 @@ export class SessionKeeper {
   constructor(context: GatewayContext) {
     this.#context = context;
     this.#firsts = new FirstCursors(context);
+    this.#releases = new Releases(context);
   }
 
   ref(row: Row): SessionRef {
@@ -51,8 +54,13 @@ export class SessionKeeper {
 
   /** Whether the store is told of nothing else of this session before, and the subscription is the only one. */
   #isFirst(row: Row): boolean {
-    const { subscriptions, writer, sessions } = this.#context;
-    return subscriptions.countOfRow(row) === 1 && (writer.pending === 0 || !writer.has(sessions.sessionId(row)));
+    return this.#context.subscriptions.countOfRow(row) === 1 && this.#isStored(row);
+  }
+
+  /** Whether the writer has nothing of the session that the store is still to be given. */
+  #isStored(row: Row): boolean {
+    const { writer, sessions } = this.#context;
+    return writer.pending === 0 || !writer.has(sessions.sessionId(row));
   }
 
   /** Called while the row is still subscribed. */
@@ -76,7 +84,20 @@ export class SessionKeeper {
   /** The row's connection is over, but its session goes on. Called while the row still has its subscriptions. */
   release(row: Row): void {
     const { writer, config, clock } = this.#context;
-    writer.release(this.ref(row), SessionOpener.released(config.session, clock.now()), { upsert: this.cursors(row) });
+    const upsert = this.cursors(row);
+    if (upsert.length <= 1 && this.#isStored(row) && this.#releases.add(row, upsert[0] ?? null)) return;
+    writer.release(this.ref(row), SessionOpener.released(config.session, clock.now()), { upsert });
+  }
+
+  /** Ended connections whose sessions are not stored yet, beside those of the writer. */
+  get releasing(): number {
+    return this.#releases.pending;
+  }
+
+  /** Writes what there is; resolves when the store has it, or failed. */
+  async close(): Promise<void> {
+    await this.#releases.settled();
+    await this.#context.writer.close();
   }
 
   /** `bye`. */

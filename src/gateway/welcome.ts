@@ -1,6 +1,5 @@
 /** From an open session to its `welcome`: the row becomes the session's, whoever had it before is told, its channels come again. */
 
-import type { Config } from '../config.js';
 import type { Row } from '../engine/port.js';
 import { CLOSE } from '../errors.js';
 import type { OpenChannel } from '../sequence/channels.js';
@@ -91,8 +90,9 @@ function takeOver(context: GatewayContext, former: Row, stored: readonly Channel
 function keep(
   { writer, keeper }: GatewayContext, row: Row, device: DevicePositions, former: readonly ChannelCursor[], restored: readonly Restored[],
 ): void {
-  if (former.length === 0 && restored.length === 0 && device.lastSeen === null) return;
-  const told = device.named.size > 0 || device.synced.size > 0 || device.lastSeen !== null ? restored : [];
+  const tells = device.named.size > 0 || device.synced.size > 0 || device.lastSeen !== null;
+  if (former.length === 0 && !tells) return;
+  const told = tells ? restored : [];
   const positions = told.map(({ channel, start, told }) => ({ ...positionOf(channel, start), subscribed: true, told }));
   const upsert = [...former, ...positions];
   const lastSeen = device.lastSeen?.kind === 'id' ? { lastSeenMessageId: String(device.lastSeen.id) } : {};
@@ -104,49 +104,19 @@ function positionOf(channel: OpenChannel, { seq }: Start): ChannelPosition {
 }
 
 function welcomeText(
-  context: GatewayContext, opened: Opened, cursors: readonly ChannelCursor[], restored: readonly Restored[],
+  { opener, welcomeTexts }: GatewayContext, opened: Opened, cursors: readonly ChannelCursor[], restored: readonly Restored[],
 ): string {
-  const { config, opener, welcomeTail } = context;
   const { record, resumed } = opened;
   const token = opener.token(opened);
-  const isPlain = cursors.length === 0 && restored.length === 0 && record.lastSeenMessageId === null;
   // Neither holds what JSON would have to escape.
-  if (isPlain) return `{"op":"welcome","session":"${record.id}","resume":"${token}","resumed":${resumed}${welcomeTail}`;
+  const head = `{"op":"welcome","session":"${record.id}","resume":"${token}","resumed":${resumed}`;
+  if (cursors.length === 0 && restored.length === 0 && record.lastSeenMessageId === null) return head + welcomeTexts.plainTail;
   const positions = restored.map(({ channel, start }) => positionOf(channel, start));
   const known = new Set(positions.map(({ channel }) => channel));
   const others = cursors.filter(({ channel, subscribed }) => subscribed && !known.has(channel));
-  return JSON.stringify({
-    op: 'welcome',
-    session: record.id,
-    resume: token,
-    resumed,
-    ...nodeFields(config),
-    sync_cursor: encodeSyncCursor([...positions, ...others]),
-    last_seen_message_id: record.lastSeenMessageId,
-    // Delivered already, from the message after each position: the client need not subscribe to them.
-    channels: Object.fromEntries(positions.map(({ channel, seq, epoch }) => [channel, { seq, epoch }])),
-  });
-}
-
-function nodeFields({ node, region, limits }: Config): object {
-  return {
-    node,
-    region,
-    heartbeat_ms: limits.heartbeatMs,
-    limits: {
-      message_bytes: limits.messageBytes,
-      header_bytes: limits.headerBytes,
-      cursor_bytes: Math.min(limits.cursorBytes, limits.messageBytes),
-      channels: limits.channelsPerSession,
-      publish_rate: limits.publishRate,
-      publish_burst: limits.publishBurst,
-      history: limits.historyMessages,
-    },
-  };
-}
-
-/** How every `welcome` to a session ends that has no channels yet. */
-export function plainWelcomeTail(config: Config): string {
-  const fields = { ...nodeFields(config), sync_cursor: encodeSyncCursor([]), last_seen_message_id: null, channels: {} };
-  return `,${JSON.stringify(fields).slice(1)}`;
+  const seen = record.lastSeenMessageId === null ? 'null' : `"${record.lastSeenMessageId}"`;
+  // Delivered already, from the message after each position: the client need not subscribe to them.
+  const channels = restored.map(({ channel }, i) => `${channel.nameJson}:{"seq":${positions[i]?.seq},"epoch":${channel.epochJson}}`);
+  return `${head}${welcomeTexts.node},"sync_cursor":"${encodeSyncCursor([...positions, ...others])}",` +
+    `"last_seen_message_id":${seen},"channels":{${channels.join(',')}}}`;
 }

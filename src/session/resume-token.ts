@@ -26,6 +26,7 @@ const USER = 21;
 export class ResumeTokens {
   readonly #native: NativeResumeTokens;
   readonly #statement = Buffer.alloc(RESUME_STATEMENT_MAX);
+  readonly #words = new Uint32Array(4);
 
   /** The secret: at most 64 bytes. */
   constructor(secret: Uint8Array) {
@@ -48,7 +49,8 @@ export class ResumeTokens {
     const statement = this.#statement;
     const length = this.#native.verify(token, statement);
     if (length < USER || statement[0] !== VERSION) return null;
-    const words = [0, 4, 8, 12].map((at) => statement.readUInt32BE(ID + at));
+    const words = this.#words;
+    for (let i = 0; i < 4; i += 1) words[i] = statement.readUInt32BE(ID + i * 4);
     const user = length === USER ? null : statement.toString('utf8', USER, length);
     return { session: formatSessionId(words), user, generation: statement.readUInt32BE(GENERATION) };
   }

@@ -67,6 +67,10 @@ export class LateSessionStore implements SessionStore {
     return this.#store?.addFirstCursor?.(words, generation, cursor) ?? null;
   }
 
+  releaseNow(words: SessionWords, generation: number, times: SessionTimes, cursor: ChannelCursor | null): Promise<boolean> | null {
+    return this.#store?.releaseNow?.(words, generation, times, cursor) ?? null;
+  }
+
   get(id: string): Promise<SessionRecord | null> {
     return this.#call((store) => store.get(id));
   }

@@ -23,6 +23,12 @@ export function getU32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
+/** `value`: a whole number from 0 below 2^48. */
+export function putU48(bytes: Uint8Array, at: number, value: number): void {
+  putU32(bytes, at, value % 2 ** 32);
+  putU16(bytes, at + 4, value / 2 ** 32);
+}
+
 export function getU48(bytes: Uint8Array, at: number): number {
   return getU32(bytes, at) + getU16(bytes, at + 4) * 2 ** 32;
 }

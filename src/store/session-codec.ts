@@ -1,7 +1,8 @@
 import './native-buffer.js';
 import { StoreError } from '../errors.js';
-import { getU16, getU32, getU48, putDouble, putU16 } from './little-endian.js';
-import type { ChannelCursor, SessionRecord } from './session-store.js';
+import { equalsText, KnownTexts } from './known-texts.js';
+import { getDouble, getU16, getU32, getU48, putDouble, putU16, putU32, putU48 } from './little-endian.js';
+import type { ChannelCursor, SessionRecord, SessionTimes } from './session-store.js';
 
 /**
  * A session as bytes. Fixed part: version, flags, generation, previous (u32), previousUntil, leaseUntil, expiresAt, forgetAt (u48),
@@ -17,8 +18,13 @@ const ENDED = 8;
 /** Flags of a cursor. */
 const SUBSCRIBED = 1;
 const TOLD = 2;
+const GENERATION = 2;
+const PREVIOUS = 6;
+const PREVIOUS_UNTIL = 10;
 const LEASE_UNTIL = 16;
+const EXPIRES_AT = 22;
 const FORGET_AT = 28;
+const SEEN = 34;
 const COUNT = 42;
 const FIXED = 44;
 const TEXT_MAX = 255;
@@ -36,15 +42,15 @@ export function writeSession(record: SessionRecord, bytes: Buffer, start: number
   const { user, device, owner, lastSeenMessageId, cursors } = record;
   bytes[start] = VERSION;
   bytes[start + 1] = flagsOf(record);
-  bytes.writeUInt32LE(record.generation, start + 2);
-  bytes.writeUInt32LE(record.previous, start + 6);
-  bytes.writeUIntLE(time(record.previousUntil), start + 10, 6);
-  bytes.writeUIntLE(time(record.leaseUntil), start + LEASE_UNTIL, 6);
-  bytes.writeUIntLE(time(record.expiresAt), start + 22, 6);
-  bytes.writeUIntLE(time(record.forgetAt), start + FORGET_AT, 6);
-  if (lastSeenMessageId === null) bytes.fill(0, start + 34, start + 42);
-  else bytes.writeBigUInt64LE(BigInt(lastSeenMessageId), start + 34);
-  bytes.writeUInt16LE(cursors.length, start + COUNT);
+  putU32(bytes, start + GENERATION, record.generation);
+  putU32(bytes, start + PREVIOUS, record.previous);
+  putU48(bytes, start + PREVIOUS_UNTIL, time(record.previousUntil));
+  putU48(bytes, start + LEASE_UNTIL, time(record.leaseUntil));
+  putU48(bytes, start + EXPIRES_AT, time(record.expiresAt));
+  putU48(bytes, start + FORGET_AT, time(record.forgetAt));
+  if (lastSeenMessageId === null) putDouble(bytes, start + SEEN, 0);
+  else bytes.writeBigUInt64LE(BigInt(lastSeenMessageId), start + SEEN);
+  putU16(bytes, start + COUNT, cursors.length);
   let at = start + FIXED;
   if (user !== null) at = writeText(bytes, at, user);
   if (device !== null) at = writeText(bytes, at, device);
@@ -74,6 +80,48 @@ export function writeFirstCursor(from: Buffer, at: number, end: number, cursor: 
   else for (let i = at; i < end; i += 1) bytes[start + i - at] = from[i] as number;
   putU16(bytes, start + COUNT, 1);
   return writeCursor(cursor, bytes, start + end - at);
+}
+
+/**
+ * Writes the session of from[at, end) once more to `bytes` at `start`, where there must be room for as much, as it is when its connection
+ * is gone and `cursor` is all that is to be told of its channels; returns where it ends. -1 where it has other cursors, or nobody's lease.
+ */
+export function writeReleased(
+  from: Buffer, at: number, end: number, cursor: ChannelCursor | null, times: SessionTimes, bytes: Buffer, start: number,
+): number {
+  const flags = from[at + 1] as number;
+  const count = getU16(from, at + COUNT);
+  if ((flags & OWNER) === 0 || count !== (cursor === null ? 0 : 1)) return -1;
+  let owner = at + FIXED;
+  if ((flags & USER) !== 0) owner += 1 + (from[owner] as number);
+  if ((flags & DEVICE) !== 0) owner += 1 + (from[owner] as number);
+  const cursors = owner + 1 + (from[owner] as number);
+  const seqAt = cursor === null ? end : seqOf(from, cursors, cursor);
+  if (seqAt < 0) return -1;
+  let to = start;
+  for (let i = at; i < owner; i += 1) bytes[to++] = from[i] as number;
+  for (let i = cursors; i < end; i += 1) bytes[to++] = from[i] as number;
+  bytes[start + 1] = flags & ~OWNER;
+  putU48(bytes, start + LEASE_UNTIL, time(times.leaseUntil));
+  putU48(bytes, start + EXPIRES_AT, time(times.expiresAt));
+  putU48(bytes, start + FORGET_AT, time(times.forgetAt));
+  if (cursor !== null) writePosition(bytes, to - (end - seqAt), cursor, getDouble(from, seqAt));
+  return to;
+}
+
+/** `former`: the position that stood there. */
+function writePosition(bytes: Buffer, at: number, { seq, subscribed, told }: ChannelCursor, former: number): void {
+  putDouble(bytes, at, Math.max(seq, former));
+  bytes[at + 8] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
+}
+
+/** Where the position stands of the cursor at `at`; -1 where that is one of another channel or epoch. */
+function seqOf(bytes: Buffer, at: number, { channel, epoch }: ChannelCursor): number {
+  const epochAt = at + 1 + channel.length;
+  const seqAt = epochAt + 1 + epoch.length;
+  const isSame = bytes[at] === channel.length && bytes[epochAt] === epoch.length &&
+    equalsText(channel, bytes, at + 1) && equalsText(epoch, bytes, epochAt + 1);
+  return isSame ? seqAt : -1;
 }
 
 let scratch = Buffer.allocUnsafe(4096);
@@ -136,57 +184,66 @@ export function readSessionHead(bytes: Buffer, at: number): SessionHead {
   return {
     owned: (flags & OWNER) !== 0,
     ended: (flags & ENDED) !== 0,
-    generation: getU32(bytes, at + 2),
+    generation: getU32(bytes, at + GENERATION),
     leaseUntil: getU48(bytes, at + LEASE_UNTIL),
     forgetAt: getU48(bytes, at + FORGET_AT),
     hasDevice: (flags & USER) !== 0 && (flags & DEVICE) !== 0,
   };
 }
 
-export function decodeSession(id: string, bytes: Buffer): SessionRecord {
-  if (bytes[0] !== VERSION) throw new StoreError(`session ${id} is stored in format ${bytes[0]}, this release reads ${VERSION}`, false);
-  const reader = new Reader(bytes);
-  const flags = bytes[1] as number;
-  const seen = bytes.readBigUInt64LE(34);
-  const count = bytes.readUInt16LE(COUNT);
+/** The session at `at`. */
+export function decodeSession(id: string, bytes: Buffer, at = 0): SessionRecord {
+  if (bytes[at] !== VERSION) throw new StoreError(`session ${id} is stored in format ${bytes[at]}, this release reads ${VERSION}`, false);
+  const flags = bytes[at + 1] as number;
+  reader.begin(bytes, at + FIXED);
   const user = (flags & USER) === 0 ? null : reader.text();
   const device = (flags & DEVICE) === 0 ? null : reader.text();
   const owner = (flags & OWNER) === 0 ? null : reader.text();
   const cursors: ChannelCursor[] = [];
-  for (let i = 0; i < count; i += 1) {
-    const [channel, epoch, seq, flags] = [reader.text(), reader.text(), reader.double(), reader.byte()];
-    cursors.push({ channel, epoch, seq, subscribed: (flags & SUBSCRIBED) !== 0, told: (flags & TOLD) !== 0 });
+  for (let left = getU16(bytes, at + COUNT); left > 0; left -= 1) {
+    const channel = reader.text();
+    const epoch = reader.text();
+    const seq = reader.double();
+    const kind = reader.byte();
+    cursors.push({ channel, epoch, seq, subscribed: (kind & SUBSCRIBED) !== 0, told: (kind & TOLD) !== 0 });
   }
   return {
     id, user, device, owner, cursors,
-    generation: bytes.readUInt32LE(2),
-    previous: bytes.readUInt32LE(6),
-    previousUntil: bytes.readUIntLE(10, 6),
-    leaseUntil: bytes.readUIntLE(LEASE_UNTIL, 6),
-    expiresAt: bytes.readUIntLE(22, 6),
-    forgetAt: bytes.readUIntLE(FORGET_AT, 6),
+    generation: getU32(bytes, at + GENERATION),
+    previous: getU32(bytes, at + PREVIOUS),
+    previousUntil: getU48(bytes, at + PREVIOUS_UNTIL),
+    leaseUntil: getU48(bytes, at + LEASE_UNTIL),
+    expiresAt: getU48(bytes, at + EXPIRES_AT),
+    forgetAt: getU48(bytes, at + FORGET_AT),
     ended: (flags & ENDED) !== 0,
-    lastSeenMessageId: seen === 0n ? null : seen.toString(),
+    lastSeenMessageId: readSeen(bytes, at + SEEN),
   };
 }
 
-class Reader {
-  readonly #bytes: Buffer;
-  #at = FIXED;
+function readSeen(bytes: Buffer, at: number): string | null {
+  return getU32(bytes, at) === 0 && getU32(bytes, at + 4) === 0 ? null : bytes.readBigUInt64LE(at).toString();
+}
 
-  constructor(bytes: Buffer) {
+/** Channels, epochs and nodes are the same in very many sessions. */
+class Reader {
+  readonly #texts = new KnownTexts();
+  #bytes: Buffer = Buffer.alloc(0);
+  #at = 0;
+
+  begin(bytes: Buffer, at: number): void {
     this.#bytes = bytes;
+    this.#at = at;
   }
 
   text(): string {
     const start = this.#at + 1;
     this.#at = start + (this.#bytes[this.#at] as number);
-    return this.#bytes.toString('utf8', start, this.#at);
+    return this.#texts.read(this.#bytes, start, this.#at);
   }
 
   double(): number {
     this.#at += 8;
-    return this.#bytes.readDoubleLE(this.#at - 8);
+    return getDouble(this.#bytes, this.#at - 8);
   }
 
   byte(): number {
@@ -194,3 +251,5 @@ class Reader {
     return this.#bytes[this.#at - 1] as number;
   }
 }
+
+const reader = new Reader();

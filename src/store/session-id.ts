@@ -37,14 +37,19 @@ export function formatSessionId(words: ArrayLike<number>, offset = 0): string {
 
 /** Null where the text is no session id. */
 export function parseSessionId(text: string): SessionWords | null {
-  if (text.length !== 32) return null;
   const words = new Uint32Array(4);
+  return readSessionId(text, words) ? words : null;
+}
+
+/** Writes the words of the id to `into`; false where the text is no session id. */
+export function readSessionId(text: string, into: SessionWords): boolean {
+  if (text.length !== 32) return false;
   for (let i = 0; i < 4; i += 1) {
     const word = readHex(text, i * 8);
-    if (word < 0) return null;
-    words[i] = word;
+    if (word < 0) return false;
+    into[i] = word;
   }
-  return words;
+  return true;
 }
 
 /** Name by which others see an anonymous session: it lasts as long as the session, over connections. */

@@ -4,17 +4,17 @@ import { FolderLock } from './folder-lock.js';
 import { decodeSession } from './session-codec.js';
 import { Cleaner } from './session-log/cleaner.js';
 import { RECORD } from './session-log/format.js';
-import { deviceHash, fingerprint, idOf, readId, requireId, wordsAt } from './session-log/ids.js';
+import { deviceHash, fingerprint, idOf, requireId, wordsAt } from './session-log/ids.js';
 import { PLACE, type Place } from './session-log/places.js';
 import type { SessionFollower } from './session-log/follower.js';
 import { recover } from './session-log/recovery.js';
 import { SessionLog } from './session-log/session-log.js';
 import {
-  applyPatch, type ChannelCursor, type Claimed, type CursorChange, type IsConnected,
-  type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
+  applyPatch, claimedRecord, releasedRecord, type ChannelCursor, type Claimed, type CursorChange, type IsConnected, type SessionClaim,
+  type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
   type SessionTimes,
 } from './session-store.js';
-import type { SessionWords } from './session-id.js';
+import { readSessionId, type SessionWords } from './session-id.js';
 import { reason } from './store-failure.js';
 
 export interface SessionLogStoreOptions {
@@ -43,6 +43,8 @@ export class SessionLogStore implements SessionStore {
   readonly #cleaner: Cleaner;
   readonly #lock: FolderLock;
   readonly #owner: string;
+  /** Of the id that is being looked for; meant for one call only. */
+  readonly #words = new Uint32Array(4);
   #swept: Place = 0;
 
   /** Throws DataFolderError when the folder cannot be used or another process has it. */
@@ -104,19 +106,18 @@ export class SessionLogStore implements SessionStore {
 
   async claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null> {
     let claimed: SessionRecord | null = null;
-    const done = await this.#change(id, expected, (record) => (claimed = { ...record, ...claim }));
+    const done = await this.#change(id, expected, (record) => (claimed = claimedRecord(record, claim)));
     return done ? claimed : null;
   }
 
   claimNow(id: string, judge: (record: SessionRecord | null) => SessionClaim | null): Claimed | null {
-    const words = readId(id);
-    const place = words === null ? NONE : this.#log.places.find(...fingerprint(words));
+    const place = this.#place(id);
     let claimed: SessionRecord | null = null;
     let isThere = false;
-    const stored = words === null || place === NONE ? this.#log.none() : this.#log.change(place, id, words, (record) => {
+    const stored = place === NONE ? this.#log.none() : this.#log.change(place, id, this.#words, (record) => {
       isThere = true;
       const claim = judge(record);
-      return claim === null ? null : (claimed = { ...record, ...claim });
+      return claim === null ? null : (claimed = claimedRecord(record, claim));
     });
     if (!isThere) judge(null);
     return stored === null || claimed === null ? null : { record: claimed, stored };
@@ -125,23 +126,32 @@ export class SessionLogStore implements SessionStore {
   update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {
     const { upsert: [first, ...others] = [], remove, lastSeenMessageId, confirmed } = patch;
     const isOneCursor = first !== undefined && others.length === 0 && remove === undefined && lastSeenMessageId === undefined;
-    const words = isOneCursor && confirmed !== true ? readId(id) : null;
-    if (words !== null) {
-      const done = this.addFirstCursor(words, generation, { ...(first as CursorChange), subscribed: first?.subscribed ?? false });
+    if (isOneCursor && confirmed !== true && readSessionId(id, this.#words)) {
+      const done = this.addFirstCursor(this.#words, generation, { ...(first as CursorChange), subscribed: first?.subscribed ?? false });
       if (done !== null) return done;
     }
     return this.#change(id, generation, (record) => applyPatch(record, patch));
   }
 
   release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean> {
-    return this.#change(id, generation, (record) => ({ ...applyPatch(record, patch), ...times, owner: null }));
+    return this.#change(id, generation, (record) => releasedRecord(record, times, patch));
   }
 
   addFirstCursor(words: SessionWords, generation: number, cursor: ChannelCursor): Promise<boolean> | null {
-    const place = this.#log.places.find((words[0]! ^ words[2]!) >>> 0, (words[1]! ^ words[3]!) >>> 0);
+    const place = this.#log.places.findId(words);
     if (place === NONE || !this.#isCurrent(place, generation)) return null;
     try {
       return this.#log.addFirstCursor(place, words, cursor);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  releaseNow(words: SessionWords, generation: number, times: SessionTimes, cursor: ChannelCursor | null): Promise<boolean> | null {
+    const place = this.#log.places.findId(words);
+    if (place === NONE || !this.#isCurrent(place, generation)) return null;
+    try {
+      return this.#log.release(place, words, times, cursor);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -206,20 +216,20 @@ export class SessionLogStore implements SessionStore {
     return record !== null && record.forgetAt <= now;
   }
 
+  /** Leaves the id's words in #words. */
   #place(id: string): Place {
-    const words = readId(id);
-    return words === null ? NONE : this.#log.places.find(...fingerprint(words));
+    return readSessionId(id, this.#words) ? this.#log.places.findId(this.#words) : NONE;
   }
 
   #read(id: string): SessionRecord | null {
     const place = this.#place(id);
     // Asked of a closed store, it says so.
-    return place === NONE ? this.#log.none() : this.#log.read(place, id, requireId(id));
+    return place === NONE ? this.#log.none() : this.#log.read(place, id, this.#words);
   }
 
   #findDevice(hash: number, user: string, device: string): Place {
     return this.#log.places.findDevice(hash, (place) => {
-      const record = decodeSession('', this.#log.bytesOf(place).subarray(RECORD.BODY));
+      const record = decodeSession('', this.#log.bytesOf(place), RECORD.BODY);
       return record.user === user && record.device === device;
     });
   }
@@ -231,10 +241,9 @@ export class SessionLogStore implements SessionStore {
 
   #change(id: string, generation: number, change: (record: SessionRecord) => SessionRecord): Promise<boolean> {
     try {
-      const words = readId(id);
-      const place = words === null ? NONE : this.#log.places.find(...fingerprint(words));
-      if (words === null || place === NONE || !this.#isCurrent(place, generation)) return this.#log.none() ?? NOT_DONE;
-      return this.#log.change(place, id, words, change) ?? NOT_DONE;
+      const place = this.#place(id);
+      if (place === NONE || !this.#isCurrent(place, generation)) return this.#log.none() ?? NOT_DONE;
+      return this.#log.change(place, id, this.#words, change) ?? NOT_DONE;
     } catch (error) {
       return Promise.reject(error as Error);
     }

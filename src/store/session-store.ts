@@ -129,6 +129,11 @@ export interface SessionStore {
   addFirstCursor?(words: SessionWords, generation: number, cursor: ChannelCursor): Promise<boolean> | null;
   /** The connection is gone: applies the patch, gives up the lease and sets the times. False as for `update`. */
   release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean>;
+  /**
+   * Where the store has it: `release` of a session that has at most the one cursor that is told. The same promise for all that becomes
+   * durable together. Null, and nothing is done, where it is not so simple.
+   */
+  releaseNow?(words: SessionWords, generation: number, times: SessionTimes, cursor: ChannelCursor | null): Promise<boolean> | null;
   /** Prolongs leases, perhaps by a second more than that. For each: false as for `update`. */
   renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]>;
   /** Ends the session for good, keeping its cursors for its device until `forgetAt`. False as for `update`. */
@@ -142,7 +147,9 @@ export interface SessionStore {
 
 /** What a cursor becomes when the device reports another position: higher within an epoch, anew with a new one. */
 export function mergeCursor(current: ChannelCursor | undefined, next: CursorChange): ChannelCursor {
-  return { ...mergeChange(current, next), subscribed: next.subscribed ?? current?.subscribed ?? false };
+  const { channel, epoch, told } = next;
+  const seq = current?.epoch === epoch ? Math.max(current.seq, next.seq) : next.seq;
+  return { channel, seq, epoch, subscribed: next.subscribed ?? current?.subscribed ?? false, told };
 }
 
 /** Two changes as one. */
@@ -162,12 +169,37 @@ export function laterId(a: string | null, b: string): string {
 
 /** The record with a patch applied; `cursors` keeps its order, new ones come last. */
 export function applyPatch(record: SessionRecord, patch: SessionPatch): SessionRecord {
-  const { lastSeenMessageId: seen, upsert = [], remove = [], confirmed = false } = patch;
+  const { lastSeenMessageId: seen, upsert, remove, confirmed = false } = patch;
   const lastSeenMessageId = seen === undefined ? record.lastSeenMessageId : laterId(record.lastSeenMessageId, seen);
-  const rest = confirmed ? { lastSeenMessageId, previous: 0, previousUntil: 0 } : { lastSeenMessageId };
-  if (upsert.length === 0 && remove.length === 0) return { ...record, ...rest };
-  const cursors = new Map(record.cursors.map((cursor) => [cursor.channel, cursor]));
+  const previous = confirmed ? 0 : record.previous;
+  const previousUntil = confirmed ? 0 : record.previousUntil;
+  return { ...record, lastSeenMessageId, previous, previousUntil, cursors: patchedCursors(record.cursors, upsert, remove) };
+}
+
+function patchedCursors(
+  former: readonly ChannelCursor[], upsert: readonly CursorChange[] = [], remove: readonly string[] = [],
+): readonly ChannelCursor[] {
+  if (upsert.length === 0 && remove.length === 0) return former;
+  const [first] = upsert;
+  // Most sessions have one channel.
+  if (first !== undefined && upsert.length === 1 && remove.length === 0 && former.length <= 1) {
+    const [known] = former;
+    return known === undefined || known.channel === first.channel ? [mergeCursor(known, first)] : [known, mergeCursor(undefined, first)];
+  }
+  const cursors = new Map(former.map((cursor) => [cursor.channel, cursor]));
   for (const channel of remove) cursors.delete(channel);
   for (const cursor of upsert) cursors.set(cursor.channel, mergeCursor(cursors.get(cursor.channel), cursor));
-  return { ...record, ...rest, cursors: [...cursors.values()] };
+  return [...cursors.values()];
+}
+
+/** The record as the claim makes it. */
+export function claimedRecord(record: SessionRecord, claim: SessionClaim): SessionRecord {
+  const { previous, previousUntil, generation, owner, leaseUntil, expiresAt, forgetAt } = claim;
+  return { ...record, previous, previousUntil, generation, owner, leaseUntil, expiresAt, forgetAt };
+}
+
+/** The record when its connection is gone. */
+export function releasedRecord(record: SessionRecord, times: SessionTimes, patch: SessionPatch): SessionRecord {
+  const { leaseUntil, expiresAt, forgetAt } = times;
+  return { ...applyPatch(record, patch), leaseUntil, expiresAt, forgetAt, owner: null };
 }

@@ -3,7 +3,10 @@
 import { StoreError } from '../../src/errors.js';
 import type { ArchiveSource } from '../../src/store/archive-source.js';
 import type { HistoryStore } from '../../src/store/history-store.js';
-import type { Claimed, SessionClaim, SessionRecord, SessionStore } from '../../src/store/session-store.js';
+import { formatSessionId } from '../../src/store/session-id.js';
+import {
+  releasedRecord, type ChannelCursor, type Claimed, type SessionClaim, type SessionRecord, type SessionStore, type SessionTimes,
+} from '../../src/store/session-store.js';
 import type { LogEntry, MessageLog } from '../../src/store/types.js';
 import { MemoryHistory } from '../support/memory-history.js';
 import { MemoryLog } from '../support/memory-log.js';
@@ -77,7 +80,10 @@ export function sessionsOf(
   const decides = time.random.chance(0.5) && lost !== null;
   const after = <T>(id: string, effect: () => Promise<T>): Promise<T> => claims.after(id, () => run(effect));
   return {
-    ...(decides ? { claimNow: (id, judge) => claims.claim(id, judge) } : {}),
+    ...(decides ? {
+      claimNow: (id, judge) => claims.claim(id, judge),
+      releaseNow: (words, generation, times, cursor) => claims.release(formatSessionId(words), generation, times, cursor),
+    } : {}),
     create: (record) => run(() => shared.create(record)),
     createMany: (ids, count, record) => {
       const own = ids.slice();
@@ -95,7 +101,7 @@ export function sessionsOf(
   };
 }
 
-/** Claims that are decided at once and stored later: a death in between takes them back, and nothing of the session is stored before. */
+/** What is decided at once and stored later: a death in between takes it back, and nothing of the session is stored before. */
 export class Claims {
   readonly #shared: MemorySessions;
   readonly #run: (effect: () => Promise<void>) => Promise<void>;
@@ -115,7 +121,8 @@ export class Claims {
 
   #takeBack(former: SessionRecord): void {
     const { records } = this.#shared;
-    this.#lost(records.get(former.id) ?? former);
+    const decided = records.get(former.id) ?? former;
+    if (decided.generation !== former.generation) this.#lost(decided);
     if (records instanceof CheckedRecords) records.takeBack(former);
     else records.set(former.id, former);
   }
@@ -126,6 +133,21 @@ export class Claims {
     const claim = judge(former ?? null);
     if (former === undefined || claim === null) return null;
     const record = { ...former, ...claim };
+    return { record, stored: this.#decide(former, record) };
+  }
+
+  /** Null where the session has more than the cursor. */
+  release(id: string, generation: number, times: SessionTimes, cursor: ChannelCursor | null): Promise<true> | null {
+    const former = this.#shared.records.get(id);
+    if (this.#unstored.has(id) || former?.generation !== generation || former.ended || former.owner === null) return null;
+    const [known, ...others] = former.cursors;
+    if (others.length > 0 || known?.channel !== cursor?.channel || known?.epoch !== cursor?.epoch) return null;
+    const record = releasedRecord(former, times, cursor === null ? {} : { upsert: [cursor] });
+    return this.#decide(former, record).then(() => true);
+  }
+
+  #decide(former: SessionRecord, record: SessionRecord): Promise<void> {
+    const { id } = former;
     this.#shared.records.set(id, record);
     const write = async (): Promise<void> => {
       // Not in this turn, however quick the store is.
@@ -138,7 +160,7 @@ export class Claims {
     });
     this.#unstored.set(id, { former, stored });
     stored.catch(() => undefined);
-    return { record, stored };
+    return stored;
   }
 
   async after<T>(id: string, effect: () => Promise<T>): Promise<T> {

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { StoreError } from '../../errors.js';
 import { decodeSession, encodeSession } from '../session-codec.js';
 import {
-  applyPatch, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
+  applyPatch, claimedRecord, releasedRecord, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
+  type SessionTimes,
 } from '../session-store.js';
 import type { RedisClient } from './client.js';
 
@@ -58,7 +59,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async claim(id: string, expected: number, claim: SessionClaim): Promise<SessionRecord | null> {
-    return this.#change(id, expected, (record) => ({ ...record, ...claim }));
+    return this.#change(id, expected, (record) => claimedRecord(record, claim));
   }
 
   async update(id: string, generation: number, patch: SessionPatch): Promise<boolean> {
@@ -66,7 +67,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async release(id: string, generation: number, times: SessionTimes, patch: SessionPatch): Promise<boolean> {
-    return (await this.#change(id, generation, (record) => ({ ...applyPatch(record, patch), ...times, owner: null }))) !== null;
+    return (await this.#change(id, generation, (record) => releasedRecord(record, times, patch))) !== null;
   }
 
   async renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]> {

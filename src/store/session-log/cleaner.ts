@@ -4,7 +4,7 @@
  */
 
 import { batchEnd, KIND, RECORD, recordsOf, SEGMENT } from './format.js';
-import { fingerprint, idOf, wordsAt } from './ids.js';
+import { idOf, wordsAt } from './ids.js';
 import type { IsConnected } from '../session-store.js';
 import type { SegmentFile } from './segment-file.js';
 import type { SessionLog } from './session-log.js';
@@ -98,7 +98,7 @@ export class Cleaner {
     if (bytes.readUInt32LE(record + RECORD.KIND) !== KIND.session) return null;
     const words = wordsAt(bytes, record + RECORD.ID);
     const { places } = this.#log;
-    const place = places.find(...fingerprint(words));
+    const place = places.findId(words);
     if (place < 0 || !places.isAt(place, file.number, record)) return null;
     // Of a process that has ended nobody will say any more that the lease goes on, unless the connection is in other hands now.
     const isOrphan = this.#log.isOrphan(place) && !this.#isConnected(words, places.generation(place));

@@ -7,11 +7,6 @@ import { StoreError } from '../../errors.js';
 /** Names come from clients: with a seed of this process nobody can choose ones that collide. */
 const SEED = randomBytes(4).readInt32LE();
 
-/** Null for what is no id, and so is not stored. */
-export function readId(id: string): SessionWords | null {
-  return parseSessionId(id);
-}
-
 /** Throws StoreError. */
 export function requireId(id: string): SessionWords {
   const words = parseSessionId(id);

@@ -65,6 +65,11 @@ export class SessionPlaces {
     return NONE;
   }
 
+  /** By the id itself. */
+  findId(words: ArrayLike<number>): Place {
+    return this.find((words[0]! ^ words[2]!) >>> 0, (words[1]! ^ words[3]!) >>> 0);
+  }
+
   add(high: number, low: number): Place {
     const place = this.#take();
     this.#high[place] = high;

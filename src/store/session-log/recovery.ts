@@ -203,7 +203,7 @@ export class Recovery {
     this.#created = Math.max(this.#created, created);
     this.#setLength(place, length);
     if (!readSessionHead(bytes, record + RECORD.BODY).hasDevice) return;
-    this.#giveDevice(place, decodeSession('', bytes.subarray(record + RECORD.BODY, record + length)), created);
+    this.#giveDevice(place, decodeSession('', bytes, record + RECORD.BODY), created);
   }
 
   #setLength(place: Place, length: number): void {
@@ -229,7 +229,7 @@ export class Recovery {
 
   #isOf(place: Place, user: string, device: string): boolean {
     const bytes = this.#bytesAt(place);
-    const record = decodeSession('', bytes.subarray(RECORD.BODY));
+    const record = decodeSession('', bytes, RECORD.BODY);
     return record.user === user && record.device === device;
   }
 

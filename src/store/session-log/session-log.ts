@@ -6,10 +6,10 @@
 import { join } from 'node:path';
 import { StoreError } from '../../errors.js';
 import {
-  CURSOR_MAX, decodeSession, isFresh, readSessionHead, sessionBound, writeFirstCursor, writeSession,
+  CURSOR_MAX, decodeSession, isFresh, readSessionHead, sessionBound, writeFirstCursor, writeReleased, writeSession,
 } from '../session-codec.js';
 import { getDouble, getU32 } from '../little-endian.js';
-import type { ChannelCursor, SessionRecord } from '../session-store.js';
+import type { ChannelCursor, SessionRecord, SessionTimes } from '../session-store.js';
 import { storeError } from '../store-failure.js';
 import { RECORD, SEGMENT, sealBatch, type Alive } from './format.js';
 import { Group, type Words } from './group.js';
@@ -89,11 +89,12 @@ export class SessionLog {
 
   /** The record of a place, with what its lease was prolonged to; null where it is another session's. Throws StoreError. */
   read(place: Place, id: string, words: Words): SessionRecord | null {
-    return this.#record(place, this.bytesOf(place), id, words);
+    return this.#record(place, this.bytesOf(place), 0, id, words);
   }
 
-  #record(place: Place, bytes: Buffer, id: string, words: Words): SessionRecord | null {
-    return !isOf(bytes, 0, words) ? null : this.#prolonged(place, decodeSession(id, bytes.subarray(RECORD.BODY)));
+  /** The record at `at`. */
+  #record(place: Place, bytes: Buffer, at: number, id: string, words: Words): SessionRecord | null {
+    return !isOf(bytes, at, words) ? null : this.#prolonged(place, decodeSession(id, bytes, at + RECORD.BODY));
   }
 
   /** What there is of a session that is not there. Throws StoreError when the store is closed. */
@@ -173,10 +174,14 @@ export class SessionLog {
    * none. Throws StoreError.
    */
   change(place: Place, id: string, words: Words, change: (record: SessionRecord) => SessionRecord | null): Promise<true> | null {
-    const former = this.bytesOf(place);
-    const created = former.readDoubleLE(RECORD.CREATED);
-    const { length } = former;
-    const record = this.#record(place, former, id, words);
+    this.#check();
+    const offset = this.places.offset(place);
+    const holder = this.#groupOf(this.places.segment(place), offset);
+    const former = holder?.bytes ?? this.bytesOf(place);
+    const from = holder === null ? 0 : offset - holder.base;
+    const created = getDouble(former, from + RECORD.CREATED);
+    const length = getU32(former, from + RECORD.LENGTH);
+    const record = this.#record(place, former, from, id, words);
     const changed = record === null ? null : change(record);
     if (changed === null) return null;
     this.#put(place, words, created, changed, length, -1);
@@ -203,6 +208,26 @@ export class SessionLog {
     const group = this.#gathering;
     const body = group.claim(length - RECORD.BODY + CURSOR_MAX);
     const end = writeFirstCursor(former, from + RECORD.BODY, from + length, cursor, group.bytes, body);
+    this.#append(place, words, getDouble(former, from + RECORD.CREATED), body, end, length, -1);
+    return group.done;
+  }
+
+  /**
+   * The session's connection is gone, and `cursor` is all that is to be told of its channels. Null where its record is another session's,
+   * or not so simple.
+   */
+  release(place: Place, words: Words, times: SessionTimes, cursor: ChannelCursor | null): Promise<true> | null {
+    this.#check();
+    const offset = this.places.offset(place);
+    const holder = this.#groupOf(this.places.segment(place), offset);
+    const former = holder?.bytes ?? this.bytesOf(place);
+    const from = holder === null ? 0 : offset - holder.base;
+    if (!isOf(former, from, words)) return null;
+    const length = getU32(former, from + RECORD.LENGTH);
+    const group = this.#gathering;
+    const body = group.claim(length - RECORD.BODY);
+    const end = writeReleased(former, from + RECORD.BODY, from + length, cursor, times, group.bytes, body);
+    if (end < 0) return null;
     this.#append(place, words, getDouble(former, from + RECORD.CREATED), body, end, length, -1);
     return group.done;
   }

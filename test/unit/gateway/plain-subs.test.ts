@@ -48,7 +48,8 @@ t.test('whatever is almost one means what its JSON does', async (t) => {
   const lines = [
     ...ids.map((id) => `{"op":"sub","id":${id},"channel":"room"}`),
     ...names.map((name) => `{"op":"sub","id":1,"channel":"${name}"}`),
-    '{"op":"sub","id":1,"channel":"room","since":{"seq":0}}', '{"op":"sub","id":1,"channel":"room"', '{"op":"sub","id":1,"channel":"room"}}',
+    '{"op":"sub","id":1,"channel":"room","since":{"seq":0}}',
+    '{"op":"sub","id":1,"channel":"room"', '{"op":"sub","id":1,"channel":"room"}}',
     '{"op":"sub","id":1,"channel":"room"} ', '{"op":"sub"}', '{"op":"su', '{"op":"seen","channel":"room","seq":1}',
     '{"op":"sub","id":1,"channel":5}', '{"op":"sub","id":1,"room":"channel"}',
   ];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SessionLogStore } from '../../../src/store/session-log-store.js';
 import { drawSessionIds, formatSessionId, parseSessionId } from '../../../src/store/session-id.js';
-import type { SessionRecord, SessionStore } from '../../../src/store/session-store.js';
+import type { ChannelCursor, SessionRecord, SessionStore } from '../../../src/store/session-store.js';
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
 
 async function make(t: Test, segmentBytes?: number): Promise<SessionStoreUnderTest & { readonly folder: string }> {
@@ -49,6 +49,51 @@ t.test('the first cursor of a session is added by the words of its id, and survi
   t.equal(under.store.addFirstCursor!(words, record.generation, { ...cursor, channel: 'b' }), null, 'it is not the first');
   const store = await under.reopen();
   t.same((await store.get(record.id))?.cursors, [cursor]);
+});
+
+t.test('a session is released by the words of its id as it is by its text', async (t) => {
+  const under = await make(t);
+  const room = { channel: 'room', seq: 41, epoch: 'k3f', subscribed: true, told: false };
+  const times = { leaseUntil: 0, expiresAt: Date.now() + 60_000, forgetAt: Date.now() + 120_000 };
+  const cases: readonly (readonly [string, Partial<SessionRecord>, ChannelCursor | null, boolean])[] = [
+    ['without a channel', {}, null, true],
+    ['with one', { cursors: [room] }, { ...room, seq: 99 }, true],
+    ['that does not go back', { cursors: [room] }, { ...room, seq: 7 }, true],
+    ['nobody\'s, with a device', { user: null, device: 'phone', cursors: [room] }, room, true],
+    ['with a device', { device: '電話', owner: 'n'.repeat(255), cursors: [room], lastSeenMessageId: '4294967296' }, room, true],
+    ['with a token that is not confirmed', { generation: 7, previous: 6, previousUntil: 5, cursors: [room] }, room, true],
+    ['of another channel', { cursors: [room] }, { ...room, channel: 'moor' }, false],
+    ['of another epoch', { cursors: [room] }, { ...room, epoch: 'k3g' }, false],
+    ['a name that is not ASCII', { cursors: [{ ...room, channel: 'räum' }] }, { ...room, channel: 'räum' }, false],
+    ['with two channels', { cursors: [room, { ...room, channel: 'b' }] }, room, false],
+    ['with one that is not told', { cursors: [room] }, null, false],
+    ['with none, one told', {}, room, false],
+    ['released before', { owner: null }, null, false],
+    ['ended', { ended: true }, null, false],
+  ];
+  for (const [name, fields, cursor, isSimple] of cases) {
+    const [ours, theirs] = [sessionRecord(fields), sessionRecord(fields)];
+    await Promise.all([ours, theirs].map((record) => under.store.create(record)));
+    const words = parseSessionId(ours.id)!;
+    t.equal(under.store.releaseNow!(words, ours.generation + 1, times, cursor), null, `${name}, of another generation`);
+    const released = under.store.releaseNow!(words, ours.generation, times, cursor);
+    t.equal(released !== null, isSimple, name);
+    if (released === null) continue;
+    t.same({ ...(await under.store.get(ours.id)), id: '' }, { ...(await expected()), id: '' }, name);
+    t.equal(await released, true);
+    async function expected(): Promise<SessionRecord | null> {
+      await under.store.release(theirs.id, theirs.generation, times, cursor === null ? {} : { upsert: [cursor] });
+      return under.store.get(theirs.id);
+    }
+  }
+  const [last, other] = [sessionRecord({ cursors: [room] }), sessionRecord()];
+  await Promise.all([last, other].map((record) => under.store.create(record)));
+  const first = under.store.releaseNow!(parseSessionId(last.id)!, 1, times, { ...room, seq: 50 });
+  t.equal(under.store.releaseNow!(parseSessionId(other.id)!, 1, times, null), first, 'one promise for one write');
+  t.equal(under.store.releaseNow!(parseSessionId(other.id)!, 1, times, null), null, 'not twice');
+  const store = await under.reopen();
+  t.match(await store.get(last.id), { ...times, owner: null, cursors: [{ ...room, seq: 50 }] });
+  t.match(await store.get(other.id), { ...times, owner: null });
 });
 
 t.test('many new sessions at once are sessions as others are, and survive', async (t) => {

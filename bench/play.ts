@@ -1,12 +1,12 @@
 /** Which scenario is played by what, and what becomes of its result. */
 import { BASE } from './lib/arms.js';
 import { describeCommit, describeMachine } from './lib/machine.js';
+import { ArgumentError, numberOf, settingsOf, type Values } from './lib/options.js';
 import { RESULTS } from './lib/paths.js';
 import { perfLacking } from './lib/perf.js';
 import { redisLacking } from './lib/redis.js';
 import { runToJson, writeFile, type CaseInfo, type Run } from './lib/results.js';
 import { runCases, type BenchCase, type Outcome } from './lib/runner.js';
-import { ArgumentError, numberOf, settingsOf, type Values } from './lib/options.js';
 import type { Settings } from './lib/settings.js';
 import { missedBars, tabulate } from './lib/verdict.js';
 import { htmlReport } from './report/html.js';

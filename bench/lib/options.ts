@@ -1,4 +1,4 @@
-/** The options of `sluice bench`. */
+/** The options of `sluice bench`, and what they say of every scenario. */
 import { FULL, PUBLISH_WARMUP_S, SMOKE, type Settings } from './settings.js';
 
 export const OPTIONS = {

@@ -68,6 +68,9 @@ export function readSyncCursor(value: unknown, channelsMax: number): ReadonlyMap
   if (text instanceof HeaderFault) return text;
   if (text === null || text === '') return NO_POSITIONS;
   const positions = decodeSyncCursor(text, channelsMax);
-  if (positions === null) return new HeaderFault(`sync_cursor must be one that was given out, of at most ${channelsMax} channels`);
+  // Anybody can write one: what it names must be what could have been given out.
+  if (positions === null || !positions.every(({ channel }) => isName(channel, CHANNEL_BYTES_MAX))) {
+    return new HeaderFault(`sync_cursor must be one that was given out, of at most ${channelsMax} channels`);
+  }
   return new Map(positions.map(({ channel, seq, epoch }) => [channel, { kind: 'seq', seq, epoch }]));
 }

@@ -1,6 +1,7 @@
 import { SignJWT } from 'jose';
 import t from 'tap';
 import { ResumeTokens } from '../../../src/session/resume-token.js';
+import { encodeSyncCursor } from '../../../src/sync/sync-cursor.js';
 import { makeHarness, START, type Harness, type Peer } from '../../support/gateway-harness.js';
 
 const KEY = 'a secret of thirty-two characters';
@@ -75,6 +76,7 @@ t.test('fields of a wrong type', async (t) => {
   const fields = [
     { token: 5 }, { resume: {} }, { device: 7 }, { device: 'a\u0000' }, { device: '' }, { sync_cursor: 1 },
     { cursors: [] }, { cursors: 'x' },
+    ...['', 'a\nb', '\ud800', 'x'.repeat(256)].map((channel) => ({ sync_cursor: encodeSyncCursor([{ channel, seq: 0, epoch: 'e' }]) })),
   ];
   for (const field of fields) {
     const peer = await connect(null);

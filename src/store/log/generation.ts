@@ -133,9 +133,9 @@ export class Generation {
     return at;
   }
 
-  /** Of the record from `start` to `end`, if it is the next one. */
-  checksum(start: number, end: number): number {
-    return crc32(this.bytes.subarray(start + RECORD.CHECKSUM + 4, end), this.#chain);
+  /** Of the record from `start` to `end`, if it is the next one, or comes behind one with the checksum `before`. */
+  checksum(start: number, end: number, before = this.#chain): number {
+    return crc32(this.bytes.subarray(start + RECORD.CHECKSUM + 4, end), before);
   }
 
   #encodeEntry(entry: LogEntry, at: number): number {

@@ -38,3 +38,30 @@ export function readRecords(file: JournalFile, generation: Generation, commit: n
   }
   return generation.end > from;
 }
+
+/**
+ * Whether a record of this generation stands behind one that cannot be read, the next after `commit`. A record is written only when the
+ * one before it is on stable storage, so that one was acknowledged, and the file was damaged since: a crash leaves nothing behind what it
+ * interrupted. It cannot be told where the last record, or the length of one, is what was damaged.
+ */
+export function goesOnBehind(file: JournalFile, generation: Generation, commit: number): boolean {
+  const start = generation.end;
+  const broken = headAt(file, generation, start);
+  const at = start + (broken?.readUInt32LE(RECORD.LENGTH) ?? 0);
+  const next = at > start && at % 8 === 0 ? headAt(file, generation, at) : null;
+  if (broken === null || next === null) return false;
+  if (generationOf(next) !== generation.number || next.readDoubleLE(RECORD.COMMIT) !== commit + 2) return false;
+  const end = at + next.readUInt32LE(RECORD.LENGTH);
+  if (end > file.size || file.read(generation.room(end), start, end) < end) return false;
+  // Its checksum starts from that of the one before: as that one says, or as it was, if that is what was damaged.
+  const befores = [broken.readUInt32LE(RECORD.CHECKSUM), generation.checksum(start, at)];
+  return befores.some((before) => generation.checksum(at, end, before) === next.readUInt32LE(RECORD.CHECKSUM));
+}
+
+/** What stands where a record's header would; null where the file ends before that. */
+function headAt(file: JournalFile, generation: Generation, at: number): Buffer | null {
+  const end = at + RECORD.BYTES;
+  if (end > file.size) return null;
+  const bytes = generation.room(end);
+  return file.read(bytes, at, end) < end ? null : bytes.subarray(at, end);
+}

@@ -2,7 +2,7 @@ import type { LogEntry } from '../types.js';
 import { Generation } from './generation.js';
 import { JournalFile } from './journal-file.js';
 import type { JournalFollower } from './journal-follower.js';
-import { beginningOf, HOLE, readRecords } from './journal-read.js';
+import { beginningOf, goesOnBehind, HOLE, readRecords } from './journal-read.js';
 import { KeyHash, type HashSeed } from '../key-hash.js';
 import { LogTail } from './tail.js';
 import { DataFolderError } from '../../errors.js';
@@ -55,10 +55,13 @@ export class Journal {
     const followed = follower?.take(number, seed, file) ?? null;
     const generation = followed?.firstCommit === this.#commit + 1 ? followed : new Generation(number, new KeyHash(seed));
     if (generation.messages > 0) this.#goOn(generation);
-    const found = beginningOf(file)?.generation ?? null;
-    if (found === null || found < number) return generation;
+    const found = beginningOf(file)?.generation ?? 0;
     if (found > number) throw new DataFolderError(file.path, `begins with generation ${found}, not ${number}`, HOLE);
-    while (readRecords(file, generation, this.#commit)) this.#goOn(generation);
+    while (found === number && readRecords(file, generation, this.#commit)) this.#goOn(generation);
+    if (goesOnBehind(file, generation, this.#commit)) {
+      const where = `at byte ${generation.end}, behind commit ${this.#commit}`;
+      throw new DataFolderError(file.path, `is damaged ${where}, and goes on behind that`, HOLE);
+    }
     return generation;
   }
 

@@ -65,6 +65,22 @@ t.test('what follows a cut commit takes its place, and nothing of it comes back'
   await again.close();
 });
 
+t.test('a commit that was damaged with others behind it is named, and not dropped with them', async (t) => {
+  const { folder, journal } = await written(t, 3);
+  const [first, second] = recordEnds(journal) as [number, number];
+  const whole = readFileSync(journal);
+  // In the header: its magic, generation, number and checksum; then an entry, a frame, the last byte but the padding.
+  for (const start of [0, first]) {
+    for (const at of [0, 9, 20, 26, 60, 150, second - first - 9]) {
+      const damaged = Buffer.from(whole);
+      damaged[start + at]! ^= 0x10;
+      writeFileSync(journal, damaged);
+      t.throws(() => new LmdbMessageLog({ folder }), { code: 'SLUICE_DATA_FOLDER', path: journal }, `byte ${start + at}`);
+      t.ok(readFileSync(journal).equals(damaged), 'left as it was found');
+    }
+  }
+});
+
 t.test('records of an earlier life of the file are not taken for this one', async (t) => {
   const folder = t.testdir();
   let log = new LmdbMessageLog({ folder, tailMessages: 50 });

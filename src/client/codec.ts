@@ -45,6 +45,11 @@ export function decode(data: unknown): Frame | null {
   }
 }
 
+/** What an application gave as a body, in bytes of our own, because it may reuse its buffer; null where it is neither text nor bytes. */
+export function bodyOf(given: unknown): Body | null {
+  return typeof given === 'string' ? given : (toBytes(given)?.slice() ?? null);
+}
+
 /** UTF-8 bytes of a body. */
 export function bodyBytes(body: Body): number {
   if (typeof body !== 'string') return body.byteLength;

@@ -24,6 +24,6 @@ export function messageOf({ header, body }: Frame): Message | null {
 
 /** The `before` or `after` field of a history request. */
 export function pointField(point: HistoryPoint): Fields {
-  if ('seq' in point) return { seq: point.seq };
+  if ('seq' in point) return point.epoch === undefined ? { seq: point.seq } : { seq: point.seq, epoch: point.epoch };
   return 'ts' in point ? { ts: point.ts } : { msg_id: point.msgId };
 }

@@ -29,6 +29,7 @@ export interface ResolvedOptions {
 
 /** Throws ClientError `bad_option` with the option's name, or `no_websocket`. */
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
+  checkKinds(options);
   return {
     url: gatewayUrl(options.url),
     token: options.token ?? null,
@@ -39,6 +40,18 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     random: options.random ?? secureRandom,
     limits: resolveLimits(options),
   };
+}
+
+/** Of what would fail much later, or over and over: what JavaScript lets through. */
+function checkKinds(options: ClientOptions): void {
+  const kinds: readonly (readonly [keyof ClientOptions, readonly string[]])[] = [
+    ['token', ['string', 'function']], ['device', ['string']], ['syncCursor', ['string']], ['WebSocket', ['function']],
+  ];
+  for (const [name, expected] of kinds) {
+    const value: unknown = options[name];
+    if (value === undefined || value === null || expected.includes(typeof value)) continue;
+    throw new ClientError('bad_option', `${name}: expected a ${expected.join(' or a ')}, got a ${typeof value}`);
+  }
 }
 
 /** The URL with the protocol's path where it has none. Throws ClientError `bad_option`. */

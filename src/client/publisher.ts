@@ -1,5 +1,5 @@
 import { Backoff } from './backoff.js';
-import { bodyBytes, numberOr, stringOr } from './codec.js';
+import { bodyBytes, bodyOf, numberOr, stringOr } from './codec.js';
 import { ClientError } from './errors.js';
 import { KeyGenerator } from './keys.js';
 import { Outbox } from './outbox.js';
@@ -39,7 +39,11 @@ export class Publisher {
 
   /** Resolves once durable. Rejects with `outbox_full`, `too_big`, or what the gateway refused it for. */
   publish(channel: string, body: Body, options: PublishOptions): Promise<PublishResult> {
-    const bytes = bodyBytes(body);
+    const kept = bodyOf(body);
+    if (kept === null) return Promise.reject(misused('body', 'a text or bytes', body));
+    if (typeof channel !== 'string') return Promise.reject(misused('channel', 'a text', channel));
+    if (options.key !== undefined && typeof options.key !== 'string') return Promise.reject(misused('key', 'a text', options.key));
+    const bytes = bodyBytes(kept);
     if (bytes > this.#limits.maxBodyBytes) {
       return Promise.reject(new ClientError('too_big', `a body of ${bytes} bytes exceeds maxBodyBytes (${this.#limits.maxBodyBytes})`));
     }
@@ -55,8 +59,6 @@ export class Publisher {
       lamport: this.#lamport.tick(),
       ...clockFields(options.clock ?? null),
     };
-    // The caller may reuse its buffer while the publish waits.
-    const kept = typeof body === 'string' ? body : body.slice();
     return new Promise((resolve, reject) => {
       this.#outbox.add({ channel, header, body: kept, bytes, isSent: false, resolve, reject });
       this.#pump(channel);
@@ -138,4 +140,9 @@ function resultOf(ok: Fields): PublishResult {
     lamport: numberOr(ok['lamport'], 0),
     duplicate: ok['duplicate'] === true,
   };
+}
+
+/** What JavaScript lets through and the wire does not carry would stand in the way of all that comes behind it. */
+function misused(name: string, expected: string, value: unknown): ClientError {
+  return new ClientError('bad_option', `${name}: expected ${expected}, got ${value === null ? 'null' : typeof value}`);
 }

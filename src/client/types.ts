@@ -10,8 +10,8 @@ export interface Position {
 /** Where a subscription starts: after a position, at a server time (ms since the Unix epoch), or after a message. */
 export type Since = Position | { readonly ts: number } | { readonly msgId: string };
 
-/** Where a page of history ends or starts; itself excluded. */
-export type HistoryPoint = { readonly seq: number } | { readonly ts: number } | { readonly msgId: string };
+/** Where a page of history ends or starts; itself excluded. With an `epoch` it is refused where the channel has another one. */
+export type HistoryPoint = { readonly seq: number; readonly epoch?: string } | { readonly ts: number } | { readonly msgId: string };
 
 /** Text is published and delivered as a string, binary as bytes. */
 export type Body = string | Uint8Array;

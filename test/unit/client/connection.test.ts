@@ -287,6 +287,11 @@ t.test('bad options are named', async (t) => {
   t.throws(() => createClient({ url: 'nonsense', WebSocket }), { code: 'bad_option', message: /url/ });
   t.throws(() => createClient({ url: 'http://x', WebSocket }), { code: 'bad_option', message: /ws:\/\// });
   t.throws(() => createClient({ url: 'ws://x', WebSocket, queueMessages: 0 }), { code: 'bad_option', message: /queueMessages/ });
+  for (const wrong of [{ WebSocket: {} }, { token: 5 }, { device: 7 }, { syncCursor: [] }]) {
+    const [name = ''] = Object.keys(wrong);
+    const message = new RegExp(`^${name}: `);
+    t.throws(() => createClient({ url: 'ws://x', WebSocket, ...wrong } as never), { code: 'bad_option', message });
+  }
   if ((globalThis as { WebSocket?: unknown }).WebSocket === undefined) {
     t.throws(() => createClient({ url: 'ws://x' }), { code: 'no_websocket', message: /option `WebSocket`/ });
   }

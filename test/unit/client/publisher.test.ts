@@ -52,6 +52,31 @@ t.test('repeats unanswered publishes with the same keys in their order', async (
   void b;
 });
 
+t.test('takes bytes in every shape, as they were when it was asked', (t) => {
+  const r = rig();
+  const bytes = Buffer.from([1, 2, 3, 4]);
+  const copy = (): ArrayBuffer => Uint8Array.of(1, 2, 3, 4).buffer;
+  const shapes = [bytes, copy(), new Uint16Array(copy()), new DataView(copy())];
+  // Types allow the first only; JavaScript allows all.
+  for (const body of shapes as Uint8Array[]) void r.client.publish('room', body);
+  bytes.fill(0);
+  t.same(bodies(pubs(r.open())), shapes.map(() => Uint8Array.of(1, 2, 3, 4)));
+  t.end();
+});
+
+t.test('what cannot be sent is refused by name, and does not stand in the way of what can', async (t) => {
+  const r = rig();
+  const socket = r.open();
+  for (const body of [undefined, null, 5, { a: 1 }, [1], 5n]) {
+    await t.rejects(r.client.publish('room', body as unknown as string), { code: 'bad_option', retryable: false, message: /^body: / });
+  }
+  await t.rejects(r.client.publish(5n as unknown as string, 'x'), { code: 'bad_option', message: /^channel: / });
+  await t.rejects(r.client.publish('room', 'x', { key: 5n as unknown as string }), { code: 'bad_option', message: /^key: / });
+  t.equal(r.client.pendingPublishes, 0);
+  void r.client.publish('room', 'good');
+  t.same(bodies(pubs(socket)), ['good']);
+});
+
 t.test('publishes made while offline wait and go out in order, behind what was unanswered', async (t) => {
   const r = rig();
   void r.client.publish('a', '1');

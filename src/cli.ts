@@ -56,9 +56,14 @@ function readsFile(argv: readonly string[]): boolean {
   return argv.some((argument) => argument === '--config' || argument.startsWith('--config='));
 }
 
-// Who reads the output may have seen enough (`sluice doctor | head -1`).
+/** Whose work is not what they print. */
+const SERVERS: readonly (string | undefined)[] = ['serve', 'engine', 'echo'];
+// Who reads the output may have seen enough (`sluice doctor | head -1`); a server goes on when its terminal or its log's collector is gone.
+const outlives = SERVERS.includes(process.argv[2]);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (outlives) return;
   if (error.code === 'EPIPE') process.exit();
   throw error;
 });
+process.stderr.on('error', () => undefined);
 process.exitCode = await main(process.argv.slice(2));

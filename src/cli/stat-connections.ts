@@ -6,13 +6,24 @@ import { UsageError } from '../errors.js';
 
 const MAX_CONNECTIONS = 100_000;
 
-/** The lines, or JSON. */
-export async function statConnections(region: string, count: string, peer: string | null, json: boolean): Promise<string> {
+export interface WhichConnections {
+  readonly limit: number;
+  /** Undefined for all. */
+  readonly peer: PeerFilter | undefined;
+}
+
+/** Throws UsageError. */
+export function parseWhich(count: string, peer: string | null): WhichConnections {
   const limit = Number(count);
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_CONNECTIONS) {
     throw new UsageError(`--connections takes how many to show, 1 to ${MAX_CONNECTIONS}, not '${count}'`);
   }
-  const connections = await ConnectionInspector.attach(region).list(limit, peer === null ? undefined : parsePeer(peer));
+  return { limit, peer: peer === null ? undefined : parsePeer(peer) };
+}
+
+/** The lines, or JSON. */
+export async function statConnections(region: string, { limit, peer }: WhichConnections, json: boolean): Promise<string> {
+  const connections = await ConnectionInspector.attach(region).list(limit, peer);
   if (json) return `${JSON.stringify(connections, null, 2)}\n`;
   return `${[...connections.flatMap(render), `${connections.length} connections`].join('\n')}\n`;
 }

@@ -1,7 +1,7 @@
 import { RegionReader, type RegionCounters } from '../engine/index.js';
 import { AdminError } from '../errors.js';
-import { parseFlags, textFlag } from './args.js';
-import { statConnections } from './stat-connections.js';
+import { parseFlags, textFlag, type FlagValues } from './args.js';
+import { parseWhich, statConnections, type WhichConnections } from './stat-connections.js';
 
 const FLAGS = {
   admin: { type: 'string', help: 'admin address of the gateway, 127.0.0.1:9090 by default' },
@@ -15,13 +15,12 @@ const FLAGS = {
 export async function stat(argv: readonly string[]): Promise<number> {
   const parsed = parseFlags('stat', FLAGS, argv);
   if (parsed === null) return 0;
+  const which = whichConnections(parsed.values);
   const named = parsed.values['name'];
   const stats = typeof named === 'string' ? null : await fetchStats(hostOf(textFlag(parsed.values, 'admin', '127.0.0.1:9090')));
   const name = typeof named === 'string' ? named : String(stats?.['region_name']);
-  if (parsed.values['connections'] !== undefined || parsed.values['peer'] !== undefined) {
-    const peer = textFlag(parsed.values, 'peer', '');
-    const count = textFlag(parsed.values, 'connections', '100');
-    process.stdout.write(await statConnections(name, count, peer === '' ? null : peer, parsed.values['json'] === true));
+  if (which !== null) {
+    process.stdout.write(await statConnections(name, which, parsed.values['json'] === true));
     return 0;
   }
   const region = RegionReader.attach(name).read();
@@ -32,6 +31,13 @@ export async function stat(argv: readonly string[]): Promise<number> {
     process.stdout.write(render(region, memory));
   }
   return 0;
+}
+
+/** Null where no connections are asked for. */
+function whichConnections(values: FlagValues): WhichConnections | null {
+  if (values['connections'] === undefined && values['peer'] === undefined) return null;
+  const peer = textFlag(values, 'peer', '');
+  return parseWhich(textFlag(values, 'connections', '100'), peer === '' ? null : peer);
 }
 
 interface MemoryPart {

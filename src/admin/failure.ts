@@ -30,7 +30,7 @@ export const BAD_HOST: Failure = {
   code: 'SLUICE_ADMIN_HOST',
   name: 'HostError',
   message: 'the Host header names a host that this admin server does not answer for',
-  remedy: 'Use the address or localhost, or list the name among the allowed hosts.',
+  remedy: 'Use the address or localhost, or list the name in adminHosts.',
 };
 
 /** Answers with what was thrown; what is not a SluiceError or a bad request is not told to strangers in detail. */

@@ -70,6 +70,10 @@ export const SERVER_OPTIONS = {
   name: option(orNull(NAME), null, 'Name of the shared-memory region; null derives one from the process.', 'name'),
   allowAnonymous: option(flag(), false, 'Accept clients without a token on addresses that others can reach.', 'allow-anonymous'),
   origins: option(list(text(255), 1000), [], 'Allowed Origin headers; an empty list allows every origin.', 'origins'),
+  adminHosts: option(
+    list(text(255, /^[A-Za-z0-9._-]+$/, '1 to 255 letters, digits, dots, dashes or underscores'), 100), [],
+    'Names by which the admin API may be asked for, beside addresses and localhost.',
+  ),
   adminToken: option(
     orNull(text(512, /^\S{16,}$/, 'a text of 16 to 512 characters without spaces')),
     null,

@@ -57,5 +57,7 @@ export async function makeAdmin(config: Config, gatewayUrl: string): Promise<Pre
   const { host, port } = listenAddress(config.admin);
   const { prepareAdmin } = await import('../admin/index.js');
   const gatewayApart = config.network !== null;
-  return prepareAdmin({ host, port, gatewayUrl, gatewayApart, token: config.adminToken, dataFolder: config.data });
+  return prepareAdmin({
+    host, port, gatewayUrl, gatewayApart, token: config.adminToken, dataFolder: config.data, allowedHosts: config.adminHosts,
+  });
 }

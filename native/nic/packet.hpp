@@ -71,11 +71,10 @@ class PacketPool {
   // Gives one reference of this piece back (not of those that follow it).
   virtual void unref(Packet* packet) noexcept = 0;
   static void ref(Packet* packet) noexcept { ++packet->references; }
-  // Before unref(): a driver's own descriptor most often lies in front of the packet.
+  // Before unref(): a driver's own descriptor most often lies in front of the packet, and its first line says who else holds it.
   static void prefetch(const Packet* packet) noexcept {
     const char* const at = reinterpret_cast<const char*>(packet);
     __builtin_prefetch(at, 1);
-    __builtin_prefetch(at - 64, 1);
     __builtin_prefetch(at - 128, 1);
   }
   // Gives one reference of each piece of the frame back.

@@ -13,7 +13,9 @@ class TurnBudget {
   explicit TurnBudget(uint32_t most) noexcept : most_(most), budget_(std::min(kLeast, most)) {}
 
   uint32_t next() const noexcept { return budget_; }
-  void took(uint32_t handled) noexcept { budget_ = handled < budget_ ? std::min(kLeast, most_) : std::min(budget_ * 2, most_); }
+  void took(uint32_t handled) noexcept {
+    budget_ = handled < budget_ ? std::max(budget_ / 2, std::min(kLeast, most_)) : std::min(budget_ * 2, most_);
+  }
 
  private:
   static constexpr uint32_t kLeast = 32;

@@ -1,4 +1,5 @@
 import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 
 /** A new file's name is on stable storage only when its folder is. */
 export function syncFolder(folder: string): void {
@@ -7,5 +8,15 @@ export function syncFolder(folder: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The same, without holding up this thread. */
+export async function syncFolderSoon(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

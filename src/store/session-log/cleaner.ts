@@ -3,23 +3,27 @@
  * then the file goes. Segments go in their order, so that what is left has no hole.
  */
 
-import { batchEnd, KIND, RECORD, recordsOf, SEGMENT } from './format.js';
+import { KIND, RECORD } from './format.js';
 import { idOf, wordsAt } from './ids.js';
 import type { IsConnected } from '../session-store.js';
 import type { SegmentFile } from './segment-file.js';
+import { SegmentReader } from './segment-reader.js';
 import type { SessionLog } from './session-log.js';
 
 /** The log may be so many times as long as what is live in it. */
 const SLACK = 3;
 /** Segments of short runs of the process, which are cleaned however little is in them. */
 const FILES = 4;
-/** Records moved in one turn of the event loop. */
-const SLICE = 2000;
+/** Milliseconds of one turn of the event loop, looked at behind so many records; and the rest until the next, in which others have the CPU. */
+const SLICE_MS = 1;
+const SLICE_RECORDS = 16;
+const PAUSE_MS = 4;
 /** After a failure nothing is tried for so many writes. */
 const REST = 100;
 
 export class Cleaner {
   readonly #log: SessionLog;
+  readonly #reader = new SegmentReader();
   #running: Promise<void> | null = null;
   #stopped = false;
   #rest = 0;
@@ -66,40 +70,34 @@ export class Cleaner {
   }
 
   async #clean(file: SegmentFile): Promise<void> {
-    const bytes = Buffer.allocUnsafeSlow(file.bytes);
-    for (let at = 0; at < bytes.length;) {
-      const got = await file.readSoon(bytes.subarray(at, at + (1 << 20)), at);
-      if (got === 0) break;
-      at += got;
-    }
     let moved: Promise<unknown> | null = null;
     let looked = 0;
-    let batch = file.head.firstBatch;
-    for (let at: number = SEGMENT.BYTES, end; (end = batchEnd(bytes, at, batch)) >= 0; at = end, batch += 1) {
-      const records: number[] = [];
-      recordsOf(bytes, at, (record) => records.push(record));
-      for (const record of records) {
-        moved = this.#move(file, bytes, record) ?? moved;
+    let began = performance.now();
+    for (this.#reader.begin(file); await this.#reader.next();) {
+      for (const record of this.#reader.records()) {
+        moved = this.#move(file, record) ?? moved;
         looked += 1;
-        if (looked % SLICE !== 0) continue;
-        await new Promise((resolve) => setImmediate(resolve));
+        if (looked % SLICE_RECORDS !== 0 || performance.now() - began < SLICE_MS) continue;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
         if (this.#stopped) return;
+        began = performance.now();
       }
     }
     await moved;
     await this.#log.writeAlive();
     this.#log.segments.delete(file.number & 0xffff);
-    file.remove();
+    await file.remove();
     this.#log.forgetAlive();
   }
 
   /** Null where the record is not its session's latest. */
-  #move(file: SegmentFile, bytes: Buffer, record: number): Promise<unknown> | null {
+  #move(file: SegmentFile, record: number): Promise<unknown> | null {
+    const { bytes, base } = this.#reader;
     if (bytes.readUInt32LE(record + RECORD.KIND) !== KIND.session) return null;
     const words = wordsAt(bytes, record + RECORD.ID);
     const { places } = this.#log;
     const place = places.findId(words);
-    if (place < 0 || !places.isAt(place, file.number, record)) return null;
+    if (place < 0 || !places.isAt(place, file.number, base + record)) return null;
     // Of a process that has ended nobody will say any more that the lease goes on, unless the connection is in other hands now.
     const isOrphan = this.#log.isOrphan(place) && !this.#isConnected(words, places.generation(place));
     return this.#log.change(place, idOf(words), words, (found) => (isOrphan ? { ...found, owner: null, leaseUntil: 0 } : found));

@@ -1,9 +1,11 @@
-import { closeSync, constants, fstatSync, openSync, read, readSync, unlinkSync, write, writeSync } from 'node:fs';
+import { close, closeSync, constants, fstatSync, open, openSync, read, readSync, write } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { DataFolderError, StoreError } from '../../errors.js';
 import { reason, storeError } from '../store-failure.js';
 import { encodeSegmentHead, readSegmentHead, SEGMENT, type SegmentHead } from './format.js';
-import { syncFolder } from '../sync-folder.js';
+import { syncFolderSoon } from '../sync-folder.js';
 
 export const NO_SEGMENT = 'is not a segment of a session store, or is damaged';
 export const DAMAGED = { remedy: 'Restore the data folder from a copy, or move its sessions away: clients then begin new ones.' };
@@ -25,20 +27,18 @@ export class SegmentFile {
     this.#fd = fd;
   }
 
-  /** Begins a file. Throws StoreError. */
-  static create(path: string, number: number, head: SegmentHead): SegmentFile {
+  /** Begins a file. Rejects with StoreError. */
+  static async create(path: string, number: number, head: SegmentHead): Promise<SegmentFile> {
+    let file: SegmentFile | null = null;
     try {
-      const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_DSYNC, 0o600);
+      const fd = await promisify(open)(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_DSYNC, 0o600);
+      file = new SegmentFile(path, number, head, fd, 0);
       const bytes = encodeSegmentHead(head);
-      try {
-        writeSync(fd, bytes, 0, bytes.length, 0);
-        syncFolder(dirname(path));
-      } catch (error) {
-        closeSync(fd);
-        throw error;
-      }
-      return new SegmentFile(path, number, head, fd, bytes.length);
+      await file.write(bytes, bytes.length, 0);
+      await syncFolderSoon(dirname(path));
+      return file;
     } catch (error) {
+      file?.close();
       throw storeError(error, path);
     }
   }
@@ -109,10 +109,9 @@ export class SegmentFile {
     closeSync(this.#fd);
   }
 
-  /** What it holds is elsewhere. */
-  remove(): void {
-    this.close();
-    unlinkSync(this.path);
+  /** What it holds is elsewhere. Giving back the pages and blocks of a long file takes milliseconds, which this thread does not wait for. */
+  async remove(): Promise<void> {
+    await unlink(this.path).finally(() => promisify(close)(this.#fd));
   }
 }
 

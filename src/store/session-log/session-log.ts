@@ -351,7 +351,7 @@ export class SessionLog {
     let file = this.segments.get(group.segment & 0xffff);
     if (file === undefined) {
       const path = join(this.#folder, segmentName(group.segment));
-      file = SegmentFile.create(path, group.segment, { start: this.start, firstBatch: this.#batch + 1 });
+      file = await SegmentFile.create(path, group.segment, { start: this.start, firstBatch: this.#batch + 1 });
       this.segments.set(group.segment & 0xffff, file);
       this.#newest = group.segment;
     }

@@ -165,6 +165,44 @@ t.test('what was overwritten goes, what is live stays, over restarts', async (t)
   t.equal((await store.get(busy.id))?.cursors.length, 900);
 });
 
+/** Overwrites `busy` until the segment is gone, or for so long that it would be. */
+async function cleanOff(store: SessionLogStore, busy: string, folder: string, segment: string): Promise<void> {
+  for (let tries = 0; segments(folder).includes(segment) && tries < 50; tries += 1) await overwrite(store, busy, 2 << 20);
+}
+
+t.test('what lives in a batch longer than what cleaning reads at a time stays', async (t) => {
+  const under = await make(t, 1 << 20);
+  const store = under.store as SessionLogStore;
+  const [live, wide] = [20, 3].map((count) => Array.from({ length: count }, () => sessionRecord())) as [SessionRecord[], SessionRecord[]];
+  const busy = sessionRecord();
+  await Promise.all([busy, ...wide].map((record) => store.create(record)));
+  const upsert = Array.from({ length: 900 }, (_, i) => ({ channel: `${'c'.repeat(200)}${i}`, seq: 1, epoch: 'e', told: false }));
+  // In one turn of the event loop, so in one batch.
+  const half = wide.map(({ id }) => store.update(id, 1, { upsert }));
+  await Promise.all([...half, ...live.map((record) => store.create(record))]);
+  const [first = ''] = segments(under.folder);
+  await cleanOff(store, busy.id, under.folder, first);
+  t.notOk(segments(under.folder).includes(first), 'cleaned');
+  const reopened = await under.reopen();
+  for (const record of live) t.same(await reopened.get(record.id), record);
+  for (const { id } of wide) t.equal((await reopened.get(id))?.cursors.length, 900);
+});
+
+t.test('a segment that is damaged is not given up for cleaned', async (t) => {
+  const under = await make(t, 1 << 20);
+  const store = under.store as SessionLogStore;
+  const [kept, hit, busy] = [sessionRecord(), sessionRecord(), sessionRecord()];
+  for (const record of [kept, hit, busy]) await store.create(record);
+  const [first = ''] = segments(under.folder);
+  const path = join(under.folder, first);
+  const bytes = readFileSync(path);
+  bytes[Math.floor(bytes.length / 2)]! ^= 1;
+  writeFileSync(path, bytes);
+  await overwrite(store, busy.id, 10 << 20);
+  t.ok(segments(under.folder).includes(first), 'it is still there');
+  t.same(await store.get(kept.id), kept);
+});
+
 t.test('of a write that a crash cut off nothing is there, and everything before it is', async (t) => {
   const under = await make(t);
   const [kept, cut] = [sessionRecord(), sessionRecord()];
@@ -230,9 +268,7 @@ t.test('leases of connections that outlive who wrote their sessions go on, clean
   const busy = sessionRecord();
   await store.create(busy);
   const [first] = segments(under.folder);
-  for (let tries = 0; segments(under.folder).includes(first!) && tries < 50; tries += 1) {
-    await overwrite(store as SessionLogStore, busy.id, 2 << 20);
-  }
+  await cleanOff(store as SessionLogStore, busy.id, under.folder, first!);
   t.notOk(segments(under.folder).includes(first!), 'cleaned');
   t.notOk((await store.renew(refs, later(9000))).includes(false));
   store = await under.reopen();
@@ -249,7 +285,7 @@ t.test('cleaning leaves a session its owner where the connection is known to go 
   const busy = sessionRecord();
   await store.create(busy);
   const [first] = segments(under.folder);
-  for (let tries = 0; segments(under.folder).includes(first!) && tries < 50; tries += 1) await overwrite(store, busy.id, 2 << 20);
+  await cleanOff(store, busy.id, under.folder, first!);
   t.notOk(segments(under.folder).includes(first!), 'cleaned');
   for (const record of records) {
     const given = connected.has(record.id) ? {} : { owner: null, leaseUntil: 0 };

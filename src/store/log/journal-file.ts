@@ -10,25 +10,30 @@ const READ_BYTES = 1 << 24;
 const AHEAD_LEAST = 1 << 16;
 const AHEAD_MOST = 1 << 20;
 const AHEAD_PIECES = 4;
+/** From so much use on, all that a generation may take is made, a piece with each write: at first few are ever filled. */
+const BUSY_BYTES = 1 << 19;
 const ZEROS = Buffer.alloc(AHEAD_MOST);
 
 /**
  * A file that is written in one piece after another and, once its content is elsewhere, from the start again: pages and blocks that
  * exist already cost a third of new ones (docs/decisions/0010), so in its first life zeros are written ahead of what comes: a write
- * that changes the file's length waits for the file system's own journal, and with it for what other files have in there.
+ * that changes the file's length waits for the file system's own journal, and with it for what other files have in there. So do writes
+ * beside it, so a file in use gets all of its blocks soon, and its successor before it is used.
  * O_DSYNC makes a write durable by itself, without a second call.
  */
 export class JournalFile {
   readonly path: string;
   readonly #fd: number;
-  /** Up to here the file has blocks. */
+  /** Up to here the file has blocks; and up to where a generation may need them. */
   #made = 0;
+  #whole: number;
   /** Zeros are being written from there on. */
   #making: Promise<void> | null = null;
 
-  /** `readOnly`: another process writes it, and has made it. Throws DataFolderError. */
-  constructor(path: string, readOnly = false) {
+  /** `whole`: what a generation may take. `readOnly`: another process writes it, and has made it. Throws DataFolderError. */
+  constructor(path: string, { whole = 0, readOnly = false }: { readonly whole?: number; readonly readOnly?: boolean } = {}) {
     this.path = path;
+    this.#whole = whole;
     const fresh = !readOnly && !existsSync(path);
     try {
       this.#fd = readOnly
@@ -89,11 +94,31 @@ export class JournalFile {
   }
 
   #makeAhead(end: number, lastPiece: number): void {
+    if (end >= BUSY_BYTES && !this.isWhole) return this.prepare();
     const ahead = Math.min(AHEAD_MOST, Math.max(AHEAD_LEAST, AHEAD_PIECES * lastPiece, end >> 2));
-    if (this.#making !== null || this.#made - end > ahead / 2) return;
+    if (this.#made - end <= ahead / 2) this.#make(ahead);
+  }
+
+  /** So much is written to it that its blocks have all been made. */
+  get isBusy(): boolean {
+    return this.#made >= BUSY_BYTES && this.isWhole;
+  }
+
+  /** It has all blocks that a generation needs, or cannot get them. */
+  get isWhole(): boolean {
+    return this.#made >= this.#whole;
+  }
+
+  /** Makes one more piece of the blocks that are missing, beside whatever is written. */
+  prepare(): void {
+    this.#make(Math.min(AHEAD_MOST, this.#whole - this.#made));
+  }
+
+  #make(bytes: number): void {
+    if (this.#making !== null) return;
     // Where there is no room, the writes that need it say so.
-    this.#making = writeAt(this.#fd, ZEROS, 0, ahead, this.#made)
-      .then((written) => void (this.#made += written), () => undefined)
+    this.#making = writeAt(this.#fd, ZEROS, 0, bytes, this.#made)
+      .then((written) => void (this.#made += written), () => void (this.#whole = 0))
       .finally(() => (this.#making = null));
   }
 

@@ -17,6 +17,13 @@ export interface JournalStart {
   readonly maxTimestamp: number;
 }
 
+export interface JournalOptions {
+  /** Of what was read of it already. */
+  readonly follower?: JournalFollower | null;
+  /** What a generation may take on the disk. */
+  readonly generationBytes?: number;
+}
+
 /**
  * Two files that are written in turn, a generation each: while one fills, the other's messages move to the tables, and then it is used
  * again. What is in them is the tail of the log.
@@ -28,13 +35,14 @@ export class Journal {
   #maxLamport: number;
   #maxTimestamp: number;
 
-  /** Reads what the tables lack. `follower`: of what was read of it already. Throws DataFolderError. */
-  constructor(paths: readonly [string, string], start: JournalStart, seed: HashSeed, follower: JournalFollower | null = null) {
+  /** Reads what the tables lack. Throws DataFolderError. */
+  constructor(paths: readonly [string, string], start: JournalStart, seed: HashSeed, options: JournalOptions = {}) {
+    const { follower = null, generationBytes = 0 } = options;
     this.#commit = start.commit;
     this.#maxLamport = start.maxLamport;
     this.#maxTimestamp = start.maxTimestamp;
-    const first = new JournalFile(paths[0]);
-    const second = new JournalFile(paths[1]);
+    const first = new JournalFile(paths[0], { whole: generationBytes });
+    const second = new JournalFile(paths[1], { whole: generationBytes });
     this.#files = [first, second];
     try {
       const generations = [start.generation + 1, start.generation + 2].map((number) => this.#load(number, seed, follower));
@@ -95,7 +103,10 @@ export class Journal {
     }
     const commit = this.#commit + 1;
     const end = generation.encode(entries, { commit, maxLamport, maxTimestamp, written: now });
-    await this.#file(generation.number).write(generation.bytes, generation.end, end);
+    const file = this.#file(generation.number);
+    await file.write(generation.bytes, generation.end, end);
+    const next = this.#file(generation.number + 1);
+    if (file.isBusy && !next.isWhole) next.prepare();
     generation.remember(entries, end);
     this.#commit = commit;
     this.#maxLamport = maxLamport;

@@ -45,6 +45,8 @@ const TAIL_SHARE = 1 / 8;
 const TAIL_LEAST_BYTES = 1 << 20;
 export const MAP_BYTES = 2 ** 36;
 const MAINTENANCE_MS = 1_000;
+/** By which the last record of a generation may go beyond its bound, as a rule: blocks of the journal are made for it. */
+const RECORD_MOST = 1 << 20;
 /** While the tables cannot be written the journal goes on up to so many times its usual size. */
 const PATIENCE = 2;
 /** Share of maxAgeMs that messages wait in the journal at most before they move to the tables, from where retention removes them. */
@@ -88,7 +90,8 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     try {
       this.#env = new LmdbEnv({ ...LOG_FILE, folder: options.folder, mapBytes: options.mapBytes ?? MAP_BYTES });
       const state = TableWriter.readState(this.#env);
-      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, options.follower?.journal);
+      const generationBytes = this.#tailBytes + RECORD_MOST;
+      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, { follower: options.follower?.journal ?? null, generationBytes });
       const keys = new KeyRuns(this.#env);
       this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);

@@ -127,6 +127,19 @@ t.test('records of any length come into blocks that were made ahead, which never
   t.strictSame(await seqsOf(folder, channel), upTo(lengths.length));
 });
 
+t.test('a journal in use has the blocks of a generation soon, its successor before it is used, and neither is taken for more', async (t) => {
+  const folder = t.testdir();
+  const log = new LmdbMessageLog({ folder, tailMessages: 1_000_000 });
+  const channel = log.openChannel('a').id;
+  const frame = Buffer.alloc(2_000, 'x');
+  const sizes = (): number[] => ['journal-0', 'journal-1'].map((name) => statSync(join(folder, name)).size);
+  let seq = 0;
+  for (; Math.min(...sizes()) < 16 << 20 && seq < 7_000; seq += 10) await log.append(entries(channel, seq + 1, seq + 10, { frame }));
+  t.ok(Math.min(...sizes()) >= 16 << 20, `${sizes().join(' and ')} bytes behind ${seq} messages`);
+  await log.close();
+  t.strictSame(await seqsOf(folder, channel), upTo(seq));
+});
+
 t.test('a journal that lost what the tables wait for is refused, with its path', async (t) => {
   const folder = t.testdir();
   const log = new LmdbMessageLog({ folder, tailMessages: 10 });

@@ -52,7 +52,8 @@ export function wireText(run: WireRun): string {
   lines.push(`memory per connection: ${bytes(bytesPerConnection(run.points, total))} (${perConnection.join(', ')})`);
   const { wire } = run;
   const frames = `frames ${short(wire['frames_in'] ?? 0)} in, ${short(wire['frames_out'] ?? 0)} out`;
-  lines.push(`${frames}, ${wire['retransmits'] ?? 0} retransmitted`);
+  const again = run.phases.filter(({ retransmits }) => Number(retransmits) > 0).map(({ phase, retransmits }) => `${phase} ${retransmits}`);
+  lines.push(`${frames}, ${wire['retransmits'] ?? 0} retransmitted${again.length > 0 ? ` (${again.join(', ')})` : ''}`);
   for (const [part, bytesOf] of partsOf(run)) lines.push(`  ${part.padEnd(24)} ${bytesOf.toFixed(1).padStart(8)} B a connection`);
   if (run.pauses !== null) lines.push(pausesText(run.pauses));
   if (run.failure !== null) lines.push(`FAILED: ${run.failure}`);

@@ -54,6 +54,7 @@ void Conductor::start() {
 void Conductor::begin_phase() {
   begun_ns_ = stage_.now();
   cpu_ = load::sample_cpu(stage_.server_pids, begun_ns_);
+  tcp_before_ = stage_.tcp.counters();
   phase().begin(stage_);
   for (Flood& flood : scenario_.parts[current_].floods) flood.begin(stage_);
 }
@@ -67,6 +68,10 @@ void Conductor::end_phase() {
   const load::CpuSample now = load::sample_cpu(stage_.server_pids, stage_.now());
   if (cpu_.server_known && now.server_known) out.number("server_cpu_s", now.server_precise_s - cpu_.server_precise_s);
   out.number("client_cpu_s", now.client_s - cpu_.client_s);
+  const Tcp::Counters& tcp = stage_.tcp.counters();
+  out.number("retransmits", tcp.retransmits - tcp_before_.retransmits);
+  out.number("duplicates", tcp.duplicates - tcp_before_.duplicates);
+  out.number("resets_out", tcp.resets_out - tcp_before_.resets_out);
   phase().report(stage_, out);
   for (const Flood& flood : scenario_.parts[current_].floods) out.number("flood_" + flood.kind(), flood.sent());
   results_.push_back(out.text());

@@ -61,6 +61,7 @@ class Conductor final : public SessionUser {
   bool over_ = false;
   uint64_t begun_ns_ = 0;
   load::CpuSample cpu_;
+  Tcp::Counters tcp_before_;
   uint64_t lost_ = 0;
   std::vector<std::string> results_;
 };

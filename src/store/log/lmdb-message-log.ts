@@ -91,7 +91,8 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
       this.#env = new LmdbEnv({ ...LOG_FILE, folder: options.folder, mapBytes: options.mapBytes ?? MAP_BYTES });
       const state = TableWriter.readState(this.#env);
       const generationBytes = this.#tailBytes + RECORD_MOST;
-      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, { follower: options.follower?.journal ?? null, generationBytes });
+      const follower = options.follower?.journal ?? null;
+      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, { follower, generationBytes });
       const keys = new KeyRuns(this.#env);
       this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);

@@ -14,7 +14,7 @@ import type { SessionLog } from './session-log.js';
 const SLACK = 3;
 /** Segments of short runs of the process, which are cleaned however little is in them. */
 const FILES = 4;
-/** Milliseconds of one turn of the event loop, looked at behind so many records; and the rest until the next, in which others have the CPU. */
+/** Milliseconds of one turn of the event loop, looked at behind so many records; and until the next, in which others have the CPU. */
 const SLICE_MS = 1;
 const SLICE_RECORDS = 16;
 const PAUSE_MS = 4;

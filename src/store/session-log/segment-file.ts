@@ -109,7 +109,7 @@ export class SegmentFile {
     closeSync(this.#fd);
   }
 
-  /** What it holds is elsewhere. Giving back the pages and blocks of a long file takes milliseconds, which this thread does not wait for. */
+  /** What it holds is elsewhere. To give back pages and blocks of a long file takes milliseconds, for which this thread does not wait. */
   async remove(): Promise<void> {
     await unlink(this.path).finally(() => promisify(close)(this.#fd));
   }

@@ -126,6 +126,15 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
       serve();
     }
   }
+  // One of a peer's acknowledgements, with SACK blocks.
+  void arrive(const Said& said, const wire::SackBlock* blocks, uint32_t count) {
+    sacks_ = blocks;
+    block_count_ = count;
+    said_ = &said;
+    left_ = 1;
+    driver_->poll(0, 1);
+    block_count_ = 0;
+  }
   void serve() {
     for (const StreamId id : echoes_) {
       const IoSlice slice{message_, kMessage};
@@ -185,7 +194,7 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     for (budget = std::min(budget, kBurst); count < budget && left_ != 0; ++count, --left_, ++said_) {
       flows[count] = flow_of(said_->peer);
       segments[count] = {&flows[count], frame(*said_, flows[count]), 0, said_->payload, net::Ecn::kNotCapable};
-      segments[count].header_bytes = (said_->flags & wire::kSyn) != 0 ? 40 : 32;
+      segments[count].header_bytes = header_of(*said_);
     }
     if (count != 0) driver_->on_segments(segments, count);
     return count;
@@ -217,6 +226,7 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
 
   uint64_t sent = 0;
   bool keep_streams = false;  // for close_all()
+  uint8_t window_shift = 0;   // of all peers; 0: none is offered
   uint64_t refused = 0;   // bytes that write() did not take
   uint64_t broken = 0;    // connections that the stack gave up
   uint64_t clock_us = 0;  // 0: the machine's
@@ -230,19 +240,25 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
     return driver;
   }
 
+  uint8_t header_of(const Said& said) const noexcept {
+    if ((said.flags & wire::kSyn) != 0) return window_shift != 0 ? 44 : 40;
+    return static_cast<uint8_t>(32 + (block_count_ != 0 ? 4 + 8 * block_count_ : 0));
+  }
   nic::Packet* frame(const Said& said, const net::Flow& flow) noexcept {
     nic::Packet* const packet = pool_.allocate(0);
     SLUICE_ASSERT(packet != nullptr);
     const bool syn = (said.flags & wire::kSyn) != 0;
-    const uint8_t header = syn ? 40 : 32;
+    const uint8_t header = header_of(said);
     wire::TcpView::write(packet->data, {flow.remote_port, flow.local_port, said.seq, said.ack, said.window, header, said.flags});
     wire::TcpOptionWriter options(packet->data + 20);
     if (syn) {
       options.mss(1460);
       options.sack_permitted();
       options.timestamp(static_cast<uint32_t>(now_us() / 1000), 0);
+      if (window_shift != 0) options.window_shift(window_shift);
     } else {
       options.timestamp(static_cast<uint32_t>(now_us() / 1000), 0);
+      if (block_count_ != 0) options.sacks(sacks_, block_count_);
     }
     if (bytes_ != nullptr) {
       std::memcpy(packet->data + header, bytes_, said.payload);
@@ -265,6 +281,8 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
   const Said* said_ = nullptr;
   size_t left_ = 0;
   const char* bytes_ = nullptr;
+  const wire::SackBlock* sacks_ = nullptr;
+  uint32_t block_count_ = 0;
   tcp::TcpDriver* driver_ = nullptr;
   std::unique_ptr<tcp::TcpDriver> owned_;
 };

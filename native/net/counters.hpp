@@ -14,7 +14,7 @@ namespace sluice::net {
   X(segments_gathered)         /* of these, sent within another's frame, which the device cuts */       \
   X(dropped_short)             /* a header or its stated length is cut off */                           \
   X(dropped_not_ours)          /* another station's, VLAN's or address's, or a family not spoken */     \
-  X(dropped_martian)           /* a source or a pair of addresses that cannot be */                     \
+  X(dropped_martian)           /* a source, a pair of addresses or a source route that cannot be */     \
   X(dropped_fragment)          /* malformed, doubled, or of a packet that was given up */               \
   X(dropped_checksum)                                                                                   \
   X(dropped_protocol)          /* ours, but nobody here speaks it */                                    \

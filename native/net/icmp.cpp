@@ -140,8 +140,10 @@ void Icmp::answer_echo(nic::Packet* frame, uint32_t bytes, const Addressing& add
   // The pseudo-header of ICMPv6 stays the same sum with its addresses swapped.
   wire::store_checksum(frame->data + 2, wire::checksum_update(wire::load_checksum(frame->data + 2), before, after));
   frame->flags = 0;
-  const IpPacket ip{.local = &addressing.target, .remote = &addressing.source,
-                    .protocol = v4 ? wire::kProtocolIcmp : wire::kProtocolIcmpv6};
+  IpPacket ip{.local = &addressing.target, .remote = &addressing.source, .protocol = v4 ? wire::kProtocolIcmp : wire::kProtocolIcmpv6};
+  // The answer goes the way that was asked about: with the question's DSCP (RFC 2474 §3), but no congestion mark.
+  constexpr uint8_t kDscpBits = 0xfc;
+  ip.traffic_class = addressing.traffic_class & kDscpBits;
   // RFC 1122 §3.2.2.6, RFC 4443 §4.2: all data goes back, if need be in as many packets as it came in.
   if (bytes + header <= context_.mtu && pieces_of(frame) <= context_.nic.capabilities().max_pieces) {
     output_.send(ip, frame, bytes);

@@ -16,6 +16,7 @@ struct Addressing {
   IpAddress target;
   uint8_t hops;
   bool for_group;  // its target is a multicast group of ours
+  uint8_t traffic_class = 0;
 };
 
 // ICMP (RFC 792, RFC 1122 §3.2.2) and ICMPv6 (RFC 4443): answers echo requests, takes errors about our segments to TCP.

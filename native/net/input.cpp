@@ -99,13 +99,14 @@ void Input::take_v4(nic::Packet* frame, bool group_mac) {
   if ((frame->flags & nic::kRxChecksumBad) != 0 || ((frame->flags & nic::kRxIpChecksumGood) == 0 && !ip->checksum_good())) {
     return context_.drop(frame, context_.counters.dropped_checksum);
   }
-  const Addressing addressing{IpAddress::from_v4(ip->source()), IpAddress::from_v4(ip->target()), ip->ttl(), group_mac};
+  const Addressing addressing{IpAddress::from_v4(ip->source()), IpAddress::from_v4(ip->target()), ip->ttl(), group_mac, ip->tos()};
   if (!context_.routes.is_local(addressing.target)) {
     return not_ours(ExceptionKind::kAddresses, frame, context_.counters.dropped_not_ours);
   }
   const bool martian = is_martian_source_v4(ip->source()) || context_.routes.is_local(addressing.source) ||
                        context_.routes.is_broadcast(addressing.source);
-  if (martian) return context_.drop(frame, context_.counters.dropped_martian);
+  // RFC 7126 §4.3, §4.4: a way that the sender chose is one past the filters, and our answers would have to go back on it.
+  if (martian || ip->has_source_route()) return context_.drop(frame, context_.counters.dropped_martian);
   if (!context_.options.answers && !group_mac && !whole_) learn_from(addressing.source);
   if (!trim(frame, ip->total_bytes())) return context_.drop(frame, context_.counters.dropped_short);
   if (ip->is_fragment()) return take_fragment_v4(frame, addressing);
@@ -137,7 +138,7 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   if (frame->length < wire::Ipv6View::kBytes) return context_.drop(frame, context_.counters.dropped_short);
   const auto ip = wire::Ipv6View::parse(frame->data, present);
   if (!ip) return context_.drop(frame, context_.counters.dropped_short);
-  Addressing addressing{ip_v6(ip->source()), ip_v6(ip->target()), ip->hop_limit(), group_mac};
+  Addressing addressing{ip_v6(ip->source()), ip_v6(ip->target()), ip->hop_limit(), group_mac, ip->traffic_class()};
   const bool group = is_multicast(addressing.target) && context_.routes.in_group(addressing.target);
   if (!group && (addressing.target.is_v4() || !context_.routes.is_local(addressing.target))) {
     return not_ours(ExceptionKind::kAddresses, frame, context_.counters.dropped_not_ours);
@@ -151,8 +152,7 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   const auto upper = wire::find_ipv6_upper(ip->next_header(), ip->payload(), frame->length - wire::Ipv6View::kBytes);
   if (!upper) return context_.drop(frame, context_.counters.dropped_short);
   if (upper->verdict != wire::Ipv6Verdict::kTake) {
-    // The one that is told where it came to a group as well (RFC 4443 §2.4 (e.3)) is not: who sends to groups is asked nothing here.
-    if (upper->verdict == wire::Ipv6Verdict::kProblem) refusal_.report(frame, {upper->code, upper->pointer}, addressing);
+    if (upper->verdict == wire::Ipv6Verdict::kProblem) report(frame, *upper, addressing);
     return context_.drop(frame, context_.counters.dropped_protocol);
   }
   if (upper->fragment) return take_fragment_v6(frame, addressing, *upper);
@@ -172,6 +172,18 @@ void Input::take_v6(nic::Packet* frame, bool group_mac) {
   frame->pull(static_cast<uint16_t>(header_bytes));
   if (upper->protocol == wire::kProtocolTcp) return take_tcp(frame, bytes, addressing, ecn);
   take_icmp_v6(frame, bytes, addressing);
+}
+
+// RFC 4443 §2.4 (e.3): of what came to a group, only options that ask for it are told, from an address of our own.
+void Input::report(const nic::Packet* frame, const wire::Ipv6Upper& upper, const Addressing& addressing) {
+  Addressing answer = addressing;
+  if (upper.tell_groups) answer.for_group = false;
+  if (is_multicast(answer.target)) {
+    const IpAddress* const own = context_.routes.source_for(addressing.source);
+    if (own == nullptr) return;
+    answer.target = *own;
+  }
+  refusal_.report(frame, {upper.code, upper.pointer}, answer);
 }
 
 // As with ARP: what asks for one of our addresses is ours alone.

@@ -29,6 +29,7 @@ class Input {
   void take(nic::Packet* frame);
   void take_arp(nic::Packet* frame);
   void take_icmp_v4(nic::Packet* frame, uint32_t bytes, const Addressing& addressing);
+  void report(const nic::Packet* frame, const wire::Ipv6Upper& upper, const Addressing& addressing);
   void take_icmp_v6(nic::Packet* frame, uint32_t bytes, const Addressing& addressing);
   // To the kernel, or dropped with that reason.
   void not_ours(ExceptionKind kind, nic::Packet* frame, uint64_t& reason);

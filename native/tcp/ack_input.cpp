@@ -45,7 +45,6 @@ void note_progress(Stack& stack, Tcb& row, Transfer& transfer, const Delivery& d
   // RFC 6298 §5.7: a time-out's back-off ends with what is measured anew; also where retransmissions leave nothing to measure.
   transfer.backoff = 0;
   transfer.stalled_probes = 0;
-  transfer.first_unanswered_ms = stack.now_ms();
 }
 
 void take_with_data_out(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival, bool window_changed) {

@@ -12,6 +12,7 @@ struct Totals {
   uint32_t listed = 0;
   uint32_t transfers = 0;
   uint32_t sending = 0;
+  uint32_t resent = 0;
   uint32_t received = 0;
 };
 
@@ -42,6 +43,9 @@ void audit_send_queue(const Tcb& row, const Transfer& transfer, Totals& totals) 
     }
     if (info.has(kLost)) lost += info.length();
     if (info.has(kRetransmitInFlight)) again += info.length();
+    const bool sent_again = info.has(kEverRetransmitted) && !info.has(kSacked) && (!info.has(kLost) || info.has(kRetransmitInFlight));
+    SLUICE_ASSERT(sent_again == (info.resent != 0));
+    totals.resent += sent_again;
     at = info.end();
     last = packet;
     ++totals.sending;
@@ -136,6 +140,7 @@ void audit_stack(const Stack& stack) {
   SLUICE_ASSERT(totals.listed == stack.orphans.used());
   SLUICE_ASSERT(totals.transfers == stack.transfers.used());
   SLUICE_ASSERT(totals.sending == stack.gauges.packets_sending);
+  SLUICE_ASSERT(totals.resent == stack.resent.used());
   SLUICE_ASSERT(totals.received == stack.gauges.packets_received);
   SLUICE_ASSERT(stack.flows.used() == totals.rows + stack.half_open.used() + stack.time_wait.used());
 }

@@ -99,11 +99,12 @@ bool end_in_peace(Stack& stack, Tcb& row) {
   if (row.has(kFinWaiting) || transfer == nullptr || transfer->write_end - row.snd_una != 1) return false;
   // Only our FIN is not acknowledged, and never will be: as if it had been.
   if (transfer->send_head != nullptr) {
+    stack.resent.remove(*transfer, transfer->send_head);
     release_sent(stack.packets, transfer->send_head);
     --stack.gauges.packets_sending;
   }
   transfer->send_head = transfer->send_tail = transfer->send_next = nullptr;
-  transfer->lost_hint = transfer->sacked_last = nullptr;
+  transfer->lost_hint = transfer->sacked_last = transfer->rack_next = nullptr;
   transfer->sacked_bytes = transfer->lost_bytes = transfer->again_bytes = transfer->sacked_packets = 0;
   transfer->phase = Phase::kOpen;
   row.snd_una = row.snd_nxt = transfer->write_end;

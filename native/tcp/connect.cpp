@@ -68,13 +68,13 @@ Negotiated negotiate(const Stack& stack, const Arrival& arrival) noexcept {
   const bool v4 = arrival.segment->flow->remote.is_v4();
   agreed.peer_mss = offered.mss != 0 ? offered.mss : (v4 ? 536 : 1220);  // RFC 9293 §3.7.1
   // A peer must not make us send a packet for each few bytes (CVE-2019-11479).
-  agreed.peer_mss = std::max<uint16_t>(agreed.peer_mss, 88);
+  agreed.peer_mss = std::max<uint16_t>(agreed.peer_mss, kLeastMss);
   return agreed;
 }
 
 uint16_t largest_segment(const Stack& stack, const net::IpAddress& remote, uint16_t peer_mss, bool timestamps) noexcept {
   // A segment is sent from one packet; what comes may lie in several, so the MSS that the peer is told is the interface's.
-  const uint32_t own = std::max(std::min(interface_mss(stack, remote), stack.packets.room()), 88u);
+  const uint32_t own = std::max(std::min(interface_mss(stack, remote), stack.packets.room()), uint32_t{kLeastMss});
   return static_cast<uint16_t>(std::min<uint32_t>(peer_mss, own) - (timestamps ? 12 : 0));
 }
 
@@ -170,14 +170,19 @@ void syn_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
   stack.timers.set(row.transfer, TimerKind::kSyn, stack.now_ms() + std::min(1000u << transfer.backoff, stack.options.rto_max_ms));
 }
 
+void start_after_lost_syn(Tcb& row, uint32_t tries) noexcept {
+  constexpr uint32_t kFallbackUs = 3'000'000;
+  if (tries > 1) row.cwnd = row.mss;
+  if (row.srtt_us8 == 0) row.rttvar_us4 = kFallbackUs;
+}
+
 void become_established(Stack& stack, Tcb& row) {
   Transfer* const transfer = stack.transfer_of(row);
   const bool was_queued = row.has(kFinQueued);
   row.snd_una = row.snd_nxt;
   row.state = was_queued ? State::kFinWait1 : State::kEstablished;
   if (transfer != nullptr) {
-    // RFC 5681 §3.1: a handshake that had to be repeated starts with one segment.
-    if (transfer->backoff > 1) row.cwnd = row.mss;
+    if (transfer->backoff != 0) start_after_lost_syn(row, transfer->backoff);
     transfer->backoff = 0;
     stack.timers.cancel(row.transfer);
   }

@@ -17,6 +17,9 @@ void take_in_syn_sent(Stack& stack, Tcb& row, const Arrival& arrival);
 // An acceptable acknowledgement of our SYN-ACK in SYN-RECEIVED after a simultaneous open.
 void become_established(Stack& stack, Tcb& row);
 void syn_timeout(Stack& stack, Tcb& row, Transfer& transfer);
+// A handshake whose SYN or SYN-ACK had to be sent again `tries` times. More than once: the first window is one segment (RFC 5681 §3.1, but
+// for a single time-out, RFC 6928 §2). With no round trip measured the first time-out is three seconds (RFC 6298 §5.7).
+void start_after_lost_syn(Tcb& row, uint32_t tries) noexcept;
 
 // What a connection starts with once both SYNs are known.
 // Payload bytes of a full segment, by what the peer announced, the interface and the packets; options of all segments are taken off.

@@ -56,6 +56,7 @@ class Driver final : public TcpDriver {
   Stack stack_;
   Keepalive keepalive_;
   PathMtuAging aging_;
+  uint32_t turns_put_off_ = 0;  // that timers have waited for
   bool polling_ = false;
   bool clock_read_ = false;  // since poll() returned
 };

@@ -12,6 +12,9 @@
 
 namespace sluice::tcp {
 
+// A peer that announces less gets segments of so much, options included, as Linux has it (tcp_min_snd_mss).
+inline constexpr uint16_t kLeastMss = 48;
+
 // What the two SYNs agreed on.
 struct Negotiated {
   uint32_t ts_recent = 0;

@@ -63,7 +63,8 @@ bool passes_paws(Stack& stack, Tcb& row, const Arrival& arrival) noexcept {
 // §3.10.7.4, first. The window may be closed: then only what takes no room in it is acceptable, at rcv_nxt.
 bool acceptable(const Tcb& row, const Arrival& arrival) noexcept {
   const uint32_t window = row.receive_window();
-  const uint32_t length = arrival.length();
+  // What a reset carries is never taken (RFC 9293 §3.5.3), so it needs no room.
+  const uint32_t length = arrival.has(wire::kRst) ? 0 : arrival.length();
   if (length == 0) return window == 0 ? arrival.seq == row.rcv_nxt : arrival.seq.in(row.rcv_nxt, window);
   if (window == 0) return false;
   return arrival.seq.in(row.rcv_nxt, window) || (arrival.end() - 1).in(row.rcv_nxt, window) ||
@@ -97,13 +98,15 @@ void refuse_unacceptable(Stack& stack, Tcb& row, const Arrival& arrival) {
   ++stack.counters.dropped_window;
   // A FIN that comes again is acknowledged at once; anything else might be a trick to make us talk (RFC 5961 §5.3).
   if ((arrival.has(wire::kFin) && arrival.end() <= row.rcv_nxt) || is_probe(row, arrival)) return send_ack(stack, row);
-  challenge(stack, row);
+  challenge(stack, row, payload != 0 && !arrival.has(wire::kSyn));
 }
 
 // §3.10.7.4, second, as RFC 5961 §3.2 has it.
 void take_reset(Stack& stack, Tcb& row, const Arrival& arrival) {
   if (arrival.seq != row.rcv_nxt) return challenge(stack, row);
   ++stack.counters.resets_in;
+  // §3.10.7.4, second: to CLOSED, not to TIME-WAIT. In LAST-ACK nothing but the end is awaited either.
+  if (row.state == State::kClosing) row.state = State::kLastAck;
   if (end_in_peace(stack, row)) return;
   const bool opening = row.state == State::kSynReceived;
   if (opening) ++stack.counters.open_failures;
@@ -125,12 +128,13 @@ void update_ts_recent(Stack& stack, Tcb& row, const Arrival& arrival) noexcept {
 bool admit(Stack& stack, Tcb& row, const Arrival& arrival) {
   if (!passes_paws(stack, row, arrival)) {
     ++stack.counters.dropped_paws;
-    if (!arrival.options.has_timestamp) return false;
+    // A client that has lost its connection may have lost its liking for timestamps too: its SYN is asked about (RFC 5961 §4.2).
+    if (!arrival.options.has_timestamp && !arrival.has(wire::kSyn)) return false;
     if (arrival.payload() != 0 && arrival.end() <= row.rcv_nxt) {
       const wire::SackBlock duplicate{arrival.seq.raw, (arrival.seq + arrival.payload()).raw};
       send_ack(stack, row, &duplicate);
     } else {
-      challenge(stack, row);
+      challenge(stack, row, arrival.payload() != 0 && !arrival.has(wire::kSyn));
     }
     return false;
   }

@@ -44,6 +44,7 @@ struct Opening {
   Seq iss;
   Seq irs;
   bool measured = false;  // the timestamp that it echoes says when the SYN-ACK was sent
+  uint8_t tries = 0;      // SYN-ACKs beyond the first
 };
 void open_passive(Stack& stack, const Arrival& arrival, uint32_t hash, uint8_t local, const Opening& opening) {
   Tcb* const row = open_row(stack, *arrival.segment->flow, local, hash);
@@ -61,6 +62,7 @@ void open_passive(Stack& stack, const Arrival& arrival, uint32_t hash, uint8_t l
     const uint32_t rtt_ms = stack.now_ms() + row->ts_offset - arrival.options.timestamp_echo;
     if (rtt_ms < 60'000) update_rtt(*row, std::max(rtt_ms, 1u) * 1000);
   }
+  if (opening.tries != 0) start_after_lost_syn(*row, opening.tries);
   bind_stream(stack, *row, id);
   ++stack.counters.passive_opens;
   ++stack.driver_counters.accepted;
@@ -77,7 +79,7 @@ bool cookie_may_stand_for(const Stack& stack, const Arrival& arrival) {
 // Whether the segment acknowledges a cookie that answered the SYN with that number, and what the cookie stands for.
 bool read_cookie(Stack& stack, const Arrival& arrival, Seq irs, Opening& opening) {
   if (!cookie_may_stand_for(stack, arrival)) return false;
-  opening = {{}, arrival.ack - 1, irs, false};
+  opening = {{}, arrival.ack - 1, irs};
   if (!stack.cookies.check(*arrival.segment->flow, irs, opening.iss, stack.now_ms(), opening.agreed)) {
     ++stack.counters.syn_cookies_bad;
     return false;
@@ -158,10 +160,52 @@ void take_without_connection(Stack& stack, const Arrival& arrival, uint32_t hash
   drop_packet(stack, arrival);
 }
 
+namespace {
+
+uint32_t half_open_window(const Stack& stack) noexcept { return std::min<uint32_t>(stack.options.receive_window_initial, 65'535); }
+
+void challenge_half_open(Stack& stack, const HalfOpen& record, const net::Flow& flow) {
+  if (!stack.challenges.take(stack.now_ms())) {
+    ++stack.counters.challenge_acks_limited;
+    return;
+  }
+  ++stack.counters.challenge_acks;
+  const uint32_t timestamp = stack.now_ms() + timestamp_offset(stack, flow);
+  // RFC 7323 §2.2: scaled, unlike that of the SYN-ACK before it, and by rounding down no more than that promised.
+  const uint32_t shift = (record.flags & HalfOpen::kScaled) != 0 ? shift_for(stack.options.receive_window_max) : 0;
+  send_bare_ack(stack, {&flow, record.iss + 1, record.irs + 1, static_cast<uint16_t>(half_open_window(stack) >> shift),
+                        (record.flags & HalfOpen::kTimestamps) != 0, timestamp, record.ts_recent});
+}
+
+// The segment is in the window. False: it is dealt with.
+bool admit_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival) {
+  const HalfOpen& record = stack.half_open[index];
+  if (arrival.has(wire::kRst)) {
+    // RFC 5961 §3.2: exactly at rcv_nxt; a passive open then returns to LISTEN (RFC 9293 §3.10.7.4, second).
+    if (arrival.seq != record.irs + 1) {
+      challenge_half_open(stack, record, *arrival.segment->flow);
+      return false;
+    }
+    ++stack.counters.resets_in;
+    stack.half_open.remove(index);
+    return false;
+  }
+  if (arrival.has(wire::kSyn)) {
+    // §3.10.7.4, fourth: it returns to LISTEN. The client has forgotten its first SYN, and the next one finds nothing in its way.
+    ++stack.counters.dropped_window;
+    stack.half_open.remove(index);
+    return false;
+  }
+  if (arrival.has(wire::kAck)) return true;
+  ++stack.counters.dropped_no_ack;
+  return false;
+}
+
+}  // namespace
+
 void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uint32_t hash) {
   HalfOpen& record = stack.half_open[index];
   const Seq rcv_nxt = record.irs + 1;
-  const uint32_t window = std::min<uint32_t>(stack.options.receive_window_initial, 65'535);
   const auto now_ms16 = static_cast<uint16_t>(stack.now_ms() / 16);
   if (arrival.has(wire::kSyn) && !arrival.has(wire::kAck) && arrival.seq == record.irs) {
     // The SYN again: our answer was lost. Not for each of a flood of them.
@@ -171,38 +215,22 @@ void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uin
     }
     return drop_packet(stack, arrival);
   }
-  // RFC 7323 §3.2: without the timestamps that were agreed on, nothing is taken.
-  if ((record.flags & HalfOpen::kTimestamps) != 0 && !arrival.options.has_timestamp && !arrival.has(wire::kRst)) {
+  // RFC 7323 §3.2: without the timestamps that were agreed on, nothing is taken; a SYN opens something else.
+  const bool exempt = arrival.has(wire::kRst) || arrival.has(wire::kSyn);
+  if ((record.flags & HalfOpen::kTimestamps) != 0 && !arrival.options.has_timestamp && !exempt) {
     ++stack.counters.dropped_paws;
     return drop_packet(stack, arrival);
   }
-  // RFC 9293 §3.10.7.4, first; PAWS (RFC 7323 §5.3)
-  const bool old = (record.flags & HalfOpen::kTimestamps) != 0 && arrival.options.has_timestamp &&
+  // RFC 9293 §3.10.7.4, first; PAWS (RFC 7323 §5.3), which a reset is exempt from (§5.2).
+  const bool old = (record.flags & HalfOpen::kTimestamps) != 0 && arrival.options.has_timestamp && !arrival.has(wire::kRst) &&
                    clock_before(arrival.options.timestamp, record.ts_recent);
-  if (!arrival.seq.in(rcv_nxt, window) || old) {
-    if (!arrival.has(wire::kRst) && stack.challenges.take(stack.now_ms())) {
-      const uint32_t timestamp = stack.now_ms() + timestamp_offset(stack, *arrival.segment->flow);
-      // RFC 7323 §2.2: scaled, unlike that of the SYN-ACK before it, and by rounding down no more than that promised.
-      const uint32_t shift = (record.flags & HalfOpen::kScaled) != 0 ? shift_for(stack.options.receive_window_max) : 0;
-      send_bare_ack(stack, {arrival.segment->flow, record.iss + 1, rcv_nxt, static_cast<uint16_t>(window >> shift),
-                            (record.flags & HalfOpen::kTimestamps) != 0, timestamp, record.ts_recent});
-    }
+  if (!arrival.seq.in(rcv_nxt, half_open_window(stack)) || old) {
+    if (!arrival.has(wire::kRst)) challenge_half_open(stack, record, *arrival.segment->flow);
     ++stack.counters.dropped_window;
     return drop_packet(stack, arrival);
   }
-  if (arrival.has(wire::kRst)) {
-    // RFC 5961 §3.2: exactly at rcv_nxt; a passive open then returns to LISTEN (RFC 9293 §3.10.7.4, second).
-    if (arrival.seq == rcv_nxt) {
-      ++stack.counters.resets_in;
-      stack.half_open.remove(index);
-    }
-    return drop_packet(stack, arrival);
-  }
-  if (arrival.has(wire::kSyn) || !arrival.has(wire::kAck)) {
-    ++stack.counters.dropped_no_ack;
-    return drop_packet(stack, arrival);
-  }
-  Opening opening{record.agreed(), record.iss, record.irs, record.tries == 0 && arrival.options.has_timestamp};
+  if (!admit_in_half_open(stack, index, arrival)) return drop_packet(stack, arrival);
+  Opening opening{record.agreed(), record.iss, record.irs, record.tries == 0 && arrival.options.has_timestamp, record.tries};
   // The SYN may have come before, when there was no room for a record: the client then answers the cookie, which it was given first.
   if (arrival.ack != record.iss + 1 && !read_cookie(stack, arrival, record.irs, opening)) {
     // RFC 9293 §3.10.7.4, fifth: a reset formed from the acknowledgement; the half-open connection lives on.
@@ -217,7 +245,7 @@ void take_in_half_open(Stack& stack, uint32_t index, const Arrival& arrival, uin
 
 uint32_t run_half_open(Stack& stack) {
   uint32_t done = 0;
-  const uint32_t tries_max = std::min(stack.options.syn_retries_max, HalfOpenTable::kMaxTries);
+  const uint32_t tries_max = std::min(stack.options.syn_ack_retries_max, HalfOpenTable::kMaxTries);
   while (done < kAnsweredAgainMax) {
     const uint32_t index = stack.half_open.due(stack.now_ms());
     if (index == kNone) return done;

@@ -32,7 +32,8 @@ struct TcpOptions {
   uint32_t rto_min_ms = 200;              // RFC 6298 §2.4 asks for 1 s; Linux and every peer of today uses 200 ms
   uint32_t rto_max_ms = 60'000;
   uint32_t retries_max = 12;              // of a segment, before the connection is given up (RFC 9293 §3.8.3, R2)
-  uint32_t syn_retries_max = 5;
+  uint32_t syn_retries_max = 7;           // 183 s (RFC 9293 §3.8.3, MUST-23: R2 of a SYN is 3 minutes at least)
+  uint32_t syn_ack_retries_max = 5;       // 63 s: a client that still wants in sends its SYN again, and is answered anew
   uint32_t delayed_ack_ms = 40;           // RFC 9293 §3.8.6.3: below 500
   uint32_t time_wait_ms = 60'000;         // 2 MSL
   uint32_t fin_wait2_ms = 60'000;         // for the FIN of a peer when the application is gone

@@ -48,7 +48,7 @@ void too_big(Stack& stack, Tcb& row, Transfer& transfer, uint32_t mtu) {
   // RFC 1191 §6.5: what was dropped is sent again at once in smaller pieces; it is no sign of congestion.
   for (nic::Packet* packet = transfer.send_head; packet != nullptr && sent(packet).has(kTransmitted); packet = packet->link) {
     const SentPacket& info = sent(packet);
-    if (info.bytes > row.mss && !info.has(kSacked)) mark_lost(transfer, packet);
+    if (info.bytes > row.mss && !info.has(kSacked)) mark_lost(stack, transfer, packet);
   }
   push_out(stack, row);
 }

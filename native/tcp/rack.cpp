@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/rtt.hpp"
+#include "tcp/scoreboard.hpp"
 #include "tcp/send.hpp"
 
 namespace sluice::tcp {
@@ -60,30 +61,43 @@ void rack_note_arrival(Stack& stack, Tcb& row, Transfer& transfer, const SentPac
   transfer.rack_rtt_us = rtt_us;
 }
 
+namespace {
+
+// §6.2, step 5. Marks the packet where it is due; false where neither it nor what was sent after it is. `wait_us`: until then, 0 for never.
+bool judge(Stack& stack, Transfer& transfer, nic::Packet* packet, uint32_t window_us, uint32_t& wait_us) noexcept {
+  const SentPacket& info = sent(packet);
+  if (!sent_after(transfer.rack_sent_us, transfer.rack_end, info.sent_us, info.end())) return false;
+  const uint32_t due_us = transfer.rack_rtt_us + window_us;
+  const uint32_t elapsed_us = stack.now_us32() - info.sent_us;
+  if (elapsed_us < due_us) {
+    wait_us = wait_us == 0 ? due_us - elapsed_us : std::min(wait_us, due_us - elapsed_us);
+    return false;
+  }
+  mark_lost(stack, transfer, packet);
+  ++stack.counters.losses_by_rack;
+  return true;
+}
+
+}  // namespace
+
 uint32_t rack_detect_losses(Stack& stack, Tcb& row, Transfer& transfer, bool duplicate_reported) noexcept {
   widen_window(row, transfer, duplicate_reported);
   if (!transfer.rack_valid) return 0;
   const uint32_t window_us = reordering_window_us(row, transfer);
-  uint32_t timeout_us = 0;
-  for (nic::Packet* packet = transfer.send_head; packet != nullptr && sent(packet).has(kTransmitted); packet = packet->link) {
-    const SentPacket& info = sent(packet);
-    const bool earlier = sent_after(transfer.rack_sent_us, transfer.rack_end, info.sent_us, info.end());
-    if (!earlier) {
-      // Everything behind a packet that was sent only once was sent after it, the first time or again.
-      if (!info.has(kEverRetransmitted)) break;
-      continue;
-    }
-    if (info.has(kSacked) || (info.has(kLost) && !info.has(kRetransmitInFlight))) continue;
-    const uint32_t due_us = transfer.rack_rtt_us + window_us;
-    const uint32_t elapsed_us = stack.now_us32() - info.sent_us;
-    if (elapsed_us >= due_us) {
-      mark_lost(transfer, packet);
-      ++stack.counters.losses_by_rack;
-    } else {
-      timeout_us = std::max(timeout_us, due_us - elapsed_us);
-    }
+  uint32_t wait_us = 0;
+  // In the order of sending, so that each acknowledgement looks at no more than what it finds lost (and one more): what was sent again…
+  for (;;) {
+    nic::Packet* const packet = stack.resent.first(transfer);
+    if (packet == nullptr || !judge(stack, transfer, packet, window_us, wait_us)) break;
   }
-  return timeout_us;
+  // …and what was sent once.
+  constexpr uint32_t kOver = kSacked | kLost | kEverRetransmitted;
+  nic::Packet* packet = transfer.rack_next != nullptr ? transfer.rack_next : transfer.send_head;
+  for (; packet != nullptr && sent(packet).has(kTransmitted); packet = packet->link) {
+    transfer.rack_next = packet;
+    if ((sent(packet).flags & kOver) == 0 && !judge(stack, transfer, packet, window_us, wait_us)) break;
+  }
+  return wait_us;
 }
 
 uint32_t tail_probe_timeout_us(const Stack& stack, const Tcb& row, const Transfer& transfer) noexcept {
@@ -104,6 +118,12 @@ bool send_tail_probe(Stack& stack, Tcb& row, Transfer& transfer) {
     packet = nullptr;
     for (nic::Packet* at = transfer.send_head; at != nullptr && sent(at).has(kTransmitted); at = at->link) packet = at;
     if (packet == nullptr) return false;
+  }
+  // Cut before the path was found to be narrower: of something new the first segment, of something old the last.
+  const uint32_t bytes = sent(packet).bytes;
+  if (bytes > row.mss) {
+    if (!split_packet(stack, transfer, packet, fresh ? row.mss : bytes - row.mss)) return false;
+    if (!fresh) packet = packet->link;
   }
   if (!send_queued(stack, row, transfer, packet)) return false;
   if (fresh) transfer.send_next = packet->link;

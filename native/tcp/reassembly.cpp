@@ -78,9 +78,27 @@ void note_block(Transfer& transfer, Seq begin, Seq end) noexcept {
     end = later(end, {block.end});
   }
   transfer.blocks[0] = {begin.raw, end.raw};
+  transfer.blocks_forgotten = transfer.blocks_forgotten || kept == wire::TcpOptions::kMaxSacks;
   kept = std::min<uint8_t>(kept, wire::TcpOptions::kMaxSacks - 1);
   std::copy_n(others, kept, transfer.blocks + 1);
   transfer.block_count = static_cast<uint8_t>(kept + 1);
+}
+
+// RFC 2018 §4: the first block is all that lies around the new segment without a gap. Blocks beyond the last are not kept, so where
+// there were more, those that a segment joins are found among the packets.
+void report(Transfer& transfer, Seq begin, Seq end) noexcept {
+  if (transfer.blocks_forgotten) {
+    const nic::Packet* packet = transfer.unread_tail == nullptr ? transfer.held_head : transfer.unread_tail->link;
+    while (packet != nullptr && held(packet).seq <= end) {
+      const Seq run_begin = held(packet).seq;
+      Seq run_end = run_begin;
+      for (; packet != nullptr && held(packet).seq == run_end; packet = packet->link) run_end = held(packet).end();
+      if (run_end < begin) continue;
+      begin = earlier(begin, run_begin);
+      end = later(end, run_end);
+    }
+  }
+  note_block(transfer, begin, end);
 }
 
 void forget_blocks(Transfer& transfer, Seq rcv_nxt) noexcept {
@@ -89,6 +107,7 @@ void forget_blocks(Transfer& transfer, Seq rcv_nxt) noexcept {
     if (rcv_nxt < Seq{transfer.blocks[i].begin}) transfer.blocks[kept++] = transfer.blocks[i];
   }
   transfer.block_count = kept;
+  if (transfer.held_packets == 0) transfer.blocks_forgotten = false;
 }
 
 void unlink_after(Transfer& transfer, nic::Packet* previous) noexcept {
@@ -170,10 +189,13 @@ bool hold(Stack& stack, Tcb& row, Text& text, wire::SackBlock& duplicate) noexce
   const Seq end = text.end();
   nic::Packet* const previous = place(stack, *transfer, text, duplicate);
   if (text.frame != nullptr) cut_behind(stack, *transfer, previous, text, duplicate);
-  if (text.frame == nullptr) return true;
+  if (text.frame == nullptr) {
+    // RFC 2883 §4, step 2: the block that follows the report is the one that has it.
+    report(*transfer, begin, end);
+    return true;
+  }
   const bool in_order = text.seq == row.rcv_nxt;
   const uint32_t bytes = text.bytes;
-  if (!in_order) note_block(*transfer, begin, end);
   nic::Packet* const frame = text.frame;
   if (append(stack, previous, text)) {
     if (previous == transfer->unread_tail) {
@@ -191,7 +213,10 @@ bool hold(Stack& stack, Tcb& row, Text& text, wire::SackBlock& duplicate) noexce
     ++stack.gauges.packets_received;
     text.frame = nullptr;
   }
-  if (!in_order) ++stack.counters.out_of_order;
+  if (!in_order) {
+    report(*transfer, begin, end);
+    ++stack.counters.out_of_order;
+  }
   absorb(stack, row, *transfer);
   return true;
 }

@@ -75,9 +75,9 @@ void leave_recovery(Transfer& transfer) noexcept {
   transfer.frto = 0;
 }
 
-void undo(Tcb& row, Transfer& transfer, uint64_t& counter) noexcept {
+void undo(Stack& stack, Tcb& row, Transfer& transfer, uint64_t& counter) noexcept {
   ++counter;
-  unmark_lost(transfer);
+  unmark_lost(stack, transfer);
   row.cwnd = std::max(row.cwnd, transfer.prior_cwnd);
   row.ssthresh = std::max(row.ssthresh, transfer.prior_ssthresh);
   row.w_max = std::max(row.w_max, row.cwnd);
@@ -102,7 +102,7 @@ bool try_undo(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival
   if (!transfer.undo_possible) return false;
   const bool spurious = eifel(row, transfer, arrival, delivery) || all_duplicates(transfer, delivery);
   if (!spurious) return false;
-  undo(row, transfer, transfer.phase == Phase::kLoss ? stack.counters.spurious_timeouts : stack.counters.spurious_recoveries);
+  undo(stack, row, transfer, transfer.phase == Phase::kLoss ? stack.counters.spurious_timeouts : stack.counters.spurious_recoveries);
   return true;
 }
 
@@ -114,7 +114,7 @@ void count_duplicates(Stack& stack, Tcb& row, Transfer& transfer, const Delivery
     transfer.reno_bytes = std::min(transfer.reno_bytes + row.mss, row.in_flight() > row.mss ? row.in_flight() - row.mss : 0);
     if (transfer.dupacks == kDupThresh && transfer.phase != Phase::kLoss && transfer.phase != Phase::kRecovery) {
       ++stack.counters.losses_by_dupacks;
-      mark_lost(transfer, transfer.send_head);
+      mark_lost(stack, transfer, transfer.send_head);
     }
     return;
   }
@@ -128,7 +128,7 @@ void count_duplicates(Stack& stack, Tcb& row, Transfer& transfer, const Delivery
   const uint32_t beyond = delivery.acked > row.mss ? delivery.acked - row.mss : 0;
   transfer.reno_bytes = transfer.reno_bytes > beyond ? transfer.reno_bytes - beyond : 0;
   if (row.snd_una < transfer.recover && transfer.send_head != nullptr && sent(transfer.send_head).has(kTransmitted)) {
-    mark_lost(transfer, transfer.send_head);
+    mark_lost(stack, transfer, transfer.send_head);
   }
 }
 
@@ -136,7 +136,7 @@ void count_duplicates(Stack& stack, Tcb& row, Transfer& transfer, const Delivery
 bool frto(Stack& stack, Tcb& row, Transfer& transfer, const Delivery& delivery, bool duplicate) {
   if (transfer.frto == 0) return false;
   if (delivery.original_arrived && transfer.frto == 2) {
-    undo(row, transfer, stack.counters.spurious_timeouts);
+    undo(stack, row, transfer, stack.counters.spurious_timeouts);
     return true;
   }
   if (duplicate || !delivery.advanced || row.snd_una >= transfer.recover) {

@@ -58,7 +58,8 @@ void persist_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
   nic::Packet* const next = transfer.send_next;
   if (row.in_flight() == 0 && next != nullptr && edge != 0) {
     // §3.8.6.2.1: the override: a window too small for a sensible segment is used all the same in the end.
-    if (sent(next).bytes > edge && !split_packet(stack, transfer, next, edge)) {
+    const uint32_t most = std::min<uint32_t>(edge, row.mss);
+    if (sent(next).bytes > most && !split_packet(stack, transfer, next, most)) {
       return stack.timers.set(row.transfer, TimerKind::kPersist, stack.now_ms() + 100);
     }
     send_queued(stack, row, transfer, next);

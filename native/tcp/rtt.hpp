@@ -28,7 +28,9 @@ inline uint32_t srtt_us(const Tcb& row) noexcept { return row.srtt_us8 / 8; }
 
 // The least is added to the round trip rather than laid under it: a peer may delay its acknowledgement by that much at any distance.
 inline uint32_t rto_ms(const TcpOptions& options, const Tcb& row, uint32_t backoff) noexcept {
-  const uint64_t base = row.srtt_us8 == 0 ? 1000 : (srtt_us(row) + 999) / 1000 + std::max(options.rto_min_ms, row.rttvar_us4 / 1000);
+  // Nothing measured: a second, or what a lost SYN made of it (start_after_lost_syn()).
+  const uint64_t base = row.srtt_us8 == 0 ? std::max(row.rttvar_us4 / 1000, 1000u)
+                                          : (srtt_us(row) + 999) / 1000 + std::max(options.rto_min_ms, row.rttvar_us4 / 1000);
   return static_cast<uint32_t>(std::min<uint64_t>(base << std::min(backoff, 16u), options.rto_max_ms));
 }
 

@@ -33,6 +33,7 @@ bool sack_packet(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet
   if (info.has(kSacked)) return false;
   note_arrival(stack, row, transfer, info, arrival, delivery);
   clear_lost(transfer, info);
+  stack.resent.remove(transfer, packet);
   info.set(kSacked);
   transfer.sacked_bytes += info.length();
   ++transfer.sacked_packets;
@@ -42,20 +43,36 @@ bool sack_packet(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet
   return true;
 }
 
-void apply_block(Stack& stack, Tcb& row, Transfer& transfer, Seq begin, Seq end, const Arrival& arrival, Delivery& delivery) {
+// False where a part of the block could not be marked.
+bool apply_block(Stack& stack, Tcb& row, Transfer& transfer, Seq begin, Seq end, const Arrival& arrival, Delivery& delivery) {
   // Blocks name new arrivals at the upper end nearly always: there is no need to walk there from the head.
   nic::Packet* packet = transfer.send_head;
   if (transfer.sacked_last != nullptr && sent(transfer.sacked_last).seq <= begin) packet = transfer.sacked_last;
+  bool whole = true;
   for (; packet != nullptr && sent(packet).has(kTransmitted) && sent(packet).seq < end; packet = packet->link) {
     SentPacket& info = sent(packet);
     if (info.end() <= begin || info.has(kSacked)) continue;
     // A block that begins or ends within a packet names a part of it: what our peer cut, or what was sent as two and is one now.
     if (info.seq < begin) {
-      if (info.bytes <= begin - info.seq || !split_packet(stack, transfer, packet, begin - info.seq)) continue;
+      const bool cut = begin - info.seq < info.bytes && split_packet(stack, transfer, packet, begin - info.seq);
+      whole = whole && cut;
       continue;
     }
-    if (end < info.end() && (end - info.seq >= info.bytes || !split_packet(stack, transfer, packet, end - info.seq))) continue;
-    sack_packet(stack, row, transfer, packet, arrival, delivery);
+    const bool cut = info.end() <= end || (end - info.seq < info.bytes && split_packet(stack, transfer, packet, end - info.seq));
+    whole = whole && cut;
+    if (cut) sack_packet(stack, row, transfer, packet, arrival, delivery);
+  }
+  return whole;
+}
+
+// Takes off what earlier blocks named: a peer repeats its blocks with every acknowledgement, and to find all of their packets marked
+// each time takes long in a large window.
+void cut_known(const Transfer& transfer, Seq& begin, Seq& end) noexcept {
+  for (uint8_t i = 0; i < transfer.named_count; ++i) {
+    const Seq from{transfer.named[i].begin};
+    const Seq to{transfer.named[i].end};
+    if (from <= begin && begin < to) begin = earlier(to, end);
+    if (from < end && end <= to) end = later(from, begin);
   }
 }
 
@@ -81,16 +98,22 @@ void apply_sacks(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arri
     delivery.duplicate_reported = true;
     first = 1;
   }
+  if (transfer.sacked_packets == 0) transfer.named_count = 0;
+  wire::SackBlock named[wire::TcpOptions::kMaxSacks];
+  uint8_t count = 0;
   for (uint32_t i = first; i < options.sack_count; ++i) {
-    const Seq begin{options.sacks[i].begin};
-    const Seq end{options.sacks[i].end};
+    Seq begin{options.sacks[i].begin};
+    Seq end{options.sacks[i].end};
     // Nothing of it may lie outside of what is in flight: a peer that lies must not steer what is sent again.
     if (end <= begin || begin < row.snd_una || begin < arrival.ack || row.snd_nxt < end) {
       ++stack.counters.sacks_invalid;
       continue;
     }
-    apply_block(stack, row, transfer, begin, end, arrival, delivery);
+    cut_known(transfer, begin, end);
+    if (begin == end || apply_block(stack, row, transfer, begin, end, arrival, delivery)) named[count++] = options.sacks[i];
   }
+  std::copy_n(named, count, transfer.named);
+  transfer.named_count = count;
 }
 
 void take_acknowledged(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival, Delivery& delivery) {
@@ -116,7 +139,9 @@ void take_acknowledged(Stack& stack, Tcb& row, Transfer& transfer, const Arrival
     } else {
       note_arrival(stack, row, transfer, info, arrival, delivery);
       clear_lost(transfer, info);
+      stack.resent.remove(transfer, packet);
     }
+    if (transfer.rack_next == packet) transfer.rack_next = nullptr;
     if (transfer.lost_hint == packet) transfer.lost_hint = nullptr;
     if (transfer.sacked_last == packet) transfer.sacked_last = nullptr;
     transfer.send_head = packet->link;
@@ -130,7 +155,7 @@ void take_acknowledged(Stack& stack, Tcb& row, Transfer& transfer, const Arrival
   transfer.sacked_end = later(transfer.sacked_end, row.snd_una);
 }
 
-void mark_lost(Transfer& transfer, nic::Packet* packet) noexcept {
+void mark_lost(Stack& stack, Transfer& transfer, nic::Packet* packet) noexcept {
   SentPacket& info = sent(packet);
   SLUICE_DEBUG_ASSERT(!info.has(kSacked));
   if (info.has(kRetransmitInFlight)) {
@@ -141,6 +166,7 @@ void mark_lost(Transfer& transfer, nic::Packet* packet) noexcept {
     info.set(kLost);
     transfer.lost_bytes += info.length();
   }
+  stack.resent.remove(transfer, packet);
   if (transfer.lost_hint != nullptr && info.seq < sent(transfer.lost_hint).seq) transfer.lost_hint = packet;
 }
 
@@ -155,18 +181,29 @@ void mark_all_lost(Stack& stack, Transfer& transfer) noexcept {
       transfer.sacked_bytes -= info.length();
       --transfer.sacked_packets;
     }
-    if (!info.has(kSacked)) mark_lost(transfer, packet);
+    if (!info.has(kSacked)) mark_lost(stack, transfer, packet);
   }
-  if (reneged) transfer.sacked_last = nullptr;
+  if (reneged) {
+    transfer.sacked_last = nullptr;
+    transfer.named_count = 0;
+  }
   transfer.lost_hint = nullptr;
   transfer.reno_bytes = 0;
 }
 
-void unmark_lost(Transfer& transfer) noexcept {
+void unmark_lost(Stack& stack, Transfer& transfer) noexcept {
+  // What was sent again before it was given up was so before what is in flight.
+  nic::Packet* before = nullptr;
   for (nic::Packet* packet = transfer.send_head; packet != nullptr && sent(packet).has(kTransmitted); packet = packet->link) {
-    clear_lost(transfer, sent(packet));
+    SentPacket& info = sent(packet);
+    const bool given_up = info.has(kLost) && info.has(kEverRetransmitted) && !info.has(kRetransmitInFlight);
+    clear_lost(transfer, info);
+    if (!given_up) continue;
+    stack.resent.add_behind(transfer, packet, before);
+    before = packet;
   }
   transfer.lost_hint = nullptr;
+  transfer.rack_next = nullptr;
 }
 
 }  // namespace sluice::tcp

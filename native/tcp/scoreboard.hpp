@@ -26,10 +26,10 @@ void apply_sacks(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arri
 // Takes what is acknowledged off the queue.
 void take_acknowledged(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival, Delivery& delivery);
 
-void mark_lost(Transfer& transfer, nic::Packet* packet) noexcept;
+void mark_lost(Stack& stack, Transfer& transfer, nic::Packet* packet) noexcept;
 // After a time-out: everything that is not known to have arrived (RFC 6298 §5.4, RFC 2018 §8).
 void mark_all_lost(Stack& stack, Transfer& transfer) noexcept;
 // What was given up is in flight again: the time-out or recovery was spurious.
-void unmark_lost(Transfer& transfer) noexcept;
+void unmark_lost(Stack& stack, Transfer& transfer) noexcept;
 
 }  // namespace sluice::tcp

@@ -42,7 +42,7 @@ nic::Packet* new_packet(Stack& stack, const Tcb& row, Transfer& transfer) noexce
     ++stack.counters.send_no_packet;
     return nullptr;
   }
-  sent(packet) = {transfer.write_end, 0, packet->headroom(), 0, 0, 0, 0};
+  sent(packet) = {transfer.write_end, 0, packet->headroom(), 0, 0, 0};
   link_tail(stack, transfer, packet);
   return packet;
 }
@@ -171,7 +171,7 @@ bool split_packet(Stack& stack, Transfer& transfer, nic::Packet* packet, uint32_
   const uint32_t moved = info.bytes - bytes;
   std::memcpy(rest->data, payload + bytes, moved);
   rest->length = static_cast<uint16_t>(moved);
-  sent(rest) = {info.seq + bytes, info.sent_us, rest->headroom(), static_cast<uint16_t>(moved), info.flags, info.times, 0};
+  sent(rest) = {info.seq + bytes, info.sent_us, rest->headroom(), static_cast<uint16_t>(moved), info.flags, 0};
   sent(rest).clear(kShared);
   info.bytes = static_cast<uint16_t>(bytes);
   info.clear(kCarriesFin);
@@ -182,6 +182,7 @@ bool split_packet(Stack& stack, Transfer& transfer, nic::Packet* packet, uint32_
   if (transfer.send_tail == packet) transfer.send_tail = rest;
   if (transfer.sacked_last == packet) transfer.sacked_last = rest;
   if (info.has(kSacked)) ++transfer.sacked_packets;
+  if (info.resent != 0) stack.resent.add_behind(transfer, rest, packet);
   ++stack.gauges.packets_sending;
   return true;
 }
@@ -253,7 +254,6 @@ void send_frame(Stack& stack, Tcb& row, Transfer& transfer, SentPacket& info, ni
   if (info.has(kPush) || info.has(kCarriesFin)) flags |= wire::kPsh;
   const net::Ecn ecn = mark_outgoing(row, first, info.bytes, flags);
   info.sent_us = stack.now_us32();
-  if (info.times != UINT8_MAX) ++info.times;
   if (first) {
     info.set(kTransmitted);
     if (row.has(kAckNow) || row.has(kAckDelayed)) answered(row);
@@ -281,6 +281,7 @@ bool send_queued(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packet
   if (not_sent_yet(stack, packet)) return false;
   nic::Packet* const frame = frame_of(stack, packet);
   if (frame == nullptr) return false;
+  if (sent(packet).has(kTransmitted)) stack.resent.add(transfer, packet);
   send_frame(stack, row, transfer, sent(packet), frame);
   return true;
 }
@@ -387,7 +388,7 @@ bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
     packet->flags = nic::kPayloadSummed;
     packet->segment_bytes = sum.raw();
   }
-  sent(packet) = {transfer->write_end, 0, packet->headroom(), static_cast<uint16_t>(bytes), kPush, 0, 0};
+  sent(packet) = {transfer->write_end, 0, packet->headroom(), static_cast<uint16_t>(bytes), kPush, 0};
   link_tail(stack, *transfer, packet);
   transfer->write_end += bytes;
   restart_after_idle(stack, row, *transfer);

@@ -25,13 +25,14 @@ struct SentPacket {
   uint32_t sent_us;
   uint16_t offset;   // of the payload, from the packet's buffer; shared: from the first shared byte
   uint16_t bytes;    // of payload
-  uint8_t flags;
-  uint8_t times;     // transmissions, saturating
-  uint16_t reserved;
+  uint32_t flags : 8;
+  uint32_t resent : 24;  // where it stands among those that were sent again (resent.hpp); 0: not there
+
+  static constexpr uint32_t kResentMost = (1u << 24) - 1;
 
   bool has(SentFlag flag) const noexcept { return (flags & flag) != 0; }
-  void set(SentFlag flag) noexcept { flags = static_cast<uint8_t>(flags | flag); }
-  void clear(SentFlag flag) noexcept { flags = static_cast<uint8_t>(flags & ~flag); }
+  void set(SentFlag flag) noexcept { flags = (flags | flag) & 0xffu; }
+  void clear(SentFlag flag) noexcept { flags = flags & ~static_cast<uint32_t>(flag) & 0xffu; }
   // In sequence space: FIN counts one.
   uint32_t length() const noexcept { return bytes + (has(kCarriesFin) ? 1u : 0u); }
   Seq end() const noexcept { return seq + length(); }

@@ -20,6 +20,9 @@ uint32_t transfer_count(const TcpOptions& options, const nic::PacketPool& packet
   return std::min(options.capacity + options.orphans_max, packets.total_count() + options.orphans_max + 1024);
 }
 
+// What pools keep back for small packets, which may have to be sent again too.
+constexpr uint32_t kPacketsInReserve = 1024;
+
 // Each keeps a packet at least.
 uint32_t sending_orphans(const TcpOptions& options, const nic::PacketPool& packets) noexcept {
   if (options.orphans_sending_max != 0) return options.orphans_sending_max;
@@ -40,7 +43,8 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
       rows(given.capacity + given.orphans_max), orphans(rows),
       orphans_sending_max(sending_orphans(given, packets)), transfers(transfer_count(given, packets)), stream_rows(given.capacity),
       half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
-      time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), bodies(packets), cookies(secrets.cookies),
+      time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), bodies(packets),
+      resent(packets.total_count() + kPacketsInReserve), cookies(secrets.cookies),
       block(*environment.blocks), resets(given.resets_per_s), challenges(given.challenge_acks_per_s, secrets.challenges) {
   if (!given.populate) return;
   flows.populate_if_small();
@@ -57,7 +61,6 @@ Transfer* attach_transfer(Stack& stack, Tcb& row) noexcept {
   transfer.write_end = row.snd_nxt;
   transfer.recover = row.snd_una;
   transfer.sacked_end = row.snd_una;
-  transfer.first_unanswered_ms = stack.now_ms();
   return &transfer;
 }
 
@@ -113,6 +116,7 @@ void drop_transfer(Stack& stack, Tcb& row) noexcept {
   while (transfer->send_head != nullptr) {
     nic::Packet* const packet = transfer->send_head;
     transfer->send_head = packet->link;
+    stack.resent.remove(*transfer, packet);
     release_sent(stack.packets, packet);
     --stack.gauges.packets_sending;
   }

@@ -10,6 +10,7 @@
 #include "tcp/half_open.hpp"
 #include "tcp/local_addresses.hpp"
 #include "tcp/orphans.hpp"
+#include "tcp/resent.hpp"
 #include "tcp/shared_bodies.hpp"
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
@@ -99,6 +100,7 @@ struct Stack {
   TimeWaitTable time_wait;
   TimerWheel timers;
   SharedBodies bodies;
+  ResentPackets resent;
   SynCookies cookies;
   Listener listener;
   ReceiveBlock block;

@@ -7,8 +7,8 @@ namespace sluice::tcp {
 namespace {
 
 // What peers announce in practice: jumbo frames, Ethernet (IPv4, IPv6), PPPoE and tunnels, the minimum of IPv6, the default of IPv4.
-// The least is that of every connection (see connect.cpp): no peer gets more than it takes.
-constexpr uint16_t kMss[8] = {88, 536, 1220, 1360, 1420, 1440, 1460, 8940};
+// The least is that of every connection: no peer gets more than it takes.
+constexpr uint16_t kMss[8] = {kLeastMss, 536, 1220, 1360, 1420, 1440, 1460, 8940};
 constexpr uint32_t kNoScale = 15;
 constexpr uint32_t kTimestampBits = 63;
 

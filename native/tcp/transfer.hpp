@@ -53,6 +53,7 @@ struct alignas(64) Transfer {
   nic::Packet* send_next = nullptr;    // first that was never sent
   nic::Packet* lost_hint = nullptr;    // no packet before it waits to be sent again; null: from the head
   nic::Packet* sacked_last = nullptr;  // highest that a SACK named
+  nic::Packet* rack_next = nullptr;    // all before it have arrived, are lost or were sent again; null: from the head
   // Received and not delivered, in order of sequence numbers; up to rcv_nxt it is acknowledged and waits to be read.
   nic::Packet* held_head = nullptr;
 
@@ -69,6 +70,7 @@ struct alignas(64) Transfer {
   bool fin_known = false;              // of a FIN that came out of order
   uint8_t unanswered_probes = 0;       // zero-window probes that nothing came back for
   uint8_t block_count = 0;             // of `blocks`
+  bool blocks_forgotten = false;       // there were more of them
   uint16_t dupacks = 0;
   Phase phase = Phase::kOpen;
   uint8_t frto = 0;                    // RFC 5682: step
@@ -88,7 +90,6 @@ struct alignas(64) Transfer {
   uint32_t rack_rtt_us = 0;
   Seq rack_end;
   uint32_t min_rtt_us = UINT32_MAX;
-  uint32_t first_unanswered_ms = 0;    // since when nothing was acknowledged that waits for it
   uint32_t stalled_probes = 0;         // zero-window probes in a row
   uint32_t prr_out = 0;                // RFC 6937, with the two below
   HyStart hystart;
@@ -129,9 +130,15 @@ struct alignas(64) Transfer {
   uint32_t byte_credit = 0;            // RFC 3465: acknowledged in congestion avoidance
   CubicEpoch cubic;
 
+  uint32_t resent_first = kNone;       // resent.hpp
+  uint32_t resent_last = kNone;
+  // What the peer's last blocks named, which is marked in the send queue: they come again with every acknowledgement.
+  wire::SackBlock named[wire::TcpOptions::kMaxSacks];
+  uint8_t named_count = 0;
+
   static constexpr size_t kHotBytes = 192;
 };
 static_assert(offsetof(Transfer, held_tail) <= Transfer::kHotBytes);
-static_assert(sizeof(Transfer) == 320);
+static_assert(sizeof(Transfer) == 384);
 
 }  // namespace sluice::tcp

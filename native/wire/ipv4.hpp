@@ -49,6 +49,19 @@ class Ipv4View {
   const uint8_t* source() const noexcept { return data_ + 12; }
   const uint8_t* target() const noexcept { return data_ + 16; }
   uint8_t* payload() const noexcept { return data_ + header_bytes(); }
+  // Loose or strict (RFC 791 §3.1).
+  bool has_source_route() const noexcept {
+    for (uint32_t at = kMinBytes; at < header_bytes();) {
+      const uint8_t kind = data_[at];
+      if (kind == 131 || kind == 137) return true;
+      if (kind == 0) return false;
+      const uint32_t rest = header_bytes() - at;
+      const uint32_t bytes = kind == 1 ? 1 : rest < 2 ? 0 : data_[at + 1];
+      if (bytes == 0 || bytes > rest) return false;
+      at += bytes;
+    }
+    return false;
+  }
   bool checksum_good() const noexcept {
     Checksum sum;
     if (header_bytes() == kMinBytes) {

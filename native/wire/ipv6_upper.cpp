@@ -36,7 +36,10 @@ bool pass_options(Ipv6Upper& upper, const uint8_t* data, uint32_t begin, uint32_
     }
     const uint8_t action = type >> 6;
     if (action == 1) upper.verdict = Ipv6Verdict::kDiscard;
-    if (action >= 2) return refuse(upper, kProblemOption, kFixedHeader + at);
+    if (action >= 2) {
+      upper.tell_groups = action == 2;
+      return refuse(upper, kProblemOption, kFixedHeader + at);
+    }
     if (action != 0) return false;
     at += 2u + data[at + 1];
   }

@@ -27,6 +27,7 @@ struct Ipv6Upper {
   Ipv6Verdict verdict = Ipv6Verdict::kTake;
   uint8_t code = 0;
   uint32_t pointer = 0;   // from the first byte of the packet
+  bool tell_groups = false;  // with kProblem: also where the packet went to a group (RFC 8200 §4.2, options of the kind 10)
 };
 
 // Walks the extension headers to the upper layer; nothing where they are cut off or too many. At most 8 are looked at, which bounds the

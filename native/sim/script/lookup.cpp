@@ -26,6 +26,7 @@ constexpr struct {
     {"rto_max_ms", &tcp::TcpOptions::rto_max_ms},
     {"retries_max", &tcp::TcpOptions::retries_max},
     {"syn_retries_max", &tcp::TcpOptions::syn_retries_max},
+    {"syn_ack_retries_max", &tcp::TcpOptions::syn_ack_retries_max},
     {"delayed_ack_ms", &tcp::TcpOptions::delayed_ack_ms},
     {"time_wait_ms", &tcp::TcpOptions::time_wait_ms},
     {"fin_wait2_ms", &tcp::TcpOptions::fin_wait2_ms},

@@ -55,6 +55,20 @@ TEST_CASE("an echo request is answered with the same data", "[net]") {
   REQUIRE(std::memcmp(&reply[30], kPeer.v4(), 4) == 0);
 }
 
+TEST_CASE("an echo has the DSCP of its request, and no congestion mark (RFC 2474 3)", "[net]") {
+  NetFixture fixture;
+  fixture.learn(kPeer);
+  Bytes packet = ipv4(kPeer, kOwn, 1, icmp(8, 0, 1, {1}));
+  packet[1] = 0xb8 | 3;
+  store_be16(&packet[10], 0);
+  wire::Checksum sum;
+  sum.add(packet.data(), 20);
+  wire::store_checksum(&packet[10], sum.finish());
+  fixture.receive(ethernet(kOwnMac, wire::kTypeIpv4, packet));
+  REQUIRE(fixture.nic.sent.size() == 1);
+  CHECK(fixture.nic.sent[0][15] == 0xb8);
+}
+
 TEST_CASE("an ICMPv6 echo request is answered", "[net]") {
   NetFixture fixture;
   fixture.send(v6(7));  // asks for the neighbour; its answer would come from a real one

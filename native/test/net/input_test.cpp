@@ -62,7 +62,7 @@ void learn_v6(NetFixture& fixture) {
 }
 }  // namespace
 
-TEST_CASE("IPv6 headers that cannot be processed are reported, but to no group", "[net]") {
+TEST_CASE("IPv6 headers that cannot be processed are reported; to a group only options that ask for it (RFC 8200 4.2)", "[net]") {
   constexpr uint8_t kBroadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   const auto behind = [](Bytes header, const net::IpAddress& target) {
     const Bytes tcp = tcp_segment(v6(7), target, {'x'});
@@ -74,9 +74,13 @@ TEST_CASE("IPv6 headers that cannot be processed are reported, but to no group",
     Bytes header;
     uint8_t code;
     uint8_t pointer;
+    bool tells_groups;
   };
   const std::vector<Case> cases{
-      {60, {6, 0, 0x9e, 4, 0, 0, 0, 0}, 2, 42}, {43, {6, 0, 0, 1, 0, 0, 0, 0}, 0, 42}, {60, {99, 0, 1, 4, 0, 0, 0, 0}, 1, 40}};
+      {60, {6, 0, 0x9e, 4, 0, 0, 0, 0}, 2, 42, true},
+                                {60, {6, 0, 0xde, 4, 0, 0, 0, 0}, 2, 42, false},
+                                {43, {6, 0, 0, 1, 0, 0, 0, 0}, 0, 42, false},
+                                {60, {99, 0, 1, 4, 0, 0, 0, 0}, 1, 40, false}};
   for (const Case& one : cases) {
     NetFixture fixture;
     learn_v6(fixture);
@@ -87,7 +91,14 @@ TEST_CASE("IPv6 headers that cannot be processed are reported, but to no group",
     CHECK(fixture.nic.sent[0][55] == one.code);
     CHECK(fixture.nic.sent[0][61] == one.pointer);
     fixture.receive(ethernet(kBroadcast, wire::kTypeIpv6, ipv6(v6(7), v6(1), one.first, behind(one.header, v6(1)))));
-    CHECK(fixture.nic.sent.size() == 1);
+    CHECK(fixture.nic.sent.size() == (one.tells_groups ? 2 : 1));
+    fixture.nic.sent.clear();
+    const nic::MacAddress all = net::multicast_mac(net::kAllNodes);
+    fixture.receive(
+        ethernet(all.bytes, wire::kTypeIpv6, ipv6(v6(7), net::kAllNodes, one.first, behind(one.header, net::kAllNodes))));
+    REQUIRE(fixture.nic.sent.size() == (one.tells_groups ? 1 : 0));
+    // From an address of our own.
+    if (one.tells_groups) CHECK(std::memcmp(&fixture.nic.sent[0][22], v6(1).bytes, 16) == 0);
   }
   NetFixture fixture;
   learn_v6(fixture);
@@ -95,6 +106,36 @@ TEST_CASE("IPv6 headers that cannot be processed are reported, but to no group",
   fixture.receive(ethernet(kOwnMac, wire::kTypeIpv6, ipv6(v6(7), v6(1), 60, behind({6, 0, 0x5e, 4, 0, 0, 0, 0}, v6(1)))));
   CHECK(fixture.nic.sent.empty());
   CHECK(fixture.interface.counters().dropped_protocol == 2);
+}
+
+TEST_CASE("IPv4 options are passed over, but a source route is refused (RFC 1122 3.2.1.8, RFC 7126 4.3)", "[net]") {
+  const auto with_options = [](const Bytes& options) {
+    const Bytes tcp = tcp_segment(v4(10, 9, 0, 7), v4(10, 9, 0, 1), {'x'});
+    Bytes packet = ipv4(v4(10, 9, 0, 7), v4(10, 9, 0, 1), 6, tcp);
+    packet.insert(packet.begin() + 20, options.begin(), options.end());
+    packet[0] = static_cast<uint8_t>(0x45 + options.size() / 4);
+    store_be16(&packet[2], static_cast<uint16_t>(packet.size()));
+    store_be16(&packet[10], 0);
+    wire::Checksum sum;
+    sum.add(packet.data(), static_cast<uint32_t>(20 + options.size()));
+    wire::store_checksum(&packet[10], sum.finish());
+    return ethernet(kOwnMac, wire::kTypeIpv4, packet);
+  };
+  const std::vector<Bytes> harmless{{1, 1, 1, 0},       {0x94, 4, 0, 0}, {7, 7, 4, 0, 0, 0, 0, 0}, {0xfe, 0, 0, 0},
+                                    {0xfe, 99, 0, 0}, {1, 1, 1, 7},    {0, 131, 3, 4}};
+  for (const Bytes& options : harmless) {
+    NetFixture fixture;
+    fixture.receive(with_options(options));
+    CHECK(fixture.tcp.segments.size() == 1);
+  }
+  const std::vector<Bytes> routes{{131, 7, 4, 10, 0, 0, 1, 0}, {1, 137, 7, 4, 10, 0, 0, 1}};
+  for (const Bytes& options : routes) {
+    NetFixture fixture;
+    fixture.receive(with_options(options));
+    CHECK(fixture.tcp.segments.empty());
+    CHECK(fixture.interface.counters().dropped_martian == 1);
+    CHECK(fixture.all_returned());
+  }
 }
 
 TEST_CASE("a segment in several pieces keeps all of its bytes", "[net]") {

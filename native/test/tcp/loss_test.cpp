@@ -170,6 +170,37 @@ TEST_CASE("tcp: a lost tail is probed for after two round trips, not after a tim
   CHECK(peer.counters().retransmit_timeouts == 0);
 }
 
+TEST_CASE("tcp: what came while the stack was kept from its turn is taken before its timers run", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.host.send(peer.id(), "warm");
+  peer.wait_ms(50);
+  peer.ack(4);
+  peer.host.send(peer.id(), pattern(3 * kMss));
+  peer.gathers = true;
+  peer.now_us += 1000;
+  peer.ack(4 + 3 * kMss);
+  // Longer than the tail probe's pause and the time-out.
+  peer.now_us += 2'000'000;
+  peer.host.turn();
+  CHECK(peer.info().in_flight == 0);
+  CHECK(peer.counters().retransmits == 0);
+  CHECK(peer.counters().retransmit_timeouts == 0);
+}
+
+TEST_CASE("tcp: timers run in the end while frames never cease to come", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.host.send(peer.id(), "lost");
+  peer.gathers = true;
+  peer.now_us += 2'000'000;
+  for (int i = 0; i < 32 && peer.counters().retransmits == 0; ++i) {
+    peer.ack(0);
+    peer.host.turn(1);
+  }
+  CHECK(peer.counters().retransmits == 1);
+}
+
 TEST_CASE("tcp: a time-out that delay caused is undone: by timestamps (RFC 4015) or by F-RTO (RFC 5682)", "[tcp]") {
   const bool timestamps = GENERATE(true, false);
   Flight flight({1460, 7, true, timestamps, false});

@@ -78,6 +78,7 @@ bool Generator::turn() {
   }
   tcp_.push_touched();
   out_.flush();
+  if (out_.waiting() == 0) tcp_.all_sent();
   return !over && stage_.failure.empty();
 }
 

@@ -90,6 +90,8 @@ class Tcp {
   // For an address that is a client's, but none has that port.
   void refuse(uint32_t address, uint16_t port, const Incoming& segment);
   void advance_timers();
+  // The device has taken every frame.
+  void all_sent() noexcept { emptied_tick_ = tick(); }
 
   const Counters& counters() const noexcept { return counters_; }
   uint64_t messages_queued() const noexcept { return messages_queued_; }
@@ -117,6 +119,7 @@ class Tcp {
   uint16_t tick() const noexcept { return TimerWheel::tick_of(now_ns_); }
   uint32_t stamp() const noexcept { return static_cast<uint32_t>(now_ns_ / 1'000'000); }
   uint32_t rto_ms(const Client& client) const noexcept;
+  bool may_wait_here(const Client& client) const noexcept;
   void on_timer(ClientId id);
   void retransmit(ClientId id, Client& client);
 
@@ -130,6 +133,7 @@ class Tcp {
   std::vector<ClientId> touched_;
   std::vector<uint8_t> scratch_;
   uint64_t now_ns_ = 0;
+  uint16_t emptied_tick_ = 0;  // when no frame waited for the device
   uint64_t messages_queued_ = 0;
   // All connections go to one server, so this is the same for all: the least that it said.
   uint16_t peer_mss_;

@@ -235,6 +235,9 @@ void Tcp::retransmit(ClientId id, Client& client) {
   client.snd_nxt = client.snd_una + bytes;
 }
 
+// What the client sent last may be in the queue to the device still: that it is not answered says nothing of the path.
+bool Tcp::may_wait_here(const Client& client) const noexcept { return static_cast<int16_t>(client.sent_tick - emptied_tick_) >= 0; }
+
 void Tcp::on_timer(ClientId id) {
   Client& client = clients_[id];
   if (client.state() == TcpState::kEstablished && client.has(kSlowReader)) user_->on_slow_tick(id);
@@ -243,6 +246,12 @@ void Tcp::on_timer(ClientId id) {
   const uint32_t elapsed_ms = static_cast<uint16_t>(tick() - client.sent_tick) * TimerWheel::kTickMs;
   const uint32_t rto = rto_ms(client);
   if (elapsed_ms < rto) return wheel_.arm(clients_, id, rto - elapsed_ms);
+  if (may_wait_here(client)) {
+    client.sent_tick = tick();
+    return wheel_.arm(clients_, id, rto);
+  }
+  // There was no packet for it: nothing is in flight, and nothing is closed.
+  if (client.snd_una == client.snd_nxt && client.window_bytes() > 0) return push(id);
   ++counters_.timeouts;
   if (client.retries() >= settings_.max_timeouts) {
     if (client.state() == TcpState::kEstablished) send_bare(id, client, wire::kRst | wire::kAck, client.snd_nxt);

@@ -41,6 +41,7 @@ class MemoryNic final : public nic::Nic {
     return count;
   }
   uint32_t transmit(nic::Packet** frames, uint32_t count) noexcept override {
+    if (full) return 0;
     for (uint32_t i = 0; i < count; ++i) {
       outgoing.emplace_back(reinterpret_cast<const char*>(frames[i]->data), frames[i]->length);
       pool_.unref_frame(frames[i]);
@@ -55,6 +56,7 @@ class MemoryNic final : public nic::Nic {
 
   std::deque<Bytes> incoming;
   std::deque<Bytes> outgoing;
+  bool full = false;
 
  private:
   wiregen::HeapPool pool_{4096};

@@ -73,6 +73,24 @@ TEST_CASE("wiregen: three duplicate acknowledgements bring the segment before th
   CHECK(peer.log[before].payload.starts_with("GET / HTTP/1.1"));
 }
 
+TEST_CASE("wiregen: what waits for its own device is not taken for lost", "[wiregen]") {
+  Rig rig("tcp rto=100ms\nopen\nhold for=60s\n");
+  Peer peer(rig, ignore);
+  uint32_t requests = 0;
+  peer.lose = [&](const Wire& segment) { return !segment.payload.empty() && ++requests != 0; };
+  while (peer.log.empty()) peer.run(1);
+  rig.nic.full = true;
+  peer.run(3'000);
+  rig.nic.full = false;
+  peer.run(1);
+  CHECK(requests == 1);
+  // From then on it is.
+  peer.run(200);
+  CHECK(requests >= 2);
+  CHECK(requests <= 3);
+  CHECK(rig.failure().empty());
+}
+
 TEST_CASE("wiregen: only a reset with the next number ends a connection", "[wiregen]") {
   Rig rig("open\nhold for=60s\n");
   Peer peer(rig, ignore);

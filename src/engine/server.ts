@@ -1,12 +1,15 @@
 /** `createEngine`: plain WebSocket servers on the engine, without channels' order, sessions or a log. */
 import { parseAddress } from '../config/address.js';
-import { InvalidError, StoppedError, TooBigError } from '../errors.js';
+import { BusyError, InvalidError, StoppedError, TooBigError } from '../errors.js';
 import { checkEngineOptions } from './check-options.js';
 import { frameHeaderBytes, writeFrameHeader } from './frame-header.js';
 import { startEngine, type EngineHost, type EngineStartOptions } from './host.js';
 import type { EngineEvents, EngineNotice, OpenRequest, Row } from './port.js';
 import type { RegionCounters } from './reader.js';
 import { TopicTable } from './topics.js';
+
+const ARENA_RETRY_MS = 5;
+const ARENA_REMEDY = { remedy: 'Wait for retryAfterMs, then publish it again; raise arenaBytes where that happens often.' };
 
 /**
  * One connection, from open() until close() has returned; a number, so that it can be kept in typed arrays or as a key. A handle that is
@@ -139,7 +142,8 @@ export class Engine {
 
   /**
    * Sends to all subscribers of the topic. Within a turn what is sent to single connections goes out first, then what was published; the
-   * order within a topic is kept. False when nobody is subscribed. Throws TooBigError when the message does not fit a chunk of the arena.
+   * order within a topic is kept. False when nobody is subscribed. Throws TooBigError when the message does not fit a chunk of the arena,
+   * BusyError while a core has yet to carry out what was published before in all of the arena: then the same may be published again soon.
    */
   publish(topic: string, data: Uint8Array | string, isText = typeof data === 'string'): boolean {
     if (this.#stopping !== null) throw new StoppedError('the engine is stopped');
@@ -149,8 +153,10 @@ export class Engine {
     const port = this.#host.port;
     const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
     const header = frameHeaderBytes(length);
+    const { chunkSize } = port.arena;
+    if (header + length > chunkSize) throw new TooBigError(`${length} bytes do not fit a chunk of the arena (${chunkSize} bytes)`);
     const address = port.arena.claim(header + length);
-    if (address < 0) throw new TooBigError(`a message of ${length} bytes does not fit the arena now (chunks of ${port.arena.chunkSize})`);
+    if (address < 0) throw new BusyError('a core is behind with what was published: the arena is full', ARENA_RETRY_MS, ARENA_REMEDY);
     writeFrameHeader(port.memory, address, length, isText);
     if (typeof data === 'string') {
       port.memory.write(data, address + header, length, 'utf8');

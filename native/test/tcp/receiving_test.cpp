@@ -118,6 +118,25 @@ TEST_CASE("tcp: an answer of the same turn carries the acknowledgement", "[tcp]"
   CHECK(peer.ack_of(peer.out.front()) == 4);
 }
 
+TEST_CASE("tcp: once something was answered, an acknowledgement waits for the next answer (RFC 5681 4.2)", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.out.clear();
+  peer.data(0, "slow start");
+  REQUIRE(peer.out.size() == 1);
+  CHECK(peer.ack_of(peer.take()) == 10);
+  peer.app().echo = true;
+  peer.data(10, "ping");
+  REQUIRE(peer.out.size() == 1);
+  CHECK(peer.ack_of(peer.take()) == 14);
+  peer.app().echo = false;
+  peer.data(14, "hello");
+  peer.wait_ms(39);
+  CHECK(peer.silent());
+  peer.wait_ms(2);
+  CHECK(peer.ack_of(peer.take()) == 19);
+}
+
 TEST_CASE("tcp: while reading is paused the window closes, nothing that was promised is refused, and it opens again", "[tcp]") {
   Peer peer;
   peer.open({1460, -1, true, false, false});

@@ -277,7 +277,8 @@ bool Driver::peer_address(StreamId id, PeerAddress& out) const {
 
 // What does not grow with the connections: the tables are sized for the worst at start, but cost memory only as far as they are used.
 uint64_t Driver::memory_fixed() const noexcept {
-  return sizeof *this + stack_.transfers.high_water() * sizeof(Transfer) + stack_.half_open.bytes() + stack_.time_wait.bytes();
+  return sizeof *this + stack_.transfers.high_water() * sizeof(Transfer) + stack_.resent.bytes() + stack_.half_open.bytes() +
+         stack_.time_wait.bytes();
 }
 
 // A row, the stream's index of it, and the flow table's entry with its share of empty ones.

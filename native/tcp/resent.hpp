@@ -28,6 +28,8 @@ class ResentPackets {
     return transfer.resent_first == kNone ? nullptr : records_[transfer.resent_first].packet;
   }
   uint32_t used() const noexcept { return records_.used(); }
+  // What was ever used of the table.
+  uint64_t bytes() const noexcept { return static_cast<uint64_t>(records_.high_water()) * sizeof(Record); }
 
  private:
   struct Record {
@@ -36,6 +38,7 @@ class ResentPackets {
     uint32_t previous = kNone;
     uint32_t free_next = kNone;
   };
+  static_assert(sizeof(Record) == 24);
 
   void link(Transfer& transfer, nic::Packet* packet, uint32_t previous) noexcept;
 

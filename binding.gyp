@@ -2,6 +2,8 @@
   # The shipped build. Source lists come from native/sources.json, as CMake's do (developers' targets: CMakeLists.txt).
   "variables": {
     "sluice_dpdk%": "<!(node scripts/sources.mjs --dpdk)",
+    # GCC's linker plugin comes with it; clang would need a linker that it does not bring.
+    "sluice_lto%": "<!(node -p \"/clang/.test(process.env.CXX) ? 0 : 1\")",
   },
   "target_defaults": {
     "include_dirs": ["native"],
@@ -12,7 +14,12 @@
     "conditions": [["target_arch=='x64'", {"cflags": ["-mprfchw"]}]],
     "configurations": {
       # -O2, not Node's -O3: the hot paths are loops that are unrolled by hand or not at all, and smaller code stays in cache.
-      "Release": {"cflags!": ["-O3"], "cflags": ["-O2"]},
+      "Release": {
+        "cflags!": ["-O3"],
+        "cflags": ["-O2"],
+        # A message's way leads through a dozen files (docs/decisions/0201).
+        "conditions": [["sluice_lto==1", {"cflags": ["-flto=auto", "-fno-fat-lto-objects"], "ldflags": ["-flto=auto"]}]],
+      },
     },
   },
   "targets": [

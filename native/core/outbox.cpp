@@ -10,8 +10,6 @@
 
 namespace sluice::core {
 
-using queue::Counter;
-
 namespace {
 
 uint64_t physical_memory() noexcept {
@@ -22,8 +20,8 @@ uint64_t physical_memory() noexcept {
 
 }  // namespace
 
-Outbox::Outbox(ConnectionTable& table, queue::Counters& counters, Listener& listener, const Budget& budget)
-    : table_(table), counters_(counters), listener_(listener), budget_(budget) {
+Outbox::Outbox(ConnectionTable& table, Listener& listener, const Budget& budget)
+    : table_(table), listener_(listener), budget_(budget) {
   if (budget_.all == 0) budget_.all = physical_memory() / 8;
   cork_.push_back(std::make_unique<uint8_t[]>(kCorkBytes));
 }

@@ -6,7 +6,6 @@
 
 #include "base/stream.hpp"
 #include "core/connection.hpp"
-#include "queue/counters.hpp"
 #include "ws/frame.hpp"
 
 namespace sluice::core {
@@ -29,7 +28,7 @@ class Outbox {
     uint64_t all;
   };
 
-  Outbox(ConnectionTable& table, queue::Counters& counters, Listener& listener, const Budget& budget);
+  Outbox(ConnectionTable& table, Listener& listener, const Budget& budget);
   ~Outbox();
 
   void attach(StreamDriver& driver) { driver_ = &driver; }
@@ -101,7 +100,6 @@ class Outbox {
   void free_queue(uint32_t slot) noexcept;
 
   ConnectionTable& table_;
-  queue::Counters& counters_;
   Listener& listener_;
   StreamDriver* driver_ = nullptr;
   Budget budget_;

@@ -8,6 +8,6 @@ Parts::Parts(queue::Region& shared, uint32_t index, const CoreOptions& limits, O
       blocks(shared.data(queue::kSectionReceive, index), shared.section(queue::kSectionReceive, index).element_size,
              shared.section(queue::kSectionReceive, index).element_count),
       assembly(shared.data(queue::kSectionAssembly, index), shared.section(queue::kSectionAssembly, index).element_count),
-      events(shared, index, blocks, assembly, counters), outbox(table, counters, listener, {limits.send_budget, limits.send_queues_max}) {}
+      events(shared, index, blocks, assembly, counters), outbox(table, listener, {limits.send_budget, limits.send_queues_max}) {}
 
 }  // namespace sluice::core

@@ -36,7 +36,7 @@ bool is_duplicate_ack(const Tcb& row, const Arrival& arrival, bool window_change
   return arrival.ack == row.snd_una && row.in_flight() != 0 && arrival.length() == 0 && !window_changed;
 }
 
-void note_progress(Stack& stack, Tcb& row, Transfer& transfer, const Delivery& delivery) {
+void note_progress(Tcb& row, Transfer& transfer, const Delivery& delivery) {
   if (delivery.rtt_us != 0) {
     update_rtt(row, delivery.rtt_us);
     hystart_sample(row, transfer, delivery.rtt_us);
@@ -52,7 +52,7 @@ void take_with_data_out(Stack& stack, Tcb& row, Transfer& transfer, const Arriva
   const bool duplicate = is_duplicate_ack(row, arrival, window_changed);
   if (arrival.ack > row.snd_una) take_acknowledged(stack, row, transfer, arrival, delivery);
   apply_sacks(stack, row, transfer, arrival, delivery);
-  note_progress(stack, row, transfer, delivery);
+  note_progress(row, transfer, delivery);
   // Nothing that this acknowledgement says concerns losses, for nearly all of them.
   const bool quiet = transfer.phase == Phase::kOpen && transfer.sacked_packets == 0 && !delivery.duplicate_reported;
   uint32_t reorder_us = 0;

@@ -55,7 +55,8 @@ void WireChecker::sent(uint32_t host, uint64_t now_ns, const uint8_t* frame, uin
   current_ = nullptr;
 }
 
-// A SYN with a new number begins a new incarnation. SYNs that came before it are what a SYN-ACK may answer.
+// A SYN with a new number begins a new incarnation, and one behind the end: SYN cookies give a late copy of the peer's SYN the number that
+// they gave the first (RFC 4987 §3.6). SYNs that came before it are what a SYN-ACK may answer.
 void WireChecker::new_incarnation(Entry& entry, const TcpFrame& syn) {
   const TcpFrame* answered = nullptr;
   if (syn.has(wire::kAck)) {
@@ -83,7 +84,8 @@ void WireChecker::sent_segment(uint32_t host, const TcpFrame& frame) {
   Entry& entry = entries_[{host, {frame.source, frame.target, frame.source_port, frame.target_port}}];
   WireEndpoint* endpoint = owner(entry, frame);
   if (frame.has(wire::kSyn)) {
-    const bool same = endpoint != nullptr && endpoint->iss() == frame.seq && (!frame.has(wire::kAck) || endpoint->answers(frame.ack - 1));
+    const bool same = endpoint != nullptr && !endpoint->over() && endpoint->iss() == frame.seq &&
+                      (!frame.has(wire::kAck) || endpoint->answers(frame.ack - 1));
     if (!same) new_incarnation(entry, frame);
     endpoint = owner(entry, frame);
   }

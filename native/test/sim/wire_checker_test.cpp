@@ -171,6 +171,23 @@ TEST_CASE("wire checker: what a SYN was answered with twice is told apart by the
   CHECK(wire.rule() == "sequence");
 }
 
+TEST_CASE("wire checker: a late copy of a SYN may be answered with the same number once the connection is over", "[sim]") {
+  Observed wire;
+  wire.delivered("S 5000 win 4000 <mss 500>");
+  wire.sent("S. 1000 ack 5001 win 60000 <mss 1000>");
+  wire.delivered("F. 5001 ack 1001 win 4000");
+  wire.sent("F. 1001 ack 5002 win 60000");
+  SECTION("over") {
+    wire.delivered(". 5002 ack 1002 win 4000");
+    wire.sent("S. 1000 ack 5001 win 60000 <mss 1000>");
+    CHECK(wire.rule() == "");
+  }
+  SECTION("not over: the FIN is not acknowledged") {
+    wire.sent("S. 1000 ack 5001 win 60000 <mss 1000>");
+    CHECK(wire.rule() == "ack-back");
+  }
+}
+
 TEST_CASE("wire checker: what SACK reports has left the network, and more than that does not follow", "[sim]") {
   Observed wire;
   wire.open();

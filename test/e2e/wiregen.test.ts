@@ -66,15 +66,15 @@ t.test('one frame in twenty lost each way: everything arrives, nothing twice', s
   const result = await space.play('9000', 'count=200 hosts=20', [
     'tcp rto=50ms syn_rto=200ms timeouts=15',
     'open rate=1K',
-    'echo size=100 rate=2K for=2s warmup=0s',
+    // 6,000 are due: at the end of the time some wait behind a client whose queue is full.
+    'echo size=100 rate=2K for=3s warmup=0s',
     'echo size=5000 senders=20 depth=2 for=1s warmup=0s',
     'close',
   ]);
   t.equal(result.failure, undefined);
   t.equal(result.lost, 0);
   t.ok(Number(result.wire['retransmits']) > 50, 'there was loss');
-  // Of 4,000 that are due: at the end of the time a few wait behind a client whose queue is full. All that were sent came back.
-  t.ok(Number(phase(result, 'echo')['echoes']) > 3000);
+  t.ok(Number(phase(result, 'echo')['echoes']) >= 4000);
 });
 
 t.test('the gateway: sessions, publishes, order, heartbeats, resuming', skip, async (t) => {

@@ -23,7 +23,6 @@ async function start(t: Test, redis: string, options: Partial<TrafficOptions> = 
   const nodes = await Promise.all(['n1', 'n2'].map((name) => ClusterNode.start(t, { name, redis, config })));
   const url = (client: number): string => nodes[client % nodes.length]?.url ?? '';
   const traffic = new Traffic({ url, clients: CLIENTS, channels: 3, pauseMs: 100, ...options });
-  t.teardown(() => traffic.close());
   await traffic.start();
   await sleep(500);
   return { nodes, traffic };
@@ -159,11 +158,11 @@ t.test('Sentinel replaces the master', { skip: noRedis, timeout: 240_000 }, asyn
   t.teardown(() => Promise.all(sentinels.map((sentinel) => sentinel.remove())));
   const ask = (): string => sentinels[0]?.cli('SENTINEL', 'master', 'main') ?? '';
   await until('Sentinel to know all', () => /num-slaves\n1\n/.test(ask()) && /num-other-sentinels\n2\n/.test(ask()) &&
-    /master_link_status:up/.test(replica.replication()));
+    /master_link_status:up/.test(replica.cli('INFO', 'replication')));
   const url = `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/main`;
   const cluster = await start(t, url, { lossy: true });
   await master.stop('SIGKILL');
-  await until('the new master', () => /role:master/.test(replica.replication()));
+  await until('the new master', () => /role:master/.test(replica.cli('INFO', 'replication')));
   await recovered(cluster);
   const { opens, losses } = cluster.traffic;
   const problems = await cluster.traffic.finish();

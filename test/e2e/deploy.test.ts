@@ -41,7 +41,6 @@ t.test('the lines of docs/DEPLOY.md, three times, while clients publish', { time
   t.match(await runShell(first, cwd, bin, env, 20_000), { code: 0 });
   const before = pid();
   const traffic = new Traffic({ url: () => `ws://127.0.0.1:${port}`, clients: 60, channels: 6, pauseMs: 100 });
-  t.teardown(() => traffic.close());
   await traffic.start();
   for (let round = 0; round < ROUNDS; round += 1) {
     await sleep(500);

@@ -58,15 +58,6 @@ export class RedisServer {
     return execFileSync('redis-cli', args, { encoding: 'utf8', timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   }
 
-  /** What it says of replication; '' in the moment in which Sentinel, who gives it another part, closes its connections. */
-  replication(): string {
-    try {
-      return this.cli('INFO', 'replication');
-    } catch {
-      return '';
-    }
-  }
-
   /** SIGSTOP and SIGCONT make a server that is there and does not answer. */
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);

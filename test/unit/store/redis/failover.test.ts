@@ -14,7 +14,7 @@ t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, as
   ];
   const sentinels = await Promise.all([lines, lines, lines].map((each) => RedisServer.startSentinel(each)));
   t.teardown(() => Promise.all([master, replica, ...sentinels].map((server) => server.remove())));
-  const linked = (): boolean => /master_link_status:up/.test(replica.replication());
+  const linked = (): boolean => /master_link_status:up/.test(replica.cli('INFO', 'replication'));
   const known = (): boolean => /num-slaves\n1\n/.test(sentinels[0]!.cli('SENTINEL', 'master', 'main')) &&
     /num-other-sentinels\n2\n/.test(sentinels[0]!.cli('SENTINEL', 'master', 'main'));
   await until('the replica', () => linked() && known(), 20_000);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tcp/rtt.hpp"
 #include "tcp/transmit.hpp"
 #include "tcp/window.hpp"
 
@@ -11,6 +12,30 @@ namespace {
 
 // Within one burst of frames: acknowledging each pair of segments would only make the peer's NIC merge what nobody needs.
 constexpr uint32_t kSegmentsPerAckInBurst = 8;
+
+// With data on its way in the other direction too, what comes back for that lets more be sent, which takes the acknowledgement along: one
+// that goes by itself, ahead of it, takes room on the wire. It is waited for so long, a tenth of the round trip at most.
+constexpr uint32_t kHoldUs = 500;
+
+bool may_hold_back(const Tcb& row) noexcept {
+  return row.in_flight() > 2u * row.mss && row.has(kSackOk) && srtt_us(row) >= 10 * kHoldUs && row.state == State::kEstablished;
+}
+
+void hold_back(Stack& stack, Tcb& row) {
+  row.set(kAckHeld);
+  if (row.has(kInHeldQueue)) return;
+  row.set(kInHeldQueue);
+  stack.held_acks.push({stack.row_of(row), stack.now_us32() + kHoldUs});
+}
+
+void run_held_acks(Stack& stack) {
+  while (!stack.held_acks.empty() && !clock_before(stack.now_us32(), stack.held_acks.front().due_us)) {
+    Tcb& row = stack.rows[stack.held_acks.front().row];
+    stack.held_acks.pop();
+    if (row.has(kAckHeld) && !row.has(kDying)) send_ack(stack, row);
+    unlist(stack, row, kInHeldQueue);
+  }
+}
 
 }  // namespace
 
@@ -26,12 +51,21 @@ void owe_ack(Stack& stack, Tcb& row) {
   const uint32_t segment = std::max<uint32_t>(row.rcv_mss, 64);
   if (owed >= kSegmentsPerAckInBurst * segment && owed >= 4096) return send_ack(stack, row);
   // RFC 5681 §4.2: at least every second full segment.
-  if (row.quick_acks != 0 || (owed >= 2 * segment && owed >= 536) || window_update_due(stack, row)) return owe_ack_now(stack, row);
+  const bool due = row.quick_acks != 0 || (owed >= 2 * segment && owed >= 536);
+  if (due && may_hold_back(row)) return hold_back(stack, row);
+  if (due || window_update_due(stack, row)) return owe_ack_now(stack, row);
   if (row.has(kAckDelayed)) return;
   row.set(kAckDelayed);
   if (row.has(kInDelayQueue)) return;
   row.set(kInDelayQueue);
   stack.delayed_acks.push({stack.row_of(row), stack.now_ms() + stack.options.delayed_ack_ms});
+}
+
+void owe_ack_behind_gap(Stack& stack, Tcb& row) {
+  if (may_hold_back(row)) return hold_back(stack, row);
+  // With the turn's data, if there is any.
+  if (row.has(kSackOk) && row.in_flight() != 0) return owe_ack_now(stack, row);
+  send_ack(stack, row);
 }
 
 void flush_acks(Stack& stack) {
@@ -41,6 +75,7 @@ void flush_acks(Stack& stack) {
     unlist(stack, row, kInAckList);
   }
   stack.ack_list.clear();
+  run_held_acks(stack);
 }
 
 void run_delayed_acks(Stack& stack) {

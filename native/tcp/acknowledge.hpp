@@ -21,10 +21,13 @@ inline void answered(Tcb& row) noexcept { row.quick_acks = 0; }
 // Data came in order.
 void owe_ack(Stack& stack, Tcb& row);
 void owe_ack_now(Stack& stack, Tcb& row);
+// What came is out of order, and no duplicate.
+void owe_ack_behind_gap(Stack& stack, Tcb& row);
 // A segment that acknowledges rcv_nxt is on its way.
 inline void acknowledgement_sent(Tcb& row) noexcept {
   row.clear(kAckNow);
   row.clear(kAckDelayed);
+  row.clear(kAckHeld);
   // What an application writes says the same number many times over.
   if (row.quick_acks != 0 && row.last_ack_sent != row.rcv_nxt) --row.quick_acks;
   row.last_ack_sent = row.rcv_nxt;

@@ -141,6 +141,10 @@ uint64_t Driver::next_deadline_us() const noexcept {
   if (!stack_.write_list.empty()) note(now_ms + 1);
   // The start of that millisecond: now_ms is rounded down.
   uint64_t due_us = least == UINT32_MAX ? UINT64_MAX : (stack_.now_us / 1000 + least) * 1000;
+  if (!stack_.held_acks.empty()) {
+    const auto until_us = static_cast<int32_t>(stack_.held_acks.front().due_us - stack_.now_us32());
+    due_us = std::min(due_us, stack_.now_us + static_cast<uint32_t>(std::max(until_us, 0)));
+  }
   uint64_t keepalive_us = 0;
   if (keepalive_.next_due(stack_.now_us, keepalive_us)) due_us = std::min(due_us, keepalive_us);
   uint64_t aging_us = 0;

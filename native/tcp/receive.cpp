@@ -120,7 +120,8 @@ void take_out_of_order(Stack& stack, Tcb& row, Text& text) {
   const bool dup = duplicate.begin != duplicate.end;
   // RFC 5681 §4.2: at once for what is out of order and for what fills a gap, wholly or in part.
   if (dup || row.rcv_nxt == before) {
-    send_ack(stack, row, dup ? &duplicate : nullptr);
+    if (!dup) return owe_ack_behind_gap(stack, row);
+    send_ack(stack, row, &duplicate);
   } else if (gap) {
     owe_ack_now(stack, row);
   } else {

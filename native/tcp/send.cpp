@@ -47,11 +47,20 @@ nic::Packet* new_packet(Stack& stack, const Tcb& row, Transfer& transfer) noexce
   return packet;
 }
 
+// What is written into one segment. While something is out of order it leaves room for what is said of that (RFC 2018 §3), which then needs
+// no segments of its own. Nagle's rule would take those for small ones.
+uint32_t segment_room(const Stack& stack, const Tcb& row, const Transfer& transfer) noexcept {
+  constexpr uint32_t kBlocksMax = 2;
+  if (!row.has(kSackOk) || transfer.block_count == 0 || stack.options.nagle) return row.mss;
+  const uint32_t blocks = 4 + 8 * std::min<uint32_t>(transfer.block_count, kBlocksMax);
+  return row.mss > 4 * blocks ? row.mss - blocks : row.mss;
+}
+
 // The last packet, if it was never sent and has room for more.
-nic::Packet* open_tail(const Tcb& row, const Transfer& transfer) noexcept {
+nic::Packet* open_tail(const Transfer& transfer, uint32_t most) noexcept {
   nic::Packet* const tail = transfer.send_tail;
   constexpr uint8_t kClosed = kTransmitted | kCarriesFin | kShared;
-  if (transfer.send_next == nullptr || (sent(tail).flags & kClosed) != 0 || sent(tail).bytes >= row.mss) return nullptr;
+  if (transfer.send_next == nullptr || (sent(tail).flags & kClosed) != 0 || sent(tail).bytes >= most) return nullptr;
   return tail->tailroom() == 0 ? nullptr : tail;
 }
 
@@ -111,7 +120,8 @@ uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t co
   Transfer* const transfer = attach_transfer(stack, row);
   if (transfer == nullptr) return 0;
   uint32_t accepted = 0;
-  nic::Packet* packet = open_tail(row, *transfer);
+  const uint32_t most = segment_room(stack, row, *transfer);
+  nic::Packet* packet = open_tail(*transfer, most);
   for (uint32_t i = 0; i < count && room != 0; ++i) {
     const uint8_t* from = slices[i].data;
     if (slices[i].shared != 0 && slices[i].length <= room) {
@@ -132,7 +142,7 @@ uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t co
         return accepted;
       }
       SentPacket& info = sent(packet);
-      const uint32_t chunk = std::min({left, static_cast<uint32_t>(row.mss) - info.bytes, static_cast<uint32_t>(packet->tailroom())});
+      const uint32_t chunk = std::min({left, most - info.bytes, static_cast<uint32_t>(packet->tailroom())});
       std::memcpy(packet->data + packet->length, from, chunk);
       packet->length = static_cast<uint16_t>(packet->length + chunk);
       info.bytes = static_cast<uint16_t>(info.bytes + chunk);
@@ -140,7 +150,7 @@ uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t co
       accepted += chunk;
       from += chunk;
       left -= chunk;
-      if (info.bytes >= row.mss || packet->tailroom() == 0) packet = nullptr;
+      if (info.bytes >= most || packet->tailroom() == 0) packet = nullptr;
     }
   }
   if (transfer->send_tail != nullptr) sent(transfer->send_tail).set(kPush);
@@ -256,7 +266,7 @@ void send_frame(Stack& stack, Tcb& row, Transfer& transfer, SentPacket& info, ni
   info.sent_us = stack.now_us32();
   if (first) {
     info.set(kTransmitted);
-    if (row.has(kAckNow) || row.has(kAckDelayed)) answered(row);
+    if ((row.flags & (kAckNow | kAckDelayed | kAckHeld)) != 0) answered(row);
     row.snd_nxt = info.end();
     stack.counters.bytes_out += info.bytes;
     stack.driver_counters.bytes_sent += info.bytes;

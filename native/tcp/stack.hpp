@@ -68,6 +68,12 @@ struct DelayedAck {
   uint32_t due_ms;
 };
 
+// A row whose acknowledgement is held back for a moment; all for the same.
+struct HeldAck {
+  uint32_t row;
+  uint32_t due_us;
+};
+
 // Everything that the roles of the stack (input, acknowledgement, sending, …) work on. Each role is a few functions over this.
 struct Stack {
   Stack(const TcpOptions& given, const TcpEnvironment& environment);
@@ -115,6 +121,7 @@ struct Stack {
   std::vector<uint32_t> idle_list;  // rows whose transfer may have nothing left in it
   std::vector<uint32_t> dying;      // rows to be freed when nobody is in the middle of one
   Fifo<DelayedAck> delayed_acks;
+  Fifo<HeldAck> held_acks;
 
   uint32_t row_of(const Tcb& row) const noexcept { return rows.index_of(row); }
   net::Flow flow_of(const Tcb& row) const noexcept {

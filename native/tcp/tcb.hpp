@@ -42,13 +42,15 @@ enum TcbFlag : uint32_t {
   kPathMtuGuessed = 1u << 27,  // no router said so
   kInOrphanList = 1u << 28,    // has no transfer, and the fields that sending data needs are the list's (orphans.hpp)
   kInIdleList = 1u << 29,
+  kAckHeld = 1u << 30,         // owed in a moment: data most often takes it along (acknowledge.hpp)
+  kInHeldQueue = 1u << 31,
 };
 
 // Of Tcb::ts_recent_age: a byte goes around with the clock of milliseconds, every 49 days.
 inline constexpr uint32_t kAgeShift = 24;
 inline uint8_t age_now(uint32_t now_ms) noexcept { return static_cast<uint8_t>(now_ms >> kAgeShift); }
 
-inline constexpr uint32_t kListed = kInAckList | kInDelayQueue | kInReadList | kInWriteList | kInIdleList;
+inline constexpr uint32_t kListed = kInAckList | kInDelayQueue | kInReadList | kInWriteList | kInIdleList | kInHeldQueue;
 
 // One synchronized connection (and those on their way there by active or simultaneous open). Two cache lines: the first has what
 // finding a connection and moving data in order needs. Whatever exists only while bytes are in flight, unread or out of order is in

@@ -38,6 +38,11 @@ uint32_t options_bytes(const Tcb& row, uint32_t blocks) noexcept {
   return (row.has(kTimestamps) ? kTimestampBytes : 0) + (blocks == 0 ? 0 : 4 + 8 * blocks);
 }
 
+bool reports_blocks(const Stack& stack, const Tcb& row) noexcept {
+  const Transfer* const transfer = stack.transfer_of(row);
+  return row.has(kSackOk) && transfer != nullptr && transfer->block_count != 0;
+}
+
 bool emit(Stack& stack, Tcb& row, nic::Packet* packet, const wire::TcpView::Fields& given, net::Ecn ecn, const wire::SackBlock* blocks,
           uint32_t count) {
   wire::TcpView::Fields fields = given;
@@ -51,7 +56,10 @@ bool emit(Stack& stack, Tcb& row, nic::Packet* packet, const wire::TcpView::Fiel
   if (row.has(kEchoCongestion)) fields.flags |= wire::kEce;
   wire::TcpView::write(at, fields);
   write_options(stack, row, at, blocks, count);
+  // A full segment that was cut before there was anything to report leaves the report owed.
+  const uint32_t unreported = count == 0 && reports_blocks(stack, row) ? row.flags & (kAckNow | kAckHeld) : 0;
   acknowledgement_sent(row);
+  row.flags |= unreported;
   row.last_send_ms = stack.now_ms();
   return hand_over(stack, stack.flow_of(row), packet, header, ecn);
 }

@@ -5,7 +5,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { CLIENT_CPU } from './child.js';
 import { dropScratch, scratchFolder } from './scratch.js';
 
-const READY_WITHIN_MS = 10_000;
+const READY_WITHIN_MS = 30_000;
+/** Between looking for a port and binding it somebody else may take it. */
+const TRIES = 5;
 
 /** Why there can be none here; null where there can. */
 export function redisLacking(): string | null {
@@ -39,7 +41,16 @@ function cpuSecondsOf(pid: number): number {
  * meanwhile, which a new one would be every few seconds, by a child that shares this CPU too.
  */
 export async function startRedis(fsync: 'always' | 'everysec'): Promise<Redis> {
-  const [folder, port] = [scratchFolder(), await freePort()];
+  for (let tries = 1; tries <= TRIES; tries++) {
+    const redis = await startOn(await freePort(), fsync);
+    if (redis !== null) return redis;
+  }
+  throw new Error(`redis-server did not start on any of ${TRIES} ports`);
+}
+
+/** Null where it ends at once. */
+async function startOn(port: number, fsync: string): Promise<Redis | null> {
+  const folder = scratchFolder();
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
   const program = ['redis-server', ...options, '--appendonly', 'yes', '--appendfsync', fsync, '--auto-aof-rewrite-percentage', '0'];
   const child = spawn('taskset', ['-c', String(CLIENT_CPU), ...program], { stdio: 'ignore' });
@@ -48,7 +59,12 @@ export async function startRedis(fsync: 'always' | 'everysec'): Promise<Redis> {
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const isUp = (): boolean => spawnSync('redis-cli', ['-p', String(port), 'PING'], { encoding: 'utf8' }).stdout.trim() === 'PONG';
   for (const deadline = Date.now() + READY_WITHIN_MS; !isUp();) {
-    if (Date.now() > deadline || child.exitCode !== null) throw new Error(`redis-server did not start on port ${port}`);
+    if (Date.now() > deadline) throw new Error(`redis-server did not start on port ${port}`);
+    if (child.exitCode !== null) {
+      process.off('exit', kill);
+      dropScratch(folder);
+      return null;
+    }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return {

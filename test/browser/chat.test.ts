@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { addressesSettled, lacking, selectedDrivers, startOn, type Driver } from '../support/drivers.js';
+import { freePort } from '../support/free-port.js';
 import { CLI, startSluice } from '../support/sluice-process.js';
 import { Browser, browserMissing, until } from '../support/webdriver.js';
 import type { SluiceProcess } from '../support/sluice-process.js';
@@ -94,9 +95,9 @@ async function rig(t: { teardown(callback: () => unknown): void }): Promise<Rig>
   const data = mkdtempSync(join(tmpdir(), 'sluice-browser-test-'));
   t.teardown(() => rmSync(data, { recursive: true, force: true }));
   const serve = (listen: string, admin: string) => startSluice(['serve', '--listen', listen, '--admin', admin, '--data', data]);
-  let sluice: SluiceProcess = await serve('127.0.0.1:0', '127.0.0.1:0');
+  const addresses = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`] as const;
+  let sluice: SluiceProcess = await serve(...addresses);
   t.teardown(() => sluice.stop('SIGKILL'));
-  const addresses = [new URL(sluice.url).host, new URL(sluice.admin).host] as const;
   return {
     ...(await twoPages(t, sluice.admin)),
     kill: async () => void (await sluice.stop('SIGKILL')),

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startFlakyProxy } from '../support/flaky-proxy.js';
+import { freePort } from '../support/free-port.js';
 import { expectToLast } from '../support/lifetime.js';
 import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
 import { startTraffic } from '../support/traffic-process.js';
@@ -57,11 +58,11 @@ t.test('a network that breaks every few seconds', { timeout: SECONDS * 1000 + 18
   if (JUDGED) t.ok(percentile(resumeMs, 0.99) < RESUME_MS, `answers to those who resume: p99 ${p99} ms`);
 });
 
-t.test('a gateway that is killed and started again', { timeout: 120_000 }, async (t) => {
+t.test('a gateway that is killed and started again', { timeout: 240_000 }, async (t) => {
   const config = ['serve', '--data', folder(t), '--admin', '127.0.0.1:0'];
-  let server: SluiceProcess = await startSluice([...config, '--listen', '127.0.0.1:0']);
+  const listen = `127.0.0.1:${await freePort()}`;
+  let server: SluiceProcess = await startSluice([...config, '--listen', listen]);
   t.teardown(() => server.stop('SIGKILL'));
-  const listen = new URL(server.url).host;
   const traffic = new Traffic({ url: () => server.url, clients: 40, channels: 4, pauseMs: 50 });
   await traffic.start();
   for (let round = 0; round < 4; round += 1) {

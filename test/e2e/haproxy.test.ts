@@ -1,31 +1,25 @@
 /** docs/examples/haproxy.cfg in a real HAProxy: the agent check, and clients that find the gateway that is left. */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { WebSocket } from 'ws';
+import { freePort } from '../support/free-port.js';
 import { CLI, runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);
 
 const missing = spawnSync('haproxy', ['-v']).status === 0 ? false : 'haproxy is not installed';
 const CONFIG = join(CLI, '..', '..', 'docs', 'examples', 'haproxy.cfg');
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 /** The node that a new client is welcomed by, or why not. */
 async function nodeBehind(url: string): Promise<string> {
   const socket = new WebSocket(url, 'sluice.v1');
   return new Promise((resolve) => {
     socket.on('error', (error) => resolve(error.message)).on('open', () => socket.send('{"op":"hello"}'));
+    socket.on('close', (code) => resolve(`closed with ${code}`));
     socket.on('message', (data) => {
       socket.close();
       resolve(String((JSON.parse(String(data)) as { readonly node?: unknown }).node));
@@ -39,7 +33,7 @@ async function nodes(url: string, count: number): Promise<ReadonlySet<string>> {
   return found;
 }
 
-t.test('a gateway that drains gets no more clients, and comes back', { skip: missing, timeout: 150_000 }, async (t) => {
+t.test('a gateway that drains gets no more clients, and comes back', { skip: missing, timeout: 280_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-haproxy-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const ports = { a: await freePort(), b: await freePort(), agentA: await freePort(), agentB: await freePort(), front: await freePort() };
@@ -56,15 +50,13 @@ t.test('a gateway that drains gets no more clients, and comes back', { skip: mis
     A: `127.0.0.1:${ports.a}`, B: `127.0.0.1:${ports.b}`, A_AGENT_PORT: String(ports.agentA), B_AGENT_PORT: String(ports.agentB),
     FRONT: `127.0.0.1:${ports.front}`,
   };
-  const haproxy = spawn('haproxy', ['-db', '-f', CONFIG], { env: { ...process.env, ...env }, stdio: 'ignore', timeout: 145_000 });
+  const haproxy = spawn('haproxy', ['-db', '-f', CONFIG], { env: { ...process.env, ...env }, stdio: 'ignore', timeout: 275_000 });
   t.teardown(() => void haproxy.kill('SIGKILL'));
   const url = `ws://127.0.0.1:${ports.front}/v1`;
   const eventually = async (wanted: string, count: number): Promise<string> => {
     let seen = '';
-    for (let i = 0; i < 100 && seen !== wanted; i += 1) {
-      seen = [...(await nodes(url, count))].sort().join(' ');
-      if (seen !== wanted) await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    const look = async (): Promise<boolean> => (seen = [...(await nodes(url, count))].sort().join(' ')) === wanted;
+    await until(`clients at ${wanted}`, look, 60_000, 100).catch(() => undefined);
     return seen;
   };
   t.equal(await eventually('a b', 6), 'a b', 'both take clients');

@@ -5,8 +5,9 @@
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { ClusterNode } from '../support/cluster.js';
+import { freePort } from '../support/free-port.js';
 import { RawClient } from '../support/raw-client.js';
-import { freePort, noRedis, RedisServer } from '../support/redis-server.js';
+import { noRedis, RedisServer } from '../support/redis-server.js';
 import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);

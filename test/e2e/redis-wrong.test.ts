@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { freePort, noRedis, RedisServer } from '../support/redis-server.js';
+import { freePort } from '../support/free-port.js';
+import { noRedis, RedisServer } from '../support/redis-server.js';
 import { runSluice } from '../support/sluice-process.js';
 
 t.setTimeout(300_000);

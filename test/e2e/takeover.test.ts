@@ -9,6 +9,7 @@ import t from 'tap';
 
 import { RegionReader } from '../../src/engine/index.js';
 import { DetachedSetup } from '../support/detached.js';
+import { freePort } from '../support/free-port.js';
 import { RawClient } from '../support/raw-client.js';
 import { projectRoot } from '../support/sluice-process.js';
 import { TakeoverLoad } from '../support/takeover-load.js';
@@ -128,7 +129,8 @@ t.test('a new release takes over under load', async (t) => {
 t.test('the engine is killed under load: clients resume on the next one, nothing is lost, doubled or out of order', async (t) => {
   const setup = new DetachedSetup();
   t.teardown(() => setup.end());
-  await setup.start();
+  const listen = ['--listen', `127.0.0.1:${await freePort()}`];
+  await setup.start(...listen);
   const { url } = setup.control;
   const traffic = new Traffic({ url: () => url, clients: 20, channels: 4, pauseMs: 20 });
   await traffic.start();
@@ -137,7 +139,7 @@ t.test('the engine is killed under load: clients resume on the next one, nothing
     await until('traffic', () => traffic.acknowledged > acknowledged + 100, PATIENCE_MS);
     await setup.engine.stop('SIGKILL');
     await setup.control.stop('SIGCONT');
-    await setup.start('--listen', new URL(url).host);
+    await setup.start(...listen);
     await until('the sessions go on', () => traffic.resumes >= resumes + 20, PATIENCE_MS);
   }
   await sleep(100);

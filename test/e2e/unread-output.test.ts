@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import { DetachedSetup } from '../support/detached.js';
+import { freePort } from '../support/free-port.js';
 import { RawClient } from '../support/raw-client.js';
-import { freePort } from '../support/redis-server.js';
 import { launchSluice } from '../support/sluice-process.js';
 import { sleep, until } from '../support/wait.js';
 

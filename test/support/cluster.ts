@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { freePort } from './redis-server.js';
+import { freePort } from './free-port.js';
 import { startSluice, type SluiceProcess } from './sluice-process.js';
 
 export interface NodeSettings {
@@ -12,6 +12,9 @@ export interface NodeSettings {
   /** Of the configuration, merged over the defaults of these tests. */
   readonly config?: Record<string, unknown>;
 }
+
+/** Of the admin server. */
+const ANSWER_MS = 20_000;
 
 /** A node that can be ended and started again under the same name and addresses. */
 export class ClusterNode {
@@ -66,12 +69,13 @@ export class ClusterNode {
   }
 
   async ready(): Promise<{ readonly status: number; readonly text: string }> {
-    const response = await fetch(`${this.process.admin}readyz`);
+    const response = await fetch(`${this.process.admin}readyz`, { signal: AbortSignal.timeout(ANSWER_MS) });
     return { status: response.status, text: await response.text() };
   }
 
   async stats(): Promise<Record<string, unknown>> {
-    return (await (await fetch(`${this.process.admin}stats`)).json()) as Record<string, unknown>;
+    const response = await fetch(`${this.process.admin}stats`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    return (await response.json()) as Record<string, unknown>;
   }
 
   async remove(): Promise<void> {

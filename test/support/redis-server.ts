@@ -1,22 +1,16 @@
 /** Redis servers of the tests' own: on free ports of loopback, in a folder that goes with them. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.js';
 import { lifetimeMs } from './lifetime.js';
 
 export const noRedis = (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, 'redis-server')))
   ? false
   : 'redis-server not installed';
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+const START_MS = 60_000;
 
 export class RedisServer {
   readonly port: number;
@@ -55,7 +49,7 @@ export class RedisServer {
 
   cli(...words: readonly string[]): string {
     const args = ['-h', '127.0.0.1', '-p', String(this.port), ...words];
-    return execFileSync('redis-cli', args, { encoding: 'utf8', timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return execFileSync('redis-cli', args, { encoding: 'utf8', timeout: 30_000, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   }
 
   /** SIGSTOP and SIGCONT make a server that is there and does not answer. */
@@ -97,7 +91,7 @@ export class RedisServer {
       clearTimeout(killer);
       process.removeListener('exit', onExit);
     });
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + START_MS;
     for (;;) {
       try {
         if (/PONG|NOAUTH/.test(this.cli('PING'))) return;

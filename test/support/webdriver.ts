@@ -1,10 +1,9 @@
 /** A W3C WebDriver client as small as the browser tests need, over chromedriver. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AddressInfo } from 'node:net';
+import { freePort } from './free-port.js';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const CHROMEDRIVER = process.env['CHROMEDRIVER'] ?? '/usr/bin/chromedriver';
@@ -164,12 +163,4 @@ async function call(method: string, url: string, body?: object): Promise<unknown
   if (response.ok) return value;
   const { error, message } = value as { error: string; message: string };
   throw new Error(`webdriver ${method} ${new URL(url).pathname}: ${error}: ${message}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

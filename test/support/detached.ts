@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { launchSluice, startSluice, type Launched, type SluiceProcess } from './sluice-process.js';
-import { until } from './wait.js';
+import { Hopeless, until } from './wait.js';
 
 export class DetachedSetup {
   readonly name = `e2e-${process.pid}-${Math.floor(Math.random() * 1e6)}`;
@@ -34,7 +34,7 @@ export class DetachedSetup {
     const standby = launchSluice(this.#arguments(['--standby']));
     this.#standbys.push(standby);
     await until('the standby', () => {
-      if (standby.child.exitCode !== null) throw new Error(`the standby ended: ${standby.stderr()}`);
+      if (standby.child.exitCode !== null) throw new Hopeless(`the standby ended: ${standby.stderr()}`);
       return standby.stderr().includes('standing by');
     });
     return standby;

@@ -28,12 +28,14 @@ for (const [name, server] of Object.entries(SERVERS)) {
     t.teardown(() => space.close());
     await space.start(server);
     const result = await space.play('9000', 'count=1200 hosts=100', [
+      // Nothing is sent twice because one of the two did not get its CPU for a while.
+      'tcp rto=10s syn_rto=10s',
       'open rate=4K count=1000',
       'echo size=64 rate=5K for=1s warmup=200ms',
       'echo size=125 senders=50 depth=8 for=500ms warmup=100ms text=yes',
       'echo size=126 senders=50 depth=1 for=200ms warmup=0s',
       'echo size=30000 senders=4 depth=2 for=500ms warmup=0s',
-      'churn inflight=16 for=500ms warmup=100ms',
+      'churn inflight=16 for=1s warmup=100ms',
       'storm share=10%',
       'storm share=5% by=fin',
       'echo size=64 depth=1 for=200ms warmup=0s',
@@ -46,7 +48,7 @@ for (const [name, server] of Object.entries(SERVERS)) {
     t.equal(result.wire['bad_acks'], 0);
     t.equal(result.wire['bad_checksum'], 0);
     t.equal(phase(result, 'open')['opened'], 1000);
-    t.ok(Number(phase(result, 'echo')['count']) > 4900, 'all that was due was echoed');
+    t.equal(phase(result, 'echo')['echoes'], 6000, 'all that was due was echoed');
     t.ok(Number(phase(result, 'churn')['closed']) > 100);
     t.equal(phase(result, 'storm')['dropped'], 100);
     t.equal(phase(result, 'storm', 1)['dropped'], 50);
@@ -66,7 +68,6 @@ t.test('one frame in twenty lost each way: everything arrives, nothing twice', s
   const result = await space.play('9000', 'count=200 hosts=20', [
     'tcp rto=50ms syn_rto=200ms timeouts=15',
     'open rate=1K',
-    // 6,000 are due: at the end of the time some wait behind a client whose queue is full.
     'echo size=100 rate=2K for=3s warmup=0s',
     'echo size=5000 senders=20 depth=2 for=1s warmup=0s',
     'close',
@@ -74,7 +75,7 @@ t.test('one frame in twenty lost each way: everything arrives, nothing twice', s
   t.equal(result.failure, undefined);
   t.equal(result.lost, 0);
   t.ok(Number(result.wire['retransmits']) > 50, 'there was loss');
-  t.ok(Number(phase(result, 'echo')['echoes']) >= 4000);
+  t.equal(phase(result, 'echo')['echoes'], 6000);
 });
 
 t.test('the gateway: sessions, publishes, order, heartbeats, resuming', skip, async (t) => {
@@ -86,14 +87,14 @@ t.test('the gateway: sessions, publishes, order, heartbeats, resuming', skip, as
   });
   const serve = [CLI, 'serve', '--driver', 'epoll', '--listen', `${SERVER_ADDRESS}:9000`, '--admin', '127.0.0.1:0', '--data', data];
   const config = join(data, 'sluice.json');
-  writeFileSync(config, JSON.stringify({ limits: { heartbeatMs: 1000, publishRate: 0 } }));
+  writeFileSync(config, JSON.stringify({ limits: { heartbeatMs: 2000, publishRate: 0 } }));
   await space.start([...serve, '--allow-anonymous', '--config', config]);
   const result = await space.play('9000 path=/v1 protocol=sluice.v1', 'count=500 hosts=50', [
     'channels count=20 crowd=200',
     'open rate=2K',
-    'publish size=512 rate=400 for=1s warmup=200ms senders=50',
+    'publish size=512 rate=400 for=2s warmup=200ms senders=50',
     'publish size=64 rate=50 burst=8 for=1s warmup=0s senders=1 crowd=yes',
-    'hold for=2s',
+    'hold for=4s',
     'storm share=10%',
     'publish size=100 rate=200 for=500ms warmup=0s senders=10',
     'close',

@@ -90,7 +90,7 @@ export class TapNamespace {
       child.stdout?.on('data', take);
       child.stderr?.on('data', take);
       child.once('exit', (code) => reject(new Error(`the server ended (${code}): ${text}`)));
-      setTimeout(() => reject(new Error(`the server is not ready: ${text}`)), 20_000).unref();
+      setTimeout(() => reject(new Error(`the server is not ready: ${text}`)), 60_000).unref();
     });
     return child;
   }

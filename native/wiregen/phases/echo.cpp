@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstdio>
 
 #include "wiregen/phases.hpp"
@@ -26,8 +27,8 @@ class Echo final : public Phase {
     if (measured_.starts(stage)) start(stage);
     if (!measured_.started() || plan_.senders == 0) return false;
     measured_.update(stage);
-    if (measured_.sending() && rate_ > 0) send_due(stage);
-    if (!measured_.sending() && sent_ == received_) return true;
+    send_due(stage);
+    if (!measured_.sending() && turn_ >= turns_ && sent_ == received_) return true;
     if (sent_ != received_ || overdue(stage)) measured_.watch(stage, std::to_string(sent_ - received_) + " echoes are missing");
     return false;
   }
@@ -77,6 +78,7 @@ class Echo final : public Phase {
     plan_.stride = stage.talkers() / plan_.senders;
     plan_.from_ns = stage.now();
     plan_.interval_ns = rate_ > 0 ? 1e9 / rate_ : 0;
+    turns_ = static_cast<uint64_t>(std::llround(rate_ * (measured_.options().warmup_s + measured_.options().duration_s)));
     stage.items.begin_messages(plan_);
     if (rate_ > 0) return;
     for (uint32_t i = 0; i < plan_.senders; ++i) {
@@ -85,11 +87,12 @@ class Echo final : public Phase {
   }
 
   bool overdue(const Stage& stage) const noexcept {
-    return rate_ > 0 && measured_.sending() && stage.now() > plan_.due_ns(turn_) + kOverdueNs;
+    return turn_ < turns_ && stage.now() > plan_.due_ns(turn_) + kOverdueNs;
   }
 
+  // All that is due within the time, though it be sent behind its end: a generator that did not get its CPU offers the same load, late.
   void send_due(Stage& stage) {
-    for (uint32_t i = 0; i < kSendsPerTurn && plan_.due_ns(turn_) <= stage.now(); ++i) {
+    for (uint32_t i = 0; i < kSendsPerTurn && turn_ < turns_ && plan_.due_ns(turn_) <= stage.now(); ++i) {
       // Where a client cannot take it the turn waits, and with it all that follow: what that costs is latency from when it was due.
       if (!send(stage, plan_.sender_of(turn_))) return;
       ++turn_;
@@ -126,6 +129,7 @@ class Echo final : public Phase {
   uint32_t depth_;
   double rate_;
   uint64_t turn_ = 0;
+  uint64_t turns_ = 0;  // none in a closed loop
   uint64_t sent_ = 0;
   uint64_t received_ = 0;
   uint64_t reported_ = 0;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -22,6 +23,8 @@ constexpr uint64_t kTransmitBytes = 256 * 1024;
 // Of the 28,232 ports that Linux gives out by default: the fuller an address, the longer connect() searches for a free one. With 18,000
 // connections from one address it took most of the time and looked like a slow server (2,000 openings a second instead of 10,000).
 constexpr uint32_t kPortsPerSource = 4'000;
+
+volatile std::sig_atomic_t end_asked = 0;
 
 uint64_t to_ns(double seconds) noexcept { return static_cast<uint64_t>(seconds * 1e9); }
 
@@ -56,6 +59,8 @@ Client::~Client() {
   close(epoll_);
 }
 
+void Client::end_now() noexcept { end_asked = 1; }
+
 bool Client::run() {
   scenario_.start(*this);
   while (!finished_ && failure_.empty()) {
@@ -63,6 +68,7 @@ bool Client::run() {
     flush();
     if (finished_ || !failure_.empty()) break;
     wait(wake);
+    if (end_asked != 0) finish();
     open_more();
     check_deadlines();
     report_progress();

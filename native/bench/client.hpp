@@ -23,6 +23,8 @@ class Client {
 
   // Runs until the scenario finished or failed. True: finished.
   bool run();
+  // For a signal's handler: the run is finished, as it stands.
+  static void end_now() noexcept;
 
   const Options& options() const noexcept { return options_; }
   uint64_t now_ns() const noexcept { return now_ns_; }

@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGTERM, [](int) { Client::end_now(); });
   raise_file_limit();
   if (options.cpu >= 0) pin_to(options.cpu);
   Client client(options, *scenario);

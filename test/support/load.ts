@@ -19,12 +19,15 @@ export interface Load {
   /** Its last line. */
   readonly result: Promise<LoadResult>;
   stop(): void;
+  /** Lets go of what it holds; the result comes. */
+  end(): void;
 }
 
 export function startLoad(args: readonly string[], timeoutS: number): Load {
   const child = spawn(LOAD, [...args, '--json', '--quiet', '--deadline', String(timeoutS)], {
     stdio: ['ignore', 'pipe', 'ignore'],
     timeout: (timeoutS + 5) * 1000,
+    killSignal: 'SIGKILL',
   });
   let last: LoadResult | null = null;
   let opened: () => void = () => undefined;
@@ -48,5 +51,5 @@ export function startLoad(args: readonly string[], timeoutS: number): Load {
     });
   });
   result.catch(() => undefined);
-  return { open, result, stop: () => void child.kill('SIGKILL') };
+  return { open, result, stop: () => void child.kill('SIGKILL'), end: () => void child.kill('SIGTERM') };
 }

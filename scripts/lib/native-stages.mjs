@@ -63,7 +63,7 @@ export async function nativeStage(r, kind) {
   // Catch2 reads a comma as "or" and a blank as "and".
   const spec = [...(r.filter === undefined ? [] : [/^[[~]/.test(r.filter) ? r.filter : `*${r.filter}*`]), ...tests].join(' ');
   const command = [...prefix(), program, '--durations', 'no', ...(spec === '' ? [] : [spec])];
-  const result = await run(command, { seconds: 600, log: r.log, echo: r.verbose, env });
+  const result = await run(command, { seconds: 1500, log: r.log, echo: r.verbose, env });
   const counts = catchCounts(result.output);
   // A test that lacks something of the machine says so in a line of its own: "SKIPPED: name: why".
   const skipped = [...result.output.matchAll(/^SKIPPED: (.*?): (.*)$/gm)];

@@ -22,9 +22,11 @@ process.on('exit', () => {
   for (const pid of groups) signalGroup(pid, 'SIGKILL');
 });
 
+const GRACE_MS = 10_000;
+
 // True where processes of the group were still there after a moment of grace; they are gone afterwards.
 async function endGroup(pid) {
-  for (let waited = 0; waited < 2000; waited += 50) {
+  for (let waited = 0; waited < GRACE_MS; waited += 50) {
     if (!signalGroup(pid, 0)) return false;
     await sleep(50);
   }
@@ -32,9 +34,13 @@ async function endGroup(pid) {
   return true;
 }
 
+// What has said its last word and stays has left something open.
+const STAYS_SECONDS = 45;
+
 /**
  * @param {string[]} command
- * @param {{seconds: number, log: string, env?: object, cwd?: string, onLine?: (line: string) => void, echo?: boolean}} options
+ * @param {{seconds: number, log: string, env?: object, cwd?: string, echo?: boolean, lastWord?: RegExp}} options `lastWord`: a line of
+ * the output behind which the command ends by itself.
  * @returns {Promise<{ok: boolean, why: string, output: string, leftovers: boolean}>} `why` is '' or what went wrong.
  */
 export async function run(command, options) {
@@ -46,32 +52,41 @@ export async function run(command, options) {
   });
   const log = createWriteStream(options.log, { flags: 'a' });
   const chunks = [];
+  let lastLine = '';
+  let staying;
   const take = (chunk) => {
     chunks.push(chunk);
     log.write(chunk);
     if (options.echo) process.stdout.write(chunk);
+    if (options.lastWord === undefined || staying !== undefined) return;
+    const text = lastLine + chunk;
+    lastLine = text.slice(text.lastIndexOf('\n') + 1);
+    if (!options.lastWord.test(text)) return;
+    staying = setTimeout(() => end(`is still there ${STAYS_SECONDS} s after its last test`), STAYS_SECONDS * 1000);
   };
   child.stdout.on('data', take);
   child.stderr.on('data', take);
   if (child.pid !== undefined) groups.add(child.pid);
 
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
+  let ended = '';
+  const end = (why) => {
+    ended ||= why;
     // SIGTERM first: a test runner prints what it was doing.
     signalGroup(child.pid, 'SIGTERM');
     setTimeout(() => signalGroup(child.pid, 'SIGKILL'), 3000).unref();
-  }, options.seconds * 1000);
+  };
+  const timer = setTimeout(() => end(`took longer than ${options.seconds} s`), options.seconds * 1000);
 
   const why = await new Promise((resolve) => {
     child.on('error', (error) => resolve(`could not start: ${error.message}`));
     child.on('exit', (code, signal) => {
-      if (late) resolve(`took longer than ${options.seconds} s`);
+      if (ended !== '') resolve(ended);
       else if (signal !== null) resolve(`was ended by ${signal}`);
       else resolve(code === 0 ? '' : `exit status ${code}`);
     });
   });
   clearTimeout(timer);
+  clearTimeout(staying);
   let leftovers = false;
   if (child.pid !== undefined) {
     leftovers = await endGroup(child.pid);

@@ -47,15 +47,15 @@ function lackingBuild() {
 }
 
 async function bench(r) {
-  await step(r, 'bench compare', ['node', 'dist/cli.js', 'bench', 'compare', '--smoke'], 240);
-  await benchStep(r, 'bench publish-redis', ['publish-redis', '--smoke', '--rounds', '1', '--arms', 'sluice-epoll'], 120);
+  await step(r, 'bench compare', ['node', 'dist/cli.js', 'bench', 'compare', '--smoke'], 600);
+  await benchStep(r, 'bench publish-redis', ['publish-redis', '--smoke', '--rounds', '1', '--arms', 'sluice-epoll'], 300);
   // The second is everything that ten million would do, with the same checks; SLUICE_C10M=50000 is what CI plays.
   const connections = process.env['SLUICE_C10M'];
   const size = connections === undefined ? [] : ['--connections', connections, '--duration', '10', '--hold', '5'];
-  await benchStep(r, 'bench echo on a wire', ['echo', '--driver', 'dpdk', '--smoke'], 120);
-  await benchStep(r, 'bench c10m', ['c10m', '--smoke', ...size], 300);
+  await benchStep(r, 'bench echo on a wire', ['echo', '--driver', 'dpdk', '--smoke'], 300);
+  await benchStep(r, 'bench c10m', ['c10m', '--smoke', ...size], 600);
   const micro = existsSync('bench/micro') ? readdirSync('bench/micro').filter((name) => name.endsWith('.mjs')) : [];
-  for (const name of micro) await step(r, name, ['node', `bench/micro/${name}`, '--smoke'], 120);
+  for (const name of micro) await step(r, name, ['node', `bench/micro/${name}`, '--smoke'], 300);
 }
 
 // What the machine lacks, the harness says in a line "SKIPPED: what: why".
@@ -74,7 +74,7 @@ export const stages = {
   asan: { title: 'native tests under AddressSanitizer and UndefinedBehaviorSanitizer', run: (r) => nativeStage(r, 'asan') },
   tsan: { title: 'native tests under ThreadSanitizer', run: (r) => nativeStage(r, 'tsan') },
   fuzz: { title: 'fuzz targets, some seconds each', needs: ['build'], run: fuzzStage },
-  unit: { title: 'unit tests', needs: ['build'], run: (r) => tapStage(r, 'unit', { width: 2, seconds: 120 }) },
+  unit: { title: 'unit tests', needs: ['build'], run: (r) => tapStage(r, 'unit', { width: 2, seconds: 300 }) },
   e2e: {
     title: 'end-to-end tests',
     needs: ['build'],

@@ -56,11 +56,15 @@ function withoutPasses(output) {
 // A file that is run by its name may be a run of hours (its SLUICE_… variables say so): then only its own deadlines hold.
 const BY_NAME_S = 6 * 3600;
 
+// Of the file itself: subtests are indented.
+const LAST_WORD = /^(1\.\.\d+|Bail out!)/m;
+
 async function runFile(r, path, seconds) {
   const name = path.replace(/^build-test\//, '').replace(/\.js$/, '.ts');
   const env = { TAP: '1', TAP_TIMEOUT: String(seconds - 5), NODE_ENV: 'test' };
   const limit = r.filter === undefined ? seconds : BY_NAME_S;
-  const result = await run([process.execPath, '--enable-source-maps', path], { seconds: limit, log: r.log, echo: r.verbose, env });
+  const command = [process.execPath, '--enable-source-maps', path];
+  const result = await run(command, { seconds: limit, log: r.log, echo: r.verbose, env, lastWord: LAST_WORD });
   const counts = countTap(result.output);
   r.pass(counts.passed);
   for (const [test, why] of counts.skipped) r.skip(`${name}: ${test}`, why);

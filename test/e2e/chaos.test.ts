@@ -151,7 +151,7 @@ t.test('Sentinel replaces the master', { skip: noRedis, timeout: 240_000 }, asyn
   const replica = await server(t, 'everysec', '--replicaof', '127.0.0.1', String(master.port));
   const lines = [
     `sentinel monitor main 127.0.0.1 ${master.port} 2`,
-    'sentinel down-after-milliseconds main 1000',
+    'sentinel down-after-milliseconds main 2000',
     'sentinel failover-timeout main 6000',
   ];
   const sentinels = await Promise.all([lines, lines, lines].map((each) => RedisServer.startSentinel(each)));

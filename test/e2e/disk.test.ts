@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { runSluice, startSluice } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 import { diskMissing, mountDisk, unmountDisk } from '../support/small-disk.js';
 
 const missing = diskMissing();
@@ -92,7 +93,8 @@ t.test('a disk that fills up: err, no acknowledgement, and it mends', NEEDS_DISK
     refused.push(n);
   }
   t.equal(refused.length, 5, 'the disk filled up');
-  t.match(first.stderr(), new RegExp(`${data}/log/\\S+ could not be written: the disk is full`), 'the operator is told which path');
+  const told = new RegExp(`${data}/log/\\S+ could not be written: the disk is full`);
+  await until('the operator is told which path', () => told.test(first.stderr()));
   const ready = await fetch(new URL('/readyz', first.admin));
   t.equal(ready.status, 503, 'the load balancer is told');
 
@@ -102,7 +104,7 @@ t.test('a disk that fills up: err, no acknowledgement, and it mends', NEEDS_DISK
     t.match(reply, { op: 'ok', server_seq: acknowledged.length + 1 });
     acknowledged.push(n);
   }
-  t.match(first.stderr(), /can be written again/);
+  await until('the operator is told', () => /can be written again/.test(first.stderr()));
   client.close();
   await first.stop('SIGKILL');
 

@@ -4,11 +4,11 @@
  */
 import '../support/own-namespace.js';
 
-import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import t from 'tap';
 import { WebSocket } from 'ws';
 
+import { idleCpuMs } from '../support/cpu-time.js';
 import { lacking, selectedDrivers, startOn, type DpdkDriver } from '../support/drivers.js';
 import { runSluice } from '../support/sluice-process.js';
 
@@ -43,11 +43,6 @@ async function coresOf(pid: number): Promise<ReadonlyMap<number, number>> {
   return counts;
 }
 
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
 for (const driver of selectedDrivers(ONE_QUEUE, ONE_QUEUE)) {
   t.test(driver, { skip: lacking(driver) }, async (t) => {
     const server = await startOn(driver, ['echo', '--cores', '2', '--packets', '8192']);
@@ -80,11 +75,8 @@ for (const driver of selectedDrivers(ONE_QUEUE, ONE_QUEUE)) {
     });
 
     await t.test('idle, both cores leave the CPU alone', async (t) => {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const before = cpuMs(pid);
-      await new Promise((resolve) => setTimeout(resolve, 3000));
-      const used = cpuMs(pid) - before;
       // Two percent of a CPU for each.
+      const used = await idleCpuMs(pid, 120);
       t.ok(used <= 120, `${used} ms of CPU in 3 s`);
     });
 

@@ -17,7 +17,10 @@ import { createClient, type WebSocketConstructor } from '../../src/client/index.
 import {
   connectLink, DPDK_DRIVERS, lacking, linkArgs, makeLink, selectedDrivers, startOn, type DpdkDriver, type Link,
 } from '../support/drivers.js';
+import { idleCpuMs } from '../support/cpu-time.js';
+import { pingsAnswered } from '../support/ping.js';
 import { FREED_IS_OVERWRITTEN, runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 
 const BULK_MB = Number(process.env['SLUICE_BULK_MB'] ?? 64);
 /** Every byte twice, which a disk does not hold of a full run. */
@@ -28,7 +31,7 @@ const READY_WITHIN_MS = 3000;
 
 /** Standard output of a program that must end well. */
 async function output(program: string, args: readonly string[]): Promise<string> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 });
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => (out += String(chunk)));
@@ -45,15 +48,7 @@ function installed(program: string, ...args: readonly string[]): false | string 
 /** Debian's, which has Debian's packages, rather than another one that comes first in PATH. */
 const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
 
-/** CPU time of the process in milliseconds. */
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
 async function stat(server: SluiceProcess): Promise<Record<string, number>> {
-  // Counters are published ten times a second.
-  await new Promise((resolve) => setTimeout(resolve, 250));
   const { out } = await runSluice(['stat', '--name', `${server.child.pid}-0`, '--json']);
   return (JSON.parse(out) as { counters: Record<string, number> }).counters;
 }
@@ -75,11 +70,13 @@ async function echoTests(t: Test, driver: DpdkDriver, pcap: string): Promise<voi
   const server = await startSluice(['echo', ...linkArgs(link, 9000), ...(IS_CAPTURED ? ['--pcap', pcap] : [])]);
   t.teardown(() => server.stop('SIGKILL'));
   const readyMs = Date.now() - begin;
+  // The machine may have got busy only behind the first look.
+  const startMs = Math.max(plainMs, readyMs > READY_WITHIN_MS ? await plainStartMs() : 0);
   connectLink(link);
   const url = `ws://${link.own}:9000/`;
 
   await t.test('it is ready soon and says on what', async (t) => {
-    t.ok(readyMs < READY_WITHIN_MS + 3 * plainMs, `${readyMs} ms (on kernel sockets ${plainMs} ms)`);
+    t.ok(readyMs < READY_WITHIN_MS + 3 * startMs, `${readyMs} ms (on kernel sockets ${startMs} ms)`);
     t.match(server.ready, / driver dpdk /);
   });
 
@@ -87,18 +84,15 @@ async function echoTests(t: Test, driver: DpdkDriver, pcap: string): Promise<voi
 
   await t.test(`${BULK_MB} MB there and back`, async (t) => {
     await bulk(url, BULK_MB);
-    const counters = await stat(server);
+    let counters: Record<string, number> = {};
+    await until('all of it is counted', async () => ((counters = await stat(server))['tcp_bytes_in'] ?? 0) >= BULK_MB * 1e6);
     t.equal(counters['net_dropped_checksum'], 0);
     t.equal(counters['dropped_memory'] ?? 0, 0);
-    t.ok((counters['tcp_bytes_in'] ?? 0) >= BULK_MB * 1e6);
   });
 
   await t.test('idle, it leaves the CPU alone', async (t) => {
     const pid = server.child.pid ?? 0;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const before = cpuMs(pid);
-    await new Promise((resolve) => setTimeout(resolve, 3000));
-    const used = cpuMs(pid) - before;
+    const used = await idleCpuMs(pid, 60);
     t.ok(used <= 60, `${used} ms of CPU in 3 s`);
   });
 
@@ -123,9 +117,11 @@ async function plainStartMs(): Promise<number> {
 async function clientTests(t: Test, link: Link, url: string): Promise<void> {
   // With -w it waits for as many answers; without, for the last ones only twice as long as one took, which a busy machine exceeds.
   await t.test('ping', { skip: installed('ping', '-V') }, async (t) => {
-    t.match(await output('ping', ['-c', '50', '-i', '0.01', '-w', '30', link.own]), / 50 received/);
-    t.match(await output('ping', ['-c', '20', '-i', '0.01', '-w', '30', '-s', '1400', link.own6]), / 20 received/);
-    t.match(await output('ping', ['-c', '3', '-i', '0.01', '-w', '30', '-M', 'do', '-s', '1472', link.own]), / 3 received/);
+    const usual = ['-i', '0.01', '-w', '30'];
+    const answered = async (...args: readonly string[]): Promise<number> => pingsAnswered(await output('ping', [...usual, ...args]));
+    t.ok((await answered('-c', '50', link.own)) >= 50);
+    t.ok((await answered('-c', '20', '-s', '1400', link.own6)) >= 20);
+    t.ok((await answered('-c', '3', '-M', 'do', '-s', '1472', link.own)) >= 3);
   });
 
   await t.test('a port that nobody listens on refuses', async (t) => {
@@ -138,7 +134,7 @@ async function clientTests(t: Test, link: Link, url: string): Promise<void> {
 
   await t.test('curl, over IPv4 and IPv6', { skip: installed('curl', '--version') }, async (t) => {
     for (const host of [link.own, `[${link.own6}]`]) {
-      t.match(await output('curl', ['-sS', '-g', '-i', '--max-time', '5', `http://${host}:9000/healthz`]), /^HTTP\/1\.1 200 /);
+      t.match(await output('curl', ['-sS', '-g', '-i', '--max-time', '60', `http://${host}:9000/healthz`]), /^HTTP\/1\.1 200 /);
     }
   });
 

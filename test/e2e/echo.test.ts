@@ -38,7 +38,7 @@ function rawExchange(url: string, bytes: string, isEnd = false): Promise<string>
     socket.setEncoding('latin1').on('data', (text: string) => (got += text));
     socket.on('close', () => resolve(got));
     socket.on('error', reject);
-    socket.setTimeout(8000, () => socket.destroy());
+    socket.setTimeout(60_000, () => socket.destroy());
   });
 }
 

@@ -7,18 +7,20 @@ import { RegionView, type SectionKind } from '../../src/engine/region.js';
 import type { EngineEvents } from '../../src/engine/port.js';
 import { seeded, type Random } from '../support/random.js';
 import { RawClient } from '../support/raw-client.js';
+import { sleep } from '../support/wait.js';
 
 const ROUNDS = 25;
+const NOTICED_MS = 60_000;
 const PROTOCOL = { protocol: 'sluice.v1', paths: ['/v1'], subprotocols: ['sluice.v1'] } as const;
 
 /** The former one's end takes the engine a moment to notice. */
 async function attach(name: string): Promise<AttachedEngine> {
-  for (let tries = 0; ; tries++) {
+  for (const deadline = Date.now() + NOTICED_MS; ; ) {
     try {
       return await attachEngine({ name, mode: 'first' });
     } catch (error) {
-      if (tries === 200) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (Date.now() > deadline) throw error;
+      await sleep(5);
     }
   }
 }
@@ -57,6 +59,7 @@ for (const [name, kind] of [['event', SECTION_KIND.EVENT_RING], ['command', SECT
     const random = seeded(kind);
     const faults: string[] = [];
     const witnesses: RawClient[] = [];
+    t.teardown(() => witnesses.forEach((witness) => witness.close()));
     for (let round = 0; round < ROUNDS; round++) {
       const host = await attach(region);
       let end: AttachmentEnd | null = null;
@@ -71,6 +74,5 @@ for (const [name, kind] of [['event', SECTION_KIND.EVENT_RING], ['command', SECT
     }
     t.same(faults, []);
     t.equal(witnesses[0]?.closed, null, 'the connection is still there');
-    witnesses[0]?.close();
   });
 }

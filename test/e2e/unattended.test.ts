@@ -36,7 +36,7 @@ function connect(t: Test, url: string): WebSocket {
 }
 
 t.test('heartbeats, pings and close handshakes go on', async (t) => {
-  const setup = await unattended(t, { heartbeatMs: 1000 });
+  const setup = await unattended(t, { heartbeatMs: 2000 });
   const socket = connect(t, setup.control.url);
   const heard: string[] = [];
   socket.on('message', (data) => {

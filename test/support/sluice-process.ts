@@ -99,7 +99,7 @@ async function waitForReady(child: ChildProcess, out: () => string, err: () => s
 
 /** Runs a command line to its end. */
 export async function runSluice(
-  args: readonly string[], cwd?: string, timeout = 30_000,
+  args: readonly string[], cwd?: string, timeout = 120_000,
 ): Promise<{ code: number | null; out: string; err: string }> {
   const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout, ...(cwd ? { cwd } : {}) });
   let out = '';

@@ -7,12 +7,16 @@ import { MemoryLeases, workerNumber } from './memory-leases.js';
 import { MemoryLog } from './memory-log.js';
 import { MemorySessions } from './memory-sessions.js';
 import { Life } from './mortal.js';
+import { sleep } from './wait.js';
 
 const PORT_STEPS = [
   'confirm', 'letGo', 'note', 'noteChannel', 'behind', 'mark', 'sendCopy', 'sendFramed', 'sendFramedCopy', 'close', 'leave', 'release',
   'admit', 'notifyWritable', 'pause', 'resume', 'subscribe', 'unsubscribe', 'publish',
 ];
 const STORE_STEPS = ['create', 'claim', 'get', 'update', 'release', 'end', 'renew'];
+
+/** A moment, but on machines that are slow. */
+const NOTICED_MS = 60_000;
 
 export interface WorldOptions {
   /** Of a connection, in bytes. */
@@ -87,12 +91,12 @@ export class TakeoverWorld {
 
   /** The former one's end takes the engine a moment to notice. */
   async #connect(): Promise<AttachedEngine> {
-    for (let tries = 0; ; tries++) {
+    for (const deadline = Date.now() + NOTICED_MS; ; ) {
       try {
         return await attachEngine({ name: this.name, mode: 'first' });
       } catch (error) {
-        if (tries === 100) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        if (Date.now() > deadline) throw error;
+        await sleep(5);
       }
     }
   }

@@ -8,6 +8,7 @@ import { LamportClock } from '../../../src/sequence/lamport.js';
 import { Publisher, type PublisherOptions } from '../../../src/sequence/publisher.js';
 import { Snowflake } from '../../../src/sequence/snowflake.js';
 import type { PublishRequest } from '../../../src/sequence/types.js';
+import { until } from '../../support/wait.js';
 import { FakePort } from './fake-port.js';
 
 interface Result {
@@ -101,10 +102,7 @@ class Harness {
   }
 
   async settled(count: number): Promise<void> {
-    for (let i = 0; this.results.length < count; i++) {
-      if (i === 5000) throw new Error(`${this.results.length} of ${count} results after 5 s`);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+    await until(`${count} results`, () => this.results.length >= count, 60_000, 1);
   }
 }
 

@@ -17,7 +17,7 @@ async function writeAndKill(folder: string, milliseconds: number): Promise<Map<s
     output += text;
     timer ??= setTimeout(() => child.kill('SIGKILL'), milliseconds);
   });
-  const deadline = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  const deadline = setTimeout(() => child.kill('SIGKILL'), 90_000);
   await new Promise((resolve) => child.on('close', resolve));
   clearTimeout(deadline);
   const acknowledged = new Map<string, number>();

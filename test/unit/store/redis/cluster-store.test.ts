@@ -14,7 +14,7 @@ const share = (node: string, count: number, until: number): PresenceShare =>
 t.test('directory and presence', { skip: noRedis }, async (t) => {
   const server = await RedisServer.start();
   t.teardown(() => server.remove());
-  const redis = new RedisClient({ address: parseRedisAddress(server.url, 'store'), prefix: 'p:', timeoutMs: 5000 });
+  const redis = new RedisClient({ address: parseRedisAddress(server.url, 'store'), prefix: 'p:', timeoutMs: 60_000 });
   t.teardown(() => redis.close());
   await redis.check();
 

@@ -4,12 +4,12 @@ import { noRedis, RedisServer } from '../../../support/redis-server.js';
 import { until } from '../../../support/wait.js';
 import { openNode, sharedEntry } from './log-fixture.js';
 
-t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, async (t) => {
+t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 280_000 }, async (t) => {
   const master = await RedisServer.start(['--min-replicas-to-write', '0']);
   const replica = await RedisServer.start(['--replicaof', '127.0.0.1', String(master.port)]);
   const lines = [
     `sentinel monitor main 127.0.0.1 ${master.port} 2`,
-    'sentinel down-after-milliseconds main 500',
+    'sentinel down-after-milliseconds main 2000',
     'sentinel failover-timeout main 3000',
   ];
   const sentinels = await Promise.all([lines, lines, lines].map((each) => RedisServer.startSentinel(each)));
@@ -17,10 +17,10 @@ t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, as
   const linked = (): boolean => /master_link_status:up/.test(replica.cli('INFO', 'replication'));
   const known = (): boolean => /num-slaves\n1\n/.test(sentinels[0]!.cli('SENTINEL', 'master', 'main')) &&
     /num-other-sentinels\n2\n/.test(sentinels[0]!.cli('SENTINEL', 'master', 'main'));
-  await until('the replica', () => linked() && known(), 20_000);
+  await until('the replica', () => linked() && known());
 
   const url = `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/main`;
-  const node = openNode(t, url, 'a', { timeoutMs: 1000 });
+  const node = openNode(t, url, 'a', { timeoutMs: 3000 });
   await node.log.listen('c');
   const acknowledged: number[] = [];
   let epoch = '';
@@ -39,7 +39,7 @@ t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, as
   for (let i = 0; i < 20; i++) t.ok(await publish(`before-${i}`));
   await until('replication', () => Number(replica.cli('XLEN', '{t:c}:m')) === 20);
   await master.stop();
-  await until('the new master', () => publish('after'), 30_000);
+  await until('the new master', () => publish('after'));
   for (let i = 0; i < 20; i++) t.ok(await publish(`later-${i}`));
   t.same(acknowledged, Array.from({ length: 41 }, (_, i) => i + 1), 'dense over the failover');
   const run = await node.log.read('c', 1, 100);
@@ -50,13 +50,13 @@ t.test('Sentinel replaces a dead master', { skip: noRedis, timeout: 60_000 }, as
   await until('news again', () => node.news.length > before);
 });
 
-t.test('a cluster keeps each channel in one place', { skip: noRedis, timeout: 60_000 }, async (t) => {
+t.test('a cluster keeps each channel in one place', { skip: noRedis, timeout: 280_000 }, async (t) => {
   const servers: RedisServer[] = [];
   for (let i = 0; i < 3; i++) servers.push(await RedisServer.start(['--cluster-enabled', 'yes', '--cluster-require-full-coverage', 'yes']));
   t.teardown(() => Promise.all(servers.map((server) => server.remove())));
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
   servers[0]!.cli('--cluster', 'create', ...addresses, '--cluster-yes');
-  await until('the cluster', () => servers.every((server) => /cluster_state:ok/.test(server.cli('CLUSTER', 'INFO'))), 20_000);
+  await until('the cluster', () => servers.every((server) => /cluster_state:ok/.test(server.cli('CLUSTER', 'INFO'))));
 
   const url = `redis+cluster://${addresses.join(',')}`;
   const [a, b] = [openNode(t, url, 'a'), openNode(t, url, 'b')];

@@ -23,7 +23,7 @@ export interface NodeOptions {
 }
 
 export function openNode(t: Test, url: string, node: string, options: NodeOptions = {}): LogNode {
-  const { timeoutMs = 5000, keysMs = 60_000, retentionMs = 0, messagesMax = 100_000, backlog = null, now = () => Date.now() } = options;
+  const { timeoutMs = 60_000, keysMs = 60_000, retentionMs = 0, messagesMax = 100_000, backlog = null, now = () => Date.now() } = options;
   const client = new RedisClient({ address: parseRedisAddress(url, 'store'), prefix: 't:', timeoutMs });
   const news: SharedNews[] = [];
   const events = {

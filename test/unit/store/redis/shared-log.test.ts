@@ -177,7 +177,7 @@ t.test('trouble', { skip: noRedis }, async (t) => {
   await t.test('refused, and back again', async (t) => {
     const server = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
     t.teardown(() => server.remove());
-    const node = openNode(t, server.url, 'a', { timeoutMs: 400 });
+    const node = openNode(t, server.url, 'a', { timeoutMs: 2000 });
     const { epoch } = await node.log.append('c', [sharedEntry('c', 'k1', 'x')], null);
     await node.log.listen('c');
     await server.stop();
@@ -194,10 +194,10 @@ t.test('trouble', { skip: noRedis }, async (t) => {
   await t.test('there and silent', async (t) => {
     const server = await RedisServer.start();
     t.teardown(() => server.remove());
-    const node = openNode(t, server.url, 'a', { timeoutMs: 300 });
+    const node = openNode(t, server.url, 'a', { timeoutMs: 2000 });
     await node.log.head('c', true);
     server.signal('SIGSTOP');
-    await t.rejects(node.log.append('c', [sharedEntry('c', 'k', 'x')], null), { retryable: true, message: /no answer in 0.3 s/ });
+    await t.rejects(node.log.append('c', [sharedEntry('c', 'k', 'x')], null), { retryable: true, message: /no answer in 2 s/ });
     server.signal('SIGCONT');
     const headSeq = async (): Promise<number> => (await node.log.head('c', false).catch(() => null))?.headSeq ?? 0;
     await until('what was under way', async () => (await headSeq()) === 1);
@@ -215,7 +215,7 @@ t.test('trouble', { skip: noRedis }, async (t) => {
     server.cli('CONFIG', 'SET', 'maxmemory', '0');
     t.equal((await log.append('c', [sharedEntry('c', 'k', 'x')], null)).results[0]?.duplicate, false, 'nothing of it was stored');
     server.cli('CONFIG', 'SET', 'requirepass', 'secret');
-    const stranger = openNode(t, server.url, 'b', { timeoutMs: 500 });
+    const stranger = openNode(t, server.url, 'b', { timeoutMs: 2000 });
     await t.rejects(stranger.log.head('c', false), { name: 'StoreError' });
   });
 });

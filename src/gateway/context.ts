@@ -21,6 +21,7 @@ import type { Header } from './header.js';
 import type { Holds } from './holds.js';
 import type { PublishRate } from './rate.js';
 import type { Replies } from './replies.js';
+import type { SeenIds } from './seen-ids.js';
 import type { SessionKeeper } from './session-keeper.js';
 import type { WelcomeTexts } from './welcome-texts.js';
 
@@ -65,6 +66,7 @@ export interface GatewayContext {
   readonly sink: ReplaySink;
   readonly replies: Replies;
   readonly holds: Holds;
+  readonly seenIds: SeenIds;
   readonly drops: Drops;
   /** See WelcomeTexts. */
   readonly welcomeTexts: WelcomeTexts;

@@ -35,6 +35,7 @@ import { goLive } from './ops/sub.js';
 import { synced } from './ops/sync.js';
 import { PublishRate } from './rate.js';
 import { Replies } from './replies.js';
+import { SeenIds } from './seen-ids.js';
 import { SessionKeeper } from './session-keeper.js';
 import { PortSink } from './sink.js';
 import { welcomeTexts } from './welcome-texts.js';
@@ -108,7 +109,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
   const sessions = new SessionTable(port.rows);
   // Not a getter: what has one is looked up in a dictionary, and every operation reads half a dozen of the parts.
   const parts: { -readonly [K in keyof GatewayParts]: GatewayParts[K] } = {
-    config, port, store, clock, auth, replies, holds: new Holds(port), channels, hotLog, sink, writer, runs, source, sessions, cluster,
+    config, port, store, clock, auth, replies, holds: new Holds(port), seenIds: new SeenIds(), channels, hotLog, sink, writer, runs, source, sessions, cluster,
     log: cluster?.lookups ?? ownLog(deps),
     ahead: cluster?.ahead({ source, sessions }) ?? null,
     opener: makeOpener(deps, writer, cluster),

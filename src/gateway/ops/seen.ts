@@ -29,7 +29,12 @@ export function seen(context: GatewayContext, row: Row, header: Header): void {
 
 /** A position of another life of the channel says nothing about this one; a channel that is not stored has no ids to look up. */
 function keep(context: GatewayContext, row: Row, channel: OpenChannel, seq: number | null): void {
-  if (seq !== null) context.keeper.seen(row, channel, seq, seq > 0 ? messageId(context, channel, seq) : null);
+  if (seq === null) return;
+  const id = seq > 0 ? messageId(context, channel, seq) : null;
+  context.keeper.seen(row, channel, seq, id);
+  if (id === null && seq > 0 && seq < channel.oldestSeq && !channel.ephemeral && context.cold !== null) {
+    context.seenIds.look(context, row, channel, seq);
+  }
 }
 
 /** What cannot be looked up at the moment is told again with the next message that is seen. Never rejects. */

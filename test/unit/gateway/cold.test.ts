@@ -187,8 +187,25 @@ t.test('a message of the cold tier that was seen moves the cursor to itself, not
   await harness.settle();
   const again = await harness.connect(null);
   const [welcome, ...more] = await again.ask({ op: 'hello', resume: peer.welcome['resume'], device: 'phone' });
-  t.match(welcome, { resumed: true, channels: { room: { seq: 9 } } });
+  t.match(welcome, { resumed: true, channels: { room: { seq: 9 } }, last_seen_message_id: harness.ids[8] });
   t.same(told(more), range(10, TOTAL));
+});
+
+t.test('the last seen message is known where several of the cold tier are told at once, or it does not answer', async (t) => {
+  const harness = await coldHarness();
+  const peer = await harness.connect();
+  const { epoch } = ROOM(harness);
+  for (const seq of [3, 4, 11]) peer.send({ op: 'seen', channel: 'room', seq, epoch });
+  await harness.settle();
+  const lastSeen = async (): Promise<string | null | undefined> => {
+    harness.port.disconnect(peer.row);
+    await harness.settle();
+    return harness.store.records.get(String(peer.welcome['session']))?.lastSeenMessageId;
+  };
+  t.ok(harness.history.reads <= 3);
+  harness.history.failure = new StoreError('the database is away', true);
+  await peer.ask({ op: 'seen', channel: 'room', seq: 12, epoch });
+  t.equal(await lastSeen(), harness.ids[10], 'the last one that could be looked up');
 });
 
 t.test('a sync takes its delta through all tiers', async (t) => {

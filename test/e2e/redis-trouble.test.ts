@@ -82,6 +82,19 @@ const TROUBLES: readonly Trouble[] = [
     end: (redis) => void redis.cli('CONFIG', 'SET', 'min-replicas-to-write', '0'),
   },
   {
+    name: 'NOPERM: the right to write is taken from the user',
+    begin: (redis) => void redis.cli('ACL', 'SETUSER', 'default', '-@write'),
+    end: (redis) => void redis.cli('ACL', 'SETUSER', 'default', '+@all'),
+  },
+  {
+    name: 'NOAUTH: it wants a password that the node has not',
+    begin: (redis) => {
+      redis.cli('CONFIG', 'SET', 'requirepass', 'sesame');
+      redis.cli('-a', 'sesame', '--no-auth-warning', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    },
+    end: (redis) => void redis.cli('-a', 'sesame', '--no-auth-warning', 'CONFIG', 'SET', 'requirepass', ''),
+  },
+  {
     name: 'slow: it answers five seconds late',
     begin: (redis) => void redis.cli('CLIENT', 'PAUSE', '5000', 'ALL'),
     end: () => undefined,

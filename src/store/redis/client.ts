@@ -32,6 +32,7 @@ export class RedisClient {
   /** What keeps it from being ready. */
   #trouble: Error | null = null;
   #closed = false;
+  #served = false;
 
   /** Connects in the background; commands wait for it, at most `timeoutMs`. */
   constructor(options: RedisClientOptions) {
@@ -108,6 +109,11 @@ export class RedisClient {
     }
   }
 
+  /** It is what is needed, and has done what it was asked: what it refuses from now on is for a time. */
+  accept(): void {
+    this.#served = true;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -151,19 +157,19 @@ export class RedisClient {
     this.counts.commands += 1;
     if (this.silent) {
       this.counts.failures += 1;
-      throw redisSilence(`${this.what}: ${what}: it does not answer`, this.#why);
+      throw redisSilence(`${this.what}: ${what}: it does not answer`, this.#why, this.#served);
     }
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const seconds = this.#options.timeoutMs / 1000;
-      const expired = (): void => reject(redisSilence(`${this.what}: ${what}: no answer in ${seconds} s`, this.#why));
+      const expired = (): void => reject(redisSilence(`${this.what}: ${what}: no answer in ${seconds} s`, this.#why, this.#served));
       timer = setTimeout(expired, this.#options.timeoutMs);
     });
     try {
       return await Promise.race([call(), late]);
     } catch (error) {
       this.counts.failures += 1;
-      throw redisFailure(error, `${this.what}: ${what}`);
+      throw redisFailure(error, `${this.what}: ${what}`, this.#served);
     } finally {
       clearTimeout(timer);
     }

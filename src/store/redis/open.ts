@@ -62,6 +62,7 @@ export async function openRedis(options: RedisOptions, node: string): Promise<Re
   try {
     await redis.check();
     const secret = await sharedSecret(redis);
+    redis.accept();
     const mail = new RedisNodeMail(redis);
     const logs: SharedLog[] = [];
     return {

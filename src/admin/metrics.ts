@@ -7,6 +7,9 @@ const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
 const GC_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5];
 const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 
+/** Of prom-client: levels with the ending of counters, and sums of those that stand beside them by type. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `sluice_nodejs_active_${what}_total`);
+
 const DRAIN_STATES = ['serving', 'draining', 'closing', 'drained'];
 
 /** Totals that something else counts, and how to read them. */
@@ -87,6 +90,7 @@ export function createMetrics(backend: AdminBackend): Metrics {
     registers: [register],
   });
   collectDefaultMetrics({ register, prefix: 'sluice_', gcDurationBuckets: GC_BUCKETS });
+  for (const name of MISNAMED) register.removeSingleMetric(name);
   return {
     contentType: register.contentType,
     text() {

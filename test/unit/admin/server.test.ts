@@ -66,6 +66,10 @@ t.test('metrics', async (t) => {
   const named = lines.filter((line) => line !== '' && !line.startsWith('#'));
   t.ok(named.every((line) => line.startsWith('sluice_')), 'all names have the prefix');
   t.ok(named.some((line) => line.startsWith('sluice_nodejs_eventloop_lag')));
+  const types = lines.flatMap((line) => [/^# TYPE (\S+) (\S+)$/.exec(line)?.slice(1) ?? []]).filter(({ length }) => length === 2);
+  t.ok(types.length > 40);
+  const misnamed = types.filter(([name, type]) => name?.endsWith('_total') !== (type === 'counter'));
+  t.same(misnamed, [], 'counters, and nothing else, end in _total');
   backend.counters = { ...backend.counters, messages_in: 25 };
   t.match((await server.inject('/metrics')).body, /^sluice_messages_in_total 25$/m, 'totals follow the gateway');
 });

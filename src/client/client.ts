@@ -136,8 +136,8 @@ export class Client extends Emitter<ClientEvents> {
     if (this.#ended !== null) throw this.#ended;
     const { before, after, limit = DEFAULT_HISTORY } = options;
     const points = {
-      ...(before === undefined ? {} : { before: pointField(before) }),
-      ...(after === undefined ? {} : { after: pointField(after) }),
+      ...(before === undefined ? {} : { before: pointField('before', before) }),
+      ...(after === undefined ? {} : { after: pointField('after', after) }),
     };
     return (await this.#reads.read({ op: 'history', channel, ...points, limit })).messages;
   }
@@ -162,8 +162,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Tells the gateway that this device has seen the channel up to here. Lost when there is no connection; say it again then. */
   seen(channel: string, point: { readonly seq: number; readonly epoch: string } | { readonly msgId: string }): void {
-    const where = 'seq' in point ? { seq: point.seq, epoch: point.epoch } : { msg_id: point.msgId };
-    this.#connection.send({ op: 'seen', channel, ...where }, null);
+    this.#connection.send({ op: 'seen', channel, ...pointField('point', point) }, null);
   }
 
   override on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void {

@@ -1,3 +1,4 @@
+import { ClientError } from './errors.js';
 import { numberOr, stringOr } from './codec.js';
 import type { Fields, Frame } from './codec.js';
 import type { HistoryPoint, Message } from './types.js';
@@ -22,8 +23,12 @@ export function messageOf({ header, body }: Frame): Message | null {
   };
 }
 
-/** The `before` or `after` field of a history request. */
-export function pointField(point: HistoryPoint): Fields {
-  if ('seq' in point) return point.epoch === undefined ? { seq: point.seq } : { seq: point.seq, epoch: point.epoch };
-  return 'ts' in point ? { ts: point.ts } : { msg_id: point.msgId };
+/** The fields of a place in a channel. Throws ClientError `bad_option` with `name` for what is none: JavaScript lets it through. */
+export function pointField(name: string, point: HistoryPoint): Fields {
+  const given: Readonly<Record<string, unknown>> = { ...(point as object | null | undefined) };
+  const { seq, epoch, ts, msgId } = given;
+  if (typeof seq === 'number') return epoch === undefined ? { seq } : { seq, epoch };
+  if (typeof ts === 'number') return { ts };
+  if (typeof msgId === 'string') return { msg_id: msgId };
+  throw new ClientError('bad_option', `${name}: expected a place in the channel: a seq, a ts or a msgId`);
 }

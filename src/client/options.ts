@@ -16,6 +16,9 @@ export const DEFAULT_LIMITS: Limits = {
   protocolFailures: 5,
 };
 
+const DEVICE_BYTES = 255;
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
 export interface ResolvedOptions {
   readonly url: string;
   readonly token: TokenSource | null;
@@ -44,6 +47,9 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
 
 /** Of what would fail much later, or over and over: what JavaScript lets through. */
 function checkKinds(options: ClientOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new ClientError('bad_option', 'options: createClient() takes an object with the gateway\'s `url` at least');
+  }
   const kinds: readonly (readonly [keyof ClientOptions, readonly string[]])[] = [
     ['token', ['string', 'function']], ['device', ['string']], ['syncCursor', ['string']], ['WebSocket', ['function']],
   ];
@@ -51,6 +57,11 @@ function checkKinds(options: ClientOptions): void {
     const value: unknown = options[name];
     if (value === undefined || value === null || expected.includes(typeof value)) continue;
     throw new ClientError('bad_option', `${name}: expected a ${expected.join(' or a ')}, got a ${typeof value}`);
+  }
+  // The gateway would close each connection that names such a one.
+  const { device = null } = options;
+  if (device !== null && (device === '' || new TextEncoder().encode(device).length > DEVICE_BYTES || CONTROL.test(device))) {
+    throw new ClientError('bad_option', `device: expected a text of 1 to ${DEVICE_BYTES} bytes without control characters`);
   }
 }
 

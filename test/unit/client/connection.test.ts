@@ -287,11 +287,21 @@ t.test('bad options are named', async (t) => {
   t.throws(() => createClient({ url: 'nonsense', WebSocket }), { code: 'bad_option', message: /url/ });
   t.throws(() => createClient({ url: 'http://x', WebSocket }), { code: 'bad_option', message: /ws:\/\// });
   t.throws(() => createClient({ url: 'ws://x', WebSocket, queueMessages: 0 }), { code: 'bad_option', message: /queueMessages/ });
-  for (const wrong of [{ WebSocket: {} }, { token: 5 }, { device: 7 }, { syncCursor: [] }]) {
+  const devices = [{ device: 7 }, { device: '' }, { device: 'a\nb' }, { device: 'ü'.repeat(200) }];
+  const wrongs = [{ WebSocket: {} }, { token: 5 }, ...devices, { syncCursor: [] }];
+  for (const wrong of wrongs) {
     const [name = ''] = Object.keys(wrong);
     const message = new RegExp(`^${name}: `);
     t.throws(() => createClient({ url: 'ws://x', WebSocket, ...wrong } as never), { code: 'bad_option', message });
   }
+  for (const none of [undefined, null, 'ws://x']) {
+    t.throws(() => createClient(none as never), { name: 'ClientError', code: 'bad_option', message: /`url`/ });
+  }
+  const client = createClient({ url: 'ws://x', WebSocket });
+  for (const nowhere of [{}, null, undefined, { seq: '3' }, { msgId: 4 }]) {
+    t.throws(() => client.seen('room', nowhere as never), { name: 'ClientError', code: 'bad_option', message: /^point: / });
+  }
+  await t.rejects(client.history('room', { before: {} as never }), { code: 'bad_option', message: /^before: / });
   if ((globalThis as { WebSocket?: unknown }).WebSocket === undefined) {
     t.throws(() => createClient({ url: 'ws://x' }), { code: 'no_websocket', message: /option `WebSocket`/ });
   }

@@ -36,6 +36,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
   const { takeover } = server;
   if (takeover !== null) note(`took over from process ${takeover.formerPid}, epoch ${takeover.epoch}`);
   if (server.driverReason !== null) note(`driver ${server.driver}: ${server.driverReason}`);
+  if (server.storeNotice !== null) note(server.storeNotice);
   const agent = server.agentAddress === null ? '' : ` agent ${server.agentAddress}`;
   process.stdout.write(`ready ${server.url} admin ${server.adminUrl} driver ${server.driver} pid ${process.pid}${agent}\n`);
   return 0;

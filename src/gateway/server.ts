@@ -42,6 +42,8 @@ export interface Server {
   readonly agentAddress: string | null;
   readonly driver: string;
   readonly driverReason: string | null;
+  /** What an operator should know of the stores; null where nothing is to be said. */
+  readonly storeNotice: string | null;
   /** Name of the shared region. */
   readonly regionName: string;
   readonly gateway: Gateway;
@@ -108,6 +110,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
     agentAddress: agent?.address ?? null,
     driver: host.driver,
     driverReason: host.driverReason,
+    storeNotice: stores.notice,
     regionName: host.regionName,
     takeover: attached !== null && attached.formerPid !== 0 ? attached : null,
     stop: () => (stopping ??= stop()),

@@ -52,6 +52,8 @@ export interface Stores {
   readonly sharedArchiver: SharedArchiver | null;
   /** Signs resume tokens. */
   readonly secret: Buffer;
+  /** What an operator should know of them; null where nothing is to be said. */
+  readonly notice: string | null;
   /** What was put off when they were opened. Rejects with DataFolderError. */
   openRest(): Promise<void>;
   /** `time`: for what is written to stores that others share. */
@@ -101,7 +103,7 @@ async function openShared(config: Config, redis: string, onHistory?: OnHistory):
     await shared.close();
     throw error;
   }
-  const { sessions: store, secret, leases } = shared;
+  const { sessions: store, secret, leases, notice } = shared;
   const worker = makeWorker(config, leases, SHARED_LEASE_MS, 0);
   const archiver = history === null ? null : makeSharedArchiver(config, shared, history, onHistory);
   const close = async (time = TimeLeft.forStores(config.session.closeTimeoutMs, true)): Promise<void> => {
@@ -109,7 +111,8 @@ async function openShared(config: Config, redis: string, onHistory?: OnHistory):
     await shared.close();
     await time.of(history?.close() ?? Promise.resolve());
   };
-  return { log: null, shared, store, worker, history, archiver, sharedArchiver: archiver, secret, openRest: async () => undefined, close };
+  const openRest = async (): Promise<void> => undefined;
+  return { log: null, shared, store, worker, history, archiver, sharedArchiver: archiver, secret, notice, openRest, close };
 }
 
 /** What one node archives, every other must find. */
@@ -143,7 +146,8 @@ async function openOwn(
       await history?.close();
       await Promise.all([store.close(), log.close(), worker?.stop()]);
     };
-    return { log, shared: null, store, worker, history, archiver, sharedArchiver: null, secret, openRest: () => store.opened(), close };
+    const openRest = (): Promise<void> => store.opened();
+    return { log, shared: null, store, worker, history, archiver, sharedArchiver: null, secret, notice: null, openRest, close };
   } catch (error) {
     await store.close();
     await worker?.stop();

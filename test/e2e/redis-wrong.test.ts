@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { ClusterNode } from '../support/cluster.js';
 import { freePort } from '../support/free-port.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
 import { runSluice } from '../support/sluice-process.js';
+import { until } from '../support/wait.js';
 
 t.setTimeout(300_000);
 
@@ -77,5 +79,17 @@ async function refused(t: Test, { args, url, says }: Wrong): Promise<void> {
   t.match(err, says);
   t.notMatch(err, /data folder|at .*\.js:|sesame|poppy/, 'with a remedy that fits, without a stack or a password');
 }
+
+t.test('a Redis without an append-only file will do, and it is said what that means', { skip: noRedis, timeout: 120_000 }, async (t) => {
+  for (const appendonly of ['no', 'yes']) {
+    const redis = await RedisServer.start(['--appendonly', appendonly]);
+    t.teardown(() => redis.remove());
+    const node = await ClusterNode.start(t, { name: `appendonly-${appendonly}`, redis: redis.url });
+    const says = /no append-only file: what was acknowledged is lost when it restarts; set appendonly yes/;
+    if (appendonly === 'no') await until('the notice', () => says.test(node.stderr));
+    t.equal(await node.stop(), 0);
+    t.equal(says.test(node.stderr), appendonly === 'no');
+  }
+});
 
 for (const wrong of WRONG) t.test(wrong.name, { skip: noRedis, timeout: 120_000 }, (t) => refused(t, wrong));

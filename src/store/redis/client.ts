@@ -77,8 +77,11 @@ export class RedisClient {
     return connect(this.#options, true);
   }
 
-  /** Rejects with StoreError when Redis cannot be reached, is not what the address says, is older than 7 or would drop keys by itself. */
-  async check(): Promise<void> {
+  /**
+   * Rejects with StoreError when Redis cannot be reached, is not what the address says, is older than 7 or would drop keys by itself.
+   * Returns what an operator should know of one that will do, or null.
+   */
+  async check(): Promise<string | null> {
     const { kind, database } = this.#options.address;
     const info = String(await this.command('info', 'everything'));
     // ioredis goes on in database 0 where there is no such one.
@@ -94,6 +97,8 @@ export class RedisClient {
         remedy: 'Set maxmemory-policy noeviction; what is kept is bounded by the options of `store`.',
       });
     }
+    if (!/aof_enabled:0/.test(info)) return null;
+    return `${this.what} keeps no append-only file: what was acknowledged is lost when it restarts; set appendonly yes`;
   }
 
   /** One server that is to take all writes, of all keys. */

@@ -47,6 +47,8 @@ export interface SharedStores {
 }
 
 export interface RedisStores extends SharedStores {
+  /** What an operator should know of this Redis; null where nothing is to be said. */
+  readonly notice: string | null;
   /** Opened once where this node has a cold tier, under a name that no other process has. */
   openArchive(owner: string): SharedArchive;
   /** The cold tier of all nodes: `identity`, or what another node said before. Rejects with StoreError. */
@@ -60,13 +62,13 @@ export async function openRedis(options: RedisOptions, node: string): Promise<Re
   const { redis: address, prefix, timeoutMs, messages, keysMs, backlog, retentionMs } = options;
   const redis = new RedisClient({ address: parseRedisAddress(address, 'store.redis'), prefix, timeoutMs });
   try {
-    await redis.check();
+    const notice = await redis.check();
     const secret = await sharedSecret(redis);
     redis.accept();
     const mail = new RedisNodeMail(redis);
     const logs: SharedLog[] = [];
     return {
-      what: redis.what, secret, mail,
+      what: redis.what, secret, mail, notice,
       sessions: new RedisSessionStore(redis),
       leases: new RedisWorkerLeases(redis),
       directory: new RedisNodeDirectory(redis),

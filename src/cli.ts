@@ -45,10 +45,22 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     return await (await command.load())(rest);
   } catch (error) {
+    if (isOutOfFiles(error)) {
+      process.stderr.write(`sluice ${name}: this process may not open as many files as it is made of\n${FILES_REMEDY}\n`);
+      return 1;
+    }
     if (!(error instanceof SluiceError)) throw error;
     process.stderr.write(`sluice ${name}: ${error.message}\n${error.remedy}\n`);
     return error instanceof UsageError || (error instanceof ConfigError && !readsFile(rest)) ? 2 : 1;
   }
+}
+
+const FILES_REMEDY = 'Raise the limit: ulimit -n 1048576, or LimitNOFILE=1048576 in the service unit. `sluice doctor` says what it is.';
+
+/** Also while the parts of a command are loaded, which is when a limit of some dozens is reached. */
+function isOutOfFiles(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 /** Without a file, options that do not fit together are arguments that do not. */

@@ -2,7 +2,7 @@
  * What a server bears without those who behave noticing: more clients than files, handshakes that never end, clients that never
  * read. SLUICE_CONNECTIONS sets how many connections fill the file limit (18,000 where this machine's limit allows it).
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { createClient, type Client, type WebSocketConstructor } from '../../src/
 import { Bystander } from '../support/bystander.js';
 import { KERNEL_DRIVERS, lacking, type Driver } from '../support/drivers.js';
 import { startLoad } from '../support/load.js';
-import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { CLI, startSluice, type SluiceProcess } from '../support/sluice-process.js';
 import { percentile } from '../support/traffic.js';
 import { sleep, until } from '../support/wait.js';
 
@@ -179,3 +179,13 @@ for (const driver of KERNEL_DRIVERS) {
     t.same(await atBest(t, (n) => publishPastTheDeaf(t, server, `load-${n}`, budget)), [], 'who publishes does not notice');
   });
 }
+
+t.test('where fewer files may be open than it is made of it says so and exits 1', async (t) => {
+  for (const [command, files] of [['serve', 24], ['serve', 64], ['echo', 24]] as const) {
+    const [program, ...args] = ['prlimit', `--nofile=${files}:${files}`, process.execPath, CLI, command, '--listen', '127.0.0.1:0'] as const;
+    const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 120_000, cwd: t.testdir() });
+    t.equal(status, 1, `${command} with ${files} files`);
+    t.equal(stdout, '');
+    t.match(stderr, /^sluice \w+: this process may not open as many files .*\nRaise the limit: ulimit -n .*\n$/);
+  }
+});

@@ -79,13 +79,13 @@ export const stages = {
     title: 'end-to-end tests',
     needs: ['build'],
     lacking: lackingBuild,
-    run: (r) => tapStage(r, 'e2e', { width: 1, seconds: 300 }),
+    run: (r) => tapStage(r, 'e2e', { width: 1, seconds: 600 }),
   },
   browser: {
     title: 'browser tests',
     needs: ['build'],
     lacking: lackingBuild,
-    run: (r) => tapStage(r, 'browser', { width: 1, seconds: 300 }),
+    run: (r) => tapStage(r, 'browser', { width: 1, seconds: 600 }),
   },
   vm: {
     title: 'poll-mode drivers in a VM of our own',

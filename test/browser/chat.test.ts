@@ -14,7 +14,7 @@ import { CLI, startSluice } from '../support/sluice-process.js';
 import { Browser, browserMissing, until } from '../support/webdriver.js';
 import type { SluiceProcess } from '../support/sluice-process.js';
 
-t.setTimeout(290_000);
+t.setTimeout(590_000);
 
 const EACH = 60;
 const GAP_MS = 15;
@@ -168,7 +168,7 @@ function check(t: Pick<typeof import('tap').default, 'same'>, [one, two]: readon
 
 for (const driver of selectedDrivers(['epoll', 'dpdk on af_xdp'])) {
   const name = `two pages that send at once show one order (${driver})`;
-  t.test(name, { skip: missing ?? lacking(driver), timeout: 150_000 }, async (t) => sendAtOnce(t, driver));
+  t.test(name, { skip: missing ?? lacking(driver), timeout: 560_000 }, async (t) => sendAtOnce(t, driver));
 }
 
 async function sendAtOnce(t: Test, driver: Driver): Promise<void> {
@@ -192,7 +192,7 @@ async function sendAtOnce(t: Test, driver: Driver): Promise<void> {
   t.same((await bothShow(r, 50))[1].map(({ seq }) => seq).at(-1), 2 * EACH, 'a page that is loaded again has the history');
 }
 
-t.test('a gateway that is killed and restarted loses, doubles and reorders nothing', { ...skip, timeout: 200_000 }, async (t) => {
+t.test('a gateway that is killed and restarted loses, doubles and reorders nothing', { ...skip, timeout: 560_000 }, async (t) => {
   const r = await rig(t);
   const [ada, grace] = r.pages;
   for (let round = 1; round <= 2; round += 1) {

@@ -7,7 +7,7 @@ import t from 'tap';
 import { startLoad } from '../support/load.js';
 import { startSluice } from '../support/sluice-process.js';
 
-t.setTimeout(150_000);
+t.setTimeout(590_000);
 
 t.test('publishes beyond log.publishesInFlight', async (t) => {
   const data = mkdtempSync(join(tmpdir(), 'sluice-back-pressure-'));

@@ -35,12 +35,12 @@ t.test('auto serves on epoll and says in one line why', { skip }, async (t) => {
 
 t.test('asked for io_uring it exits with the reason and what to do', { skip }, async (t) => {
   const [program = '', ...rest] = [...under, process.execPath, CLI, 'echo', '--driver', 'uring', '--listen', '127.0.0.1:0'];
-  const ended = spawnSync(program, rest, { encoding: 'utf8', timeout: 120_000 });
+  const ended = spawnSync(program, rest, { encoding: 'utf8', timeout: 560_000 });
   t.equal(ended.status, 1);
   t.match(ended.stderr, /io_uring_setup is not permitted.*Use --driver epoll/);
 });
 
 t.test('doctor says so', { skip }, async (t) => {
   const [program = '', ...rest] = [...under, process.execPath, CLI, 'doctor'];
-  t.match(execFileSync(program, rest, { encoding: 'utf8', timeout: 120_000 }), /io_uring is not usable: .*not permitted/);
+  t.match(execFileSync(program, rest, { encoding: 'utf8', timeout: 560_000 }), /io_uring is not usable: .*not permitted/);
 });

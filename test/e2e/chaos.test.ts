@@ -51,7 +51,7 @@ async function notReady({ nodes }: Cluster, reason: RegExp): Promise<void> {
   });
 }
 
-t.test('whatever Redis does, connections stay and nothing is lost or doubled', { skip: noRedis, timeout: 300_000 }, async (t) => {
+t.test('whatever Redis does, connections stay and nothing is lost or doubled', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const redis = await server(t, 'always');
   const cluster = await start(t, redis.url);
   const { traffic } = cluster;
@@ -131,7 +131,7 @@ t.test('nodes and a Redis that syncs every second are killed at random', { skip:
   t.same(problems, [], 'what was lost is told, and nothing is doubled or out of order');
 });
 
-t.test('a Redis whose machine crashed lost its last messages', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('a Redis whose machine crashed lost its last messages', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const redis = await server(t, 'everysec');
   const cluster = await start(t, redis.url, { lossy: true });
   await until('some messages', () => cluster.traffic.acknowledged > 10 * CLIENTS);
@@ -146,7 +146,7 @@ t.test('a Redis whose machine crashed lost its last messages', { skip: noRedis, 
   t.equal(opens, CLIENTS, 'no connection was lost');
 });
 
-t.test('Sentinel replaces the master', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('Sentinel replaces the master', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const master = await server(t, 'everysec');
   const replica = await server(t, 'everysec', '--replicaof', '127.0.0.1', String(master.port));
   const lines = [

@@ -5,7 +5,7 @@ import { RawClient } from '../support/raw-client.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 /** Sends and waits for the answer. */
 async function ask(client: RawClient, header: Record<string, unknown>, body?: string): Promise<Readonly<Record<string, unknown>>> {
@@ -25,7 +25,7 @@ t.teardown(() => redis?.remove());
 const started = redis === null ? [] : await Promise.all(['n1', 'n2'].map((name) => ClusterNode.start(t, { name, redis: redis.url })));
 const [n1, n2] = started as [ClusterNode, ClusterNode];
 
-t.test('a channel has one order, whoever publishes where', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('a channel has one order, whoever publishes where', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const [a, b] = await Promise.all([RawClient.connect(n1.url), RawClient.connect(n2.url)]);
   await Promise.all([a, b].map((client) => ask(client, { op: 'sub', channel: 'order' })));
   const count = 300;
@@ -44,7 +44,7 @@ t.test('a channel has one order, whoever publishes where', { skip: noRedis, time
   b.close();
 });
 
-t.test('a key is answered with its first result on the other node too', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('a key is answered with its first result on the other node too', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const a = await RawClient.connect(n1.url);
   const first = await ask(a, { op: 'pub', channel: 'keys', key: 'k' }, 'x');
   const b = await RawClient.connect(n2.url, { resume: (await welcomeOf(a))['resume'] });
@@ -55,7 +55,7 @@ t.test('a key is answered with its first result on the other node too', { skip: 
   b.close();
 });
 
-t.test('a session goes on at the other node, from where it was', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('a session goes on at the other node, from where it was', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const a = await RawClient.connect(n1.url);
   const { resume, session, node } = await welcomeOf(a);
   t.equal(node, 'n1');
@@ -74,7 +74,7 @@ t.test('a session goes on at the other node, from where it was', { skip: noRedis
   for (const client of [other, b]) client.close();
 });
 
-t.test('who takes the session over at another node ends the connection at the first', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('who takes the session over at another node ends the connection at the first', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const a = await RawClient.connect(n1.url);
   const { resume } = await welcomeOf(a);
   const b = await RawClient.connect(n2.url, { resume });
@@ -85,7 +85,7 @@ t.test('who takes the session over at another node ends the connection at the fi
   b.close();
 });
 
-t.test('presence counts both nodes', { skip: noRedis, timeout: 240_000 }, async () => {
+t.test('presence counts both nodes', { skip: noRedis, timeout: 560_000 }, async () => {
   const clients = await Promise.all([n1, n1, n2].map(({ url }) => RawClient.connect(url)));
   await Promise.all(clients.map((client) => ask(client, { op: 'sub', channel: 'here' })));
   const count = async (client: RawClient): Promise<unknown> => (await ask(client, { op: 'presence', channel: 'here' }))['count'];
@@ -95,7 +95,7 @@ t.test('presence counts both nodes', { skip: noRedis, timeout: 240_000 }, async 
   for (const client of clients) client.close();
 });
 
-t.test('members of a node that was killed are gone with its lease', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('members of a node that was killed are gone with its lease', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const n3 = await ClusterNode.start(t, { name: 'n3', redis: redis?.url ?? '' });
   const [here, there] = await Promise.all([RawClient.connect(n1.url), RawClient.connect(n3.url)]);
   await Promise.all([here, there].map((client) => ask(client, { op: 'sub', channel: 'mortal' })));
@@ -113,7 +113,7 @@ t.test('members of a node that was killed are gone with its lease', { skip: noRe
   for (const client of [here, there, again]) client.close();
 });
 
-t.test('history and places in it are the same at both', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('history and places in it are the same at both', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const [a, b] = await Promise.all([RawClient.connect(n1.url), RawClient.connect(n2.url)]);
   const results = [];
   for (let i = 0; i < 5; i++) results.push(await ask(a, { op: 'pub', channel: 'past', key: `k${i}` }, `${i}`));
@@ -127,7 +127,7 @@ t.test('history and places in it are the same at both', { skip: noRedis, timeout
   for (const client of [a, b]) client.close();
 });
 
-t.test('a second node of the same name is refused and says why', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('a second node of the same name is refused and says why', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const twin = ClusterNode.start(t, { name: 'n1', redis: redis?.url ?? '', config: { cluster: { leaseMs: 60_000 } } });
   await t.rejects(twin, { message: /exit 1[^]*node: another process \(ws:\/\/127[^)]*\) is node n1[^]*--node NAME/ });
   t.equal((await n1.ready()).status, 200, 'the first goes on');
@@ -136,7 +136,7 @@ t.test('a second node of the same name is refused and says why', { skip: noRedis
   client.close();
 });
 
-t.test('what sharded pub/sub loses costs nobody a message', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('what sharded pub/sub loses costs nobody a message', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const [a, b] = await Promise.all([RawClient.connect(n1.url), RawClient.connect(n2.url)]);
   await Promise.all([a, b].map((client) => ask(client, { op: 'sub', channel: 'deaf' })));
   const count = 400;
@@ -155,7 +155,7 @@ t.test('what sharded pub/sub loses costs nobody a message', { skip: noRedis, tim
   for (const client of [a, b]) client.close();
 });
 
-t.test('a node that dies takes nothing with it', { skip: noRedis, timeout: 240_000 }, async (t) => {
+t.test('a node that dies takes nothing with it', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const a = await RawClient.connect(n1.url);
   const b = await RawClient.connect(n2.url);
   await ask(a, { op: 'sub', channel: 'death' });

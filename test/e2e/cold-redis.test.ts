@@ -6,7 +6,7 @@ import { noPostgres, PostgresServer } from '../support/postgres-server.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 async function startRedis(t: Test): Promise<RedisServer> {
   const redis = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
@@ -16,7 +16,7 @@ async function startRedis(t: Test): Promise<RedisServer> {
 
 const inStream = (redis: RedisServer): number => Number(redis.cli('HGET', '{sluice:room}:h', 'first'));
 
-t.test('PostgreSQL below Redis, while a node and the database die', { skip: noRedis || noPostgres, timeout: 290_000 }, async (t) => {
+t.test('PostgreSQL below Redis, while a node and the database die', { skip: noRedis || noPostgres, timeout: 560_000 }, async (t) => {
   const [redis, database] = await Promise.all([startRedis(t), PostgresServer.start()]);
   t.teardown(() => database.remove());
   const config = { store: { messages: 100 }, history: { store: 'postgres', url: database.url, timeoutMs: 5000 } };
@@ -58,7 +58,7 @@ t.test('PostgreSQL below Redis, while a node and the database die', { skip: noRe
   for (const node of [n1, n2]) t.equal(await node.stop(), 0);
 });
 
-t.test('LMDB below Redis, for one node', { skip: noRedis, timeout: 290_000 }, async (t) => {
+t.test('LMDB below Redis, for one node', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const redis = await startRedis(t);
   const config = { store: { messages: 50 }, history: { store: 'lmdb' } };
   const node = await ClusterNode.start(t, { name: 'n1', redis: redis.url, config });

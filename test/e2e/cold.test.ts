@@ -11,9 +11,9 @@ import { until } from '../support/wait.js';
 
 const COUNT = 1500;
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
-t.test('a cold tier in PostgreSQL', { skip: noPostgres, timeout: 290_000 }, async (t) => {
+t.test('a cold tier in PostgreSQL', { skip: noPostgres, timeout: 560_000 }, async (t) => {
   const database = await PostgresServer.start();
   t.teardown(() => database.remove());
   const data = mkdtempSync(join(tmpdir(), 'sluice-cold-'));

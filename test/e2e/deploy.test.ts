@@ -12,9 +12,9 @@ import { sleep, until } from '../support/wait.js';
 const DOCS = join(CLI, '..', '..', 'docs');
 const ROUNDS = 3;
 
-t.setTimeout(290_000);
+t.setTimeout(590_000);
 
-t.test('the lines of docs/DEPLOY.md, three times, while clients publish', { timeout: 280_000 }, async (t) => {
+t.test('the lines of docs/DEPLOY.md, three times, while clients publish', { timeout: 560_000 }, async (t) => {
   const cwd = mkdtempSync(join(tmpdir(), 'sluice-deploy-'));
   const bin = binFolder(cwd);
   const [port, admin] = [await freePort(), await freePort()];

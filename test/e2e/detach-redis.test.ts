@@ -10,7 +10,7 @@ import { noRedis, RedisServer } from '../support/redis-server.js';
 import { startSluice, type SluiceProcess } from '../support/sluice-process.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 interface Talker {
   readonly client: Client;
@@ -34,7 +34,7 @@ async function talker(url: string): Promise<Talker> {
   return it;
 }
 
-t.test('control planes over Redis are killed and replaced', { skip: noRedis, timeout: 280_000 }, async (t) => {
+t.test('control planes over Redis are killed and replaced', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const redis = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
   t.teardown(() => redis.remove());
   const folder = mkdtempSync(join(tmpdir(), 'sluice-detach-redis-'));

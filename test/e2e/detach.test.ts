@@ -9,7 +9,7 @@ import { RawClient } from '../support/raw-client.js';
 import { runSluice } from '../support/sluice-process.js';
 import { sleep, until } from '../support/wait.js';
 
-t.setTimeout(180_000);
+t.setTimeout(590_000);
 
 /** A file of options; upgrades wait for a control plane for `attachWaitMs`. */
 function waiting(setup: Setup, attachWaitMs: number): string {

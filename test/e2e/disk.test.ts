@@ -73,7 +73,7 @@ class Raw {
 
 const BODY = 'x'.repeat(20_000);
 
-const NEEDS_DISK = { skip: missing, timeout: 90_000 };
+const NEEDS_DISK = { skip: missing, timeout: 560_000 };
 
 t.test('a disk that fills up: err, no acknowledgement, and it mends', NEEDS_DISK, async (t) => {
   const data = disk(t, 'size=6m');

@@ -12,7 +12,7 @@ import { idleCpuMs } from '../support/cpu-time.js';
 import { lacking, selectedDrivers, startOn, type DpdkDriver } from '../support/drivers.js';
 import { runSluice } from '../support/sluice-process.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 const ONE_QUEUE: readonly DpdkDriver[] = ['dpdk on af_xdp', 'dpdk on virtio-user'];
 const CONNECTIONS = 40;

@@ -31,7 +31,7 @@ const READY_WITHIN_MS = 3000;
 
 /** Standard output of a program that must end well. */
 async function output(program: string, args: readonly string[]): Promise<string> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 560_000 });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => (out += String(chunk)));

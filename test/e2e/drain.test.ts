@@ -8,7 +8,7 @@ import { CLI, runSluice, startSluice, type SluiceProcess } from '../support/slui
 import { binFolder, runShell } from '../support/shell.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 interface Peer {
   readonly socket: WebSocket;
@@ -37,7 +37,7 @@ async function open(url: string): Promise<Peer> {
   return { socket, headers, closed };
 }
 
-t.test('sluice drain lets clients go and waits for it', { timeout: 120_000 }, async (t) => {
+t.test('sluice drain lets clients go and waits for it', { timeout: 560_000 }, async (t) => {
   const server = await start(t);
   const peers = await Promise.all(Array.from({ length: 30 }, () => open(server.url)));
   const drain = runSluice(['drain', '--admin', server.admin, '--deadline', '20s', '--target', 'ws://127.0.0.1:1/v1']);
@@ -60,7 +60,7 @@ t.test('sluice drain lets clients go and waits for it', { timeout: 120_000 }, as
   t.equal(await server.stop(), 0, 'and then it stops');
 });
 
-t.test('SIGTERM drains, a second one ends it at once', { timeout: 120_000 }, async (t) => {
+t.test('SIGTERM drains, a second one ends it at once', { timeout: 560_000 }, async (t) => {
   const server = await start(t);
   const peer = await open(server.url);
   const began = performance.now();
@@ -75,7 +75,7 @@ t.test('SIGTERM drains, a second one ends it at once', { timeout: 120_000 }, asy
   t.equal(await other.stop('SIGTERM'), 1);
 });
 
-t.test('what cannot be done is said', { timeout: 120_000 }, async (t) => {
+t.test('what cannot be done is said', { timeout: 560_000 }, async (t) => {
   const server = await start(t);
   const cases: readonly (readonly [string[], number, RegExp])[] = [
     [['--admin', '127.0.0.1:1'], 1, /nothing answers at/],
@@ -92,7 +92,7 @@ t.test('what cannot be done is said', { timeout: 120_000 }, async (t) => {
   t.equal((await fetch(`${server.admin}readyz`)).status, 200, 'and nothing was drained');
 });
 
-t.test('the preStop hook of docs/examples/kubernetes.yaml', { timeout: 120_000 }, async (t) => {
+t.test('the preStop hook of docs/examples/kubernetes.yaml', { timeout: 560_000 }, async (t) => {
   const yaml = readFileSync(join(CLI, '..', '..', 'docs', 'examples', 'kubernetes.yaml'), 'utf8');
   const command = JSON.parse(/command: (\[.*\])/.exec(yaml)?.[1] ?? '') as string[];
   t.same(command.slice(0, 2), ['sluice', 'drain']);

@@ -14,9 +14,9 @@ import { connectLink, lacking, linkArgs, makeLink, type Link } from '../support/
 import { pingsAnswered } from '../support/ping.js';
 import { runSluice, startSluice } from '../support/sluice-process.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
-const LIFETIME_SECONDS = 280;
+const LIFETIME_SECONDS = 580;
 const PINGS = 5;
 const skip = lacking('dpdk on af_xdp') || (!existsSync('/dev/net/tun') && 'there is no /dev/net/tun');
 

@@ -58,7 +58,7 @@ t.test('a network that breaks every few seconds', { timeout: SECONDS * 1000 + 18
   if (JUDGED) t.ok(percentile(resumeMs, 0.99) < RESUME_MS, `answers to those who resume: p99 ${p99} ms`);
 });
 
-t.test('a gateway that is killed and started again', { timeout: 240_000 }, async (t) => {
+t.test('a gateway that is killed and started again', { timeout: 560_000 }, async (t) => {
   const config = ['serve', '--data', folder(t), '--admin', '127.0.0.1:0'];
   const listen = `127.0.0.1:${await freePort()}`;
   let server: SluiceProcess = await startSluice([...config, '--listen', listen]);

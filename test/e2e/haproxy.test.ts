@@ -9,7 +9,7 @@ import { freePort } from '../support/free-port.js';
 import { CLI, runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 const missing = spawnSync('haproxy', ['-v']).status === 0 ? false : 'haproxy is not installed';
 const CONFIG = join(CLI, '..', '..', 'docs', 'examples', 'haproxy.cfg');
@@ -33,7 +33,7 @@ async function nodes(url: string, count: number): Promise<ReadonlySet<string>> {
   return found;
 }
 
-t.test('a gateway that drains gets no more clients, and comes back', { skip: missing, timeout: 280_000 }, async (t) => {
+t.test('a gateway that drains gets no more clients, and comes back', { skip: missing, timeout: 560_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-haproxy-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const ports = { a: await freePort(), b: await freePort(), agentA: await freePort(), agentB: await freePort(), front: await freePort() };
@@ -50,7 +50,7 @@ t.test('a gateway that drains gets no more clients, and comes back', { skip: mis
     A: `127.0.0.1:${ports.a}`, B: `127.0.0.1:${ports.b}`, A_AGENT_PORT: String(ports.agentA), B_AGENT_PORT: String(ports.agentB),
     FRONT: `127.0.0.1:${ports.front}`,
   };
-  const haproxy = spawn('haproxy', ['-db', '-f', CONFIG], { env: { ...process.env, ...env }, stdio: 'ignore', timeout: 275_000 });
+  const haproxy = spawn('haproxy', ['-db', '-f', CONFIG], { env: { ...process.env, ...env }, stdio: 'ignore', timeout: 555_000 });
   t.teardown(() => void haproxy.kill('SIGKILL'));
   const url = `ws://127.0.0.1:${ports.front}/v1`;
   const eventually = async (wanted: string, count: number): Promise<string> => {

@@ -11,7 +11,7 @@ import { noRedis, RedisServer } from '../support/redis-server.js';
 import { startSluice } from '../support/sluice-process.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 const COUNT = 5;
 
@@ -91,7 +91,7 @@ const WAYS = [
 ] as const;
 
 for (const { name, skip, start } of places) {
-  t.test(name, { skip, timeout: 240_000 }, async (t) => {
+  t.test(name, { skip, timeout: 560_000 }, async (t) => {
     const url = await start(t);
     for (const pipelined of [false, true]) {
       for (const { way, frames, fin, code } of WAYS) {

@@ -97,7 +97,7 @@ async function publishPastTheDeaf(t: Test, server: SluiceProcess, channel: strin
   }
 }
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 for (const driver of KERNEL_DRIVERS) {
   t.test(`${CONNECTIONS} connections on ${driver}: the next are refused and nobody else notices`, { skip: lacking(driver) }, async (t) => {

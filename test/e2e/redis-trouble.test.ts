@@ -10,7 +10,7 @@ import { RawClient } from '../support/raw-client.js';
 import { noRedis, RedisServer } from '../support/redis-server.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 const TIMEOUT_MS = 1000;
 /** An answer comes within store.timeoutMs; the rest is for machines that are slow. */
@@ -111,7 +111,7 @@ async function start(t: Test): Promise<{ redis: RedisServer; node: ClusterNode }
   return { redis, node: await ClusterNode.start(t, { name: 'n1', redis: redis.url, config }) };
 }
 
-t.test('trouble with Redis', { skip: noRedis, timeout: 290_000 }, async (t) => {
+t.test('trouble with Redis', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const { redis, node } = await start(t);
   for (const [index, { name, begin, end }] of TROUBLES.entries()) {
     await t.test(name, async (t) => {
@@ -150,7 +150,7 @@ const GONE: readonly Pick<Trouble, 'name' | 'begin'>[] = [
   { name: 'standing still', begin: (redis) => redis.signal('SIGSTOP') },
 ];
 
-t.test('a stop while Redis is gone', { skip: noRedis, timeout: 200_000 }, async (t) => {
+t.test('a stop while Redis is gone', { skip: noRedis, timeout: 560_000 }, async (t) => {
   for (const { name, begin } of GONE) {
     await t.test(name, async (t) => {
       const redis = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
@@ -186,7 +186,7 @@ t.test('a stop while Redis is gone', { skip: noRedis, timeout: 200_000 }, async 
   }
 });
 
-t.test('nobody there at the start', { skip: noRedis, timeout: 100_000 }, async (t) => {
+t.test('nobody there at the start', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const settings = (port: number): Parameters<typeof ClusterNode.start>[1] =>
     ({ name: 'n1', redis: `redis://127.0.0.1:${port}`, config: { store: { timeoutMs: TIMEOUT_MS } } });
   await t.rejects(ClusterNode.start(t, settings(await freePort())), { message: /exit 1[^]*no answer in 1 s/ });

@@ -9,7 +9,7 @@ import { noRedis, RedisServer } from '../support/redis-server.js';
 import { runSluice } from '../support/sluice-process.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 interface Wrong {
   readonly name: string;
@@ -80,7 +80,7 @@ async function refused(t: Test, { args, url, says }: Wrong): Promise<void> {
   t.notMatch(err, /data folder|at .*\.js:|sesame|poppy/, 'with a remedy that fits, without a stack or a password');
 }
 
-t.test('a Redis without an append-only file will do, and it is said what that means', { skip: noRedis, timeout: 120_000 }, async (t) => {
+t.test('a Redis without an append-only file will do, and it is said what that means', { skip: noRedis, timeout: 560_000 }, async (t) => {
   for (const appendonly of ['no', 'yes']) {
     const redis = await RedisServer.start(['--appendonly', appendonly]);
     t.teardown(() => redis.remove());
@@ -92,4 +92,4 @@ t.test('a Redis without an append-only file will do, and it is said what that me
   }
 });
 
-for (const wrong of WRONG) t.test(wrong.name, { skip: noRedis, timeout: 120_000 }, (t) => refused(t, wrong));
+for (const wrong of WRONG) t.test(wrong.name, { skip: noRedis, timeout: 560_000 }, (t) => refused(t, wrong));

@@ -12,7 +12,7 @@ import { noRedis, RedisServer } from '../support/redis-server.js';
 import { runSluice } from '../support/sluice-process.js';
 import { until } from '../support/wait.js';
 
-t.setTimeout(300_000);
+t.setTimeout(590_000);
 
 const SECRET = 'a secret of this test, of 32 bytes and more';
 const USERS = Array.from({ length: 16 }, (_, i) => `user-${i}`);
@@ -41,7 +41,7 @@ async function someone(user: string, url: string): Promise<Someone> {
   return it;
 }
 
-t.test('sessions go to their node, and to another when it drains', { skip: noRedis, timeout: 280_000 }, async (t) => {
+t.test('sessions go to their node, and to another when it drains', { skip: noRedis, timeout: 560_000 }, async (t) => {
   const redis = await RedisServer.start();
   t.teardown(() => redis.remove());
   const nodes = new Map<string, ClusterNode>();

@@ -32,7 +32,7 @@ function record(world: TakeoverWorld, client: RawClient): SessionRecord {
   return world.sessions.records.get(String(client.others[0]?.['session'])) as SessionRecord;
 }
 
-t.setTimeout(120_000);
+t.setTimeout(590_000);
 
 t.test('a device that tells how far it has a channel gets the rest after a takeover', async (t) => {
   const world = await start(t);

@@ -10,7 +10,7 @@ import { DetachedSetup } from '../support/detached.js';
 import { RawClient } from '../support/raw-client.js';
 import { sleep, until } from '../support/wait.js';
 
-t.setTimeout(180_000);
+t.setTimeout(590_000);
 
 /** An engine with these limits that a control plane was attached to. */
 async function unattended(t: Test, limits: Record<string, number>): Promise<DetachedSetup> {

@@ -10,7 +10,7 @@ import { RawClient } from '../support/raw-client.js';
 import { launchSluice } from '../support/sluice-process.js';
 import { sleep, until } from '../support/wait.js';
 
-t.setTimeout(180_000);
+t.setTimeout(590_000);
 
 t.test('an engine whose standard error nobody reads any more keeps its connections, and takes the next control plane', async (t) => {
   const setup = new DetachedSetup();

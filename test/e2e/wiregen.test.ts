@@ -7,7 +7,7 @@ import t from 'tap';
 import { CLI } from '../support/sluice-process.js';
 import { namespaceLacking, ROOT, SERVER_ADDRESS, TapNamespace, type WiregenResult } from '../support/tap-namespace.js';
 
-t.setTimeout(240_000);
+t.setTimeout(590_000);
 
 const lacking = namespaceLacking();
 const skip = lacking === null ? {} : { skip: lacking };

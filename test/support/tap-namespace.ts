@@ -18,7 +18,7 @@ export const ROOT = projectRoot();
 export const WIREGEN = join(ROOT, 'build', 'Release', 'sluice-wiregen');
 export const SERVER_ADDRESS = '10.90.0.1';
 const DEVICE = 'wg0';
-const LIFETIME_MS = 5 * 60_000;
+const LIFETIME_MS = 10 * 60_000;
 
 /** Why there can be no such namespace here; null where there can. */
 export function namespaceLacking(): string | null {
@@ -96,7 +96,7 @@ export class TapNamespace {
   }
 
   /** Plays a scenario; `lines` follow the settings. The result is what the program says of itself. */
-  async play(server: string, clients: string, lines: readonly string[], timeoutS = 90): Promise<WiregenResult> {
+  async play(server: string, clients: string, lines: readonly string[], timeoutS = 240): Promise<WiregenResult> {
     const file = join(this.#folder, 'scenario');
     const text = [`server address=${SERVER_ADDRESS}:${server}`, `clients network=10.91.0.0/16 local=10.90.0.2 ${clients}`, ...lines, ''];
     writeFileSync(file, text.join('\n'));

@@ -109,13 +109,13 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
   const sessions = new SessionTable(port.rows);
   // Not a getter: what has one is looked up in a dictionary, and every operation reads half a dozen of the parts.
   const parts: { -readonly [K in keyof GatewayParts]: GatewayParts[K] } = {
-    config, port, store, clock, auth, replies, holds: new Holds(port), seenIds: new SeenIds(), channels, hotLog, sink, writer, runs, source, sessions, cluster,
+    config, port, store, clock, auth, replies, holds: new Holds(port), channels, hotLog, sink, writer, runs, source, sessions, cluster,
     log: cluster?.lookups ?? ownLog(deps),
     ahead: cluster?.ahead({ source, sessions }) ?? null,
     opener: makeOpener(deps, writer, cluster),
     subscriptions: new Subscriptions(port.rows),
     rate: new PublishRate(port.rows, config.limits),
-    cold: makeCold(deps),
+    cold: makeCold(deps), seenIds: new SeenIds(),
     archiver: deps.archiver ?? null, worker,
     replays: new Replays(replayLimits, sink, () => clock.monotonic(), hooks.onReplay),
     publisher: cluster?.publisher(hooks) ?? makePublisher(deps, ownLog(deps), hotLog, channels, hooks),

@@ -182,8 +182,8 @@ for (const driver of KERNEL_DRIVERS) {
 
 t.test('where fewer files may be open than it is made of it says so and exits 1', async (t) => {
   for (const [command, files] of [['serve', 24], ['serve', 64], ['echo', 24]] as const) {
-    const [program, ...args] = ['prlimit', `--nofile=${files}:${files}`, process.execPath, CLI, command, '--listen', '127.0.0.1:0'] as const;
-    const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 120_000, cwd: t.testdir() });
+    const args = [`--nofile=${files}:${files}`, process.execPath, CLI, command, '--listen', '127.0.0.1:0'];
+    const { status, stdout, stderr } = spawnSync('prlimit', args, { encoding: 'utf8', timeout: 120_000, cwd: t.testdir() });
     t.equal(status, 1, `${command} with ${files} files`);
     t.equal(stdout, '');
     t.match(stderr, /^sluice \w+: this process may not open as many files .*\nRaise the limit: ulimit -n .*\n$/);

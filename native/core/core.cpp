@@ -67,7 +67,8 @@ void Core::fan_out(bool whole) {
   held_up_ = !whole && driver_->congested() && parts_.now_us - fanned_out_us_ < kHeldUpUs;
   if (held_up_) return;
   fanned_out_us_ = parts_.now_us;
-  const uint64_t delivered = parts_.hub.flush(*this, whole ? UINT32_MAX : kSubscribersATurn);
+  const uint32_t most = device_ != nullptr ? kSubscribersATurnOfDevice : kSubscribersATurn;
+  const uint64_t delivered = parts_.hub.flush(*this, whole ? UINT32_MAX : most);
   parts_.messages_out += delivered;
   parts_.counters.add(Counter::deliveries, delivered);
 }

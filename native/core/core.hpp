@@ -92,6 +92,8 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   // A fan-out goes on turn by turn: in between its subscribers' acknowledgements come in, while what they concern is still in the cache,
   // and other connections have their share.
   static constexpr uint32_t kSubscribersATurn = 1024;
+  // On a device all memory that a delivery takes comes round with its acknowledgement: what few have out at a time stays in the cache.
+  static constexpr uint32_t kSubscribersATurnOfDevice = 256;
   // A device or a pool that has no room holds a fan-out up, but does not stop it: what is not taken is the outbox's to keep.
   static constexpr uint64_t kHeldUpUs = 10'000;
   // Meanwhile: the device has frames for longer than that, and to look at it again and again only costs CPU.

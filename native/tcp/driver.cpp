@@ -229,8 +229,8 @@ uint32_t Driver::share(const uint8_t* data, uint32_t length) {
 }
 
 bool Driver::congested() const noexcept {
-  // Beyond what a device takes in one go, frames only grow old. With half of the packets out, peers are slower than we are.
-  constexpr uint32_t kFramesWaiting = 2048;
+  // Behind what a device holds already frames only grow old, and cold. With half of the packets out, peers are slower than we are.
+  constexpr uint32_t kFramesWaiting = 512;
   return stack_.ip.frames_waiting() > kFramesWaiting || stack_.packets.free_count() < stack_.packets_total / 2;
 }
 

@@ -79,9 +79,9 @@ uint32_t DpdkLane::transmit(Packet** frames, uint32_t count) noexcept {
 
 uint32_t DpdkLane::push_frames(Packet** frames, uint32_t count) noexcept {
   void* mbufs[kBurst] = {};
-  for (uint32_t i = 0; i < count; ++i) mbufs[i] = prepare_frame(frames[i]);
+  for (uint32_t i = 0; i < count; ++i) mbufs[i] = prepare_frame(frames[i], false);
   const uint32_t taken = sending_.push(mbufs, count);
-  for (uint32_t i = taken; i < count; ++i) take_back(frames[i]);
+  for (uint32_t i = taken; i < count; ++i) take_back(frames[i], false);
   return taken;
 }
 

@@ -47,9 +47,16 @@ inline void set_transmit_offloads(const Packet* packet, rte_mbuf* mbuf) noexcept
   }
 }
 
+// With one owner of the pool the drivers give back on the same thread as well, and no count needs a locked operation: that would wait until
+// all headers that were just written are in the cache.
+inline void count_references(rte_mbuf* mbuf, int16_t more, bool one_owner) noexcept {
+  if (one_owner) return rte_mbuf_refcnt_set(mbuf, static_cast<uint16_t>(rte_mbuf_refcnt_read(mbuf) + more));
+  rte_mbuf_refcnt_update(mbuf, more);
+}
+
 // The chain of mbufs to be sent. A piece to which the caller keeps a reference gets a second one for the device; the only reference of
 // another is passed on, which leaves it without any here (of one that several frames end in the device may have more already).
-inline rte_mbuf* prepare_frame(Packet* packet) noexcept {
+inline rte_mbuf* prepare_frame(Packet* packet, bool one_owner) noexcept {
   rte_mbuf* const head = mbuf_of(packet);
   uint32_t bytes = 0;
   uint16_t pieces = 0;
@@ -65,7 +72,7 @@ inline rte_mbuf* prepare_frame(Packet* packet) noexcept {
     }
     bytes += piece->length;
     ++pieces;
-    if (--piece->references != 0) rte_mbuf_refcnt_update(mbuf, 1);
+    if (--piece->references != 0) count_references(mbuf, 1, one_owner);
   }
   head->pkt_len = bytes;
   if (pieces != 1) head->nb_segs = pieces;
@@ -92,9 +99,9 @@ inline void drop_copy(DpdkPool& pool, Packet* packet, rte_mbuf* copy) noexcept {
 }
 
 // Undoes prepare_frame() for a frame that the device did not take.
-inline void take_back(Packet* packet) noexcept {
+inline void take_back(Packet* packet, bool one_owner) noexcept {
   for (; packet != nullptr; packet = packet->next) {
-    if (packet->references++ != 0) rte_mbuf_refcnt_update(mbuf_of(packet), -1);
+    if (packet->references++ != 0) count_references(mbuf_of(packet), -1, one_owner);
   }
 }
 

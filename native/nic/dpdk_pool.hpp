@@ -72,6 +72,7 @@ class DpdkPool final : public PacketPool {
   uint32_t total_count() const noexcept override { return total_; }
 
   rte_mempool* mempool() const noexcept { return pool_; }
+  bool one_owner() const noexcept { return plain_; }
   // A received frame as a chain of packets with one reference each.
   static Packet* wrap(rte_mbuf* mbuf, uint8_t flags) noexcept;
 

@@ -80,12 +80,12 @@ uint32_t DpdkQueue::transmit_burst(Packet** frames, uint32_t count) noexcept {
   rte_mbuf* mbufs[kBurst];
   for (uint32_t i = 0; i < count; ++i) {
     rte_mbuf* const copy = copies_short_ ? copy_if_short(pool_, frames[i]) : nullptr;
-    mbufs[i] = copy != nullptr ? copy : prepare_frame(frames[i]);
+    mbufs[i] = copy != nullptr ? copy : prepare_frame(frames[i], pool_.one_owner());
   }
   const uint32_t taken = send(mbufs, count);
   for (uint32_t i = taken; i < count; ++i) {
     if (mbufs[i] == mbuf_of(frames[i])) {
-      take_back(frames[i]);
+      take_back(frames[i], pool_.one_owner());
     } else {
       drop_copy(pool_, frames[i], mbufs[i]);
     }

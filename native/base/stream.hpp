@@ -112,6 +112,13 @@ class StreamDriver {
   // write() per stream outstanding.
   static constexpr uint32_t kMaxSlices = 64;
   virtual void write(StreamId id, const IoSlice* slices, uint32_t count) = 0;
+  // Sends all of the slice at once where nothing of the stream's waits to be sent or acknowledged, and no on_written() follows. False:
+  // nothing was done, and it is write()'s. The caller has nothing outstanding for the stream.
+  virtual bool write_at_once(StreamId id, const IoSlice& slice) {
+    static_cast<void>(id);
+    static_cast<void>(slice);
+    return false;
+  }
   // Fetches what write() will look at, some streams before (`near` false) and again when most of that way is gone (`near` true).
   virtual void prefetch(StreamId id, bool near) const noexcept {
     static_cast<void>(id);

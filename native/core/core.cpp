@@ -177,7 +177,15 @@ void Core::on_notice(NoticeKind kind, int error) {
 // ---- fan-out ----
 
 bool Core::deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) {
-  if (parts_.table[slot].state != ConnectionState::kOpen) return true;
+  ConnectionRow& row = parts_.table[slot];
+  if (row.state != ConnectionState::kOpen) return true;
+  // Nearly all of a crowd have nothing waiting: theirs leaves here, while what it concerns is in the cache.
+  const bool nothing_before = row.batch == 0 && row.queue == 0 && !row.awaits_drain();
+  if (count == 1 && nothing_before && driver_->write_at_once(slot, {pieces[0].data, pieces[0].length, pieces[0].shared})) {
+    row.sent_tick = parts_.tick();
+    parts_.counters.add(Counter::payload_bytes_out, pieces[0].length);
+    return true;
+  }
   if (parts_.outbox.over_budget(slot)) return false;
   for (uint32_t i = 0; i < count; ++i) {
     parts_.outbox.append_reference(slot, pieces[i].data, pieces[i].length, pieces[i].shared);

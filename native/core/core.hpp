@@ -76,7 +76,10 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   void on_notice(NoticeKind kind, int error) override;
 
   // hub::DeliverySink
-  void prefetch(uint32_t slot) override { __builtin_prefetch(&parts_.table[slot], 1); }
+  void prefetch(uint32_t slot) override {
+    __builtin_prefetch(&parts_.table[slot], 1);
+    driver_->prefetch(slot, true);
+  }
   uint32_t share(const hub::Piece& piece) override { return driver_->share(piece.data, piece.length); }
   void unshare(uint32_t shared) override { driver_->unshare(shared); }
   bool deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) override;

@@ -11,6 +11,7 @@
 #include "tcp/retransmit_timer.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/send.hpp"
+#include "tcp/sent_packet.hpp"
 
 namespace sluice::tcp {
 
@@ -70,7 +71,39 @@ void take_with_data_out(Stack& stack, Tcb& row, Transfer& transfer, const Arriva
   }
 }
 
+// Nothing of the flight was lost, sent again, probed or selectively acknowledged, and nothing else needs the transfer.
+bool as_sent(const Transfer& transfer) noexcept {
+  if (transfer.phase != Phase::kOpen || transfer.send_next != nullptr || transfer.held_head != nullptr) return false;
+  if (transfer.fin_known || transfer.frto != 0 || transfer.tail_probe_out || transfer.backoff != 0) return false;
+  if ((transfer.lost_bytes | transfer.sacked_packets | transfer.reno_bytes) != 0) return false;
+  // A longer flight is not worth the walk.
+  uint32_t left = 16;
+  for (const nic::Packet* packet = transfer.send_head; packet != nullptr; packet = packet->link) {
+    if (sent(packet).has(kEverRetransmitted) || left-- == 0) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+bool end_flight(Stack& stack, Tcb& row, const Arrival& arrival) {
+  Transfer& transfer = stack.transfers[row.transfer];
+  if (!as_sent(transfer)) return false;
+  take_window(row, arrival);
+  for (nic::Packet* packet = transfer.send_head; packet != nullptr;) {
+    nic::Packet* const next = packet->link;
+    // RFC 6298 §3: the latest that was sent and arrived tells the round trip best.
+    if (next == nullptr) update_rtt(row, std::max(stack.now_us32() - sent(packet).sent_us, 1u));
+    release_sent(stack.packets, packet);
+    --stack.gauges.packets_sending;
+    packet = next;
+  }
+  row.snd_una = arrival.ack;
+  stack.timers.remove(row.transfer);
+  stack.transfers.release(row.transfer);
+  row.transfer = kNone;
+  return true;
+}
 
 bool take_ack(Stack& stack, Tcb& row, const Arrival& arrival) {
   // RFC 5961 §5.2: neither of what was never sent, nor older than a window.

@@ -9,4 +9,8 @@ namespace sluice::tcp {
 // gone or the acknowledgement is none of ours.
 bool take_ack(Stack& stack, Tcb& row, const Arrival& arrival);
 
+// The same for one that acknowledges all that is out, names no blocks and comes to a row that neither ends nor waits to write: the
+// connection is idle again, and its transfer given back. False, with nothing done, where anything is not as usual.
+bool end_flight(Stack& stack, Tcb& row, const Arrival& arrival);
+
 }  // namespace sluice::tcp

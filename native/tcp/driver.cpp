@@ -211,6 +211,12 @@ void Driver::write(StreamId id, const IoSlice* slices, uint32_t count) {
   stack_.sink.on_written(id, accepted, offered);
 }
 
+bool Driver::write_at_once(StreamId id, const IoSlice& slice) {
+  begin_call();
+  Tcb* const row = stack_.find_stream(id);
+  return row != nullptr && send_at_once(stack_, *row, slice);
+}
+
 void Driver::prefetch(StreamId id, bool near) const noexcept {
   if (id >= stack_.stream_rows.size()) return;
   const uint32_t* const index = &stack_.stream_rows[id];

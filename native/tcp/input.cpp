@@ -183,6 +183,25 @@ void take_next(Stack& stack, Tcb& row, const Arrival& arrival) {
   receive_next(stack, row, {segment.packet, arrival.seq, segment.payload_bytes});
 }
 
+// The same for the other direction: nothing but the acknowledgement of all that is out, as it comes for each delivery of a fan-out.
+bool is_last_ack(const Tcb& row, const Arrival& arrival) noexcept {
+  // What ends, waits to write or counts marks is asked more.
+  constexpr uint32_t kUnusual = kFinQueued | kFinReceived | kFinWaiting | kInOrphanList | kWantWritable | kEcnOk | kCwndLimited;
+  if (row.state != State::kEstablished || arrival.flags != wire::kAck || (row.flags & kUnusual) != 0) return false;
+  if (arrival.payload() != 0 || arrival.seq != row.rcv_nxt || arrival.ack != row.snd_nxt || row.in_flight() == 0) return false;
+  if (arrival.options.sack_count != 0 || row.transfer == kNone) return false;
+  return !row.has(kTimestamps) || (arrival.options.has_timestamp && !clock_before(arrival.options.timestamp, row.ts_recent));
+}
+
+bool take_last_ack(Stack& stack, Tcb& row, const Arrival& arrival) {
+  if (!is_last_ack(row, arrival) || !end_flight(stack, row, arrival)) return false;
+  row.last_receive_ms = stack.now_ms();
+  row.keepalive_sent = 0;
+  update_ts_recent(stack, row, arrival);
+  drop_packet(stack, arrival);
+  return true;
+}
+
 void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash, uint32_t guess) {
   ++stack.counters.segments_in;
   Arrival arrival;
@@ -200,6 +219,7 @@ void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash, uint
   if (ref.kind() == FlowKind::kTimeWait) return take_in_time_wait(stack, ref.index(), arrival, hash);
   Tcb& row = stack.rows[ref.index()];
   if (is_next(stack, row, arrival)) return take_next(stack, row, arrival);
+  if (take_last_ack(stack, row, arrival)) return;
   if (row.state == State::kSynSent) return take_in_syn_sent(stack, row, arrival);
   take_in_connection(stack, row, arrival);
 }

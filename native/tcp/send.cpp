@@ -64,15 +64,21 @@ nic::Packet* open_tail(const Transfer& transfer, uint32_t most) noexcept {
   return tail->tailroom() == 0 ? nullptr : tail;
 }
 
-// Bytes that others get as well: segments that end in the pieces of the one copy. 0 where that does not suit the connection.
-uint32_t append_shared(Stack& stack, const Tcb& row, Transfer& transfer, const IoSlice& slice) {
-  SharedBodies::Pieces pieces = stack.bodies.pieces(slice.shared);
+// The pieces of bytes that others get as well; none where they do not suit the connection.
+SharedBodies::Pieces shared_pieces(Stack& stack, const Tcb& row, uint32_t shared) {
+  SharedBodies::Pieces pieces = stack.bodies.pieces(shared);
   if (pieces.count == 0) {
     // The largest that leave room for timestamps: for the first one's family of addresses, which nearly all have.
     const uint32_t bytes = std::min(interface_mss(stack, row.remote), stack.packets.room());
-    if (bytes > kTimestampBytes) pieces = stack.bodies.cut(slice.shared, bytes - kTimestampBytes);
+    if (bytes > kTimestampBytes) pieces = stack.bodies.cut(shared, bytes - kTimestampBytes);
   }
-  if (pieces.count == 0 || row.mss < pieces.bytes) return 0;
+  if (row.mss < pieces.bytes) pieces.count = 0;
+  return pieces;
+}
+
+// Segments that end in the pieces of the one copy. 0 where that does not suit the connection.
+uint32_t append_shared(Stack& stack, const Tcb& row, Transfer& transfer, const IoSlice& slice) {
+  const SharedBodies::Pieces pieces = shared_pieces(stack, row, slice.shared);
   uint32_t accepted = 0;
   for (uint32_t i = 0; i < pieces.count; ++i) {
     nic::Packet* const packet = new_packet(stack, row, transfer);
@@ -379,16 +385,69 @@ void push_out(Stack& stack, Tcb& row) {
   arm_send_timer(stack, row, *transfer, idle);
 }
 
+namespace {
+
+// The connection's transfer, with nothing in its send queue, for segments that leave at once; null where there is none.
+Transfer* empty_transfer(Stack& stack, Tcb& row) {
+  Transfer* const transfer = attach_transfer(stack, row);
+  return transfer != nullptr && transfer->send_head == nullptr ? transfer : nullptr;
+}
+
+// Segments with headers only, before the pieces of a fan-out. All of them leave, or none.
+bool send_shared_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
+  constexpr uint32_t kPiecesMost = 10;
+  const SharedBodies::Pieces pieces = shared_pieces(stack, row, slice.shared);
+  if (pieces.count == 0 || pieces.count > (stack.options.nagle ? 1 : kPiecesMost)) return false;
+  // What a pause may have made of the congestion window, which is looked at below.
+  if (slice.length > std::min(row.cwnd, initial_window(row.mss))) return false;
+  nic::Packet* packets[kPiecesMost];
+  uint32_t count = 0;
+  while (count != pieces.count && (packets[count] = stack.packets.allocate(row.mss)) != nullptr) ++count;
+  Transfer* const transfer = count == pieces.count ? empty_transfer(stack, row) : nullptr;
+  if (transfer == nullptr) {
+    while (count != 0) stack.packets.unref(packets[--count]);
+    return false;
+  }
+  restart_after_idle(stack, row, *transfer);
+  row.clear(kCwndLimited);
+  for (uint32_t i = 0; i < count; ++i) {
+    nic::Packet* const packet = packets[i];
+    nic::Packet* const piece = pieces.first[i];
+    // Of each two references, one is the send queue's and one the device's.
+    nic::PacketPool::ref(packet);
+    nic::PacketPool::ref(piece);
+    nic::PacketPool::ref(piece);
+    packet->next = piece;
+    const uint32_t flags = kShared | (i + 1 == count ? kPush : 0u);
+    sent(packet) = {transfer->write_end, 0, 0, piece->length, flags, 0};
+    link_tail(stack, *transfer, packet);
+    transfer->write_end += piece->length;
+    send_frame(stack, row, *transfer, sent(packet), packet);
+  }
+  transfer->send_next = nullptr;
+  ++stack.driver_counters.sends;
+  note_limit(row, *transfer);
+  arm_send_timer(stack, row, *transfer, true);
+  return true;
+}
+
+}  // namespace
+
 bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
   constexpr uint32_t kSummedHere = 256;  // of more the device is asked for the sum, where it can
   const uint32_t bytes = slice.length;
-  const bool plain = row.state == State::kEstablished && (row.flags & (kFinQueued | kFinWaiting)) == 0 && slice.shared == 0;
-  if (!plain || row.in_flight() != 0 || bytes == 0 || bytes > row.mss || bytes > row.snd_wnd) return false;
+  const bool plain = row.state == State::kEstablished && (row.flags & (kFinQueued | kFinWaiting)) == 0;
+  if (!plain || row.in_flight() != 0 || bytes == 0 || bytes > row.snd_wnd) return false;
   if (stack.packets.free_count() < stack.packets_total / 2) return false;
-  Transfer* const transfer = attach_transfer(stack, row);
-  if (transfer == nullptr || transfer->send_head != nullptr) return false;
+  if (slice.shared != 0) return send_shared_at_once(stack, row, slice);
+  if (bytes > row.mss) return false;
   nic::Packet* const packet = stack.packets.allocate(row.mss);
   if (packet == nullptr) return false;
+  Transfer* const transfer = empty_transfer(stack, row);
+  if (transfer == nullptr) {
+    stack.packets.unref(packet);
+    return false;
+  }
   std::memcpy(packet->data, slice.data, bytes);
   packet->length = static_cast<uint16_t>(bytes);
   if (bytes <= kSummedHere) {

@@ -32,6 +32,12 @@ class Slab {
     ++used_;
     return index;
   }
+  // Asks for the memory that the next allocate() writes to.
+  void prefetch_next() const noexcept {
+    if (free_ == kNone) return;
+    const char* const record = reinterpret_cast<const char*>(&records_[free_]);
+    for (size_t at = 0; at < sizeof(T); at += 64) __builtin_prefetch(record + at, 1);
+  }
   void release(uint32_t index) noexcept {
     SLUICE_ASSERT(used_ > 0);
     records_[index].free_next = free_;

@@ -56,6 +56,7 @@ Transfer* attach_transfer(Stack& stack, Tcb& row) noexcept {
   const uint32_t index = stack.transfers.allocate();
   if (index == kNone) return nullptr;
   row.transfer = index;
+  stack.transfers.prefetch_next();
   Transfer& transfer = stack.transfers[index];
   transfer.tcb = stack.row_of(row);
   transfer.write_end = row.snd_nxt;

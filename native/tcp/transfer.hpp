@@ -94,12 +94,14 @@ struct alignas(64) Transfer {
   uint32_t prr_out = 0;                // RFC 6937, with the two below
   HyStart hystart;
 
-  // From here on: losses, reordering, a window that is full.
-  nic::Packet* held_tail = nullptr;
-  nic::Packet* unread_tail = nullptr;  // last that is in order; null: none
+  // To be taken and given back, and in the timing wheel.
   uint32_t free_next = kNone;
   uint32_t timer_next = kNone;
   uint32_t timer_previous = kNone;
+
+  // From here on: losses, reordering, a window that is full.
+  nic::Packet* held_tail = nullptr;
+  nic::Packet* unread_tail = nullptr;  // last that is in order; null: none
   uint32_t held_bytes = 0;             // out of order
   uint32_t held_packets = 0;           // out of order
   Seq fin_at;                          // with fin_known
@@ -138,7 +140,7 @@ struct alignas(64) Transfer {
 
   static constexpr size_t kHotBytes = 192;
 };
-static_assert(offsetof(Transfer, held_tail) <= Transfer::kHotBytes);
+static_assert(offsetof(Transfer, timer_previous) < Transfer::kHotBytes);
 static_assert(sizeof(Transfer) == 384);
 
 }  // namespace sluice::tcp

@@ -180,3 +180,26 @@ TEST_CASE("tcp: small writes and a device without pieces are not shared", "[tcp]
     for (nic::Packet* packet : taken) peer.host.packets.unref(packet);
   }
 }
+
+TEST_CASE("tcp: what can leave at once does as a whole, anything else not at all", "[tcp]") {
+  Link link;
+  const Crowd crowd(link, 20);
+  for (const uint32_t size : {40u, 300u, 5'000u}) {
+    const std::string bytes = pattern(size);
+    const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
+    const IoSlice slice{data, size, link.b.driver->share(data, size)};
+    for (const StreamId id : crowd.here) link.a.app(id).received.clear();
+    for (const StreamId id : crowd.there) {
+      REQUIRE(link.b.driver->write_at_once(id, slice));
+      // Now something is unacknowledged.
+      CHECK(!link.b.driver->write_at_once(id, slice));
+    }
+    if (slice.shared != 0) link.b.driver->unshare(slice.shared);
+    link.b.driver->flush();
+    link.b.driver->audit();
+    REQUIRE(link.run_until([&] { return crowd.all(link, bytes); }));
+    link.run(1'000'000);
+    CHECK(link.b.packets.out() == 0);
+    link.b.driver->audit();
+  }
+}

@@ -1,4 +1,5 @@
 import { curve } from '../lib/histogram.js';
+import { delayLines } from '../wire/delays.js';
 import { total, type Owners } from '../wire/memory.js';
 import { longestPause, pausesOver } from '../wire/pauses.js';
 import { bytesPerConnection, type Check, type Pauses, type WireRun } from '../wire/results.js';
@@ -47,7 +48,10 @@ function pausesText(pauses: Pauses): string {
 
 /** What a terminal shows at the end. */
 export function wireText(run: WireRun): string {
-  const lines = run.phases.map((phase) => `${phase.phase.padEnd(8)} ${phase.seconds.toFixed(1).padStart(7)} s  ${figure(phase)}`);
+  const lines = run.phases.flatMap((phase) => [
+    `${phase.phase.padEnd(8)} ${phase.seconds.toFixed(1).padStart(7)} s  ${figure(phase)}`,
+    ...delayLines(phase).map((line) => `${' '.repeat(20)}${line}`),
+  ]);
   const perConnection = OWNERS.map(([owner, name]) => `${name} ${bytes(bytesPerConnection(run.points, (memory) => memory[owner]))}`);
   lines.push(`memory per connection: ${bytes(bytesPerConnection(run.points, total))} (${perConnection.join(', ')})`);
   const { wire } = run;
@@ -109,7 +113,7 @@ export function wireHtml(run: WireRun, others: readonly WireRun[] = []): string 
   const rows = run.phases.map((phase, index) => {
     const played = escapeHtml(run.lines[run.lines.length - run.phases.length + index] ?? phase.phase);
     return `<tr><td class="about"><code>${played}</code></td><td>${phase.seconds.toFixed(1)} s</td><td>${short(phase.ready)}</td>
-<td class="about">${escapeHtml(figure(phase))}</td></tr>`;
+<td class="about">${[figure(phase), ...delayLines(phase)].map(escapeHtml).join('<br>')}</td></tr>`;
   });
   const owners = OWNERS.map(([owner, name]) => {
     const each = bytesPerConnection(run.points, (memory) => memory[owner]);

@@ -1,13 +1,17 @@
-import type { MemoryParts, Pauses } from './results.js';
+import type { Commits, MemoryParts, Pauses } from './results.js';
 
 const LINE = /^sluice_nodejs_gc_duration_seconds_(bucket|sum|count)\{(.*)\} (\S+)$/gm;
 
 const MEMORY = /^sluice_memory_bytes\{.*?part="([^"]+)".*?\} (\S+)$/gm;
 
+const COMMITS = /^sluice_commit_seconds_(count|bucket\{le="0.002"\}) (\d+)$/gm;
+
 /** Of the server's metrics, what a run keeps. */
 export interface Reading {
   readonly pauses: Pauses | null;
   readonly parts: MemoryParts;
+  /** Null where it has no log. */
+  readonly commits: Commits | null;
 }
 
 /** Reads the server's metrics; null where it has none, or is gone. */
@@ -17,7 +21,14 @@ export async function readMetrics(adminUrl: string | null): Promise<Reading | nu
   if (response?.ok !== true) return null;
   const text = await response.text();
   const parts = [...text.matchAll(MEMORY)].map(([, part = '', bytes]) => [part, Number(bytes)] as const);
-  return { pauses: parsePauses(text), parts: Object.fromEntries(parts) };
+  return { pauses: parsePauses(text), parts: Object.fromEntries(parts), commits: parseCommits(text) };
+}
+
+function parseCommits(text: string): Commits | null {
+  const found = new Map([...text.matchAll(COMMITS)].map(([, name, value]) => [name, Number(value)]));
+  const count = found.get('count');
+  const soon = found.get('bucket{le="0.002"}');
+  return count === undefined || soon === undefined ? null : { count, late: count - soon };
 }
 
 /** Sums the kinds of collections. Null where the text has none. */

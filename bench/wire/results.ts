@@ -27,6 +27,12 @@ export interface Pauses {
   readonly seconds: number;
 }
 
+/** Group commits of the log, and those that took more than 2 ms. */
+export interface Commits {
+  readonly count: number;
+  readonly late: number;
+}
+
 /** The server's own account of its memory: bytes by part. */
 export type MemoryParts = Readonly<Record<string, number>>;
 

@@ -1,4 +1,5 @@
 import { describeCommit, describeMachine } from '../lib/machine.js';
+import { delaysBetween, waitsOf, type DelayReading } from './delays.js';
 import { Link } from './link.js';
 import { memoryByOwner } from './memory.js';
 import { check, type Check, type MemoryPoint, type WireRun } from './results.js';
@@ -27,6 +28,7 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
   let parts: WireRun['parts'] = {};
   let most = 0;
   let lookedAt = 0;
+  let before: DelayReading = { waits: null, pauses: null, commits: null };
   try {
     let reading: Promise<void> = Promise.resolve();
     const look = (after: string, ready: number): void => {
@@ -39,13 +41,17 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
       look(phase, ready);
     };
     link.wiregen.onPhase = (result) => {
-      phases.push(result);
+      const index = phases.push(result) - 1;
+      const waits = waitsOf(link.server.pid);
       look(result.phase, result.ready);
       const isDrainNext = lines[phases.length]?.startsWith('drain') === true;
       // Asked before the drain begins, which ends the server; the drain begins with what makes the server drain.
       reading = reading.then(async () => {
         const metrics = await readMetrics(link.server.adminUrl);
         pauses = metrics?.pauses ?? pauses;
+        const after: DelayReading = { waits, pauses: metrics?.pauses ?? null, commits: metrics?.commits ?? null };
+        phases[index] = { ...result, delays: delaysBetween(before, after) };
+        before = after;
         if (metrics !== null && result.ready > most) {
           most = result.ready;
           parts = metrics.parts;

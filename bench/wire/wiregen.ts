@@ -6,6 +6,7 @@ import type { LatencyData } from '../lib/histogram.js';
 import type { CpuUse } from '../lib/load.js';
 import { ROOT } from '../lib/paths.js';
 import { scratchFolder } from '../lib/scratch.js';
+import type { Delays } from './delays.js';
 
 export const WIREGEN = process.env['SLUICE_WIREGEN'] ?? `${ROOT}build/Release/sluice-wiregen`;
 
@@ -22,6 +23,8 @@ export interface PhaseResult {
   readonly server_cpu_s?: number;
   readonly client_cpu_s?: number;
   readonly latency?: LatencyData;
+  /** What the server's side of the phase waited for; null where the server does not say. */
+  readonly delays?: Delays | null;
   readonly [member: string]: unknown;
 }
 

@@ -21,6 +21,7 @@ std::string Deliveries::check(ClientId id, Client& client, const Assembler::Fram
   if (client.has(kSlowReader)) return "";
   ++count_;
   latency_.record(now_ns > kept.due_ns ? now_ns - kept.due_ns : 0);
+  lateness_.message(kept.due_ns, now_ns);
   return "";
 }
 

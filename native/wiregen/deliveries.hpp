@@ -9,6 +9,7 @@
 #include "wiregen/assembler.hpp"
 #include "wiregen/client.hpp"
 #include "wiregen/item_writer.hpp"
+#include "wiregen/lateness.hpp"
 #include "wiregen/settings.hpp"
 
 namespace sluice::wiregen {
@@ -24,7 +25,13 @@ class Deliveries {
 
   uint64_t count() const noexcept { return count_; }
   const load::Histogram& latency() const noexcept { return latency_; }
-  void clear_latency() { latency_.clear(); }
+  void clear_latency() {
+    latency_.clear();
+    lateness_.clear();
+  }
+  // Those that came late, and why; told when a turn of the generator begins.
+  Lateness& lateness() noexcept { return lateness_; }
+  const Lateness& lateness() const noexcept { return lateness_; }
 
  private:
   static constexpr uint32_t kKept = 4096;
@@ -43,6 +50,7 @@ class Deliveries {
   std::vector<Kept> kept_;
   uint64_t count_ = 0;
   load::Histogram latency_;
+  Lateness lateness_;
 };
 
 }  // namespace sluice::wiregen

@@ -55,6 +55,7 @@ void Generator::find_server() {
 
 bool Generator::turn() {
   tcp_.now(clock_());
+  deliveries_.lateness().turn(tcp_.now());
   busy_ = false;
   // A server that does not take what is there gets no further answers to what it sends: its frames wait in the device meanwhile.
   const bool held_up = hold_up_.look(out_.waiting(), out_.counters().frames - out_.waiting(), tcp_.now());

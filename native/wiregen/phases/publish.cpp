@@ -95,6 +95,7 @@ class Publish final : public Phase {
     out.number("deliveries", seen_);
     measured_.window().report(out, counted_to_ - counted_from_);
     out.raw("latency", stage.deliveries.latency().json());
+    out.raw("late", stage.deliveries.lateness().json());
     out.raw("acknowledgement", latency_.json());
   }
 

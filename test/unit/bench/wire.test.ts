@@ -2,8 +2,9 @@ import t from 'tap';
 
 import { wireHtml } from '../../../build/bench/report/wire.js';
 import { cpuPerDelivery } from '../../../build/bench/report/flat.js';
+import { delayLines, delaysBetween, waitsOf } from '../../../build/bench/wire/delays.js';
 import { memoryByOwner } from '../../../build/bench/wire/memory.js';
-import { keptRuns, runToJson, type MemoryPoint, type WireRun } from '../../../build/bench/wire/results.js';
+import { keptRuns, runToJson, type MemoryPoint, type Pauses, type WireRun } from '../../../build/bench/wire/results.js';
 import { wireScenario } from '../../../build/bench/wire/scenarios.js';
 import type { PhaseResult } from '../../../build/bench/wire/wiregen.js';
 import { writeFileSync } from 'node:fs';
@@ -77,4 +78,27 @@ t.test('a flood is judged by what it does to the p99 of the same clients, to mem
   };
   t.same(judge(200, 5e6, 1 << 20, 500), [true, true, true, true]);
   t.same(judge(201, 4.9e6, 1 << 24, 10), [false, false, false, false]);
+});
+
+t.test('a report says whose delay late messages were', async (t) => {
+  const late = {
+    stalls: 3, messages: 600, absences: 2, absent_ms: 9, longest_absence_ms: 5,
+    list: [[1000, 6, 5, 300, 4], [2000, 12, 9, 200, 0], [3000, 7, 6.5, 100, 5]],
+  };
+  const phase = { phase: 'publish', seconds: 1, ready: 10, latency: { count: 60_000 }, late } as unknown as PhaseResult;
+  const [first] = delayLines(phase);
+  t.match(first, '600 messages (1.00% of all) in 3 stalls; the generator was away 2 times, 9 ms in all, 5 ms at most');
+  t.match(first, 'would alone explain 2 stalls with 400 messages');
+  const pauses = (count: number, seconds: number, within: number): Pauses => ({ buckets: [[0.02, within], [0.5, count]], count, seconds });
+  const before = { waits: { loop_ms: 10, threads_ms: 20 }, pauses: pauses(100, 1, 99), commits: { count: 50, late: 5 } };
+  const after = { waits: { loop_ms: 12, threads_ms: 120 }, pauses: pauses(110, 1.5, 107), commits: { count: 1050, late: 45 } };
+  const delays = delaysBetween(before, after);
+  t.same(delays, { loop_ms: 2, threads_ms: 100, pauses: { count: 10, ms: 500, over_20ms: 2 }, commits: { count: 1000, late: 40 } });
+  const [, second] = delayLines({ ...phase, delays });
+  t.match(second, 'the loop waited 2 ms for its CPU, its other threads 100 ms; 10 collections, 500 ms in all, 2 over 20 ms');
+  t.match(second, '40 of 1k commits took more than 2 ms');
+  t.equal(delaysBetween({ ...before, waits: null }, after), null);
+  t.same(delayLines({ phase: 'hold', seconds: 1, ready: 1 }), []);
+  t.match(waitsOf(process.pid), { loop_ms: Number, threads_ms: Number });
+  t.equal(waitsOf(0x7fffffff), null);
 });

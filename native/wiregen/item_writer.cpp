@@ -56,6 +56,9 @@ ItemWriter::ItemWriter(const Settings& settings) : settings_(settings), payload_
   char run[17];
   std::snprintf(run, sizeof run, "%08x", static_cast<unsigned>(mix(settings.seed)));
   run_ = run;
+  const Client fresh{};
+  hello_bytes_ = frame_bytes(hello_text(0, fresh).size());
+  subscribe_bytes_ = frame_bytes(subscribe_text(0, fresh).size());
 }
 
 void ItemWriter::begin_messages(const MessagePlan& plan) {
@@ -107,8 +110,8 @@ std::string ItemWriter::subscribe_text(ClientId id, const Client& client) const 
 uint32_t ItemWriter::bytes(ClientId id, const Client& client, ItemKind kind, uint32_t number) const {
   switch (kind) {
     case ItemKind::kUpgrade: return static_cast<uint32_t>(request_head_.size() + 24 + request_tail_.size());
-    case ItemKind::kHello: return frame_bytes(hello_text(id, client).size());
-    case ItemKind::kSubscribe: return frame_bytes(subscribe_text(id, client).size());
+    case ItemKind::kHello: return client.has(kResuming) ? frame_bytes(hello_text(id, client).size()) : hello_bytes_;
+    case ItemKind::kSubscribe: return client.has(kResuming) ? frame_bytes(subscribe_text(id, client).size()) : subscribe_bytes_;
     case ItemKind::kMessage: return message_bytes_;
     case ItemKind::kHeartbeat: return frame_bytes(kHeartbeatText.size());
     case ItemKind::kBye: return frame_bytes(kByeText.size());
@@ -170,9 +173,13 @@ uint32_t ItemWriter::write_message(uint8_t* out, ClientId id, uint32_t number) c
 uint32_t ItemWriter::write(uint8_t* out, ClientId id, const Client& client, ItemKind kind, uint32_t number) const {
   switch (kind) {
     case ItemKind::kUpgrade: {
-      const std::string request = request_head_ + key_of(id, client.generation) + request_tail_;
-      std::memcpy(out, request.data(), request.size());
-      return static_cast<uint32_t>(request.size());
+      const std::string key = key_of(id, client.generation);
+      uint8_t* at = out;
+      for (const std::string* part : {&request_head_, &key, &request_tail_}) {
+        std::memcpy(at, part->data(), part->size());
+        at += part->size();
+      }
+      return static_cast<uint32_t>(at - out);
     }
     case ItemKind::kHello: return text_frame(out, id, client, kind, hello_text(id, client));
     case ItemKind::kSubscribe: return text_frame(out, id, client, kind, subscribe_text(id, client));

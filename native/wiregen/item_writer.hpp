@@ -71,6 +71,9 @@ class ItemWriter {
   const Settings& settings_;
   std::string request_head_;
   std::string request_tail_;
+  // Of a client that does not resume: the same for all, whatever their channels' numbers.
+  uint32_t hello_bytes_ = 0;
+  uint32_t subscribe_bytes_ = 0;
   std::string run_;           // makes the keys of this run unlike those of another one
   MessagePlan plan_;
   uint32_t plans_ = 0;        // numbers begin anew with each; keys do not

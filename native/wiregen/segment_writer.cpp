@@ -1,5 +1,6 @@
 #include "wiregen/segment_writer.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/bytes.hpp"
@@ -112,17 +113,19 @@ void SegmentWriter::queue(nic::Packet* packet) noexcept {
   ++counters_.frames;
   counters_.bytes += packet->length;
   backlog_.push_back(packet);
-  if (waiting() >= kBurst) flush();
+  if (waiting() >= flush_at_) flush();
 }
 
 void SegmentWriter::flush() noexcept {
   while (sent_ < backlog_.size()) {
     const size_t left = backlog_.size() - sent_;
-    const uint32_t offered = static_cast<uint32_t>(left < kBurst ? left : kBurst);
+    const uint32_t offered = static_cast<uint32_t>(std::min(left, offer_));
     const uint32_t taken = nic_.transmit(backlog_.data() + sent_, offered);
     sent_ += taken;
+    offer_ = taken < offered ? kProbe : kBurst;
     if (taken < offered) break;
   }
+  flush_at_ = waiting() + kBurst;
   if (sent_ == backlog_.size()) {
     backlog_.clear();
     sent_ = 0;

@@ -56,6 +56,8 @@ class SegmentWriter {
 
  private:
   static constexpr size_t kBurst = 64;
+  // What a full device refuses was prepared for nothing: behind a refusal so many frames ask whether there is room again.
+  static constexpr size_t kProbe = 4;
   static constexpr uint32_t kEthernetIp = 14 + 20;
 
   uint32_t tcp_bytes(const Segment& segment) const noexcept;
@@ -70,6 +72,8 @@ class SegmentWriter {
   bool l4_offload_;
   std::vector<nic::Packet*> backlog_;
   size_t sent_ = 0;
+  size_t flush_at_ = kBurst;  // when so many wait
+  size_t offer_ = kBurst;
   Counters counters_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -41,7 +42,9 @@ class MemoryNic final : public nic::Nic {
     return count;
   }
   uint32_t transmit(nic::Packet** frames, uint32_t count) noexcept override {
+    offered += count;
     if (full) return 0;
+    count = std::min(count, room);
     for (uint32_t i = 0; i < count; ++i) {
       outgoing.emplace_back(reinterpret_cast<const char*>(frames[i]->data), frames[i]->length);
       pool_.unref_frame(frames[i]);
@@ -57,6 +60,8 @@ class MemoryNic final : public nic::Nic {
   std::deque<Bytes> incoming;
   std::deque<Bytes> outgoing;
   bool full = false;
+  uint32_t room = UINT32_MAX;  // frames that one call takes
+  uint64_t offered = 0;        // frames of all calls
 
  private:
   wiregen::HeapPool pool_{4096};

@@ -234,3 +234,28 @@ TEST_CASE("wiregen: ARP is answered for every client's address", "[wiregen]") {
     CHECK(answered == (last <= 11));
   }
 }
+
+TEST_CASE("wiregen: a full device is offered little again and again, and gets all in its order", "[wiregen]") {
+  MemoryNic nic;
+  wiregen::Settings settings;
+  wiregen::SegmentWriter out(nic, settings);
+  const auto queue = [&](uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) {
+      const wiregen::SegmentWriter::Segment segment{.source_address = 1, .source_port = 2, .window = 3, .seq = i, .ack = 0,
+                                                    .flags = wire::kAck, .timestamps = false, .stamp = 0, .stamp_echo = 0};
+      out.send(out.begin(0), segment, 0);
+    }
+  };
+  nic.full = true;
+  queue(1000);
+  // Each frame is prepared for the device as it is offered.
+  CHECK(nic.offered <= 200);
+  nic.full = false;
+  nic.room = 10;
+  for (uint32_t flushes = 0; out.waiting() > 0; ++flushes) {
+    REQUIRE(flushes < 1000);
+    out.flush();
+  }
+  REQUIRE(nic.outgoing.size() == 1000);
+  for (uint32_t i = 0; i < 1000; ++i) CHECK(load_be32(reinterpret_cast<const uint8_t*>(nic.outgoing[i].data()) + 14 + 20 + 4) == i);
+}

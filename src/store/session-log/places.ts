@@ -11,6 +11,8 @@ export type Place = number;
 export const PLACE = { used: 1, owned: 2, ended: 4, device: 8 } as const;
 
 const NONE = -1;
+/** So many of the places that were made last are found without the index; a power of two. */
+const LATEST = 32_768;
 
 export class SessionPlaces {
   #high: Uint32Array;
@@ -27,6 +29,11 @@ export class SessionPlaces {
   /** Index + 1 of a free place; they are chained through their offsets. */
   #free = 0;
   readonly #byId: HashIndex;
+  /**
+   * By their hash. A session subscribes right after it began: its place is in cache then, while the index, with as many entries as there
+   * are sessions, has another line for each.
+   */
+  readonly #latest = new Int32Array(LATEST);
   readonly #byDevice: HashIndex;
 
   constructor(expected: number) {
@@ -58,6 +65,8 @@ export class SessionPlaces {
   }
 
   find(high: number, low: number): Place {
+    const latest = this.#latest[low & (LATEST - 1)] as Place;
+    if (this.#low[latest] === low && this.#high[latest] === high && this.#flags[latest] !== 0) return latest;
     const index = this.#byId;
     for (let at = index.first(low), place; (place = index.value(at)) >= 0; at = index.next(at)) {
       if (this.#low[place] === low && this.#high[place] === high) return place;
@@ -76,6 +85,7 @@ export class SessionPlaces {
     this.#low[place] = low;
     this.#flags[place] = PLACE.used;
     this.#byId.insert(low, place);
+    this.#latest[low & (LATEST - 1)] = place;
     return place;
   }
 

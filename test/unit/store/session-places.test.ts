@@ -1,0 +1,24 @@
+import t from 'tap';
+import { SessionPlaces } from '../../../src/store/session-log/places.js';
+import { seeded } from '../../support/random.js';
+
+t.test('finds what is there and nothing that was removed, the latest as well, halves of ids colliding', async (t) => {
+  const { below: random } = seeded(4711);
+  const places = new SessionPlaces(4);
+  const model = new Map<string, number>();
+  // Few values of either half, and lower halves that differ in their upper bits only: places of the same hash take each other's way.
+  const low = (): number => random(3) * 2 ** 20 + random(40);
+  for (let step = 0; step < 30_000; step += 1) {
+    const [h, l] = [random(4), low()];
+    const key = `${h}/${l}`;
+    const known = model.get(key);
+    if (places.find(h, l) !== (known ?? -1)) t.fail(`step ${step}: wrong about ${key}`);
+    if (known === undefined) {
+      model.set(key, places.add(h, l));
+    } else if (random(2) === 0) {
+      places.remove(known);
+      model.delete(key);
+    }
+  }
+  t.equal(places.count, model.size);
+});

@@ -52,7 +52,7 @@ export async function keepUp(followers: StoreFollowers, over: () => boolean, end
   }
 }
 
-/** Loaded here: whoever starts in a hurry does without until clients are answered. */
+/** Loaded here: whoever takes over in a hurry does without until clients are answered. */
 export async function makeAdmin(config: Config, gatewayUrl: string): Promise<PreparedAdmin> {
   const { host, port } = listenAddress(config.admin);
   const { prepareAdmin } = await import('../admin/index.js');

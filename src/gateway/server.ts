@@ -82,13 +82,14 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   if (attached !== null) undo.push(() => attached.stop());
   const stores = await prepared.open(attached !== null);
   undo.push(() => stores.close());
+  const early = taken === null ? await adminBeforeEngine(config) : taken.admin;
   const host = attached ?? (await openEngine(config));
   if (attached === null) undo.push(() => host.stop());
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const holder = attached === null ? {} : { holder: `${host.regionName} of process ${host.stats().enginePid}` };
   const gateway = await Gateway.create({ config, port: host.port, ...stores, ...holder, clock, host, ...options });
   const { address: listening, port } = host.listening;
-  const url = gatewayUrl({ host: config.network === null ? listening : deviceAddress(config.network.ips, listening), port });
+  const url = ownUrl(config, { host: listening, port });
   gateway.start();
   stores.archiver?.start();
   if (attached !== null) gateway.adopt(attached.snapshot, attached.pauseMs);
@@ -97,7 +98,7 @@ async function start(config: Config, options: ServerOptions, undo: (() => Promis
   await gateway.join(config.cluster.url);
   if (attached !== null) await firstAnswers(gateway);
   await stores.openRest();
-  const admin = await (taken?.admin ?? (await makeAdmin(config, url))).open(gateway.admin);
+  const admin = await (early ?? (await makeAdmin(config, url))).open(gateway.admin);
   undo.push(() => admin.close());
   const agent = await openAgent(config, gateway);
   undo.push(() => agent?.close());
@@ -150,6 +151,19 @@ async function takeEngine(
   if (admin !== null && !over) onPrepared?.();
   if (followers !== null) await keepUp(followers, () => over, granted);
   return { engine: await granted, admin };
+}
+
+/**
+ * Half a second goes into it. Who takes over has clients that wait, and does it behind them; those of a new engine meet a node that
+ * answers. Null where it has to be known first which port there is.
+ */
+async function adminBeforeEngine(config: Config): Promise<PreparedAdmin | null> {
+  const address = listenAddress(config.listen);
+  return address.port === 0 ? null : makeAdmin(config, ownUrl(config, address));
+}
+
+function ownUrl({ network }: Config, { host, port }: ListenAddress): string {
+  return gatewayUrl({ host: network === null ? host : deviceAddress(network.ips, host), port });
 }
 
 function gatewayUrl(address: ListenAddress): string {

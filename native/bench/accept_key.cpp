@@ -15,26 +15,21 @@ void compress(uint32_t state[5], const uint8_t* block) noexcept {
   for (int i = 0; i < 16; ++i) w[i] = load_be32(block + i * 4);
   for (int i = 16; i < 80; ++i) w[i] = std::rotl(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
   uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
-  // Twenty rounds of each kind (RFC 3174 §5), so that none of them has to ask which it is, and five at a time: then the five words change
-  // their names and not their places.
+  // Twenty rounds of each kind (RFC 3174 §5), so that none of them has to ask which it is.
   const auto rounds = [&](int from, uint32_t constant, auto mix) {
-    const auto round = [&](uint32_t p, uint32_t& q, uint32_t r, uint32_t s, uint32_t& t, int i) {
-      t += std::rotl(p, 5) + mix(q, r, s) + w[i] + constant;
-      q = std::rotl(q, 30);
-    };
-    for (int i = from; i < from + 20; i += 5) {
-      round(a, b, c, d, e, i);
-      round(e, a, b, c, d, i + 1);
-      round(d, e, a, b, c, i + 2);
-      round(c, d, e, a, b, i + 3);
-      round(b, c, d, e, a, i + 4);
+    for (int i = from; i < from + 20; ++i) {
+      uint32_t next = std::rotl(a, 5) + mix() + e + w[i] + constant;
+      e = d;
+      d = c;
+      c = std::rotl(b, 30);
+      b = a;
+      a = next;
     }
   };
-  const auto parity = [](uint32_t q, uint32_t r, uint32_t s) { return q ^ r ^ s; };
-  rounds(0, 0x5a827999u, [](uint32_t q, uint32_t r, uint32_t s) { return s ^ (q & (r ^ s)); });
-  rounds(20, 0x6ed9eba1u, parity);
-  rounds(40, 0x8f1bbcdcu, [](uint32_t q, uint32_t r, uint32_t s) { return (q & r) | (s & (q | r)); });
-  rounds(60, 0xca62c1d6u, parity);
+  rounds(0, 0x5a827999u, [&] { return d ^ (b & (c ^ d)); });
+  rounds(20, 0x6ed9eba1u, [&] { return b ^ c ^ d; });
+  rounds(40, 0x8f1bbcdcu, [&] { return (b & c) | (d & (b | c)); });
+  rounds(60, 0xca62c1d6u, [&] { return b ^ c ^ d; });
   state[0] += a;
   state[1] += b;
   state[2] += c;

@@ -20,10 +20,14 @@ EventWriter::EventWriter(queue::Region& region, uint32_t core, BlockPool& blocks
     : region_(region), blocks_(blocks), assembly_(assembly), counters_(counters), ring_(producer(region, core)),
       reclaimed_(ring_.position()), held_(ring_.capacity(), 0), done_(ring_.capacity(), 0) {}
 
+Record& EventWriter::claim(uint32_t held) noexcept {
+  held_[ring_.position() & (ring_.capacity() - 1)] = held;
+  return ring_.claim_known();
+}
+
 void EventWriter::write(const Record& record) {
   const bool holds = record.type == queue::kEventMessage || record.type == queue::kEventOpen || record.type == queue::kEventClose;
-  held_[ring_.position() & (ring_.capacity() - 1)] = holds && record.length != 0 ? record.address : 0;
-  ring_.claim_known() = record;
+  claim(holds && record.length != 0 ? record.address : 0) = record;
 }
 
 void EventWriter::hold(const uint8_t* data) noexcept {
@@ -47,7 +51,17 @@ void EventWriter::message(uint32_t slot, uint32_t generation, const uint8_t* dat
     hold(data);
     address = region_.address_of(data);
   }
-  write(Record{queue::kEventMessage, flags, 0, slot, generation, address, length, header_length, 0, 0});
+  // Made where it stays: a record that is copied as soon as its fields are written waits for all of them to reach the cache.
+  Record& record = claim(address);
+  record.type = queue::kEventMessage;
+  record.flags = flags;
+  record.code = 0;
+  record.slot = slot;
+  record.generation = generation;
+  record.address = address;
+  record.length = length;
+  record.a = header_length;
+  record.b = record.c = 0;
 }
 
 void EventWriter::close(uint32_t slot, uint32_t generation, uint16_t code, const uint8_t* reason, uint32_t length) {

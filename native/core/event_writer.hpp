@@ -49,6 +49,8 @@ class EventWriter {
  private:
   void emit(const queue::Record& record);
   void write(const queue::Record& record);
+  // `held`: the address that the record holds, 0 for none.
+  queue::Record& claim(uint32_t held) noexcept;
   void drain_overflow();
   void hold(const uint8_t* data) noexcept;
 

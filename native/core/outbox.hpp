@@ -92,7 +92,7 @@ class Outbox {
   Batch& batch_of(uint32_t slot);
   Queue& queue_of(uint32_t slot);
   uint8_t* cork(uint32_t length);
-  void append_segment(uint32_t slot, const IoSlice& slice);
+  void append_segment(uint32_t slot, IoSlice slice);
   void offer(const Batch& batch);
   void keep(uint32_t slot, const Batch& batch, uint64_t skip);
   void push(Queue& queue, const uint8_t* data, uint64_t length);

@@ -32,8 +32,10 @@ export class RegionArena implements Arena {
     return address;
   }
 
+  /** -1 for what does not lie in the arena. */
   chunkOf(address: Address): number {
-    return Math.floor((address - this.#offset) / this.chunkSize);
+    const at = address - this.#offset;
+    return at < 0 || at >= this.chunks * this.chunkSize ? -1 : Math.floor(at / this.chunkSize);
   }
 
   #next(): boolean {

@@ -391,9 +391,8 @@ export class RegionPort implements EnginePort {
 
   /** The last command named this address, which may be a received message's. */
   #use(core: number, address: Address): void {
-    const { chunks } = this.arena;
     const chunk = this.arena.chunkOf(address);
-    if (chunk >= 0 && chunk < chunks) this.#lastUse[core * chunks + chunk] = this.#writers[core]!.position;
+    if (chunk >= 0) this.#lastUse[core * this.arena.chunks + chunk] = this.#writers[core]!.position;
   }
 
   /**

@@ -105,9 +105,11 @@ export class EventReader {
 
   #act(taken: number): void {
     const acted = this.#acted;
+    const held = this.#held;
     const from = this.#current;
-    if (this.#held.at(-1) === from) return;
-    if (acted.length > 0 && acted[acted.length - 1] === from) acted[acted.length - 1] = from + taken;
+    if (held.length > 0 && held[held.length - 1] === from) return;
+    const last = acted.length - 1;
+    if (last > 0 && acted[last] === from) acted[last] = from + taken;
     else acted.push(from, from + taken);
   }
 

@@ -29,7 +29,9 @@ class Echo final : public Phase {
     measured_.update(stage);
     send_due(stage);
     if (!measured_.sending() && turn_ >= turns_ && sent_ == received_) return true;
-    if (sent_ != received_ || overdue(stage)) measured_.watch(stage, std::to_string(sent_ - received_) + " echoes are missing");
+    if (sent_ != received_ || overdue(stage)) {
+      measured_.watch(stage, [this] { return std::to_string(sent_ - received_) + " echoes are missing"; });
+    }
     return false;
   }
 

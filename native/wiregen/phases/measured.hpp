@@ -33,9 +33,11 @@ class Measured {
 
   void update(Stage& stage) { window_.update(options_, stage.now()); }
   void progressed(const Stage& stage) noexcept { progressed_ns_ = stage.now(); }
-  // Fails the run where nothing has come for too long although something is due.
-  void watch(Stage& stage, const std::string& missing) const {
-    if (stalled(stage)) stage.fail("nothing came for 15 s: " + missing);
+  // Fails the run where nothing has come for too long although something is due. `missing()` says what; it is asked then only, since this
+  // is looked at in every turn.
+  template <typename Missing>
+  void watch(Stage& stage, const Missing& missing) const {
+    if (stalled(stage)) stage.fail("nothing came for 15 s: " + missing());
   }
   bool stalled(const Stage& stage) const noexcept { return static_cast<double>(stage.now() - progressed_ns_) > kStallS * 1e9; }
 

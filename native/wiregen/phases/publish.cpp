@@ -47,8 +47,10 @@ class Publish final : public Phase {
     }
     const bool overdue = measured_.sending() && stage.now() > plan_.due_ns(turn_) + kOverdueNs;
     if (acks_ != sent_ || delivered != expected_ || overdue) {
-      measured_.watch(stage, std::to_string(sent_ - acks_) + " acknowledgements and " + std::to_string(expected_ - delivered) +
-                                 " deliveries are missing" + who_is_behind(stage));
+      measured_.watch(stage, [&] {
+        return std::to_string(sent_ - acks_) + " acknowledgements and " + std::to_string(expected_ - delivered) +
+               " deliveries are missing" + who_is_behind(stage);
+      });
     }
     return false;
   }

@@ -34,6 +34,12 @@ class Payload {
     uint32_t at = size_ < 8 ? size_ : 8;
     std::memcpy(out, &name, at);
     const uint8_t* from = stretch(owner, number);
+    for (; size_ - at >= sizeof(Lane); at += sizeof(Lane), from += sizeof(Lane)) {
+      Lane lane;
+      std::memcpy(&lane, from, sizeof lane);
+      lane ^= Lane{key, key};
+      std::memcpy(out + at, &lane, sizeof lane);
+    }
     for (; size_ - at >= 8; at += 8, from += 8) {
       uint64_t word;
       std::memcpy(&word, from, sizeof word);
@@ -51,14 +57,17 @@ class Payload {
   }
 
  private:
+  using Lane = uint64_t __attribute__((vector_size(16)));
+
   const uint8_t* stretch(ClientId owner, uint32_t number) const noexcept { return pattern_.data() + (owner * 5 + number) % kStretch; }
 
   // Six bits a byte, all printable: 24 of the number, which come first because a small payload holds nothing else, 24 of the owner.
   static uint64_t name_of(ClientId owner, uint32_t number) noexcept {
-    const uint64_t bits = (number & 0xffffffu) | static_cast<uint64_t>(owner & 0xffffffu) << 24;
-    uint64_t out = 0;
-    for (int i = 0; i < 8; ++i) out |= ((bits >> (6 * i)) & 63) << (8 * i);
-    return out + 0x3030303030303030u;
+    // Halves of 24 bits are halved twice, to 12 and to 6, each time into lanes of half the width.
+    uint64_t bits = (number & 0xffffffu) | static_cast<uint64_t>(owner & 0xffffffu) << 32;
+    bits = (bits & 0x00000fff00000fffu) | (bits & 0x00fff00000fff000u) << 4;
+    bits = (bits & 0x003f003f003f003fu) | (bits & 0x0fc00fc00fc00fc0u) << 2;
+    return bits + 0x3030303030303030u;
   }
 
   uint32_t size_;

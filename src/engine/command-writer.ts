@@ -35,9 +35,9 @@ export class CommandWriter {
   #tail: number;
   #dataHead: number;
   #dataTail: number;
-  #unpublished = 0;
-  /** Commands that were put into the ring since the start. */
-  #puts = 0;
+  /** Where the head was when it was last published, and how many commands had been put into the ring until then. */
+  #publishedHead: number;
+  #published = 0;
   /** What did not fit the ring, in order; what comes later waits behind it. */
   #waiting: Waiting[] = [];
 
@@ -54,6 +54,7 @@ export class CommandWriter {
     this.#dataSize = data.size;
     this.#drain = drain;
     this.#head = Atomics.load(this.#header, RING.HEAD / 4);
+    this.#publishedHead = this.#head;
     this.#tail = Atomics.load(this.#header, RING.TAIL / 4);
     this.#dataHead = Atomics.load(this.#header, RING.DATA_TAIL / 4) >>> 0;
     this.#dataTail = this.#dataHead;
@@ -61,7 +62,7 @@ export class CommandWriter {
 
   /** Commands that were written and not yet published. */
   get unpublished(): number {
-    return this.#unpublished;
+    return (this.#head - this.#publishedHead) | 0;
   }
 
   /** Commands wait for room in the ring: nothing that leads to more of them should be begun. */
@@ -95,8 +96,6 @@ export class CommandWriter {
     records[at + 6] = b;
     records[at + 7] = c;
     this.#head = (this.#head + 1) | 0;
-    this.#puts++;
-    this.#unpublished++;
   }
 
   /** A message's payload, copied. Throws TooBigError above half of the data ring. */
@@ -164,11 +163,17 @@ export class CommandWriter {
 
   /** Makes what was written visible. True when the core sleeps and must be rung. */
   publish(): boolean {
-    if (this.#unpublished === 0) return false;
-    this.#unpublished = 0;
+    if (this.unpublished === 0) return false;
+    this.#published += this.unpublished;
+    this.#publishedHead = this.#head;
     // Atomics are sequentially consistent: the store comes before the load, as the sleeping side's protocol needs.
     Atomics.store(this.#header, RING.HEAD / 4, this.#head);
     return Atomics.load(this.#header, RING.CONSUMER_SLEEPING / 4) !== 0;
+  }
+
+  /** Commands that were put into the ring since the start. */
+  get #puts(): number {
+    return this.#published + this.unpublished;
   }
 
   /** Commands written so far, which is the number of the last one. */
@@ -198,7 +203,7 @@ export class CommandWriter {
     const most = this.#dataSize / 2;
     if (length > most) throw new TooBigError(`a copy of ${length} bytes does not fit the command ring (at most ${most})`);
     if (!this.#hasRecord()) return -1;
-    if (this.#unpublished === 0) this.#refresh();
+    if (this.unpublished === 0) this.#refresh();
     if (this.#dataHead === this.#dataTail) {
       // Empty: start at the front again, where the lines are still in cache.
       this.#dataHead = this.#dataTail = this.#alignUp(this.#dataHead);

@@ -184,8 +184,12 @@ export class RegionPort implements EnginePort {
   }
 
   send(row: Row, address: Address, length: number, text: boolean): void {
-    this.#command(row, COMMAND.SEND, text ? FLAG.TEXT : 0, address, length, 0);
-    this.#use(this.#coreOf(row), address);
+    const core = this.#coreOf(row);
+    const slot = row - core * this.connectionsPerCore;
+    this.#writers[core]!.writeSend(text ? FLAG.TEXT : 0, slot, this.#generations[row]!, address, length);
+    this.#commands++;
+    if (!this.#inTurn) this.#schedule();
+    this.#use(core, address);
   }
 
   sendCopy(row: Row, data: string | Uint8Array, text: boolean, length = data.length): void {

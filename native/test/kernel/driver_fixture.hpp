@@ -76,11 +76,11 @@ class DriverFixture final : public StreamSink {
   bool usable() const { return driver != nullptr; }
   uint16_t port() const { return driver->bound_port(); }
 
-  // Runs the driver until `done`, at most five seconds.
+  // Runs the driver until `done`, at most a minute.
   template <typename Done>
   bool run_until(Done&& done, uint32_t budget = 256) {
     using Clock = std::chrono::steady_clock;
-    const auto deadline = Clock::now() + std::chrono::seconds(5);
+    const auto deadline = Clock::now() + std::chrono::seconds(60);
     while (!done()) {
       if (Clock::now() > deadline) return false;
       turn(1'000, budget);

@@ -76,8 +76,8 @@ TEST_CASE("a wait ends with its time, the doorbell or a stream", "[kernel]") {
       [[maybe_unused]] const ssize_t put = ::write(doorbell, &one, sizeof one);
     });
     const uint64_t before = monotonic_us();
-    CHECK(fixture.driver->poll(3'000'000, 16) == 0);
-    CHECK(monotonic_us() - before < 2'000'000);
+    CHECK(fixture.driver->poll(60'000'000, 16) == 0);
+    CHECK(monotonic_us() - before < 30'000'000);
     ringer.join();
     fixture.turn(1'000);
   }

@@ -121,7 +121,7 @@ class CoreFixture {
   }
 
   // Real time passes: timeouts are in milliseconds.
-  bool turn_until(const std::function<bool()>& done, int timeout_ms = 20'000) {
+  bool turn_until(const std::function<bool()>& done, int timeout_ms = 60'000) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (std::chrono::steady_clock::now() < end) {
       turn();

@@ -72,6 +72,9 @@ export class LmdbEnv<Name extends string = LogTable> {
         maxDbs: 8,
         // A commit then is LMDB's own: pages, fdatasync, meta page written through. See docs/decisions/0003.
         overlappingSync: false,
+        // Every transaction is a batch of ours. Those that lmdb-js would put around it have promises that nobody has: on a full disk they
+        // end the process as unhandled rejections.
+        eventTurnBatching: false,
         // Pages are read where the index points; reading ahead would evict others. (The option is missing in lmdb's types.)
         ...({ noReadAhead: true } as object),
       });

@@ -4,8 +4,8 @@ import type { LogEntry } from '../types.js';
 import { ENTRY, RECORD, RECORD_MAGIC } from './journal-record.js';
 import type { KeyHash } from '../key-hash.js';
 import { idHigh, idLow } from '../message-id.js';
+import { TailChannels } from './tail-channels.js';
 import { TailKeys } from './tail-keys.js';
-import { InternalError } from '../../errors.js';
 
 /** A whole generation: pages that are not written take no memory, and growing means copying. */
 const INITIAL_BYTES = 17 << 20;
@@ -26,13 +26,6 @@ export interface CommitStamp {
   readonly written: number;
 }
 
-/** One channel's messages of a generation. */
-export interface TailChannel {
-  readonly firstSeq: number;
-  /** By seq - firstSeq: the message's number in the generation. */
-  readonly messages: number[];
-}
-
 /**
  * The commits of one journal file, byte for byte as they are in it, with what finds a message in them by (channel, seq) and by duplicate
  * key. It is used again for the file's next life.
@@ -40,7 +33,7 @@ export interface TailChannel {
 export class Generation {
   /** Counts the lives of both files. */
   number: number;
-  channels = new Map<number, TailChannel>();
+  readonly channels = new TailChannels();
   keys = new TailKeys();
   /** When the first and the last commit came, in milliseconds since the Unix epoch; 0 when there is none. */
   firstWritten = 0;
@@ -76,7 +69,7 @@ export class Generation {
   restart(number: number): void {
     this.number = number;
     this.#chain = number >>> 0;
-    this.channels = new Map();
+    this.channels.clear();
     this.keys.clear();
     this.firstWritten = 0;
     this.lastWritten = 0;
@@ -238,15 +231,7 @@ export class Generation {
       this.#places = larger;
     }
     this.#places[message] = at >> 3;
-    const channel = this.channels.get(channelId);
-    if (channel === undefined) {
-      this.channels.set(channelId, { firstSeq: seq, messages: [message] });
-      return message;
-    }
-    if (seq !== channel.firstSeq + channel.messages.length) {
-      throw new InternalError(`message ${seq} of channel ${channelId} does not follow ${channel.firstSeq + channel.messages.length - 1}`);
-    }
-    channel.messages.push(message);
+    this.channels.add(channelId, seq, message);
     return message;
   }
 

@@ -1,7 +1,8 @@
 import type { ChunkWriter } from './chunk.js';
-import type { Generation, TailChannel } from './generation.js';
+import type { Generation } from './generation.js';
 import { ENTRY } from './journal-record.js';
 import { chunkKey, segmentKey, segmentValue } from './table-keys.js';
+import type { TailChannel } from './tail-channels.js';
 import type { Tables } from '../lmdb-env.js';
 
 /** A chunk is closed above this: small enough that reading one message does not copy much. */
@@ -29,6 +30,8 @@ export class IndexDrain {
   readonly #channels: Uint32Array;
   #channel = 0;
   #message = 0;
+  /** Of the channel that is being moved; null before its first. */
+  #messages: readonly number[] | null = null;
   #nextChunk: number;
   #position: number;
 
@@ -37,7 +40,7 @@ export class IndexDrain {
     this.#writer = writer;
     this.#start = start;
     // LMDB fills its pages when keys come in ascending order.
-    this.#channels = Uint32Array.from(generation.channels.keys()).sort();
+    this.#channels = Uint32Array.from(generation.channels.ids()).sort();
     this.#nextChunk = start.nextChunk;
     this.#position = start.position;
   }
@@ -55,6 +58,7 @@ export class IndexDrain {
   restart(): void {
     this.#channel = 0;
     this.#message = 0;
+    this.#messages = null;
     this.#nextChunk = this.#start.nextChunk;
     this.#position = this.#start.position;
   }
@@ -78,15 +82,17 @@ export class IndexDrain {
     writer.startChunk();
     while (!this.done && writer.chunkBytes <= CHUNK_BYTES) {
       const channelId = this.#channels[this.#channel]!;
-      const { firstSeq, messages } = this.generation.channels.get(channelId) as TailChannel;
+      const channel = this.generation.channels.get(channelId) as TailChannel;
+      const messages = (this.#messages ??= this.generation.channels.listOf(channel));
       const from = this.#message;
       const end = segmentEnd(this.generation, messages, from);
-      writer.segment(this.generation, channelId, firstSeq, messages, from, end);
+      writer.segment(this.generation, channelId, channel.firstSeq, messages, from, end);
       taken += end - from;
       this.#message = end;
       if (end < messages.length) continue;
       this.#channel++;
       this.#message = 0;
+      this.#messages = null;
     }
     this.#position = writer.endChunk(this.#position, this.generation.lastWritten);
     return taken;

@@ -1,7 +1,8 @@
 import type { FirstResult } from '../types.js';
-import type { Generation, TailChannel } from './generation.js';
+import type { Generation } from './generation.js';
 import type { MessageView } from './segment.js';
 import { ENTRY } from './journal-record.js';
+import type { TailChannel } from './tail-channels.js';
 import { compareIds, joinId } from '../message-id.js';
 
 /** Consecutive messages of one channel that are in the journal only, read from memory. */
@@ -18,7 +19,7 @@ export class TailView implements MessageView {
   /** `count` messages of the channel, from the one with number `from` in it. */
   constructor(generation: Generation, channel: TailChannel, from: number, count: number) {
     this.#generation = generation;
-    this.#messages = channel.messages;
+    this.#messages = generation.channels.messagesOf(channel);
     this.#from = from;
     this.count = count;
     this.firstSeq = channel.firstSeq + from;

@@ -54,7 +54,7 @@ export class LogTail {
 
   lastSeq(channelId: number): number | undefined {
     const channel = this.filling.channels.get(channelId) ?? this.draining?.channels.get(channelId);
-    return channel === undefined ? undefined : channel.firstSeq + channel.messages.length - 1;
+    return channel === undefined ? undefined : channel.firstSeq + channel.count - 1;
   }
 
   /** Views from the one that begins with `seq` on, or with what comes after it. */
@@ -62,9 +62,9 @@ export class LogTail {
     for (const generation of [this.draining, this.filling]) {
       const channel = generation?.channels.get(channelId);
       if (generation === null || channel === undefined) continue;
-      const { length } = channel.messages;
-      for (let from = Math.max(0, seq - channel.firstSeq); from < length; from += VIEW_MESSAGES) {
-        yield new TailView(generation, channel, from, Math.min(VIEW_MESSAGES, length - from));
+      const { count } = channel;
+      for (let from = Math.max(0, seq - channel.firstSeq); from < count; from += VIEW_MESSAGES) {
+        yield new TailView(generation, channel, from, Math.min(VIEW_MESSAGES, count - from));
       }
     }
   }

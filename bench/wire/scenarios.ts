@@ -22,7 +22,7 @@ export interface WireNumbers {
   readonly durationS: number;
   readonly warmupS: number;
   readonly holdS: number;
-  /** Of the channel of broadcasts; null: a tenth of all. */
+  /** Of the channel of broadcasts; null: a tenth of all, a million at most. */
   readonly subscribers: number | null;
 }
 
@@ -102,10 +102,11 @@ function memoryChecks(points: readonly MemoryPoint[]): Check[] {
 
 /**
  * Ten million, or as many as are asked for: each connection with its session and one subscription; a tenth of them, a million at
- * most, in one channel. Held, then 512 B messages spread over all, a broadcast to the one channel, a storm, a drain.
+ * most, in one channel, or as many as `--subscribers` says, as long as one channel is left for the spread load. Held, then 512 B messages spread over all, a broadcast to the one channel, a storm, a drain.
  */
 function c10m(n: WireNumbers): WireScenario {
-  const crowd = Math.min(n.subscribers ?? 1_000_000, Math.ceil(n.connections / 10));
+  const tenth = Math.ceil(n.connections / 10);
+  const crowd = Math.min(n.subscribers ?? Math.min(1_000_000, tenth), Math.max(tenth, n.connections - SUBSCRIBERS));
   const channels = 1 + Math.ceil((n.connections - crowd) / SUBSCRIBERS);
   const deliveries = n.rate ?? Math.min(DELIVERIES, n.connections);
   const members = (n.connections - crowd) / (channels - 1);

@@ -76,10 +76,10 @@ function fanout(n: WireNumbers): WireScenario {
 const SUBSCRIBERS = 100;
 const DELIVERIES = 167_000;
 /**
- * Subscribers a second that broadcasts of one message reach, and of sixteen: two thirds of what the generator's own CPU takes. The less it
- * is, the more of the server's CPU is heartbeats.
+ * Subscribers a second that broadcasts of one message reach, and of sixteen: half and two thirds of what the generator's own CPU takes. The
+ * less it is, the more of the server's CPU is heartbeats.
  */
-const BROADCAST = 500_000;
+const BROADCAST = 800_000;
 const BROADCAST_OF_16 = 250_000;
 /** Heartbeats a second of all connections together: every 25 s up to a million of them, less often beyond. */
 const HEARTBEATS = 40_000;
@@ -102,7 +102,8 @@ function memoryChecks(points: readonly MemoryPoint[]): Check[] {
 
 /**
  * Ten million, or as many as are asked for: each connection with its session and one subscription; a tenth of them, a million at
- * most, in one channel, or as many as `--subscribers` says, as long as one channel is left for the spread load. Held, then 512 B messages spread over all, a broadcast to the one channel, a storm, a drain.
+ * most, in one channel, or as many as `--subscribers` says, as long as one channel is left for the spread load. Held, then 512 B messages
+ * spread over all, a broadcast to the one channel, a storm, a drain.
  */
 function c10m(n: WireNumbers): WireScenario {
   const tenth = Math.ceil(n.connections / 10);
@@ -114,7 +115,7 @@ function c10m(n: WireNumbers): WireScenario {
   const drainS = Math.max(DRAIN_S, Math.ceil(n.connections / LEAVING));
   // What is offered must be less than what can be done, or the queue is what is measured.
   const broadcast = (size: number, subscribers: number): string => {
-    const bursts = Math.min(5, subscribers / crowd);
+    const bursts = Math.min(8, subscribers / crowd);
     const timing = `for=${Math.max(Math.min(5, n.durationS), 3 / bursts)}s warmup=${Math.min(1, n.warmupS)}s`;
     return `publish size=64 rate=${size * bursts} burst=${size} senders=1 crowd=yes ${timing}`;
   };

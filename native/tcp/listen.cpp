@@ -154,10 +154,11 @@ void take_without_connection(Stack& stack, const Arrival& arrival, uint32_t hash
     return drop_packet(stack, arrival);
   }
   ++stack.counters.dropped_no_connection;
-  // RFC 9293 §3.10.7.2 has a reset for every acknowledgement that comes to a listener. While cookies stand for connections, what carries
-  // data or a FIN and does not fit may only have overtaken the segment that does: a reset would end an honest client whose first segment
-  // was lost. One without either is the third of a handshake or nobody's.
-  if (arrival.length() == 0 || !cookie_may_stand_for(stack, arrival)) send_reset_for(stack, *arrival.segment);
+  // RFC 9293 §3.10.7.2 has a reset for every acknowledgement that comes to a listener. One that names a cookie of ours may have overtaken
+  // the segment that opens by it: a reset would end an honest client whose first segment was late or lost.
+  const net::Flow& flow = *arrival.segment->flow;
+  const bool early = cookie_may_stand_for(stack, arrival) && stack.cookies.may_be_ours(flow, arrival.ack - 1, stack.now_ms());
+  if (!early) send_reset_for(stack, *arrival.segment);
   drop_packet(stack, arrival);
 }
 

@@ -14,7 +14,6 @@ from frames import Station
 
 
 def checks(part):
-    # The last has SYNs answered by cookies: for a minute behind it not all that fits nothing is reset.
     for module in (opening, segments, sending, closing, network, recovery, hardening):
         for check in module.CHECKS:
             for six in getattr(check, 'families', (False, True)):

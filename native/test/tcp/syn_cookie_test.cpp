@@ -69,7 +69,6 @@ TEST_CASE("tcp: forged and stale cookies open nothing", "[tcp]") {
     peer.wait_ms(66'000);
     peer.send({});
   }
-  // In silence while cookies stand for connections: it may have overtaken the segment that fits.
   CHECK(peer.host.accepted == 0);
   CHECK(peer.counters().syn_cookies_bad + peer.counters().dropped_no_connection != 0);
 }

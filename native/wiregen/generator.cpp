@@ -46,11 +46,12 @@ void Generator::find_server() {
   const uint64_t now = tcp_.now();
   if (asks_ > 0 && now - asked_ns_ < kAskEveryNs) return;
   if (asks_ == kMaxAsks) {
-    return stage_.fail("nobody answers ARP for the server's address: is it on this link, and does it know the way back?");
+    return stage_.fail(
+        "nobody answers for the server's address (ARP, neighbour discovery): is it on this link, and does it know the way back?");
   }
   ++asks_;
   asked_ns_ = now;
-  port_.ask();
+  port_.resolver().ask();
 }
 
 bool Generator::turn() {
@@ -71,7 +72,7 @@ bool Generator::turn() {
   if (playing_) {
     // What is due waits as well while the server takes nothing: it would be thrown away behind the frames that wait already.
     if (out_.waiting() < SegmentWriter::kBacklog / 4 || hold_up_.stuck()) over = conductor_.turn();
-  } else if (port_.server_known()) {
+  } else if (port_.resolver().server_known()) {
     playing_ = true;
     conductor_.start();
   } else {

@@ -23,12 +23,6 @@ uint32_t frame_bytes(uint64_t payload) noexcept {
   return header + static_cast<uint32_t>(payload);
 }
 
-std::string dotted(uint32_t address) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
-  return text;
-}
-
 void write_hex(char* out, uint32_t digits, uint64_t value) noexcept {
   for (uint32_t i = digits; i-- > 0; value >>= 4) out[i] = "0123456789abcdef"[value & 15];
 }
@@ -47,7 +41,7 @@ bool read_hex(const uint8_t* in, uint32_t digits, uint64_t& out) noexcept {
 }  // namespace
 
 ItemWriter::ItemWriter(const Settings& settings) : settings_(settings), payload_(std::make_unique<Payload>(1)) {
-  const std::string host = settings.host.empty() ? dotted(settings.server_address) : settings.host;
+  const std::string host = settings.host.empty() ? settings.server_text : settings.host;
   request_head_ = "GET " + settings.path + " HTTP/1.1\r\nHost: " + host + ':' + std::to_string(settings.server_port) +
                   "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ";
   request_tail_ = "\r\nSec-WebSocket-Version: 13\r\n";

@@ -1,9 +1,12 @@
 #include "wiregen/port.hpp"
 
+#include <cstring>
+
 #include "base/bytes.hpp"
 #include "wire/arp.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/ipv4.hpp"
+#include "wire/ipv6.hpp"
 #include "wire/tcp.hpp"
 
 namespace sluice::wiregen {
@@ -14,10 +17,9 @@ Port::Port(nic::Nic& nic, const Settings& settings, const AddressPlan& plan, Cli
       settings_(settings),
       plan_(plan),
       clients_(clients),
-      out_(out),
       tcp_(tcp),
       clock_(clock),
-      server_known_(settings.server_mac_known) {}
+      resolver_(nic, settings, plan, out) {}
 
 uint32_t Port::receive() {
   nic::Packet* frames[kBurst];
@@ -43,12 +45,21 @@ uint32_t Port::receive() {
 namespace {
 
 // What the device has not verified is verified here.
-bool checksums_good(const nic::Packet& packet, const wire::Ipv4View& ip) noexcept {
+bool checksum_good(const nic::Packet& packet, const wire::Ipv4View& ip) noexcept {
   if ((packet.flags & nic::kRxChecksumBad) != 0) return false;
   if ((packet.flags & nic::kRxIpChecksumGood) == 0 && !ip.checksum_good()) return false;
   if ((packet.flags & nic::kRxL4ChecksumGood) != 0) return true;
   wire::Checksum sum;
   wire::add_pseudo_header_v4(sum, ip.source(), ip.target(), wire::kProtocolTcp, static_cast<uint16_t>(ip.payload_bytes()));
+  sum.add(ip.payload(), ip.payload_bytes());
+  return sum.good();
+}
+
+bool checksum_good(const nic::Packet& packet, const wire::Ipv6View& ip) noexcept {
+  if ((packet.flags & nic::kRxChecksumBad) != 0) return false;
+  if ((packet.flags & nic::kRxL4ChecksumGood) != 0) return true;
+  wire::Checksum sum;
+  wire::add_pseudo_header_v6(sum, ip.source(), ip.target(), wire::kProtocolTcp, ip.payload_bytes());
   sum.add(ip.payload(), ip.payload_bytes());
   return sum.good();
 }
@@ -69,38 +80,66 @@ bool Port::parse(nic::Packet* packet, Seen& seen) {
     on_arp(at, length);
     return false;
   }
-  if (ethernet->type() == wire::kTypeIpv4) return parse_tcp(packet, at, length, seen);
+  // Chains are not taken: the generator's MTU fits a packet.
+  if (packet->next != nullptr) {
+    ++counters_.malformed;
+    return false;
+  }
+  if (ethernet->type() == wire::kTypeIpv4 && !settings_.ipv6) return parse_ipv4(*packet, at, length, seen);
+  if (ethernet->type() == wire::kTypeIpv6 && settings_.ipv6) return parse_ipv6(*packet, at, length, seen);
   ++counters_.foreign;
   return false;
 }
 
-bool Port::parse_tcp(nic::Packet* packet, uint8_t* at, uint32_t length, Seen& seen) {
+bool Port::parse_ipv4(const nic::Packet& packet, uint8_t* at, uint32_t length, Seen& seen) {
   const auto ip = wire::Ipv4View::parse(at, length);
-  // Chains are not taken: the generator's MTU fits a packet.
-  if (!ip || ip->is_fragment() || packet->next != nullptr) {
+  if (!ip || ip->is_fragment()) {
     ++counters_.malformed;
     return false;
   }
-  const bool ours = load_be32(ip->source()) == settings_.server_address && answers_for(load_be32(ip->target()));
+  seen.address = load_be32(ip->target());
+  const bool ours = load_be32(ip->source()) == settings_.server_address && resolver_.answers_for(seen.address);
   if (ip->protocol() != wire::kProtocolTcp || !ours) {
     ++counters_.foreign;
     return false;
   }
-  if (!checksums_good(*packet, *ip)) {
-    ++counters_.bad_checksum;
+  if (checksum_good(packet, *ip)) return parse_tcp(ip->payload(), ip->payload_bytes(), seen);
+  ++counters_.bad_checksum;
+  return false;
+}
+
+bool Port::parse_ipv6(const nic::Packet& packet, uint8_t* at, uint32_t length, Seen& seen) {
+  const auto ip = wire::Ipv6View::parse(at, length);
+  if (!ip) {
+    ++counters_.malformed;
     return false;
   }
-  const auto tcp = wire::TcpView::parse(ip->payload(), ip->payload_bytes());
+  if (ip->next_header() == wire::kProtocolIcmpv6) {
+    if (resolver_.take_icmpv6(*ip)) ++counters_.arp;
+    return false;
+  }
+  seen.address = load_be32(ip->target() + 12);
+  const bool from_server = std::memcmp(ip->source(), settings_.server_prefix, sizeof settings_.server_prefix) == 0 &&
+                           load_be32(ip->source() + 12) == settings_.server_address;
+  if (ip->next_header() != wire::kProtocolTcp || !from_server || !resolver_.answers_for(ip->target())) {
+    ++counters_.foreign;
+    return false;
+  }
+  if (checksum_good(packet, *ip)) return parse_tcp(ip->payload(), ip->payload_bytes(), seen);
+  ++counters_.bad_checksum;
+  return false;
+}
+
+bool Port::parse_tcp(uint8_t* at, uint32_t length, Seen& seen) {
+  const auto tcp = wire::TcpView::parse(at, length);
   if (!tcp || tcp->source_port() != settings_.server_port) {
     ++(tcp ? counters_.foreign : counters_.malformed);
     return false;
   }
-  seen.address = load_be32(ip->target());
   seen.port = tcp->target_port();
   seen.id = plan_.find(seen.address, seen.port);
   seen.segment = {.seq = tcp->seq(), .ack = tcp->ack(), .window = tcp->window(), .flags = tcp->flags(), .options = tcp->options(),
-                  .options_bytes = tcp->options_bytes(), .data = ip->payload() + tcp->header_bytes(),
-                  .length = ip->payload_bytes() - tcp->header_bytes()};
+                  .options_bytes = tcp->options_bytes(), .data = at + tcp->header_bytes(), .length = length - tcp->header_bytes()};
   return true;
 }
 
@@ -111,38 +150,7 @@ void Port::on_arp(const uint8_t* at, uint32_t length) {
     return;
   }
   ++counters_.arp;
-  const uint32_t sender = load_be32(arp->sender_ip());
-  const uint32_t target = load_be32(arp->target_ip());
-  if (sender == settings_.server_address && !server_known_) {
-    out_.server_mac(arp->sender_mac());
-    server_known_ = true;
-  }
-  if (arp->operation() != wire::ArpView::kRequest || !answers_for(target)) return;
-  send_arp(wire::ArpView::kReply, arp->sender_mac(), target, sender);
-}
-
-void Port::ask() {
-  static constexpr uint8_t kBroadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-  send_arp(wire::ArpView::kRequest, kBroadcast, settings_.local_address, settings_.server_address);
-}
-
-void Port::send_arp(uint16_t operation, const uint8_t* target_mac, uint32_t sender, uint32_t target) {
-  nic::Packet* packet = nic_.pool().allocate(64);
-  if (packet == nullptr) return;
-  uint8_t sender_ip[4];
-  uint8_t target_ip[4];
-  store_be32(sender_ip, sender);
-  store_be32(target_ip, target);
-  const uint8_t* mac = nic_.capabilities().mac.bytes;
-  const uint32_t head = wire::EthernetView::write(packet->data, target_mac, mac, wire::kTypeArp, 0);
-  // RFC 826: the target's hardware address is unknown in a request.
-  static constexpr uint8_t kUnknown[6] = {};
-  const uint8_t* known = operation == wire::ArpView::kRequest ? kUnknown : target_mac;
-  wire::ArpView::write(packet->data + head, operation, mac, sender_ip, known, target_ip);
-  packet->length = static_cast<uint16_t>(head + wire::ArpView::kBytes);
-  packet->next = nullptr;
-  packet->flags = 0;
-  out_.send_raw(packet);
+  resolver_.take_arp(*arp);
 }
 
 }  // namespace sluice::wiregen

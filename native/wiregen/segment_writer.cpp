@@ -7,6 +7,7 @@
 #include "wire/checksum.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/ipv4.hpp"
+#include "wire/ipv6.hpp"
 #include "wire/tcp.hpp"
 #include "wire/tcp_options.hpp"
 
@@ -16,12 +17,19 @@ SegmentWriter::SegmentWriter(nic::Nic& nic, const Settings& settings) : nic_(nic
   const nic::NicCapabilities& able = nic.capabilities();
   ip_offload_ = able.tx_ip_checksum;
   l4_offload_ = able.tx_l4_checksum;
-  wire::EthernetView::write(template_, settings.server_mac, able.mac.bytes, wire::kTypeIpv4, 0);
-  uint8_t source[4] = {};
-  uint8_t target[4];
-  store_be32(target, settings.server_address);
-  wire::Ipv4View::write(template_ + wire::EthernetView::kBytes,
-                        {.total_bytes = 0, .protocol = wire::kProtocolTcp, .source = source, .target = target});
+  wire::EthernetView::write(template_, settings.server_mac, able.mac.bytes, settings.ipv6 ? wire::kTypeIpv6 : wire::kTypeIpv4, 0);
+  uint8_t* const ip = template_ + wire::EthernetView::kBytes;
+  uint8_t source[16] = {};
+  uint8_t target[16];
+  if (settings.ipv6) {
+    std::memcpy(source, settings.client_prefix, sizeof settings.client_prefix);
+    std::memcpy(target, settings.server_prefix, sizeof settings.server_prefix);
+    store_be32(target + 12, settings.server_address);
+    wire::Ipv6View::write(ip, {.payload_bytes = 0, .next_header = wire::kProtocolTcp, .source = source, .target = target});
+  } else {
+    store_be32(target, settings.server_address);
+    wire::Ipv4View::write(ip, {.total_bytes = 0, .protocol = wire::kProtocolTcp, .source = source, .target = target});
+  }
   backlog_.reserve(kBacklog);
 }
 
@@ -37,19 +45,19 @@ uint32_t SegmentWriter::tcp_bytes(const Segment& segment) const noexcept {
 }
 
 nic::Packet* SegmentWriter::begin(uint32_t room) noexcept {
-  nic::Packet* packet = nic_.pool().allocate(room + kEthernetIp + wire::TcpView::kMaxBytes);
+  nic::Packet* packet = nic_.pool().allocate(room + kEthernetIpMost + wire::TcpView::kMaxBytes);
   if (packet == nullptr) ++counters_.no_packet;
   return packet;
 }
 
 uint8_t* SegmentWriter::payload(nic::Packet* packet, const Segment& segment) const noexcept {
-  return packet->data + kEthernetIp + tcp_bytes(segment);
+  return packet->data + ethernet_ip() + tcp_bytes(segment);
 }
 
 void SegmentWriter::write_options(uint8_t* at, const Segment& segment) const noexcept {
   wire::TcpOptionWriter options(at);
   if ((segment.flags & wire::kSyn) != 0) {
-    options.mss(settings_.mss);
+    options.mss(settings_.segment_bytes());
     // Ours is 0, but only who offers the option gets the peer's (RFC 7323 §2.2).
     options.window_shift(0);
   }
@@ -58,15 +66,20 @@ void SegmentWriter::write_options(uint8_t* at, const Segment& segment) const noe
 
 void SegmentWriter::send(nic::Packet* packet, const Segment& segment, uint32_t payload_bytes) noexcept {
   const uint32_t header = tcp_bytes(segment);
-  const uint32_t total = 20 + header + payload_bytes;
-  packet->length = static_cast<uint16_t>(wire::EthernetView::kBytes + total);
+  const uint32_t front = ethernet_ip();
+  packet->length = static_cast<uint16_t>(front + header + payload_bytes);
   packet->next = nullptr;
+  packet->flags = 0;
   uint8_t* const frame = packet->data;
-  std::memcpy(frame, template_, kEthernetIp);
+  std::memcpy(frame, template_, front);
   uint8_t* const ip = frame + wire::EthernetView::kBytes;
-  store_be16(ip + 2, static_cast<uint16_t>(total));
-  store_be32(ip + 12, segment.source_address);
-  uint8_t* const tcp = ip + 20;
+  if (settings_.ipv6) {
+    write_ipv6(ip, segment, header + payload_bytes);
+  } else {
+    write_ipv4(ip, segment, header + payload_bytes);
+    if (ip_offload_) packet->flags |= nic::kTxIpChecksum;
+  }
+  uint8_t* const tcp = frame + front;
   wire::TcpView::write(tcp, {.source_port = segment.source_port, .target_port = settings_.server_port, .seq = segment.seq,
                              .ack = segment.ack, .window = segment.window, .header_bytes = static_cast<uint8_t>(header),
                              .flags = segment.flags});
@@ -75,26 +88,35 @@ void SegmentWriter::send(nic::Packet* packet, const Segment& segment, uint32_t p
   queue(packet);
 }
 
+void SegmentWriter::write_ipv4(uint8_t* ip, const Segment& segment, uint32_t segment_bytes) const noexcept {
+  store_be16(ip + 2, static_cast<uint16_t>(wire::Ipv4View::kMinBytes + segment_bytes));
+  store_be32(ip + 12, segment.source_address);
+  if (ip_offload_) return wire::store_checksum(ip + 10, 0);
+  // The template holds the checksum of a header with no length and no source: only these change (RFC 1624).
+  uint16_t stored = wire::load_checksum(template_ + wire::EthernetView::kBytes + 10);
+  stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 2));
+  stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 12));
+  stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 14));
+  wire::store_checksum(ip + 10, stored);
+}
+
+void SegmentWriter::write_ipv6(uint8_t* ip, const Segment& segment, uint32_t segment_bytes) const noexcept {
+  store_be16(ip + 4, static_cast<uint16_t>(segment_bytes));
+  store_be32(ip + 20, segment.source_address);
+}
+
 void SegmentWriter::checksum(nic::Packet* packet, uint32_t tcp_bytes, uint32_t segment_bytes) noexcept {
-  uint8_t* const ip = packet->data + wire::EthernetView::kBytes;
-  uint8_t* const tcp = ip + 20;
-  packet->flags = 0;
+  const uint8_t* const ip = packet->data + wire::EthernetView::kBytes;
+  uint8_t* const tcp = packet->data + ethernet_ip();
   packet->l2_bytes = wire::EthernetView::kBytes;
-  packet->l3_bytes = 20;
+  packet->l3_bytes = static_cast<uint8_t>(ethernet_ip() - wire::EthernetView::kBytes);
   packet->l4_bytes = static_cast<uint8_t>(tcp_bytes);
-  if (ip_offload_) {
-    packet->flags |= nic::kTxIpChecksum;
-    wire::store_checksum(ip + 10, 0);
-  } else {
-    // The template holds the checksum of a header with no length and no source: only these change (RFC 1624).
-    uint16_t stored = wire::load_checksum(template_ + wire::EthernetView::kBytes + 10);
-    stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 2));
-    stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 12));
-    stored = wire::checksum_update(stored, 0, wire::load_checksum(ip + 14));
-    wire::store_checksum(ip + 10, stored);
-  }
   wire::Checksum sum;
-  wire::add_pseudo_header_v4(sum, ip + 12, ip + 16, wire::kProtocolTcp, static_cast<uint16_t>(segment_bytes));
+  if (settings_.ipv6) {
+    wire::add_pseudo_header_v6(sum, ip + 8, ip + 24, wire::kProtocolTcp, segment_bytes);
+  } else {
+    wire::add_pseudo_header_v4(sum, ip + 12, ip + 16, wire::kProtocolTcp, static_cast<uint16_t>(segment_bytes));
+  }
   if (l4_offload_) {
     packet->flags |= nic::kTxL4Checksum;
     wire::store_checksum(tcp + wire::TcpView::kChecksumOffset, sum.raw());

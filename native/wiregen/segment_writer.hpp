@@ -58,16 +58,19 @@ class SegmentWriter {
   static constexpr size_t kBurst = 64;
   // What a full device refuses was prepared for nothing: behind a refusal so many frames ask whether there is room again.
   static constexpr size_t kProbe = 4;
-  static constexpr uint32_t kEthernetIp = 14 + 20;
+  static constexpr uint32_t kEthernetIpMost = 14 + 40;
 
   uint32_t tcp_bytes(const Segment& segment) const noexcept;
   void write_options(uint8_t* at, const Segment& segment) const noexcept;
+  uint32_t ethernet_ip() const noexcept { return settings_.ipv6 ? kEthernetIpMost : 14 + 20; }
+  void write_ipv4(uint8_t* ip, const Segment& segment, uint32_t segment_bytes) const noexcept;
+  void write_ipv6(uint8_t* ip, const Segment& segment, uint32_t segment_bytes) const noexcept;
   void checksum(nic::Packet* packet, uint32_t tcp_bytes, uint32_t segment_bytes) noexcept;
   void queue(nic::Packet* packet) noexcept;
 
   nic::Nic& nic_;
   const Settings& settings_;
-  uint8_t template_[kEthernetIp] = {};
+  uint8_t template_[kEthernetIpMost] = {};
   bool ip_offload_;
   bool l4_offload_;
   std::vector<nic::Packet*> backlog_;

@@ -7,9 +7,14 @@
 
 namespace sluice::wiregen {
 
-// What holds for a whole run. Addresses in host order.
+// What holds for a whole run. Addresses in host order; of IPv6 they are the last 32 bits, behind the prefixes.
 struct Settings {
+  bool ipv6 = false;
+  uint8_t server_prefix[12] = {};
+  uint8_t client_prefix[12] = {};
+  uint8_t local_prefix[12] = {};
   uint32_t server_address = 0;
+  std::string server_text;       // as it stood in the scenario, IPv6 in brackets
   uint16_t server_port = 0;
   bool server_mac_known = false;
   uint8_t server_mac[6] = {};
@@ -28,7 +33,8 @@ struct Settings {
   uint32_t channels = 1;
   uint32_t crowd = 0;
 
-  uint16_t mss = 1460;
+  uint16_t mss = 0;              // 0: what Ethernet takes
+  uint16_t segment_bytes() const noexcept { return mss != 0 ? mss : ipv6 ? 1440 : 1460; }
   uint16_t window = 65535;
   bool timestamps = true;
   uint32_t rto_ms = 250;         // doubles with each timeout in a row

@@ -16,7 +16,7 @@ Tcp::Tcp(const Settings& settings, const AddressPlan& plan, Client* clients, Ite
       items_(items),
       out_(out),
       scratch_(ItemWriter::kMaxItem),
-      peer_mss_(settings.mss) {}
+      peer_mss_(settings.segment_bytes()) {}
 
 void Tcp::start(uint64_t now_ns) noexcept {
   now_ns_ = now_ns;

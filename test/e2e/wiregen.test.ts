@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import { CLI } from '../support/sluice-process.js';
-import { namespaceLacking, ROOT, SERVER_ADDRESS, TapNamespace, type WiregenResult } from '../support/tap-namespace.js';
+import { namespaceLacking, ROOT, SERVER_ADDRESS, SERVER_ADDRESS_V6, TapNamespace, type WiregenResult } from '../support/tap-namespace.js';
 
 t.setTimeout(590_000);
 
@@ -55,6 +55,27 @@ for (const [name, server] of Object.entries(SERVERS)) {
     t.equal(phase(result, 'close')['closed'], 1000);
   });
 }
+
+t.test('clients over IPv6: every phase, neighbour discovery included', skip, async (t) => {
+  const space = new TapNamespace();
+  t.teardown(() => space.close());
+  await space.start([CLI, 'echo', '--driver', 'epoll', '--listen', `${SERVER_ADDRESS_V6}:9000`]);
+  const result = await space.play('9000', 'count=600 hosts=50', [
+    'open rate=4K count=500',
+    'echo size=64 rate=2K for=500ms warmup=100ms',
+    'echo size=30000 senders=4 depth=2 for=300ms warmup=0s',
+    'churn inflight=16 for=300ms warmup=100ms',
+    'storm share=10%',
+    'close rate=4K',
+  ], { ipv6: true });
+  t.equal(result.failure, undefined);
+  t.equal(result.lost, 0);
+  t.equal(result.wire['bad_checksum'], 0);
+  t.ok(Number(phase(result, 'echo')['count']) > 0);
+  t.ok(Number(phase(result, 'churn')['closed']) > 50);
+  t.equal(phase(result, 'storm')['dropped'], 50);
+  t.equal(phase(result, 'close')['closed'], 500);
+});
 
 t.test('one frame in twenty lost each way: everything arrives, nothing twice', skip, async (t) => {
   const space = new TapNamespace();

@@ -17,6 +17,7 @@ function projectRoot(): string {
 export const ROOT = projectRoot();
 export const WIREGEN = join(ROOT, 'build', 'Release', 'sluice-wiregen');
 export const SERVER_ADDRESS = '10.90.0.1';
+export const SERVER_ADDRESS_V6 = '[fd00:90::1]';
 const DEVICE = 'wg0';
 const LIFETIME_MS = 10 * 60_000;
 
@@ -59,6 +60,8 @@ export class TapNamespace {
     inside('addr', 'add', `${SERVER_ADDRESS}/24`, 'dev', DEVICE);
     inside('link', 'set', DEVICE, 'up');
     inside('route', 'add', '10.91.0.0/16', 'via', '10.90.0.2');
+    inside('-6', 'addr', 'add', 'fd00:90::1/64', 'dev', DEVICE, 'nodad');
+    inside('-6', 'route', 'add', 'fd00:91::/64', 'via', 'fd00:90::2');
   }
 
   #ip(...args: string[]): void {
@@ -96,9 +99,11 @@ export class TapNamespace {
   }
 
   /** Plays a scenario; `lines` follow the settings. The result is what the program says of itself. */
-  async play(server: string, clients: string, lines: readonly string[], timeoutS = 240): Promise<WiregenResult> {
+  async play(server: string, clients: string, lines: readonly string[], { ipv6 = false, timeoutS = 240 } = {}): Promise<WiregenResult> {
     const file = join(this.#folder, 'scenario');
-    const text = [`server address=${SERVER_ADDRESS}:${server}`, `clients network=10.91.0.0/16 local=10.90.0.2 ${clients}`, ...lines, ''];
+    const network = ipv6 ? 'network=fd00:91::/112 local=fd00:90::2' : 'network=10.91.0.0/16 local=10.90.0.2';
+    const address = ipv6 ? SERVER_ADDRESS_V6 : SERVER_ADDRESS;
+    const text = [`server address=${address}:${server}`, `clients ${network} ${clients}`, ...lines, ''];
     writeFileSync(file, text.join('\n'));
     const child = this.#spawn([WIREGEN, file, '--tap', DEVICE, '--quiet', '--deadline', String(timeoutS)]);
     let out = '';

@@ -18,12 +18,12 @@ import type { NodeState } from '../store/cluster-store.js';
 import type { HotLog } from '../store/hot-log.js';
 import type { SharedStores } from '../store/redis/open.js';
 import type { SharedLog } from '../store/shared-log.js';
-import type { SessionRef } from '../store/session-store.js';
-import type { SharedArchiver } from '../store/shared-archiver.js';
-import { Ahead } from './ahead.js';
+import type { SessionRef } from '../store/sessions/session-store.js';
+import type { SharedArchiver } from '../store/archive/shared-archiver.js';
+import { Ahead } from './message/ahead.js';
 import type { Clock } from './context.js';
 import type { GatewayParts, Hooks } from './parts.js';
-import { moveSubscribers, tellLost } from './renewal.js';
+import { moveSubscribers, tellLost } from './delivery/renewal.js';
 import { presenceHere } from './ops/presence.js';
 
 export interface ClusterDeps {

@@ -10,20 +10,20 @@ import type { SessionOpener } from '../session/opener.js';
 import type { Subscriptions } from '../session/subscriptions.js';
 import type { SessionTable } from '../session/table.js';
 import type { SessionWriter } from '../session/writer.js';
-import type { SessionStore } from '../store/session-store.js';
+import type { SessionStore } from '../store/sessions/session-store.js';
 import type { MessageLog } from '../store/types.js';
 import type { RunReader } from '../sync/history.js';
 import type { Replays } from '../sync/replays.js';
 import type { ColdSource, ReplaySink, ReplaySource } from '../sync/types.js';
-import type { Ahead } from './ahead.js';
+import type { Ahead } from './message/ahead.js';
 import type { ClusterSide } from './cluster-side.js';
-import type { Header } from './header.js';
-import type { Holds } from './holds.js';
-import type { PublishRate } from './rate.js';
-import type { Replies } from './replies.js';
-import type { SeenIds } from './seen-ids.js';
-import type { SessionKeeper } from './session-keeper.js';
-import type { WelcomeTexts } from './welcome-texts.js';
+import type { Header } from './message/header.js';
+import type { Holds } from './message/holds.js';
+import type { PublishRate } from './message/rate.js';
+import type { Replies } from './message/replies.js';
+import type { SeenIds } from './sessions/seen-ids.js';
+import type { SessionKeeper } from './sessions/session-keeper.js';
+import type { WelcomeTexts } from './opening/welcome-texts.js';
 
 export interface Clock {
   /** Milliseconds since the Unix epoch. */

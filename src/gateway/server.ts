@@ -10,7 +10,7 @@ import {
 } from '../engine/index.js';
 import { AttachError, type StoreError } from '../errors.js';
 import { Gateway } from './gateway.js';
-import { keepUp, makeAdmin, rehearse } from './rehearsal.js';
+import { keepUp, makeAdmin, rehearse } from './takeover/rehearsal.js';
 import { prepareStores, type StoreFollowers, type Stores } from './stores.js';
 import { TimeLeft } from './time-left.js';
 

@@ -1,10 +1,10 @@
 /** Begins sessions and resumes them, over the store: what `hello` asks for, without the connection. */
 
 import { CLOSE } from '../errors.js';
-import type { SessionClaim, SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/session-store.js';
+import type { SessionClaim, SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/sessions/session-store.js';
 import type { ResumeClaims, ResumeTokens } from './resume-token.js';
 import { claimedBefore, judgeResume, type Refusal, type Resumer, type ResumeVerdict } from './resume.js';
-import { drawSessionIds, formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/session-id.js';
+import { drawSessionIds, formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/sessions/session-id.js';
 
 export interface SessionTerms {
   /** A lease lasts this long, ms. */

@@ -5,7 +5,7 @@
  */
 
 import { loadNative, RESUME_STATEMENT_MAX, type NativeResumeTokens } from '../engine/native.js';
-import { formatSessionId, parseSessionId, type SessionWords } from '../store/session-id.js';
+import { formatSessionId, parseSessionId, type SessionWords } from '../store/sessions/session-id.js';
 
 export interface ResumeClaims {
   /** 32 hexadecimal digits. */

@@ -1,7 +1,7 @@
 /** Whether a resume token is good for its session. Pure. */
 
 import { CLOSE, type CloseCode } from '../errors.js';
-import type { SessionRecord } from '../store/session-store.js';
+import type { SessionRecord } from '../store/sessions/session-store.js';
 import type { ResumeClaims } from './resume-token.js';
 
 export interface Refusal {

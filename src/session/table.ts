@@ -5,7 +5,7 @@
 
 import type { Row } from '../engine/port.js';
 import { HashIndex } from '../store/hash-index.js';
-import { anonymousName, formatSessionId, type SessionWords } from '../store/session-id.js';
+import { anonymousName, formatSessionId, type SessionWords } from '../store/sessions/session-id.js';
 import { Permissions } from './permissions.js';
 import { StringTable } from './strings.js';
 

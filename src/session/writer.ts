@@ -6,7 +6,7 @@
 
 import {
   laterId, mergeChange, type CursorChange, type SessionPatch, type SessionRef, type SessionStore, type SessionTimes,
-} from '../store/session-store.js';
+} from '../store/sessions/session-store.js';
 
 /** How the connection's part ends: the lease is given up, or the session is over. */
 type Final = { readonly times: SessionTimes } | { readonly forgetAt: number };

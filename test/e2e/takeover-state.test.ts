@@ -6,7 +6,7 @@ import { RawClient } from '../support/raw-client.js';
 import { TakeoverWorld } from '../support/takeover-world.js';
 import { until } from '../support/wait.js';
 import { writeDelivery } from '../../src/sequence/frame.js';
-import type { SessionRecord } from '../../src/store/session-store.js';
+import type { SessionRecord } from '../../src/store/sessions/session-store.js';
 import type { LogEntry } from '../../src/store/types.js';
 
 async function start(t: Test): Promise<TakeoverWorld> {

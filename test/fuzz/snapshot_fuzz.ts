@@ -6,8 +6,8 @@
 
 import { parseSnapshot } from '../../src/engine/snapshot.js';
 import { SluiceError } from '../../src/errors.js';
-import { fillTables } from '../../src/gateway/adopt.js';
-import { makeSnapshot, makeTables } from '../../src/gateway/rehearsal-stage.js';
+import { fillTables } from '../../src/gateway/takeover/adopt.js';
+import { makeSnapshot, makeTables } from '../../src/gateway/takeover/rehearsal-stage.js';
 import { SESSION, type SessionTable } from '../../src/session/table.js';
 import { fuzz, type FuzzTarget } from '../support/fuzzer.js';
 

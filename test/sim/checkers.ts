@@ -3,7 +3,7 @@
 import { relationOf } from '../../src/client/vector-clock.js';
 import type { Message } from '../../src/client/types.js';
 import type { SharedMessage } from './shared-stores.js';
-import { laterId, type SessionRecord } from '../../src/store/session-store.js';
+import { laterId, type SessionRecord } from '../../src/store/sessions/session-store.js';
 
 type Header = Readonly<Record<string, unknown>>;
 

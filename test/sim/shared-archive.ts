@@ -2,7 +2,7 @@
 
 import { idsOfFrames } from '../../src/store/delivery-frame.js';
 import type { HistorySegment } from '../../src/store/history-store.js';
-import type { ArchiveShare, MarkedChannel, SharedArchive } from '../../src/store/shared-archive.js';
+import type { ArchiveShare, MarkedChannel, SharedArchive } from '../../src/store/archive/shared-archive.js';
 import { runOf, trim, type Run, type SharedBacking } from './shared-stores.js';
 
 /** `owner`: unlike that of any other life. */

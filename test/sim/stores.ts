@@ -1,12 +1,12 @@
 /** The stores that survive every crash, seen by one life of the gateway: slow, failing, and dead when that life is over. */
 
 import { StoreError } from '../../src/errors.js';
-import type { ArchiveSource } from '../../src/store/archive-source.js';
+import type { ArchiveSource } from '../../src/store/archive/archive-source.js';
 import type { HistoryStore } from '../../src/store/history-store.js';
-import { formatSessionId } from '../../src/store/session-id.js';
+import { formatSessionId } from '../../src/store/sessions/session-id.js';
 import {
   releasedRecord, type ChannelCursor, type Claimed, type SessionClaim, type SessionRecord, type SessionStore, type SessionTimes,
-} from '../../src/store/session-store.js';
+} from '../../src/store/sessions/session-store.js';
 import type { LogEntry, MessageLog } from '../../src/store/types.js';
 import { MemoryHistory } from '../support/memory-history.js';
 import { MemoryLog } from '../support/memory-log.js';

@@ -2,7 +2,7 @@
 
 import { makeConfig, type RawConfig } from '../../src/config.js';
 import type { Row } from '../../src/engine/port.js';
-import type { HostInfo } from '../../src/gateway/admin-view.js';
+import type { HostInfo } from '../../src/gateway/admin/admin-view.js';
 import { Gateway } from '../../src/gateway/gateway.js';
 import type { HistoryStore } from '../../src/store/history-store.js';
 import type { FakeClient } from './fake-client.js';

@@ -1,11 +1,11 @@
 /** A SessionStore in memory that a test can hold, slow down and break; what it keeps survives its reopening. */
 
 import { StoreError } from '../../src/errors.js';
-import { formatSessionId } from '../../src/store/session-id.js';
+import { formatSessionId } from '../../src/store/sessions/session-id.js';
 import {
   applyPatch, type Claimed, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef,
   type SessionStore, type SessionTimes,
-} from '../../src/store/session-store.js';
+} from '../../src/store/sessions/session-store.js';
 
 export class MemorySessions implements SessionStore {
   readonly records: Map<string, SessionRecord>;

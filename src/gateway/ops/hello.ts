@@ -4,10 +4,10 @@ import { isName } from '../../session/text.js';
 import { SESSION } from '../../session/table.js';
 import { decodeSyncCursor } from '../../sync/sync-cursor.js';
 import type { GatewayContext } from '../context.js';
-import { CHANNEL_BYTES_MAX, readDevice, readMessageId, readOptionalText, readPosition, type Position } from '../fields.js';
-import { HeaderFault, readId, type Header } from '../header.js';
-import { refuse } from '../refusal.js';
-import type { DevicePositions } from '../restore.js';
+import { CHANNEL_BYTES_MAX, readDevice, readMessageId, readOptionalText, readPosition, type Position } from '../message/fields.js';
+import { HeaderFault, readId, type Header } from '../message/header.js';
+import { refuse } from '../message/refusal.js';
+import type { DevicePositions } from '../opening/restore.js';
 
 /** What a `hello` asks for. */
 export interface Hello {

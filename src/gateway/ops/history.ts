@@ -4,10 +4,10 @@ import type { Channel } from '../../sequence/types.js';
 import { History, type HistoryRange } from '../../sync/history.js';
 import type { ColdPosition } from '../../sync/types.js';
 import type { Body, GatewayContext } from '../context.js';
-import { readChannel, readPosition, type Position, type SoughtPosition } from '../fields.js';
-import { HeaderFault, type Header } from '../header.js';
-import { firstAfter, lastBefore, seqInAll } from '../positions.js';
-import { refuse, requireId } from '../refusal.js';
+import { readChannel, readPosition, type Position, type SoughtPosition } from '../message/fields.js';
+import { HeaderFault, type Header } from '../message/header.js';
+import { firstAfter, lastBefore, seqInAll } from '../message/positions.js';
+import { refuse, requireId } from '../message/refusal.js';
 
 interface HistoryQuery {
   readonly name: string;

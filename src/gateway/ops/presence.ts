@@ -2,9 +2,9 @@ import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
 import type { Body, GatewayContext } from '../context.js';
 import { failureReply } from '../failure.js';
-import { readChannel } from '../fields.js';
-import { HeaderFault, type Header } from '../header.js';
-import { refuse, requireId } from '../refusal.js';
+import { readChannel } from '../message/fields.js';
+import { HeaderFault, type Header } from '../message/header.js';
+import { refuse, requireId } from '../message/refusal.js';
 
 export interface Presence {
   readonly count: number;

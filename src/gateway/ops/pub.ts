@@ -2,9 +2,9 @@ import type { Hold, Row } from '../../engine/port.js';
 import { CLOSE, REPLY } from '../../errors.js';
 import { vectorClockJson, type ClockFault } from '../../sequence/vector-clock.js';
 import type { Body, GatewayContext } from '../context.js';
-import { readChannel, readClientTs, readKey, readLamport } from '../fields.js';
-import { HeaderFault, type Header } from '../header.js';
-import { refuse, requireId } from '../refusal.js';
+import { readChannel, readClientTs, readKey, readLamport } from '../message/fields.js';
+import { HeaderFault, type Header } from '../message/header.js';
+import { refuse, requireId } from '../message/refusal.js';
 
 /** `pub`: hands the message to the publisher; the `ok` follows when it is durable. */
 export function pub(context: GatewayContext, row: Row, header: Header, body: Body): void {

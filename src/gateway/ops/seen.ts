@@ -4,10 +4,10 @@ import type { OpenChannel } from '../../sequence/channels.js';
 import { SESSION } from '../../session/table.js';
 import type { ColdPosition } from '../../sync/types.js';
 import type { GatewayContext } from '../context.js';
-import { readChannel, readPosition, type Position, type SoughtPosition } from '../fields.js';
-import { HeaderFault, readId, type Header } from '../header.js';
-import { firstAfter, seqInAll } from '../positions.js';
-import { refuse } from '../refusal.js';
+import { readChannel, readPosition, type Position, type SoughtPosition } from '../message/fields.js';
+import { HeaderFault, readId, type Header } from '../message/header.js';
+import { firstAfter, seqInAll } from '../message/positions.js';
+import { refuse } from '../message/refusal.js';
 
 /** `seen`: moves the device's cursor of the channel and its last seen message, never back. Not answered, unless it is refused. */
 export function seen(context: GatewayContext, row: Row, header: Header): void {

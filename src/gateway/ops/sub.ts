@@ -3,11 +3,11 @@ import { REPLY } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
-import { leaveMark } from '../marks.js';
-import { readChannel, readPosition, type Position } from '../fields.js';
-import { HeaderFault, type Header } from '../header.js';
-import { catchUpOf, resolveSince, type Start } from '../positions.js';
-import { refuse, requireId } from '../refusal.js';
+import { leaveMark } from '../takeover/marks.js';
+import { readChannel, readPosition, type Position } from '../message/fields.js';
+import { HeaderFault, type Header } from '../message/header.js';
+import { catchUpOf, resolveSince, type Start } from '../message/positions.js';
+import { refuse, requireId } from '../message/refusal.js';
 
 /** `sub`: answers the head, then the messages after `since`, then live ones. */
 export function sub(context: GatewayContext, row: Row, header: Header): void {

@@ -1,16 +1,16 @@
 import type { Row } from '../../engine/port.js';
 import { REPLY } from '../../errors.js';
-import type { SessionRecord } from '../../store/session-store.js';
+import type { SessionRecord } from '../../store/sessions/session-store.js';
 import type { CatchUp } from '../../sync/catch-up.js';
 import { DeviceSync } from '../../sync/device-sync.js';
 import { encodeSyncCursor } from '../../sync/sync-cursor.js';
 import type { Reached } from '../../sync/types.js';
 import type { Body, GatewayContext } from '../context.js';
 import { failureReply } from '../failure.js';
-import type { Position } from '../fields.js';
-import { HeaderFault, type Header } from '../header.js';
-import { catchUpOf, resolveSince } from '../positions.js';
-import { refuse, requireId } from '../refusal.js';
+import type { Position } from '../message/fields.js';
+import { HeaderFault, type Header } from '../message/header.js';
+import { catchUpOf, resolveSince } from '../message/positions.js';
+import { refuse, requireId } from '../message/refusal.js';
 import { readSyncCursor } from './hello.js';
 import { stopDelivery } from './sub.js';
 

@@ -1,8 +1,8 @@
 import type { Row } from '../../engine/port.js';
 import type { GatewayContext } from '../context.js';
-import { readChannel } from '../fields.js';
-import { HeaderFault, type Header } from '../header.js';
-import { refuse, requireId } from '../refusal.js';
+import { readChannel } from '../message/fields.js';
+import { HeaderFault, type Header } from '../message/header.js';
+import { refuse, requireId } from '../message/refusal.js';
 import { stopDelivery } from './sub.js';
 
 /** `unsub`: also ok for a channel that the row is not subscribed to. */

@@ -1,4 +1,4 @@
-import type { ArchiveBacklog, ArchiveBatch } from '../archive-source.js';
+import type { ArchiveBacklog, ArchiveBatch } from '../archive/archive-source.js';
 import { channelOfFrame } from '../delivery-frame.js';
 import type { HistorySegment } from '../history-store.js';
 import type { ChannelTable } from './channels.js';

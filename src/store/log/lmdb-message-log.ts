@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ArchiveBacklog, ArchiveBatch, ArchiveSource } from '../archive-source.js';
+import type { ArchiveBacklog, ArchiveBatch, ArchiveSource } from '../archive/archive-source.js';
 import type { AdoptedHead, ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from '../types.js';
 import { ChannelTable, type ChannelRecord } from './channels.js';
 import { FolderLock } from '../folder-lock.js';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ArchiveBacklog, ArchiveBatch } from '../archive-source.js';
+import type { ArchiveBacklog, ArchiveBatch } from '../archive/archive-source.js';
 import { LogArchive } from './archive.js';
 import type { ChannelTable } from './channels.js';
 import { ChunkWriter } from './chunk.js';

@@ -1,6 +1,6 @@
 import { idsOfFrames } from '../delivery-frame.js';
 import type { HistorySegment } from '../history-store.js';
-import type { ArchiveShare, MarkedChannel, SharedArchive } from '../shared-archive.js';
+import type { ArchiveShare, MarkedChannel, SharedArchive } from '../archive/shared-archive.js';
 import type { RedisClient } from './client.js';
 import { ChannelKeys } from './keys.js';
 import { StreamReader } from './stream-reader.js';

@@ -3,10 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import { StoreError } from '../../errors.js';
 import type { NodeDirectory, NodeMail, PresenceBoard } from '../cluster-store.js';
-import type { SessionStore } from '../session-store.js';
+import type { SessionStore } from '../sessions/session-store.js';
 import type { SharedLog, SharedLogEvents } from '../shared-log.js';
 import type { WorkerLeases } from '../worker-leases.js';
-import type { SharedArchive } from '../shared-archive.js';
+import type { SharedArchive } from '../archive/shared-archive.js';
 import { parseRedisAddress } from './address.js';
 import { RedisArchive } from './archive.js';
 import { RedisClient } from './client.js';

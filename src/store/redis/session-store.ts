@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { StoreError } from '../../errors.js';
-import { decodeSession, encodeSession } from '../session-codec.js';
+import { decodeSession, encodeSession } from '../sessions/session-codec.js';
 import {
   applyPatch, claimedRecord, releasedRecord, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
   type SessionTimes,
-} from '../session-store.js';
+} from '../sessions/session-store.js';
 import type { RedisClient } from './client.js';
 
 /** Losing this often against other writers of one session means that something else is wrong. */

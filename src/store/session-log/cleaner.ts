@@ -5,7 +5,7 @@
 
 import { KIND, RECORD } from './format.js';
 import { idOf, wordsAt } from './ids.js';
-import type { IsConnected } from '../session-store.js';
+import type { IsConnected } from '../sessions/session-store.js';
 import type { SegmentFile } from './segment-file.js';
 import { SegmentReader } from './segment-reader.js';
 import type { SessionLog } from './session-log.js';

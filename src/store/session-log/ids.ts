@@ -1,7 +1,7 @@
 /** Session ids and device names as the numbers by which the session log finds them. */
 
 import { randomBytes } from 'node:crypto';
-import { formatSessionId, parseSessionId, type SessionWords } from '../session-id.js';
+import { formatSessionId, parseSessionId, type SessionWords } from '../sessions/session-id.js';
 import { StoreError } from '../../errors.js';
 
 /** Names come from clients: with a seed of this process nobody can choose ones that collide. */

@@ -6,8 +6,8 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataFolderError } from '../../errors.js';
-import { decodeSession, readSessionHead } from '../session-codec.js';
-import type { SessionRecord } from '../session-store.js';
+import { decodeSession, readSessionHead } from '../sessions/session-codec.js';
+import type { SessionRecord } from '../sessions/session-store.js';
 import { deviceHash, fingerprint, wordsAt } from './ids.js';
 import { BATCH, batchEnd, KIND, readAlive, RECORD, recordsOf, type Alive } from './format.js';
 import { PLACE, SessionPlaces, type Place } from './places.js';

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { StoreError } from '../../errors.js';
 import {
   CURSOR_MAX, decodeSession, isFresh, readSessionHead, sessionBound, writeFirstCursor, writeReleased, writeSession,
-} from '../session-codec.js';
+} from '../sessions/session-codec.js';
 import { getDouble, getU32 } from '../little-endian.js';
-import type { ChannelCursor, SessionRecord, SessionTimes } from '../session-store.js';
+import type { ChannelCursor, SessionRecord, SessionTimes } from '../sessions/session-store.js';
 import { storeError } from '../store-failure.js';
 import { RECORD, SEGMENT, sealBatch, type Alive } from './format.js';
 import { Group, type Words } from './group.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { HeaderScanner } from '../../../src/gateway/header-scan.js';
+import { HeaderScanner } from '../../../src/gateway/message/header-scan.js';
 
 const scanner = new HeaderScanner();
 

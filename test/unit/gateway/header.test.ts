@@ -1,7 +1,7 @@
 import t from 'tap';
-import { parseHeader, readId, salvageId } from '../../../src/gateway/header.js';
-import { readPosition } from '../../../src/gateway/fields.js';
-import { HeaderFault } from '../../../src/gateway/header.js';
+import { parseHeader, readId, salvageId } from '../../../src/gateway/message/header.js';
+import { readPosition } from '../../../src/gateway/message/fields.js';
+import { HeaderFault } from '../../../src/gateway/message/header.js';
 
 const parse = (text: string | Buffer, isText = true): unknown => {
   const bytes = Buffer.from(text);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { PublishRate } from '../../../src/gateway/rate.js';
+import { PublishRate } from '../../../src/gateway/message/rate.js';
 import { makeHarness, type Harness, type Peer } from '../../support/gateway-harness.js';
 
 const LIMITS = { publishRate: 10, publishBurst: 5, publishRefusals: 8 };

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { LoadMeter } from '../../../src/gateway/load.js';
-import { Receivers } from '../../../src/gateway/receivers.js';
+import { LoadMeter } from '../../../src/gateway/drain/load.js';
+import { Receivers } from '../../../src/gateway/drain/receivers.js';
 import { until } from '../../support/wait.js';
 
 async function node(answer: () => string): Promise<{ readonly address: string; readonly server: Server }> {

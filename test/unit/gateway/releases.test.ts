@@ -2,8 +2,8 @@
 
 import t from 'tap';
 import { StoreError } from '../../../src/errors.js';
-import { formatSessionId } from '../../../src/store/session-id.js';
-import type { SessionRecord, SessionStore } from '../../../src/store/session-store.js';
+import { formatSessionId } from '../../../src/store/sessions/session-id.js';
+import type { SessionRecord, SessionStore } from '../../../src/store/sessions/session-store.js';
 import { makeHarness, type Harness, type Peer } from '../../support/gateway-harness.js';
 
 /** A client that has seen three messages of a channel, and whose connection ends then. */

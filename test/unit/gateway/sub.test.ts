@@ -1,6 +1,6 @@
 import t from 'tap';
 import { StoreError } from '../../../src/errors.js';
-import type { SessionStore } from '../../../src/store/session-store.js';
+import type { SessionStore } from '../../../src/store/sessions/session-store.js';
 import { makeHarness, START, type Harness, type Peer } from '../../support/gateway-harness.js';
 
 /** Publishes `count` messages of 10 ms distance; gives their ids. */

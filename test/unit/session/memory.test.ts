@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { PublishRate } from '../../../src/gateway/rate.js';
-import { randomSessionId } from '../../../src/store/session-id.js';
+import { PublishRate } from '../../../src/gateway/message/rate.js';
+import { randomSessionId } from '../../../src/store/sessions/session-id.js';
 import { Subscriptions } from '../../../src/session/subscriptions.js';
 import { SessionTable } from '../../../src/session/table.js';
 

@@ -1,8 +1,8 @@
 import t from 'tap';
 import { SessionOpener } from '../../../src/session/opener.js';
 import { ResumeTokens } from '../../../src/session/resume-token.js';
-import { SessionLogStore } from '../../../src/store/session-log-store.js';
-import type { SessionStore } from '../../../src/store/session-store.js';
+import { SessionLogStore } from '../../../src/store/sessions/session-log-store.js';
+import type { SessionStore } from '../../../src/store/sessions/session-store.js';
 import { MemorySessions } from '../../support/memory-sessions.js';
 
 const TERMS = { leaseMs: 60_000, resumeTtlMs: 60_000, resumeGraceMs: 30_000, cursorsTtlMs: 60_000 };

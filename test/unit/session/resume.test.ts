@@ -5,8 +5,8 @@ import t from 'tap';
 import { judgeResume, type ResumeVerdict, type Resumer } from '../../../src/session/resume.js';
 import { ResumeTokens } from '../../../src/session/resume-token.js';
 import { loadSessionSecret } from '../../../src/session/secret.js';
-import { formatSessionId, randomSessionId } from '../../../src/store/session-id.js';
-import type { SessionRecord } from '../../../src/store/session-store.js';
+import { formatSessionId, randomSessionId } from '../../../src/store/sessions/session-id.js';
+import type { SessionRecord } from '../../../src/store/sessions/session-store.js';
 
 const NOW = 1_800_000_000_000;
 const tokens = new ResumeTokens(Buffer.alloc(32, 1));

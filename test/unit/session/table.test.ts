@@ -1,5 +1,5 @@
 import t from 'tap';
-import { formatSessionId, parseSessionId, randomSessionId } from '../../../src/store/session-id.js';
+import { formatSessionId, parseSessionId, randomSessionId } from '../../../src/store/sessions/session-id.js';
 import { SESSION, SessionTable } from '../../../src/session/table.js';
 
 const ALL = { read: ['**'], write: ['**'], expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false };

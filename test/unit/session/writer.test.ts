@@ -1,7 +1,7 @@
 import t from 'tap';
 import { StoreError } from '../../../src/errors.js';
 import { SessionWriter } from '../../../src/session/writer.js';
-import type { CursorChange, SessionRef } from '../../../src/store/session-store.js';
+import type { CursorChange, SessionRef } from '../../../src/store/sessions/session-store.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { MemorySessions } from '../../support/memory-sessions.js';
 import { sessionRecord } from '../store/session-store-suite.js';

@@ -5,7 +5,7 @@
 import t from 'tap';
 import { ChannelClock } from '../../../src/client/vector-clock.js';
 import { CLOSE } from '../../../src/errors.js';
-import { PortSink } from '../../../src/gateway/sink.js';
+import { PortSink } from '../../../src/gateway/delivery/sink.js';
 import { FakePort } from '../../support/fake-port.js';
 import { MemoryHistory } from '../../support/memory-history.js';
 import { MemoryLog } from '../../support/memory-log.js';

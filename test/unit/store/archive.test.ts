@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { StoreError } from '../../../src/errors.js';
-import { Archiver, type ArchiverOptions } from '../../../src/store/archiver.js';
+import { Archiver, type ArchiverOptions } from '../../../src/store/archive/archiver.js';
 import { LmdbMessageLog, type LmdbMessageLogOptions } from '../../../src/store/log/lmdb-message-log.js';
 import { MemoryHistory } from '../../support/memory-history.js';
 import { until } from '../../support/wait.js';

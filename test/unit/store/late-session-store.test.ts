@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { LateSessionStore } from '../../../src/store/late-session-store.js';
+import { LateSessionStore } from '../../../src/store/sessions/late-session-store.js';
 import { MemorySessions } from '../../support/memory-sessions.js';
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
 

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { decodeSession, encodeSession, sessionBound, writeSession } from '../../../src/store/session-codec.js';
-import { applyPatch, type SessionRecord } from '../../../src/store/session-store.js';
+import { decodeSession, encodeSession, sessionBound, writeSession } from '../../../src/store/sessions/session-codec.js';
+import { applyPatch, type SessionRecord } from '../../../src/store/sessions/session-store.js';
 
 const PLAIN: SessionRecord = {
   id: '00112233445566778899aabbccddeeff', user: null, device: null, generation: 1, previous: 0, previousUntil: 0, owner: null, ended: false,

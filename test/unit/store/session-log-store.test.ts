@@ -1,9 +1,9 @@
 import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { SessionLogStore } from '../../../src/store/session-log-store.js';
-import { drawSessionIds, formatSessionId, parseSessionId } from '../../../src/store/session-id.js';
-import type { ChannelCursor, SessionRecord, SessionStore } from '../../../src/store/session-store.js';
+import { SessionLogStore } from '../../../src/store/sessions/session-log-store.js';
+import { drawSessionIds, formatSessionId, parseSessionId } from '../../../src/store/sessions/session-id.js';
+import type { ChannelCursor, SessionRecord, SessionStore } from '../../../src/store/sessions/session-store.js';
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
 
 async function make(t: Test, segmentBytes?: number): Promise<SessionStoreUnderTest & { readonly folder: string }> {

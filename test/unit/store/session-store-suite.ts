@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import { StoreError } from '../../../src/errors.js';
-import type { ChannelCursor, SessionClaim, SessionRecord, SessionStore, SessionTimes } from '../../../src/store/session-store.js';
+import type { ChannelCursor, SessionClaim, SessionRecord, SessionStore, SessionTimes } from '../../../src/store/sessions/session-store.js';
 
 /** What every SessionStore does, whatever it keeps sessions in. */
 export interface SessionStoreUnderTest {

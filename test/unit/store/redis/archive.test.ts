@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { StoreError } from '../../../../src/errors.js';
 import { RedisArchive } from '../../../../src/store/redis/archive.js';
-import { SharedArchiver } from '../../../../src/store/shared-archiver.js';
+import { SharedArchiver } from '../../../../src/store/archive/shared-archiver.js';
 import { MemoryHistory } from '../../../support/memory-history.js';
 import { noRedis, RedisServer } from '../../../support/redis-server.js';
 import { until } from '../../../support/wait.js';

@@ -1,0 +1,201 @@
+/**
+ * New sessions of clients that ask for nothing but one: no user, no device, nothing to resume, no positions. There are millions of them, so
+ * those of a turn are begun, stored and welcomed together: there is no object, text, promise or timer for each.
+ */
+
+import type { Hold, Row } from '../../engine/port.js';
+import { StoreError } from '../../errors.js';
+import type { Identity } from '../../session/auth.js';
+import { encodeSessionNote } from '../../session/session-note.js';
+import { SESSION, type SessionStart } from '../../session/table.js';
+import { formatSessionId } from '../../store/sessions/session-id.js';
+import type { SessionRecord } from '../../store/sessions/session-store.js';
+import type { GatewayContext } from '../context.js';
+import { giveBack } from './welcome.js';
+
+export interface NewcomersParts {
+  readonly context: GatewayContext;
+  readonly identity: Identity;
+  /** The store takes sessions one by one only. */
+  readonly alone: (row: Row, hold: Hold) => void;
+  readonly welcomed: (row: Row) => void;
+  readonly failed: (row: Row, error: unknown) => void;
+}
+
+/** Begun at once, at most. */
+const MANY = 256;
+/** More than a `welcome` has before its tail. */
+const HEAD_BYTES = 256;
+const MESSAGE = '{"op":"hello"}';
+
+class Batch {
+  readonly rows = new Int32Array(MANY);
+  /** Of the rows' connections. */
+  readonly generations = new Uint32Array(MANY);
+  readonly holds = new Float64Array(MANY);
+  readonly ids = new Uint32Array(MANY * 4);
+  count = 0;
+  /** What all have in common. */
+  record: SessionRecord | null = null;
+}
+
+/** Batches that become durable together. */
+interface Write {
+  readonly stored: Promise<void>;
+  readonly batches: Batch[];
+  isLate: boolean;
+}
+
+export class Newcomers {
+  readonly #parts: NewcomersParts;
+  readonly #start: { -readonly [K in keyof SessionStart]: SessionStart[K] };
+  readonly #tail: Buffer;
+  readonly #texts: Buffer;
+  /** Where each of the texts is. */
+  readonly #views: Uint8Array[] = [];
+  #batch = new Batch();
+  readonly #free: Batch[] = [];
+  #write: Write | null = null;
+
+  constructor(parts: NewcomersParts) {
+    this.#parts = parts;
+    const { read, write } = parts.identity;
+    this.#start = {
+      id: new Uint32Array(4), user: null, read, write, expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false,
+    };
+    this.#tail = Buffer.from(`","resumed":false${parts.context.welcomeTexts.plainTail}`);
+    this.#texts = Buffer.allocUnsafeSlow(MANY * (HEAD_BYTES + this.#tail.length));
+  }
+
+  /** Those of the clients that the configuration lets in without a token; null where each is a case of its own. */
+  static of(parts: Omit<NewcomersParts, 'identity'>): Newcomers | null {
+    const { auth, cluster, store } = parts.context;
+    const identity = auth.anonymous;
+    const isPlain = identity !== null && identity.user === null && identity.expiresAt === 0;
+    return isPlain && cluster === null && store.createMany !== undefined ? new Newcomers({ ...parts, identity }) : null;
+  }
+
+  /** Whether the message is the `hello` of such a client as clients write it; one that is written otherwise is parsed. */
+  static isHello(memory: Buffer, address: number, length: number): boolean {
+    if (length !== MESSAGE.length) return false;
+    for (let i = 0; i < MESSAGE.length; i += 1) if (memory[address + i] !== MESSAGE.charCodeAt(i)) return false;
+    return true;
+  }
+
+  /** The row waits for its session; `hold` is of the event that brought its `hello`. */
+  add(row: Row, hold: Hold): void {
+    const batch = this.#batch;
+    batch.rows[batch.count] = row;
+    batch.generations[batch.count] = this.#parts.context.sessions.generation(row);
+    batch.holds[batch.count] = hold;
+    batch.count += 1;
+    if (batch.count === MANY) this.endTurn();
+  }
+
+  /** Begins the sessions of those that were added. */
+  endTurn(): void {
+    const batch = this.#batch;
+    if (batch.count === 0) return;
+    this.#forgetGone(batch);
+    const { opener } = this.#parts.context;
+    const begun = batch.count === 0 ? null : opener.beginMany(batch.ids, batch.count);
+    if (begun === null) {
+      for (let i = 0; i < batch.count; i += 1) this.#parts.alone(batch.rows[i] as Row, batch.holds[i] as Hold);
+      batch.count = 0;
+      return;
+    }
+    batch.record = begun.record;
+    this.#batch = this.#free.pop() ?? new Batch();
+    if (this.#write?.stored === begun.stored) this.#write.batches.push(batch);
+    else this.#await({ stored: begun.stored, batches: [batch], isLate: false });
+  }
+
+  #await(write: Write): void {
+    this.#write = write;
+    const timer = setTimeout(() => {
+      write.isLate = true;
+      this.#fail(write, new StoreError('the session store does not answer', true));
+    }, this.#parts.context.config.session.storeTimeoutMs);
+    const end = (): void => {
+      clearTimeout(timer);
+      if (this.#write === write) this.#write = null;
+    };
+    write.stored.then(
+      () => {
+        end();
+        for (const batch of write.batches) this.#stored(batch, write.isLate);
+      },
+      (error: unknown) => {
+        end();
+        if (!write.isLate) this.#fail(write, error);
+      },
+    );
+  }
+
+  /** Connections that ended within the turn need no session. */
+  #forgetGone(batch: Batch): void {
+    const { rows, generations, holds } = batch;
+    let kept = 0;
+    for (let i = 0; i < batch.count; i += 1) {
+      if (!this.#waits(batch, i)) {
+        this.#parts.context.port.letGo(holds[i] as Hold);
+        continue;
+      }
+      rows[kept] = rows[i] as Row;
+      generations[kept] = generations[i] as number;
+      holds[kept] = holds[i] as Hold;
+      kept += 1;
+    }
+    batch.count = kept;
+  }
+
+  #waits({ rows, generations }: Batch, i: number): boolean {
+    const { sessions } = this.#parts.context;
+    const row = rows[i] as Row;
+    return sessions.generation(row) === generations[i] && sessions.state(row) === SESSION.checking;
+  }
+
+  /** `isLate`: after their clients were told that it failed. */
+  #stored(batch: Batch, isLate: boolean): void {
+    const { context, welcomed } = this.#parts;
+    const { ids, rows, holds, count } = batch;
+    const record = batch.record as SessionRecord;
+    const length = context.opener.writeWelcomes(ids, count, this.#tail, this.#texts);
+    for (let i = this.#views.length; i < count; i += 1) this.#views.push(this.#texts.subarray(i * length, (i + 1) * length));
+    this.#start.leaseUntil = record.leaseUntil;
+    for (let i = 0; i < count; i += 1) {
+      if (isLate || !this.#waits(batch, i)) this.#giveBack(ids, i, record);
+      else {
+        this.#welcome(rows[i] as Row, ids, i);
+        welcomed(rows[i] as Row);
+      }
+      if (!isLate) context.port.letGo(holds[i] as Hold);
+    }
+    batch.count = 0;
+    this.#free.push(batch);
+  }
+
+  #welcome(row: Row, ids: Uint32Array, i: number): void {
+    const { sessions, port } = this.#parts.context;
+    const start = this.#start;
+    for (let word = 0; word < 4; word += 1) start.id[word] = ids[i * 4 + word] as number;
+    sessions.open(row, start);
+    if (port.detached) port.note(row, encodeSessionNote(start));
+    port.admit(row);
+    port.sendCopy(row, this.#views[i] as Uint8Array, true);
+  }
+
+  #giveBack(ids: Uint32Array, i: number, record: SessionRecord): void {
+    const words = ids.slice(i * 4, i * 4 + 4);
+    giveBack(this.#parts.context, { do: 'open', record: { ...record, id: formatSessionId(words) }, words, resumed: false });
+  }
+
+  #fail({ batches }: Write, error: unknown): void {
+    for (const batch of batches) {
+      for (let i = 0; i < batch.count; i += 1) {
+        if (this.#waits(batch, i)) this.#parts.failed(batch.rows[i] as Row, error);
+        this.#parts.context.port.letGo(batch.holds[i] as Hold);
+      }
+    }
+  }
+}

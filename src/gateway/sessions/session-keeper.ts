@@ -1,0 +1,192 @@
+/**
+ * Joins rows to their sessions in the store: tells the store what connections change, keeps the leases of those that are there, and
+ * ends connections whose session went elsewhere.
+ */
+
+import type { Row } from '../../engine/port.js';
+import { CLOSE } from '../../errors.js';
+import type { OpenChannel } from '../../sequence/channels.js';
+import { SessionOpener } from '../../session/opener.js';
+import { parseSessionId } from '../../store/sessions/session-id.js';
+import { SESSION } from '../../session/table.js';
+import type { ChannelCursor, SessionRecord, SessionRef } from '../../store/sessions/session-store.js';
+import { catchingUp } from '../../sync/delivery.js';
+import type { GatewayContext } from '../context.js';
+import { FirstCursors } from '../opening/first-cursors.js';
+import { leaveMark } from '../takeover/marks.js';
+import { Releases } from './releases.js';
+
+/** Leases renewed by one call of the store, and sessions that one sweep of it looks at. */
+const RENEWALS = 500;
+const SWEPT = 200;
+
+export class SessionKeeper {
+  readonly #context: GatewayContext;
+  readonly #firsts: FirstCursors;
+  readonly #releases: Releases;
+  #nextRow = 0;
+  #renewing = false;
+  #sweeping = false;
+
+  constructor(context: GatewayContext) {
+    this.#context = context;
+    this.#firsts = new FirstCursors(context);
+    this.#releases = new Releases(context);
+  }
+
+  ref(row: Row): SessionRef {
+    const { sessions } = this.#context;
+    return { id: sessions.sessionId(row), generation: sessions.sessionGeneration(row) };
+  }
+
+  /** The client showed that it has the latest token. */
+  confirm(row: Row): void {
+    this.#context.sessions.confirm(row);
+    this.#context.writer.change(this.ref(row), { confirmed: true }, false);
+  }
+
+  /** The row subscribed and gets what comes after `after`. */
+  subscribed(row: Row, { id, name, epoch, publishedSeq }: OpenChannel, after: number): void {
+    const cursor = { channel: name, seq: Math.min(after, publishedSeq), epoch, subscribed: true, told: false };
+    if (this.#isFirst(row) && this.#firsts.add(row, id, cursor)) return;
+    this.#context.writer.change(this.ref(row), { upsert: [cursor] }, true);
+  }
+
+  /** Whether the store is told of nothing else of this session before, and the subscription is the only one. */
+  #isFirst(row: Row): boolean {
+    return this.#context.subscriptions.countOfRow(row) === 1 && this.#isStored(row);
+  }
+
+  /** Whether the writer has nothing of the session that the store is still to be given. */
+  #isStored(row: Row): boolean {
+    const { writer, sessions } = this.#context;
+    return writer.pending === 0 || !writer.has(sessions.sessionId(row));
+  }
+
+  /** Called while the row is still subscribed. */
+  unsubscribed(row: Row, channel: OpenChannel): void {
+    const cursor = this.#cursor(row, channel.id);
+    if (cursor !== null) this.#context.writer.change(this.ref(row), { upsert: [{ ...cursor, subscribed: false }] }, true);
+  }
+
+  /** The device has the channel up to `seq`, or everything up to this message, or both. */
+  seen(row: Row, channel: OpenChannel | null, seq: number, messageId: string | null): void {
+    const { subscriptions, writer } = this.#context;
+    const node = channel === null ? -1 : subscriptions.find(row, channel.id);
+    if (node >= 0 && channel !== null && !subscriptions.isTold(node)) {
+      subscriptions.setTold(node);
+      leaveMark(this.#context, row, channel.id);
+    }
+    const upsert = channel === null ? [] : [{ channel: channel.name, seq, epoch: channel.epoch, told: true }];
+    writer.change(this.ref(row), { upsert, ...(messageId === null ? {} : { lastSeenMessageId: messageId }) }, false);
+  }
+
+  /** The row's connection is over, but its session goes on. Called while the row still has its subscriptions. */
+  release(row: Row): void {
+    const { writer, config, clock } = this.#context;
+    const upsert = this.cursors(row);
+    if (upsert.length <= 1 && this.#isStored(row) && this.#releases.add(row, upsert[0] ?? null)) return;
+    writer.release(this.ref(row), SessionOpener.released(config.session, clock.now()), { upsert });
+  }
+
+  /** Ended connections whose sessions are not stored yet, beside those of the writer. */
+  get releasing(): number {
+    return this.#releases.pending;
+  }
+
+  /** Writes what there is; resolves when the store has it, or failed. */
+  async close(): Promise<void> {
+    await this.#releases.settled();
+    await this.#context.writer.close();
+  }
+
+  /** `bye`. */
+  end(row: Row): void {
+    const { writer, config, clock } = this.#context;
+    writer.end(this.ref(row), clock.now() + config.session.cursorsTtlMs);
+  }
+
+  /** How far the row's channels were sent, but for those whose device tells by itself how far it has them. */
+  cursors(row: Row): ChannelCursor[] {
+    return this.positions(row).filter(({ told }) => !told);
+  }
+
+  /** All channels of the row; where the device tells by itself how far it has one, with position 0. */
+  positions(row: Row): ChannelCursor[] {
+    const cursors: ChannelCursor[] = [];
+    this.#context.subscriptions.channelsOf(row, (channelId) => {
+      const cursor = this.#cursor(row, channelId);
+      if (cursor !== null) cursors.push(cursor);
+    });
+    return cursors;
+  }
+
+  /** The store says that somebody else has the session now. */
+  lost({ id, generation }: SessionRef): void {
+    const { sessions, end } = this.#context;
+    const words = parseSessionId(id);
+    const row = words === null ? -1 : sessions.findSession(words);
+    if (row < 0 || sessions.sessionGeneration(row) !== generation) return;
+    end(row, CLOSE.sessionTakenOver, 'the session goes on over another connection');
+  }
+
+  /** Looks at up to `rows` rows, in turn over the calls, and has the store forget what it may. */
+  tick(rows: number): void {
+    if (!this.#renewing) void this.#renew(rows);
+    if (!this.#sweeping) void this.#sweep();
+  }
+
+  /** The session as it is stored, with what was told since; null when it is there no more. Rejects with StoreError. */
+  async record(row: Row): Promise<SessionRecord | null> {
+    const { writer, store } = this.#context;
+    const { id, generation } = this.ref(row);
+    writer.push(id);
+    const record = await store.get(id);
+    return record?.generation === generation ? record : null;
+  }
+
+  /** Where the row's delivery stands: behind live delivery, or in the middle of catching up. */
+  #cursor(row: Row, channelId: number): ChannelCursor | null {
+    const { subscriptions, channels, replays } = this.#context;
+    const channel = channels.byId(channelId);
+    const node = subscriptions.find(row, channelId);
+    if (channel === undefined || node < 0) return null;
+    const told = subscriptions.isTold(node);
+    const next = catchingUp(replays, row, channelId)?.nextSeq ?? channel.publishedSeq + 1;
+    // A told position is in the store already, and positions never move back.
+    return { channel: channel.name, seq: told ? 0 : next - 1, epoch: channel.epoch, subscribed: true, told };
+  }
+
+  /** Never rejects: a lease that the store did not take is tried again in the next round. */
+  async #renew(rows: number): Promise<void> {
+    const { sessions, config, clock } = this.#context;
+    const now = clock.now();
+    const due: Row[] = [];
+    const to = Math.min(this.#nextRow + rows, sessions.rows);
+    sessions.leasesBefore(this.#nextRow, to, now + config.session.leaseMs / 2, (row) => due.push(row));
+    this.#nextRow = to === sessions.rows ? 0 : to;
+    this.#renewing = true;
+    for (let at = 0; at < due.length; at += RENEWALS) await this.#renewSome(due.slice(at, at + RENEWALS)).catch(() => undefined);
+    this.#renewing = false;
+  }
+
+  async #renewSome(rows: readonly Row[]): Promise<void> {
+    const { sessions, store, config, clock } = this.#context;
+    const open = rows.filter((row) => sessions.state(row) === SESSION.open);
+    const refs = open.map((row) => this.ref(row));
+    const times = SessionOpener.connected(config.session, clock.now());
+    const kept = await store.renew(refs, times);
+    refs.forEach((ref, index) => {
+      const row = open[index] as Row;
+      if (kept[index] !== true) this.lost(ref);
+      else if (sessions.state(row) === SESSION.open && sessions.sessionId(row) === ref.id) sessions.setLease(row, times.leaseUntil);
+    });
+  }
+
+  async #sweep(): Promise<void> {
+    const { store, clock } = this.#context;
+    this.#sweeping = true;
+    await store.sweep(clock.now(), SWEPT).catch(() => undefined);
+    this.#sweeping = false;
+  }
+}

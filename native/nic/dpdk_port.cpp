@@ -2,6 +2,7 @@
 
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <rte_log.h>
 
 #include <unistd.h>
 
@@ -263,15 +264,8 @@ bool DpdkPort::set_up_queues(std::string& error) {
     }
     files_[queue] = watch.opened_since();
   }
-  rte_eth_dev_info info{};
-  const bool known = rte_eth_dev_info_get(id_, &info) == 0;
-  rte_eth_txconf sending = info.default_txconf;
-  // By default this driver takes back what was sent when the ring is nearly full: each packet would have left the cache by then.
-  const bool soon = known && plan_.copies_short && plan_.tx_descriptors > 2 * DpdkPortPlan::kSentAtOnce;
-  if (soon) sending.tx_free_thresh = static_cast<uint16_t>(plan_.tx_descriptors - DpdkPortPlan::kSentAtOnce);
   for (uint16_t queue = 0; queue < plan_.tx_queues; ++queue) {
-    const unsigned node = static_cast<unsigned>(socket);
-    const int result = rte_eth_tx_queue_setup(id_, queue, plan_.tx_descriptors, node, soon ? &sending : nullptr);
+    const int result = set_up_sending(queue, socket);
     if (result == 0) continue;
     error = failure("cannot set up a transmit queue of", name_, result);
     return false;
@@ -282,6 +276,26 @@ bool DpdkPort::set_up_queues(std::string& error) {
     for (uint16_t queue = 0; queue < plan_.rx_queues && queue < all.size(); ++queue) files_[queue] = {all[queue]};
   }
   return true;
+}
+
+int DpdkPort::set_up_sending(uint16_t queue, int socket) {
+  const auto node = static_cast<unsigned>(socket);
+  rte_eth_dev_info info{};
+  if (!plan_.copies_short || rte_eth_dev_info_get(id_, &info) != 0) {
+    return rte_eth_tx_queue_setup(id_, queue, plan_.tx_descriptors, node, nullptr);
+  }
+  // By default this driver takes back what was sent when the ring is nearly full: each packet would have left the cache by then. Its
+  // rings have the device's size whatever is asked for (256 in most VMs), which it does not tell but in an error: so smaller ones are tried.
+  rte_eth_txconf sending = info.default_txconf;
+  const uint32_t level = rte_log_get_global_level();
+  rte_log_set_global_level(RTE_LOG_CRIT);
+  int result = -EINVAL;
+  for (uint32_t ring = plan_.tx_descriptors; result == -EINVAL && ring > DpdkPortPlan::kSentAtOnce; ring /= 2) {
+    sending.tx_free_thresh = static_cast<uint16_t>(ring - DpdkPortPlan::kSentAtOnce);
+    result = rte_eth_tx_queue_setup(id_, queue, plan_.tx_descriptors, node, &sending);
+  }
+  rte_log_set_global_level(level);
+  return result == -EINVAL ? rte_eth_tx_queue_setup(id_, queue, plan_.tx_descriptors, node, nullptr) : result;
 }
 
 bool DpdkPort::start(std::string& error) {

@@ -59,6 +59,7 @@ class DpdkPort {
   int try_configure(const DpdkOptions& options, const rte_eth_dev_info& info);
   bool make_pools(const DpdkOptions& options, std::string& error);
   bool set_up_queues(std::string& error);
+  int set_up_sending(uint16_t queue, int socket);
   bool start(std::string& error);
 
   uint16_t id_ = RTE_MAX_ETHPORTS;

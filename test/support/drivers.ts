@@ -53,8 +53,11 @@ function ip(...args: readonly string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
-/** A link of our own stack's to this namespace's kernel. What a TAP device needs is done by connectLink(), when DPDK has made it. */
-export async function makeLink(driver: DpdkDriver): Promise<Link> {
+/**
+ * A link of our own stack's to this namespace's kernel. What a TAP device needs is done by connectLink(), when DPDK has made it.
+ * `ring`: descriptors of a virtio device's ring.
+ */
+export async function makeLink(driver: DpdkDriver, ring = 1024): Promise<Link> {
   const n = ++links;
   const own = `10.200.${n}.1`;
   const own6 = `fd00:200:${n}::1`;
@@ -62,7 +65,7 @@ export async function makeLink(driver: DpdkDriver): Promise<Link> {
   const common = '--no-huge -m 256';
   if (driver === 'dpdk on virtio-user') {
     const { socket, stop } = await startVhostBridge(`vhost${n}`);
-    const eal = `${common} --single-file-segments --vdev=net_virtio_user${n},path=${socket},queues=1,queue_size=1024`;
+    const eal = `${common} --single-file-segments --vdev=net_virtio_user${n},path=${socket},queues=1,queue_size=${ring}`;
     return { ...rest, device: `vhost${n}`, eal, stop };
   }
   if (driver === 'dpdk on tap') return { ...rest, device: `tap${n}`, eal: `${common} --vdev=net_tap${n},iface=tap${n}` };

@@ -285,7 +285,7 @@ int DpdkPort::set_up_sending(uint16_t queue, int socket) {
     return rte_eth_tx_queue_setup(id_, queue, plan_.tx_descriptors, node, nullptr);
   }
   // By default this driver takes back what was sent when the ring is nearly full: each packet would have left the cache by then. Its
-  // rings have the device's size whatever is asked for (256 in most VMs), which it does not tell but in an error: so smaller ones are tried.
+  // rings have the device's size whatever is asked for (256 in most VMs), and only an error tells which: so smaller ones are tried.
   rte_eth_txconf sending = info.default_txconf;
   const uint32_t level = rte_log_get_global_level();
   rte_log_set_global_level(RTE_LOG_CRIT);

@@ -1,12 +1,14 @@
 #include <napi.h>
 
 #include "addon/attach.hpp"
+#include "addon/file_writer.hpp"
 #include "addon/host.hpp"
 #include "addon/region_view.hpp"
 #include "addon/resume_tokens.hpp"
 
 // Everything that JavaScript can call; src/engine/native.ts declares the same.
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("FileWriter", sluice::addon::FileWriter::define(env));
   exports.Set("Host", sluice::addon::Host::define(env));
   exports.Set("AttachedHost", sluice::addon::AttachedHost::define(env));
   exports.Set("ResumeTokens", sluice::addon::ResumeTokens::define(env));

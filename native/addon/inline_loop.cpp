@@ -4,12 +4,15 @@
 #include <time.h>
 
 #include "base/clock.hpp"
+#include "base/slices.hpp"
 
 namespace sluice::addon {
 
 InlineLoop::InlineLoop(uv_loop_t* loop, core::Core& core, std::function<void()> turn) : core_(core), turn_(std::move(turn)) {
   // Pacing waits are shorter than the kernel's default slack of 50 µs, which would double them.
   prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+  // Those of V8 and libuv, which would keep this one waiting where they share a CPU (docs/decisions/0320).
+  lengthen_slices_of_others();
   told_position_ = core_.event_position();
   uv_poll_init(loop, &poll_, core_.driver().wait_fd());
   poll_.data = this;

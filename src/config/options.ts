@@ -114,6 +114,9 @@ export const LOG_OPTIONS = {
   recentKeys: option(count(1, 10_000_000), 65_536, 'Finished publishes whose keys are kept in memory.'),
   channelIdleMs: option(duration(1000, DAY), 10 * MINUTE, 'Unused for this long, a channel leaves memory.'),
   mapBytes: option(size(16 * MiB, 16_384 * GiB), 64 * GiB, 'Largest size of the log on disk.'),
+  realtimeWrites: option(
+    flag(), true, 'The thread that writes the log goes before all others, at real-time priority, where the system allows it.',
+  ),
   retentionMs: option(duration(0, 3650 * DAY), 0, 'Age after which messages may be dropped; 0 keeps them all.'),
   retentionBytes: option(
     size(0, 16_384 * GiB), 0,

@@ -116,10 +116,20 @@ export interface NativeResumeTokens {
   writeWelcomes(ids: Uint32Array, count: number, version: number, tail: Uint8Array, memory: Uint8Array, address: number): number;
 }
 
+/** A thread that writes to files, one piece at a time. */
+export interface NativeFileWriter {
+  /** `done` is called when the file has bytes[from, from + length) at `at`, or cannot take them. */
+  write(fd: number, bytes: Uint8Array, from: number, length: number, at: number): void;
+  /** Waits for the piece that is being written, whose end is not told any more. */
+  close(): void;
+}
+
 /** Room that verify() asks for. */
 export const RESUME_STATEMENT_MAX = 276;
 
 export interface NativeAddon {
+  /** `done` is told errno, 0 for success; `ahead`: the thread goes before others where the system gives it real-time priority. */
+  readonly FileWriter: new (done: (errno: number) => void, ahead: boolean) => NativeFileWriter;
   readonly ResumeTokens: new (secret: Uint8Array) => NativeResumeTokens;
   readonly Host: new (options: NativeOptions) => NativeHost;
   /**

@@ -27,6 +27,7 @@ function logOptions({ data, log, history }: Config): LmdbMessageLogOptions {
   return {
     folder: join(data, 'log'),
     mapBytes: log.mapBytes,
+    realtimeWrites: log.realtimeWrites,
     maxAgeMs: log.retentionMs === 0 ? null : log.retentionMs,
     maxBytes: log.retentionBytes === 0 ? null : log.retentionBytes,
     backlogBytes: history.store === 'none' ? null : history.backlogBytes,

@@ -236,8 +236,10 @@ export class SessionTable {
   /** Calls `visit` for the open rows from `from` up to `to` whose lease ends before `before` (milliseconds since the Unix epoch). */
   leasesBefore(from: Row, to: Row, before: number, visit: (row: Row) => void): void {
     const seconds = before / 1000;
+    const state = this.#state;
+    const leaseUntil = this.#leaseUntil;
     for (let row = from; row < to; row += 1) {
-      if (this.#state[row] === SESSION.open && (this.#leaseUntil[row] as number) < seconds) visit(row);
+      if (state[row] === SESSION.open && (leaseUntil[row] as number) < seconds) visit(row);
     }
   }
 

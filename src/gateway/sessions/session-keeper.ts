@@ -130,9 +130,13 @@ export class SessionKeeper {
     end(row, CLOSE.sessionTakenOver, 'the session goes on over another connection');
   }
 
-  /** Looks at up to `rows` rows, in turn over the calls, and has the store forget what it may. */
-  tick(rows: number): void {
+  /** Looks at up to `rows` rows, in turn over the calls, and renews the leases that it is time for. */
+  renew(rows: number): void {
     if (!this.#renewing) void this.#renew(rows);
+  }
+
+  /** Has the store forget what it may. */
+  sweep(): void {
     if (!this.#sweeping) void this.#sweep();
   }
 

@@ -1,7 +1,8 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { reason, storeError } from '../store-failure.js';
-import { DataFolderError, StoreError } from '../../errors.js';
+import { DataFolderError } from '../../errors.js';
+import type { JournalWriter } from './journal-writer.js';
 import { syncFolder } from '../sync-folder.js';
 
 /** Reading: what one call takes. */
@@ -24,19 +25,21 @@ const ZEROS = Buffer.alloc(AHEAD_MOST);
 export class JournalFile {
   readonly path: string;
   readonly #fd: number;
+  readonly #writer: JournalWriter | null;
   /** Up to here the file has blocks; and up to where a generation may need them. */
   #made = 0;
   #whole: number;
   /** Zeros are being written from there on. */
   #making: Promise<void> | null = null;
 
-  /** `whole`: what a generation may take. `readOnly`: another process writes it, and has made it. Throws DataFolderError. */
-  constructor(path: string, { whole = 0, readOnly = false }: { readonly whole?: number; readonly readOnly?: boolean } = {}) {
+  /** `writer`: null where another process writes it, and has made it. `whole`: what a generation may take. Throws DataFolderError. */
+  constructor(path: string, writer: JournalWriter | null, whole = 0) {
     this.path = path;
+    this.#writer = writer;
     this.#whole = whole;
-    const fresh = !readOnly && !existsSync(path);
+    const fresh = writer !== null && !existsSync(path);
     try {
-      this.#fd = readOnly
+      this.#fd = writer === null
         ? openSync(path, constants.O_RDONLY)
         : openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC, 0o600);
       if (fresh) syncFolder(dirname(path));
@@ -79,15 +82,10 @@ export class JournalFile {
   async write(bytes: Buffer, from: number, to: number): Promise<void> {
     // Two writes never meet.
     if (to > this.#made && this.#making !== null) await this.#making;
-    for (let at = from; at < to;) {
-      let written: number;
-      try {
-        written = await writeAt(this.#fd, bytes, at, to - at, at);
-      } catch (error) {
-        throw storeError(error, this.path);
-      }
-      if (written === 0) throw new StoreError(`${this.path} could not be written: the device takes nothing`, true);
-      at += written;
+    try {
+      await this.#writer?.write(this.#fd, bytes, from, to);
+    } catch (error) {
+      throw storeError(error, this.path);
     }
     this.#made = Math.max(this.#made, to);
     this.#makeAhead(to, to - from);

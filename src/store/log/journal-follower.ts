@@ -13,9 +13,9 @@ export class JournalFollower {
   /** Throws DataFolderError. */
   constructor(paths: readonly [string, string], seed: HashSeed) {
     this.#seed = seed;
-    const first = new JournalFile(paths[0], { readOnly: true });
+    const first = new JournalFile(paths[0], null);
     try {
-      this.#files = [first, new JournalFile(paths[1], { readOnly: true })];
+      this.#files = [first, new JournalFile(paths[1], null)];
     } catch (error) {
       void first.close();
       throw error;

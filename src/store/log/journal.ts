@@ -2,6 +2,7 @@ import type { LogEntry } from '../types.js';
 import { Generation } from './generation.js';
 import { JournalFile } from './journal-file.js';
 import type { JournalFollower } from './journal-follower.js';
+import { JournalWriter } from './journal-writer.js';
 import { beginningOf, goesOnBehind, HOLE, readRecords } from './journal-read.js';
 import { KeyHash, type HashSeed } from '../key-hash.js';
 import { LogTail } from './tail.js';
@@ -22,6 +23,8 @@ export interface JournalOptions {
   readonly follower?: JournalFollower | null;
   /** What a generation may take on the disk. */
   readonly generationBytes?: number;
+  /** Whether the thread that writes goes before others, where it may; it does unless it is said not to. */
+  readonly realtime?: boolean;
 }
 
 /**
@@ -30,21 +33,23 @@ export interface JournalOptions {
  */
 export class Journal {
   readonly tail: LogTail;
-  readonly #files: readonly [JournalFile, JournalFile];
+  readonly #files: readonly JournalFile[];
+  readonly #writer: JournalWriter;
   #commit: number;
   #maxLamport: number;
   #maxTimestamp: number;
 
   /** Reads what the tables lack. Throws DataFolderError. */
   constructor(paths: readonly [string, string], start: JournalStart, seed: HashSeed, options: JournalOptions = {}) {
-    const { follower = null, generationBytes = 0 } = options;
+    const { follower = null, generationBytes = 0, realtime = true } = options;
     this.#commit = start.commit;
     this.#maxLamport = start.maxLamport;
     this.#maxTimestamp = start.maxTimestamp;
-    const first = new JournalFile(paths[0], { whole: generationBytes });
-    const second = new JournalFile(paths[1], { whole: generationBytes });
-    this.#files = [first, second];
+    this.#writer = new JournalWriter(realtime);
+    const files: JournalFile[] = [];
     try {
+      for (const path of paths) files.push(new JournalFile(path, this.#writer, generationBytes));
+      this.#files = files;
       const generations = [start.generation + 1, start.generation + 2].map((number) => this.#load(number, seed, follower));
       this.tail = makeTail(...(generations as [Generation, Generation]));
     } catch (error) {
@@ -55,7 +60,7 @@ export class Journal {
 
   /** A generation's file is given by its number. */
   #file(number: number): JournalFile {
-    return this.#files[number % 2 === 0 ? 0 : 1];
+    return this.#files[number % 2] as JournalFile;
   }
 
   #load(number: number, seed: HashSeed, follower: JournalFollower | null): Generation {
@@ -114,6 +119,7 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    this.#writer.close();
     await Promise.all(this.#files.map((file) => file.close()));
   }
 }

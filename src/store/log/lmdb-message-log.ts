@@ -29,6 +29,8 @@ export interface LmdbMessageLogOptions {
   /** Messages that are gathered in the journal before they move to the tables: memory while running, and what an opening reads again. */
   readonly tailMessages?: number;
   readonly mapBytes?: number;
+  /** Whether the journal's thread goes before others, where it may. */
+  readonly realtimeWrites?: boolean;
   /** Milliseconds since the Unix epoch. */
   readonly now?: () => number;
   /** What was read of the folder already. */
@@ -92,7 +94,8 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
       const state = TableWriter.readState(this.#env);
       const generationBytes = this.#tailBytes + RECORD_MOST;
       const follower = options.follower?.journal ?? null;
-      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, { follower, generationBytes });
+      const realtime = options.realtimeWrites ?? true;
+      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, { follower, generationBytes, realtime });
       const keys = new KeyRuns(this.#env);
       this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);

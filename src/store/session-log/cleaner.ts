@@ -86,7 +86,7 @@ export class Cleaner {
     await moved;
     await this.#log.writeAlive();
     this.#log.segments.delete(file.number & 0xffff);
-    await file.remove();
+    await file.remove(() => this.#stopped);
     this.#log.forgetAlive();
   }
 

@@ -1,5 +1,5 @@
 import { close, closeSync, constants, fstatSync, open, openSync, read, readSync, write } from 'node:fs';
-import { unlink } from 'node:fs/promises';
+import { open as openHandle, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { DataFolderError, StoreError } from '../../errors.js';
@@ -8,6 +8,9 @@ import { encodeSegmentHead, readSegmentHead, SEGMENT, type SegmentHead } from '.
 import { syncFolderSoon } from '../sync-folder.js';
 
 export const NO_SEGMENT = 'is not a segment of a session store, or is damaged';
+/** What a file that goes gives back at a time, and the rest behind it. */
+const SHRINK_BYTES = 1 << 20;
+const SHRINK_PAUSE_MS = 4;
 export const DAMAGED = { remedy: 'Restore the data folder from a copy, or move its sessions away: clients then begin new ones.' };
 
 /** One file of the session log. Writes are durable when they resolve (O_DSYNC). */
@@ -109,9 +112,26 @@ export class SegmentFile {
     closeSync(this.#fd);
   }
 
-  /** What it holds is elsewhere. To give back pages and blocks of a long file takes milliseconds, for which this thread does not wait. */
-  async remove(): Promise<void> {
-    await unlink(this.path).finally(() => promisify(close)(this.#fd));
+  /**
+   * What it holds is elsewhere. To give back all blocks of a long file takes tens of milliseconds, for which this thread does not wait; but
+   * where the device is told of them (`discard`) other writes do. So it gets shorter in pieces, unless that is `hurried`.
+   */
+  async remove(hurried: () => boolean): Promise<void> {
+    try {
+      // Files of an earlier process are open for reading only.
+      const file = await openHandle(this.path, 'r+');
+      try {
+        await unlink(this.path);
+        for (let left = this.size - SHRINK_BYTES; left > 0 && !hurried(); left -= SHRINK_BYTES) {
+          await file.truncate(left);
+          await new Promise((resolve) => setTimeout(resolve, SHRINK_PAUSE_MS));
+        }
+      } finally {
+        await file.close();
+      }
+    } finally {
+      await promisify(close)(this.#fd);
+    }
   }
 }
 

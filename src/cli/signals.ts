@@ -1,9 +1,20 @@
-/** The first SIGTERM, SIGINT or SIGHUP stops in order, within a bound; a second SIGTERM or SIGINT ends the process at once. */
+import { performance } from 'node:perf_hooks';
+
+/**
+ * What sends one signal may send it twice: timeout(1) to its child and then to its group, a terminal beside npm, a shell beside the kernel.
+ * Those within this time are one.
+ */
+const ONE_SIGNAL_MS = 1000;
+
+/** The first SIGTERM, SIGINT or SIGHUP stops in order, within a bound; a later SIGTERM or SIGINT ends the process at once. */
 export function onStopSignal(stop: () => Promise<void>, boundMs = 15_000): void {
-  let stopping = false;
+  let stoppingSince: number | null = null;
   const handle = (): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== null) {
+      if (performance.now() - stoppingSince > ONE_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     setTimeout(() => process.exit(1), Math.min(boundMs, 2 ** 31 - 1)).unref();
     stop().then(
       () => process.exit(0),
@@ -15,8 +26,7 @@ export function onStopSignal(stop: () => Promise<void>, boundMs = 15_000): void 
   };
   process.on('SIGTERM', handle);
   process.on('SIGINT', handle);
-  // A terminal that closes sends it, perhaps twice (the shell and the kernel).
   process.on('SIGHUP', () => {
-    if (!stopping) handle();
+    if (stoppingSince === null) handle();
   });
 }

@@ -6,6 +6,7 @@ import { DataFolderError } from '../errors.js';
 const FILE_NAME = 'admin-token';
 const TOKEN_BYTES = 32;
 const MIN_LENGTH = 16;
+const SAYABLE = /^[\x21-\x7e]+$/;
 
 /** The token kept in the data folder, made on first use with mode 0600. Throws DataFolderError with the path. */
 export function storedToken(folder: string): string {
@@ -38,10 +39,11 @@ function readToken(path: string): string {
   } catch (cause) {
     throw new DataFolderError(path, `the admin token cannot be read (${reasonOf(cause)})`, { cause });
   }
-  if (token.length >= MIN_LENGTH) return token;
-  throw new DataFolderError(path, `holds fewer than ${MIN_LENGTH} characters`, {
-    remedy: `Delete ${path}; the next start makes a new token.`,
-  });
+  const remedy = `Delete ${path}; the next start makes a new token.`;
+  if (token.length < MIN_LENGTH) throw new DataFolderError(path, `holds fewer than ${MIN_LENGTH} characters`, { remedy });
+  // Nobody could present it.
+  if (!SAYABLE.test(token)) throw new DataFolderError(path, 'holds what cannot stand in a header', { remedy });
+  return token;
 }
 
 /** A check of Authorization headers against one token, in a time that does not depend on the header. */

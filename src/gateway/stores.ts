@@ -130,7 +130,7 @@ async function checkColdTier({ data, history, store }: Config, shared: RedisStor
 async function openOwn(
   config: Config, secret: Buffer, followers: StoreFollowers, hurried: boolean, onHistory?: OnHistory,
 ): Promise<Stores> {
-  const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log });
+  const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log, hurried });
   const store = new LateSessionStore((over) => openSessions(config, followers.sessions, hurried, over));
   let worker: WorkerNumber | null = null;
   try {

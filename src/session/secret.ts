@@ -8,6 +8,7 @@ import { DataFolderError } from '../errors.js';
 
 const SECRET_BYTES = 32;
 const FILE = 'session.secret';
+const REMEDY = 'Delete the file; sessions begin anew.';
 
 /** Reads the folder's secret and makes it, and the folder, where there is none. Throws DataFolderError with the path. */
 export function loadSessionSecret(folder: string): Buffer {
@@ -34,9 +35,10 @@ function readSecret(path: string): Buffer | null {
     throw new DataFolderError(path, 'others may read the session secret', { remedy });
   }
   if (secret.length !== SECRET_BYTES) {
-    const remedy = 'Delete the file; sessions begin anew.';
-    throw new DataFolderError(path, `holds ${secret.length} bytes, not ${SECRET_BYTES}`, { remedy });
+    throw new DataFolderError(path, `holds ${secret.length} bytes, not ${SECRET_BYTES}`, { remedy: REMEDY });
   }
+  // What a file system leaves of a file that was being written when it stopped; anybody could sign with it.
+  if (secret.every((byte) => byte === 0)) throw new DataFolderError(path, 'holds zeros only', { remedy: REMEDY });
   return secret;
 }
 

@@ -1,6 +1,7 @@
-import { closeSync, constants, accessSync, existsSync, mkdirSync, openSync, readSync, statfsSync, statSync } from 'node:fs';
+import { constants, accessSync, existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
+import { checkLmdbFile } from './lmdb-file.js';
 import { reason, storeError } from './store-failure.js';
 import { DataFolderError, StoreError } from '../errors.js';
 
@@ -17,11 +18,10 @@ export interface LmdbEnvOptions<Name extends string> {
   readonly mapBytes: number;
   /** Another process may write it meanwhile. */
   readonly readOnly?: boolean;
+  /** Another process had it open until a moment ago, and clients wait: it is not looked through again. */
+  readonly hurried?: boolean;
 }
 
-/** Of LMDB's meta page, after the page header. */
-const LMDB_MAGIC = 0xbeefc0de;
-const LMDB_MAGIC_OFFSET = 24;
 /** LMDB maps files into memory: a page for which there is no block any more would end the process without a word. */
 const MIN_FREE_BYTES = 1 << 18;
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
@@ -45,7 +45,7 @@ export class LmdbEnv<Name extends string = LogTable> {
   constructor(options: LmdbEnvOptions<Name>) {
     this.#options = options;
     this.path = join(options.folder, options.file);
-    checkMagic(this.path);
+    checkLmdbFile(this.path, options.readOnly === true || options.hurried === true);
     this.#open();
   }
 
@@ -189,30 +189,6 @@ function prepareFolder(folder: string): void {
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new DataFolderError(folder, `cannot be written (${reason(error)})`, { cause: error });
-  }
-}
-
-/** LMDB maps the file before it looks at it; a foreign one is refused before that. */
-function checkMagic(path: string): void {
-  if (!existsSync(path)) return;
-  if (!statSync(path).isFile()) throw new DataFolderError(path, 'is not a file');
-  const head = Buffer.alloc(LMDB_MAGIC_OFFSET + 4);
-  let fd: number;
-  try {
-    fd = openSync(path, 'r+');
-  } catch (error) {
-    throw new DataFolderError(path, `cannot be written (${reason(error)})`, { cause: error });
-  }
-  try {
-    const bytes = readSync(fd, head, 0, head.length, 0);
-    // An empty file is what a crash at the very first opening leaves.
-    if (bytes !== 0 && (bytes < head.length || head.readUInt32LE(LMDB_MAGIC_OFFSET) !== LMDB_MAGIC)) {
-      throw new DataFolderError(path, 'was not made by Sluice: it is not an LMDB file', {
-        remedy: 'Name another data folder, or move the file away.',
-      });
-    }
-  } finally {
-    closeSync(fd);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Disks that are full and folders that cannot be written: nothing is acknowledged that is not stored, and it is said which path it was. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -157,4 +157,33 @@ t.test('a data folder whose log cannot be written: exit 1 with the path', NEEDS_
   const { code, err } = await runSluice([...SERVE, data]);
   t.equal(code, 1);
   t.match(err, new RegExp(join(data, 'log')));
+});
+
+t.test('files that were cut, changed or taken away: exit 1 with the path, and no signal', async (t) => {
+  const data = folder(t);
+  const server = await startSluice([...SERVE, data]);
+  const client = await Raw.connect(server.url);
+  for (let id = 1; id <= 20; id++) t.equal((await client.ask({ op: 'pub', id, channel: 'c', key: `${id}` }, 'body')).op, 'ok');
+  client.close();
+  t.equal(await server.stop('SIGTERM'), 0);
+  const log = join(data, 'log', 'log.mdb');
+  const journal = join(data, 'log', 'journal-1');
+  const secret = join(data, 'session.secret');
+  const changes: readonly (readonly [path: string, said: string, change: (bytes: Buffer) => Buffer])[] = [
+    [log, log, (bytes) => bytes.subarray(0, bytes.length >> 1)],
+    [log, journal, () => Buffer.alloc(0)],
+    [journal, journal, (bytes) => bytes.fill(0xff, 4, 6)],
+    [secret, secret, (bytes) => bytes.fill(0)],
+  ];
+  for (const [path, said, change] of changes) {
+    const whole = readFileSync(path);
+    writeFileSync(path, change(Buffer.from(whole)));
+    const { code, out, err } = await runSluice([...SERVE, data]);
+    t.same([code, out], [1, ''], err);
+    t.match(err, new RegExp(said));
+    t.notMatch(err, /^\s+at /m, 'a message, not a stack');
+    writeFileSync(path, whole);
+  }
+  const again = await startSluice([...SERVE, data]);
+  t.equal(await again.stop('SIGTERM'), 0, 'whole again');
 });

@@ -68,11 +68,11 @@ export class JournalFile {
     }
   }
 
-  /** The word at `at`; null behind the end. Throws DataFolderError. */
-  wordAt(at: number): number | null {
-    const bytes = Buffer.alloc(4);
+  /** A copy; null where the file ends before `to`. Throws DataFolderError. */
+  bytesAt(from: number, to: number): Buffer | null {
+    const bytes = Buffer.allocUnsafe(to - from);
     try {
-      return readSync(this.#fd, bytes, 0, 4, at) === 4 ? bytes.readUInt32LE() : null;
+      return readSync(this.#fd, bytes, 0, bytes.length, from) === bytes.length ? bytes : null;
     } catch (error) {
       throw new DataFolderError(this.path, `cannot be read (${reason(error)})`, { cause: error });
     }

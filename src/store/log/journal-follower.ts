@@ -57,5 +57,5 @@ export class JournalFollower {
 function isUnchanged(file: JournalFile, generation: Generation): boolean {
   const { lastChecksum: last } = generation;
   if (last === null) return true;
-  return file.wordAt(last.at) === last.value;
+  return file.bytesAt(last.at, last.at + 4)?.readUInt32LE() === last.value;
 }

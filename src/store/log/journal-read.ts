@@ -1,6 +1,7 @@
 import type { Generation } from './generation.js';
 import type { JournalFile } from './journal-file.js';
 import { generationOf, nextRecord, RECORD, recordLength } from './journal-record.js';
+import { findsRecordBehind } from './journal-search.js';
 import { DataFolderError } from '../../errors.js';
 
 export const HOLE = { remedy: 'Restore the data folder from a copy; what this file held is lost.' };
@@ -42,9 +43,16 @@ export function readRecords(file: JournalFile, generation: Generation, commit: n
 /**
  * Whether a record of this generation stands behind one that cannot be read, the next after `commit`. A record is written only when the
  * one before it is on stable storage, so that one was acknowledged, and the file was damaged since: a crash leaves nothing behind what it
- * interrupted. It cannot be told where the last record, or the length of one, is what was damaged.
+ * interrupted. It cannot be told where the last record is what was damaged.
+ * `hurried`: another process wrote it until a moment ago, and clients wait: then it is not searched to its end.
  */
-export function goesOnBehind(file: JournalFile, generation: Generation, commit: number): boolean {
+export function goesOnBehind(file: JournalFile, generation: Generation, commit: number, hurried: boolean): boolean {
+  if (isFollowed(file, generation, commit)) return true;
+  return !hurried && findsRecordBehind(file, generation.number, generation.end, commit);
+}
+
+/** The usual case, in which the record that cannot be read says truly how long it is. */
+function isFollowed(file: JournalFile, generation: Generation, commit: number): boolean {
   const start = generation.end;
   const broken = headAt(file, generation, start);
   const at = start + (broken?.readUInt32LE(RECORD.LENGTH) ?? 0);

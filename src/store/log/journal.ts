@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { LogEntry } from '../types.js';
 import { Generation } from './generation.js';
 import { JournalFile } from './journal-file.js';
@@ -21,10 +22,26 @@ export interface JournalStart {
 export interface JournalOptions {
   /** Of what was read of it already. */
   readonly follower?: JournalFollower | null;
+  /** Only what comes next is looked at, not whether more is behind what cannot be read. */
+  readonly hurried?: boolean;
   /** What a generation may take on the disk. */
   readonly generationBytes?: number;
   /** Whether the thread that writes goes before others, where it may; it does unless it is said not to. */
   readonly realtime?: boolean;
+}
+
+/** Channels are numbers in a journal: those of another log.mdb would be other channels. Throws DataFolderError. */
+export function checkNoJournal(paths: readonly string[], tables: string): void {
+  for (const path of paths) {
+    if (!existsSync(path)) continue;
+    const file = new JournalFile(path, null);
+    const beginning = beginningOf(file);
+    void file.close();
+    if (beginning === null) continue;
+    throw new DataFolderError(path, `holds messages of a log of which ${tables} is gone`, {
+      remedy: 'Restore the data folder from a copy; or remove its folder `log` as a whole, and the messages with it.',
+    });
+  }
 }
 
 /**
@@ -41,7 +58,7 @@ export class Journal {
 
   /** Reads what the tables lack. Throws DataFolderError. */
   constructor(paths: readonly [string, string], start: JournalStart, seed: HashSeed, options: JournalOptions = {}) {
-    const { follower = null, generationBytes = 0, realtime = true } = options;
+    const { follower = null, hurried = false, generationBytes = 0, realtime = true } = options;
     this.#commit = start.commit;
     this.#maxLamport = start.maxLamport;
     this.#maxTimestamp = start.maxTimestamp;
@@ -50,7 +67,7 @@ export class Journal {
     try {
       for (const path of paths) files.push(new JournalFile(path, this.#writer, generationBytes));
       this.#files = files;
-      const generations = [start.generation + 1, start.generation + 2].map((number) => this.#load(number, seed, follower));
+      const generations = [start.generation + 1, start.generation + 2].map((number) => this.#load(number, seed, follower, hurried));
       this.tail = makeTail(...(generations as [Generation, Generation]));
     } catch (error) {
       void this.close();
@@ -63,7 +80,7 @@ export class Journal {
     return this.#files[number % 2] as JournalFile;
   }
 
-  #load(number: number, seed: HashSeed, follower: JournalFollower | null): Generation {
+  #load(number: number, seed: HashSeed, follower: JournalFollower | null, hurried: boolean): Generation {
     const file = this.#file(number);
     const followed = follower?.take(number, seed, file) ?? null;
     const generation = followed?.firstCommit === this.#commit + 1 ? followed : new Generation(number, new KeyHash(seed));
@@ -71,7 +88,7 @@ export class Journal {
     const found = beginningOf(file)?.generation ?? 0;
     if (found > number) throw new DataFolderError(file.path, `begins with generation ${found}, not ${number}`, HOLE);
     while (found === number && readRecords(file, generation, this.#commit)) this.#goOn(generation);
-    if (goesOnBehind(file, generation, this.#commit)) {
+    if (goesOnBehind(file, generation, this.#commit, hurried)) {
       const where = `at byte ${generation.end}, behind commit ${this.#commit}`;
       throw new DataFolderError(file.path, `is damaged ${where}, and goes on behind that`, HOLE);
     }

@@ -4,11 +4,12 @@ import type { AdoptedHead, ChannelHead, FirstResult, FrameRun, LogEntry, Message
 import { ChannelTable, type ChannelRecord } from './channels.js';
 import { FolderLock } from '../folder-lock.js';
 import type { Generation } from './generation.js';
-import { Journal } from './journal.js';
+import { checkNoJournal, Journal } from './journal.js';
 import { KeyRuns } from './key-runs.js';
 import type { LogFollower } from './follower.js';
 import { LogIndex } from './segment-index.js';
 import { LmdbEnv, LOG_TABLES } from '../lmdb-env.js';
+import { openingError } from '../lmdb-file.js';
 import { idHigh, idLow } from '../message-id.js';
 import type { MessageView } from './segment.js';
 import { readRun } from './read.js';
@@ -35,6 +36,8 @@ export interface LmdbMessageLogOptions {
   readonly now?: () => number;
   /** What was read of the folder already. */
   readonly follower?: LogFollower;
+  /** Another process had the folder open until a moment ago, and clients wait: its files are not looked through again. */
+  readonly hurried?: boolean;
 }
 
 /** What a generation may take in the journal and in memory, whatever the size of its messages. */
@@ -90,12 +93,14 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     LmdbEnv.prepare(options.folder);
     this.#lock = new FolderLock(options.folder);
     try {
-      this.#env = new LmdbEnv({ ...LOG_FILE, folder: options.folder, mapBytes: options.mapBytes ?? MAP_BYTES });
-      const state = TableWriter.readState(this.#env);
+      const { hurried = false } = options;
+      this.#env = new LmdbEnv({ ...LOG_FILE, folder: options.folder, mapBytes: options.mapBytes ?? MAP_BYTES, hurried });
+      const state = TableWriter.readState(this.#env, () => checkNoJournal(journalFiles(options.folder), this.#env.path));
       const generationBytes = this.#tailBytes + RECORD_MOST;
       const follower = options.follower?.journal ?? null;
       const realtime = options.realtimeWrites ?? true;
-      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, { follower, generationBytes, realtime });
+      const journal = { follower, hurried, generationBytes, realtime };
+      this.#journal = new Journal(journalFiles(options.folder), state, state.seed, journal);
       const keys = new KeyRuns(this.#env);
       this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);
@@ -106,7 +111,7 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
       });
     } catch (error) {
       this.#lock.release();
-      throw error;
+      throw openingError(error, join(options.folder, LOG_FILE.file));
     }
     // Of what an earlier process left half moved.
     this.#tables.drainSoon();

@@ -89,10 +89,11 @@ export class TableWriter {
     this.#retention = new Retention(env, limits, index, channels, this.#archive, oldest);
   }
 
-  /** Throws DataFolderError for a format of another release. Makes a new log's tables. */
-  static readState(env: LmdbEnv): TableState {
+  /** Throws DataFolderError for a format of another release. Makes a new log's tables, unless `checkNew` finds that it is none. */
+  static readState(env: LmdbEnv, checkNew: () => void = () => undefined): TableState {
     const format = env.tables.meta.getBinary(FORMAT_KEY);
     if (format === undefined) {
+      checkNew();
       const random = randomBytes(8);
       const state = { ...NEW_LOG, seed: { high: random.readUInt32LE(0), low: random.readUInt32LE(4) } };
       env.commitSync((tables) => {

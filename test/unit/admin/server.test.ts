@@ -279,6 +279,10 @@ t.test('the token is made once and kept with mode 0600', async (t) => {
   await t.rejects(startAdmin({ port: 0, gatewayUrl: 'ws://127.0.0.1:9000', dataFolder: folder }), {
     code: 'SLUICE_DATA_FOLDER', path, remedy: /Delete/,
   });
+  writeFileSync(path, Buffer.alloc(44));
+  await t.rejects(startAdmin({ port: 0, gatewayUrl: 'ws://127.0.0.1:9000', dataFolder: folder }), {
+    code: 'SLUICE_DATA_FOLDER', path, message: /header/, remedy: /Delete/,
+  });
 });
 
 t.test('a port that is taken and a folder that cannot be written are said with their names', async (t) => {

@@ -73,6 +73,8 @@ t.test('the secret is kept, for its owner only', async (t) => {
   chmodSync(path, 0o600);
   writeFileSync(path, 'short');
   t.throws(() => loadSessionSecret(folder), { code: 'SLUICE_DATA_FOLDER', message: /5 bytes/ });
+  writeFileSync(path, Buffer.alloc(32));
+  t.throws(() => loadSessionSecret(folder), { code: 'SLUICE_DATA_FOLDER', message: /zeros/, remedy: /Delete/ }, 'what anybody could guess');
   t.same(loadSessionSecret(join(folder, 'a', 'b', 'c')).length, 32, 'folders above are made');
   t.throws(() => loadSessionSecret('/proc/none/such'), { code: 'SLUICE_DATA_FOLDER', path: '/proc/none/such/session.secret' });
   writeFileSync(join(folder, 'file'), '');

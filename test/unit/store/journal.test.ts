@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { LmdbMessageLog } from '../../../src/store/log/lmdb-message-log.js';
 import { entries, entry } from './entries.js';
@@ -79,6 +80,46 @@ t.test('a commit that was damaged with others behind it is named, and not droppe
       t.ok(readFileSync(journal).equals(damaged), 'left as it was found');
     }
   }
+});
+
+t.test('nor with others, nor where its length is what was damaged, nor where a hole is in its place', async (t) => {
+  const { folder, journal } = await written(t, 6);
+  const [first, second, third] = recordEnds(journal) as [number, number, number];
+  const whole = readFileSync(journal);
+  const refused = (what: string, change: (bytes: Buffer) => void): void => {
+    const damaged = Buffer.from(whole);
+    change(damaged);
+    writeFileSync(journal, damaged);
+    t.throws(() => new LmdbMessageLog({ folder }), { code: 'SLUICE_DATA_FOLDER', path: journal, message: /damaged at byte/ }, what);
+  };
+  for (const start of [0, first]) {
+    for (let bit = 0; bit < 32; bit++) {
+      refused(`length at ${start}, bit ${bit}`, (bytes) => (bytes[start + 4 + (bit >> 3)]! ^= 1 << (bit & 7)));
+    }
+    refused(`two records from ${start}`, (bytes) => [start + 100, (start === 0 ? first : second) + 4].forEach((at) => (bytes[at]! ^= 4)));
+    refused(`a hole at ${start}`, (bytes) => bytes.fill(0, start, start + 120));
+    refused(`a hole of two records at ${start}`, (bytes) => bytes.fill(0, start, (start === 0 ? second : third) + 20));
+  }
+});
+
+t.test('what a client made up in a commit that was cut off is no record behind it', async (t) => {
+  const { folder, channel, journal } = await written(t, 2);
+  const bytes = readFileSync(journal);
+  const [, second] = recordEnds(journal) as [number, number];
+  // Two records that belong together, but not to the one in which they lie.
+  const made = Buffer.from(bytes.subarray(0, second));
+  [0, recordEnds(journal)[0]!].forEach((at, i) => made.writeDoubleLE(4 + i, at + 16));
+  const ends = recordEnds(journal);
+  made.writeUInt32LE(crc32(made.subarray(ends[0]! + 28, ends[1]), made.readUInt32LE(24)), ends[0]! + 24);
+  const log = new LmdbMessageLog({ folder });
+  const anywhere = Array.from({ length: 8 }, (_, i) => Buffer.concat([Buffer.alloc(i + 1), made]));
+  await log.append([entry(channel, 7, { frame: Buffer.concat(anywhere) })]);
+  await log.close();
+  const torn = readFileSync(journal);
+  const [, , third] = recordEnds(journal) as [number, number, number];
+  torn.fill(0, third - 16, third);
+  writeFileSync(journal, torn);
+  t.strictSame(await seqsOf(folder, channel), upTo(6));
 });
 
 t.test('records of an earlier life of the file are not taken for this one', async (t) => {

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "bench/client.hpp"
@@ -45,6 +46,7 @@ JsonObject result_of(const Options& options, const Client& client, const Scenari
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) return std::fputs(usage_text(), stdout) < 0 ? 1 : 0;
   Options options;
   std::string error;
   if (!parse_options(argc, argv, options, error)) {

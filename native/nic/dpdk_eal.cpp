@@ -121,6 +121,11 @@ bool start_once(const char* text, std::string& error) {
     error = std::string("EAL arguments: a quote is left open: ") + text;
     return false;
   }
+  // EAL would print, which is kept from the terminal here, and end the process as if all had gone well.
+  if (has(words, {"-h", "--help", "-v", "--version"})) {
+    error = std::string("EAL arguments: -h and -v are for DPDK's own programs (dpdk-testpmd): ") + text;
+    return false;
+  }
   cpu_set_t affinity;
   const bool have_affinity = sched_getaffinity(0, sizeof affinity, &affinity) == 0;
   if (!have_affinity) CPU_SET(0, &affinity);

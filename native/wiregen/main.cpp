@@ -184,6 +184,7 @@ bool open_device(const Options& options, Device& out, std::string& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) return std::fputs(usage(), stdout) < 0 ? 1 : 0;
   Options options;
   std::string error = parse_options(argc, argv, options);
   if (!error.empty()) {

@@ -1,12 +1,14 @@
 import '../support/own-namespace.js';
 
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 
 import { lacking, selectedDrivers, startOn } from '../support/drivers.js';
-import { runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
+import { projectRoot, runSluice, startSluice, type SluiceProcess } from '../support/sluice-process.js';
 
 async function open(url: string): Promise<WebSocket> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
@@ -162,6 +164,19 @@ t.test('bad arguments exit 2 and say why', async (t) => {
   }
   const bench = await runSluice(['bench']);
   t.same([bench.code, bench.out], [2, ''], 'usage that was not asked for goes to standard error');
+});
+
+t.test('EAL arguments that would end the process as if all had gone well are refused', { skip: lacking('dpdk on tap') }, async (t) => {
+  const asked = await runSluice(['echo', '--driver', 'dpdk', '--eal', '--no-huge -h', '--ip', '10.9.0.1/24', '--listen', '10.9.0.1:9000']);
+  t.match(asked, { code: 1, out: '', err: /EAL arguments: -h/ });
+});
+
+t.test('the load programs tell their options', async (t) => {
+  for (const program of ['sluice-load', 'sluice-wiregen']) {
+    const path = join(projectRoot(), 'build', 'Release', program);
+    // Without DPDK there is no second.
+    if (existsSync(path)) t.match(execFileSync(path, ['--help'], { encoding: 'utf8' }), new RegExp(`^${program} SCENARIO`));
+  }
 });
 
 t.test('--version is that of the package', async (t) => {

@@ -138,8 +138,9 @@ void arm_send_timer(Stack& stack, Tcb& row, Transfer& transfer, bool restart) {
   if (running && !restart) return;
   const uint32_t rto = rto_ms(stack.options, row, transfer.backoff);
   const uint32_t probe_us = tail_probe_timeout_us(stack, row, transfer);
-  if (probe_us != 0 && ms_up(probe_us) < rto) {
-    stack.timers.set(row.transfer, TimerKind::kProbeTail, now_ms + ms_up(probe_us));
+  if (probe_us != 0) {
+    // RFC 8985 §7.2: no later than the time-out, in whose place it then goes. For a single segment that is always so.
+    stack.timers.set(row.transfer, TimerKind::kProbeTail, now_ms + std::min(ms_up(probe_us), rto));
   } else {
     stack.timers.set(row.transfer, TimerKind::kRetransmit, now_ms + rto);
   }

@@ -17,7 +17,8 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 const DEVICE_BYTES = 255;
-const CONTROL = /[\u0000-\u001f\u007f]/;
+/** As the gateway has it (src/session/text.ts). */
+const NOT_PLAIN = /[\u0000-\u001f\u007f-\u009f]|\p{Surrogate}/u;
 
 export interface ResolvedOptions {
   readonly url: string;
@@ -60,7 +61,7 @@ function checkKinds(options: ClientOptions): void {
   }
   // The gateway would close each connection that names such a one.
   const { device = null } = options;
-  if (device !== null && (device === '' || new TextEncoder().encode(device).length > DEVICE_BYTES || CONTROL.test(device))) {
+  if (device !== null && (device === '' || new TextEncoder().encode(device).length > DEVICE_BYTES || NOT_PLAIN.test(device))) {
     throw new ClientError('bad_option', `device: expected a text of 1 to ${DEVICE_BYTES} bytes without control characters`);
   }
 }

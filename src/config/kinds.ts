@@ -20,6 +20,12 @@ export function text(maxLength: number, pattern?: RegExp, expects?: string): Kin
   };
 }
 
+/** What browsers send (RFC 6454 §6.1), or a pattern for it: with a path, or without a scheme, it would admit nobody. */
+export function origin(maxLength: number): Kind<string> {
+  const pattern = /^(?:\*|null|[a-z][a-z0-9+.-]*:\/\/(?:\*\.)?[^\s*/?#@,]+)$/i;
+  return text(maxLength, pattern, 'an origin such as "https://app.example.org", "https://*.example.org" or "*"');
+}
+
 export function oneOf<const T extends string>(...values: readonly T[]): Kind<T> {
   return { expects: `one of ${values.join(', ')}`, read: (raw) => values.find((value) => value === raw) };
 }

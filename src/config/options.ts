@@ -3,7 +3,7 @@
  * from this table. Defaults are those of the design, section 7.
  */
 
-import { address, count, duration, flag, ipAddress, list, oneOf, orNull, size, text, type Kind } from './kinds.js';
+import { address, count, duration, flag, ipAddress, list, oneOf, origin, orNull, size, text, type Kind } from './kinds.js';
 
 export interface Option<T> {
   readonly kind: Kind<T>;
@@ -69,7 +69,7 @@ export const SERVER_OPTIONS = {
   region: option(NAME, 'local', 'Region that clients are told.', 'region'),
   name: option(orNull(NAME), null, 'Name of the shared-memory region; null derives one from the process.', 'name'),
   allowAnonymous: option(flag(), false, 'Accept clients without a token on addresses that others can reach.', 'allow-anonymous'),
-  origins: option(list(text(255), 1000), [], 'Allowed Origin headers; an empty list allows every origin.', 'origins'),
+  origins: option(list(origin(255), 1000), [], 'Allowed Origin headers; an empty list allows every origin.', 'origins'),
   adminHosts: option(
     list(text(255, /^[A-Za-z0-9._-]+$/, '1 to 255 letters, digits, dots, dashes or underscores'), 100), [],
     'Names by which the admin API may be asked for, beside addresses and localhost.',

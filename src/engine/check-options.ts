@@ -1,5 +1,5 @@
 /** What `createEngine` is given, checked by name: the native side takes only what fits together, and stops the process otherwise. */
-import { count, flag, list, oneOf, text, type Kind } from '../config/kinds.js';
+import { count, flag, list, oneOf, origin, text, type Kind } from '../config/kinds.js';
 import { InvalidError } from '../errors.js';
 import type { CreateEngineOptions } from './server.js';
 
@@ -41,7 +41,7 @@ const KINDS: { readonly [Name in keyof Required<CreateEngineOptions>]: Kind<unkn
   paths: list(text(1024, /^\//, 'a path that begins with /'), 100),
   subprotocols: list(text(256, /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a token of at most 256 characters'), 100),
   requireSubprotocol: flag(),
-  origins: list(text(1024), 1000),
+  origins: list(origin(1024), 1000),
   arenaBytes: count(MIB, 2 ** 40),
   open: handler,
   message: handler,

@@ -148,8 +148,10 @@ export function startDetachedEngine(options: EngineStartOptions & { readonly nam
     onOwner: null,
     stop: async (timeoutMs) => {
       native.closeAll(1012, 'the engine is stopping');
-      const deadline = Date.now() + timeoutMs;
-      while (reader.counter('connections_open') > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+      const deadline = performance.now() + timeoutMs;
+      while (reader.counter('connections_open') > 0 && performance.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
       clearInterval(timer);
       native.stop();
     },

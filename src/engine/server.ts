@@ -229,8 +229,8 @@ export class Engine {
     for (const handle of this.#handles) {
       if (handle !== 0) port.close(handle % GENERATION_UNIT, code, '');
     }
-    const deadline = Date.now() + timeoutMs;
-    while (Date.now() < deadline && this.#handles.some((handle) => handle !== 0)) {
+    const deadline = performance.now() + timeoutMs;
+    while (performance.now() < deadline && this.#handles.some((handle) => handle !== 0)) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     // Their memory goes: a handle that is still used must find nothing. What its handler throws is the application's, not this promise's.

@@ -287,7 +287,7 @@ t.test('bad options are named', async (t) => {
   t.throws(() => createClient({ url: 'nonsense', WebSocket }), { code: 'bad_option', message: /url/ });
   t.throws(() => createClient({ url: 'http://x', WebSocket }), { code: 'bad_option', message: /ws:\/\// });
   t.throws(() => createClient({ url: 'ws://x', WebSocket, queueMessages: 0 }), { code: 'bad_option', message: /queueMessages/ });
-  const devices = [{ device: 7 }, { device: '' }, { device: 'a\nb' }, { device: 'ü'.repeat(200) }];
+  const devices = [7, '', 'a\nb', 'a\u0085', '\ud800', 'ü'.repeat(200)].map((device) => ({ device }));
   const wrongs = [{ WebSocket: {} }, { token: 5 }, ...devices, { syncCursor: [] }];
   for (const wrong of wrongs) {
     const [name = ''] = Object.keys(wrong);

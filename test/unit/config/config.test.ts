@@ -78,6 +78,15 @@ t.test('anonymous clients', async (t) => {
   t.match(error.remedy, /--allow-anonymous/);
 });
 
+t.test('origins that no browser would send are refused', async (t) => {
+  const origins = ['*', 'null', 'https://a.example', 'http://[::1]:8080', 'HTTPS://*.Example.org:8443', 'app://.'];
+  t.same(makeConfig({ origins }).origins, origins);
+  const wrongs = ['a.example', '*.example.org', 'https://a.example/', 'https://*', 'https://', 'https://a b', 'https://me@a.example'];
+  for (const wrong of wrongs) {
+    t.match(fault({ origins: [wrong] }), { path: 'origins', message: /an origin such as/ }, wrong);
+  }
+});
+
 t.test('flags override the file, section by section', async (t) => {
   const file = { listen: '127.0.0.1:1', limits: { publishRate: 5, messageBytes: '1MiB' } };
   const flags = configFromFlags({ listen: '127.0.0.1:2', 'max-message': '2MiB', 'allow-anonymous': true, cores: '1', config: 'x' });

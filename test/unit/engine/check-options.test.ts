@@ -24,6 +24,7 @@ t.test('options that cannot be are refused with their name and what is expected'
     [{ ...LISTEN, name: '../x' }, /^name: /],
     [{ ...LISTEN, paths: ['chat'] }, /^paths: .*begins with \//],
     [{ ...LISTEN, subprotocols: ['a b'] }, /^subprotocols: /],
+    [{ ...LISTEN, origins: ['https://a.example/'] }, /^origins: .*an origin such as/],
     [{ ...LISTEN, requireSubprotocol: 'yes' }, /^requireSubprotocol: /],
     [{ ...LISTEN, message: 'no function' }, /^message: expected a function/],
     [{ ...LISTEN, maxMesage: 1000 }, /^maxMesage: is not an option; known are listen, /],

@@ -10,6 +10,7 @@
 namespace sluice::nic {
 
 DpdkPool::~DpdkPool() {
+  rte_mempool_free(kept_);
   rte_mempool_free(reserve_);
   rte_mempool_free(pool_);
 }
@@ -46,7 +47,13 @@ bool DpdkPool::create(const std::string& name, const Plan& plan, std::string& er
   small.data_bytes = kSmallBytes;
   pool_ = make_pool(name, plan, kCache);
   if (pool_ != nullptr) reserve_ = make_pool(name + "_r", small, 0);
-  if (reserve_ == nullptr) {
+  bool made = reserve_ != nullptr;
+  if (made && plan.one_owner && plan.for_virtio) {
+    small.packets = std::min(plan.packets, kKeptMost);
+    kept_ = make_pool(name + "_k", small, kCache);
+    made = kept_ != nullptr;
+  }
+  if (!made) {
     const uint64_t mib = (static_cast<uint64_t>(plan.packets) * (plan.data_bytes + 448u)) >> 20;
     error = "no memory for " + std::to_string(plan.packets) + " packets (about " + std::to_string(mib) +
             " MiB). Give EAL more (-m MIB), reserve more hugepages (sysctl -w vm.nr_hugepages=N), or ask for fewer packets";
@@ -55,6 +62,8 @@ bool DpdkPool::create(const std::string& name, const Plan& plan, std::string& er
   total_ = plan.packets - std::min(plan.packets, plan.for_receive);
   data_bytes_ = plan.data_bytes;
   plain_ = plan.one_owner;
+  stack_.attach(pool_);
+  kept_stack_.attach(kept_);
   if (plan.for_virtio) sent_offset_ = 2 * kLine + kVirtioHeader - kVirtioPad;
   // Other owners' caches are not counted, so of a shared pool it is not known.
   if (plain_) floor_ = std::min(plan.for_receive, total_ / 8);
@@ -66,9 +75,14 @@ bool DpdkPool::create(const std::string& name, const Plan& plan, std::string& er
 namespace {
 
 // What a peer on another CPU has read last has to come back before it is written to: asked for a few packets ahead.
-void prefetch_for_writing(rte_mbuf* mbuf) noexcept {
+constexpr uint32_t kAhead = 2;
+
+// `linked`: it may become part of a chain.
+void prefetch_for_writing(const MbufStack& stack, bool linked) noexcept {
+  rte_mbuf* const mbuf = stack.peek(kAhead);
+  if (mbuf == nullptr) return;
+  if (linked) __builtin_prefetch(reinterpret_cast<const char*>(mbuf) + 64, 1);
   __builtin_prefetch(mbuf, 1);
-  __builtin_prefetch(reinterpret_cast<const char*>(mbuf) + 64, 1);
   __builtin_prefetch(packet_of(mbuf), 1);
   // Headers end where the payload begins.
   const char* const payload = reinterpret_cast<const char*>(mbuf) + sizeof(rte_mbuf) + sizeof(Packet) + RTE_PKTMBUF_HEADROOM;
@@ -77,10 +91,10 @@ void prefetch_for_writing(rte_mbuf* mbuf) noexcept {
   __builtin_prefetch(payload + 64, 1);
 }
 
-constexpr uint32_t kAhead = 3;
-
 // Of one whose frame is written at `offset` as a whole.
-void prefetch_for_sending(rte_mbuf* mbuf, uint32_t offset) noexcept {
+void prefetch_for_sending(const MbufStack& stack, uint32_t offset) noexcept {
+  rte_mbuf* const mbuf = stack.peek(kAhead);
+  if (mbuf == nullptr) return;
   __builtin_prefetch(mbuf, 1);
   __builtin_prefetch(reinterpret_cast<const char*>(mbuf) + 64, 1);
   const char* const data = reinterpret_cast<const char*>(packet_of(mbuf)) + sizeof(Packet) + offset;
@@ -93,47 +107,40 @@ void prefetch_for_sending(rte_mbuf* mbuf, uint32_t offset) noexcept {
 
 rte_mbuf* DpdkPool::get() noexcept {
   if (!plain_) return rte_mbuf_raw_alloc(pool_);
-  if (__builtin_expect(stacked_ == 0, 0)) {
-    // One by one where there are fewer than that.
-    if (rte_mempool_get_bulk(pool_, reinterpret_cast<void**>(stack_), kBatch) != 0) {
-      rte_mbuf* const last = rte_mbuf_raw_alloc(pool_);
-      if (last != nullptr && known_free_ != 0) --known_free_;
-      return last;
-    }
-    stacked_ = kBatch;
-  }
   if (known_free_ != 0) --known_free_;
-  return stack_[--stacked_];
+  return stack_.get();
 }
 
-// The half that was not used for longest: the device may want them.
-void DpdkPool::spill() noexcept {
-  constexpr uint32_t kHalf = kStack / 2;
-  rte_mempool_put_bulk(pool_, reinterpret_cast<void**>(stack_), kHalf);
-  std::memmove(stack_, stack_ + kHalf, kHalf * sizeof stack_[0]);
-  stacked_ -= kHalf;
+Packet* DpdkPool::begin(rte_mbuf* mbuf, Origin origin) noexcept {
+  mbuf->data_off = RTE_PKTMBUF_HEADROOM;
+  mbuf->data_len = 0;
+  Packet* const packet = wrap_piece(mbuf);
+  packet->flags = 0;
+  packet->pool = origin;
+  return packet;
 }
 
 Packet* DpdkPool::allocate(uint32_t bytes) noexcept {
   if (bytes > data_bytes_) return nullptr;
   rte_mbuf* mbuf = __builtin_expect(may_take(), 1) ? get() : nullptr;
-  if (stacked_ >= kAhead) prefetch_for_writing(stack_[stacked_ - kAhead]);
-  const bool reserved = mbuf == nullptr;
-  if (__builtin_expect(reserved, 0)) mbuf = bytes <= kSmallBytes ? rte_mbuf_raw_alloc(reserve_) : nullptr;
-  if (__builtin_expect(mbuf == nullptr, 0)) return nullptr;
-  mbuf->data_off = RTE_PKTMBUF_HEADROOM;
-  mbuf->data_len = 0;
-  Packet* const packet = wrap_piece(mbuf);
-  packet->flags = 0;
-  packet->pool = reserved ? 1 : 0;
-  return packet;
+  prefetch_for_writing(stack_, true);
+  if (__builtin_expect(mbuf != nullptr, 1)) return begin(mbuf, kCommon);
+  mbuf = bytes <= kSmallBytes ? rte_mbuf_raw_alloc(reserve_) : nullptr;
+  return mbuf == nullptr ? nullptr : begin(mbuf, kReserved);
+}
+
+Packet* DpdkPool::allocate_kept(uint32_t bytes) noexcept {
+  rte_mbuf* const mbuf = kept_ != nullptr && bytes <= kSmallBytes ? kept_stack_.get() : nullptr;
+  if (__builtin_expect(mbuf == nullptr, 0)) return allocate(bytes);
+  prefetch_for_writing(kept_stack_, false);
+  return begin(mbuf, kKept);
 }
 
 rte_mbuf* DpdkPool::allocate_sent(uint32_t bytes) noexcept {
   SLUICE_ASSERT(bytes <= kSentRoom);
   rte_mbuf* const mbuf = __builtin_expect(may_take(), 1) ? get() : nullptr;
   if (__builtin_expect(mbuf == nullptr, 0)) return nullptr;
-  if (stacked_ >= kAhead) prefetch_for_sending(stack_[stacked_ - kAhead], sent_offset_);
+  prefetch_for_sending(stack_, sent_offset_);
   mbuf->data_off = sent_offset_;
   mbuf->data_len = static_cast<uint16_t>(bytes);
   mbuf->pkt_len = bytes;
@@ -144,7 +151,7 @@ rte_mbuf* DpdkPool::allocate_sent(uint32_t bytes) noexcept {
 // The common store and this thread's own caches: looking into those of all threads, as rte_mempool_avail_count does, costs too much.
 uint32_t DpdkPool::count_free() const noexcept {
   const rte_mempool_cache* const cache = rte_mempool_default_cache(pool_, rte_lcore_id());
-  return rte_mempool_get_ops(pool_->ops_index)->get_count(pool_) + (cache == nullptr ? 0 : cache->len) + stacked_;
+  return rte_mempool_get_ops(pool_->ops_index)->get_count(pool_) + (cache == nullptr ? 0 : cache->len) + stack_.count();
 }
 
 Packet* DpdkPool::wrap_chain(rte_mbuf* mbuf, Packet* first) noexcept {

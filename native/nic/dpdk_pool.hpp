@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "nic/mbuf_stack.hpp"
 #include "nic/packet.hpp"
 
 namespace sluice::nic {
@@ -44,14 +45,17 @@ class DpdkPool final : public PacketPool {
   bool create(const std::string& name, const Plan& plan, std::string& error);
 
   Packet* allocate(uint32_t bytes) noexcept override;
+  Packet* allocate_kept(uint32_t bytes) noexcept override;
   void unref(Packet* packet) noexcept override {
     if (--packet->references != 0) return;
     rte_mbuf* const mbuf = mbuf_of(packet);
-    if (!plain_ || packet->pool != 0) return rte_pktmbuf_free_seg(mbuf);
-    // One that was never part of a chain is as the pool wants it: its second line, with the link, is left alone.
-    if (__builtin_expect(rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf), 1)) return put(mbuf);
-    // Null where the device still reads it, which then gives it back.
-    if (rte_pktmbuf_prefree_seg(mbuf) != nullptr) put(mbuf);
+    if (!plain_ || packet->pool == kReserved) return rte_pktmbuf_free_seg(mbuf);
+    // One that was never part of a chain is as the pool wants it: its second line, with the link, is left alone. Null where the device
+    // still reads it, which then gives it back.
+    const bool whole = rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf);
+    if (__builtin_expect(!whole, 0) && rte_pktmbuf_prefree_seg(mbuf) == nullptr) return;
+    if (packet->pool == kKept) return kept_stack_.put(mbuf);
+    put(mbuf);
   }
   // For a frame that the device is given and nobody else: no Packet is made of it. Its bytes, kSentRoom at most, begin where a virtio
   // device's header in front of them takes no cache line of its own. Null where none is free.
@@ -79,17 +83,19 @@ class DpdkPool final : public PacketPool {
  private:
   static constexpr uint32_t kCache = 512;
   static constexpr uint32_t kReserve = 512;
-  static constexpr uint32_t kStack = 256;
-  static constexpr uint32_t kBatch = 64;
+  // Of the short ones that are kept; where all are in use there are the others.
+  static constexpr uint32_t kKeptMost = 4096;
+
+  // Packet::pool
+  enum Origin : uint8_t { kCommon, kReserved, kKept };
 
   static rte_mempool* make_pool(const std::string& name, const Plan& plan, uint32_t cache) noexcept;
+  static Packet* begin(rte_mbuf* mbuf, Origin origin) noexcept;
   rte_mbuf* get() noexcept;
   void put(rte_mbuf* mbuf) noexcept {
     ++known_free_;
-    if (__builtin_expect(stacked_ == kStack, 0)) spill();
-    stack_[stacked_++] = mbuf;
+    stack_.put(mbuf);
   }
-  void spill() noexcept;
   uint32_t count_free() const noexcept;
   static Packet* wrap_piece(rte_mbuf* mbuf) noexcept;
   static Packet* wrap_chain(rte_mbuf* mbuf, Packet* first) noexcept;
@@ -103,18 +109,17 @@ class DpdkPool final : public PacketPool {
 
   rte_mempool* pool_ = nullptr;
   rte_mempool* reserve_ = nullptr;  // nothing is received into these
+  rte_mempool* kept_ = nullptr;     // null where short frames do not go as copies
   uint32_t total_ = 0;
   // So many are left to the device for what comes: with none it would hear no acknowledgement, and nothing that was sent came back. Two
   // ends of a virtio link that both have all their packets waiting for each other never go on.
   uint32_t floor_ = 0;
   uint32_t data_bytes_ = 0;
   uint16_t sent_offset_ = RTE_PKTMBUF_HEADROOM;  // of a frame that is made for the device alone
-  // With one owner what it gives back lies here for what it takes next: the mempool's own cache has to be found by the thread's number,
-  // which costs a call for each packet.
-  bool plain_ = false;
+  bool plain_ = false;              // one thread allocates and frees: by the stacks
   uint32_t known_free_ = 0;
-  uint32_t stacked_ = 0;
-  rte_mbuf* stack_[kStack];
+  MbufStack stack_;
+  MbufStack kept_stack_;
 };
 
 inline Packet* DpdkPool::wrap_piece(rte_mbuf* mbuf) noexcept {
@@ -126,7 +131,7 @@ inline Packet* DpdkPool::wrap_piece(rte_mbuf* mbuf) noexcept {
   packet->length = mbuf->data_len;
   packet->buffer_bytes = mbuf->buf_len;
   packet->references = 1;
-  packet->pool = 0;
+  packet->pool = kCommon;
   packet->waiting = 0;
   packet->vlan = 0;
   return packet;

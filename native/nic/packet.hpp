@@ -66,6 +66,9 @@ class PacketPool {
 
   // A packet with one reference, no bytes, kHeadroom in front and room for at least `bytes` behind, or null.
   virtual Packet* allocate(uint32_t bytes) noexcept = 0;
+  // The same for what its owner keeps until a peer has it. Where short frames go to the device as copies, such a packet is one of those
+  // that no device ever sees, so that no other CPU has its lines.
+  virtual Packet* allocate_kept(uint32_t bytes) noexcept { return allocate(bytes); }
   // The most that a packet has room for: with a jumbo MTU less than a frame may have.
   virtual uint32_t room() const noexcept = 0;
   // Gives one reference of this piece back (not of those that follow it).

@@ -84,12 +84,7 @@ bool as_sent(const Transfer& transfer) noexcept {
   return true;
 }
 
-}  // namespace
-
-bool end_flight(Stack& stack, Tcb& row, const Arrival& arrival) {
-  Transfer& transfer = stack.transfers[row.transfer];
-  if (!as_sent(transfer)) return false;
-  take_window(row, arrival);
+void release_flight(Stack& stack, Tcb& row, const Transfer& transfer) {
   for (nic::Packet* packet = transfer.send_head; packet != nullptr;) {
     nic::Packet* const next = packet->link;
     // RFC 6298 §3: the latest that was sent and arrived tells the round trip best.
@@ -98,10 +93,35 @@ bool end_flight(Stack& stack, Tcb& row, const Arrival& arrival) {
     --stack.gauges.packets_sending;
     packet = next;
   }
+}
+
+}  // namespace
+
+bool end_flight(Stack& stack, Tcb& row, const Arrival& arrival) {
+  const Transfer& transfer = stack.transfers[row.transfer];
+  if (!as_sent(transfer)) return false;
+  take_window(row, arrival);
+  release_flight(stack, row, transfer);
   row.snd_una = arrival.ack;
   stack.timers.remove(row.transfer);
   stack.transfers.release(row.transfer);
   row.transfer = kNone;
+  return true;
+}
+
+bool clear_flight(Stack& stack, Tcb& row, const Arrival& arrival) {
+  Transfer& transfer = stack.transfers[row.transfer];
+  if (!as_sent(transfer)) return false;
+  take_window(row, arrival);
+  release_flight(stack, row, transfer);
+  row.snd_una = arrival.ack;
+  transfer.send_head = transfer.send_tail = nullptr;
+  transfer.lost_hint = transfer.sacked_last = transfer.rack_next = nullptr;
+  transfer.sacked_end = arrival.ack;
+  transfer.dupacks = 0;
+  transfer.stalled_probes = 0;
+  transfer.unanswered_probes = 0;
+  stack.timers.cancel(row.transfer);
   return true;
 }
 

@@ -12,5 +12,7 @@ bool take_ack(Stack& stack, Tcb& row, const Arrival& arrival);
 // The same for one that acknowledges all that is out, names no blocks and comes to a row that neither ends nor waits to write: the
 // connection is idle again, and its transfer given back. False, with nothing done, where anything is not as usual.
 bool end_flight(Stack& stack, Tcb& row, const Arrival& arrival);
+// The same for one that brings bytes as well: the application most often answers, and the transfer stays for that.
+bool clear_flight(Stack& stack, Tcb& row, const Arrival& arrival);
 
 }  // namespace sluice::tcp

@@ -172,24 +172,30 @@ bool is_next(const Stack& stack, const Tcb& row, const Arrival& arrival) noexcep
   return keeps_nothing(stack, row);
 }
 
+// All that is out, and nothing about the connection makes that more than the end of a flight: what ends, waits to write, grows its
+// window or counts marks is asked more.
+bool acknowledges_all(const Tcb& row, const Arrival& arrival) noexcept {
+  constexpr uint32_t kUnusual = kFinQueued | kFinReceived | kFinWaiting | kInOrphanList | kWantWritable | kEcnOk | kCwndLimited;
+  if ((row.flags & kUnusual) != 0 || arrival.ack != row.snd_nxt || row.in_flight() == 0) return false;
+  return arrival.options.sack_count == 0 && row.transfer != kNone;
+}
+
 void take_next(Stack& stack, Tcb& row, const Arrival& arrival) {
   const net::Segment& segment = *arrival.segment;
   row.last_receive_ms = stack.now_ms();
   row.keepalive_sent = 0;
   update_ts_recent(stack, row, arrival);
   note_incoming_mark(stack, row, arrival);
-  if (!take_ack(stack, row, arrival)) return drop_packet(stack, arrival);
+  const bool answers = acknowledges_all(row, arrival) && clear_flight(stack, row, arrival);
+  if (!answers && !take_ack(stack, row, arrival)) return drop_packet(stack, arrival);
   segment.packet->pull(segment.header_bytes);
   receive_next(stack, row, {segment.packet, arrival.seq, segment.payload_bytes});
 }
 
 // The same for the other direction: nothing but the acknowledgement of all that is out, as it comes for each delivery of a fan-out.
 bool is_last_ack(const Tcb& row, const Arrival& arrival) noexcept {
-  // What ends, waits to write or counts marks is asked more.
-  constexpr uint32_t kUnusual = kFinQueued | kFinReceived | kFinWaiting | kInOrphanList | kWantWritable | kEcnOk | kCwndLimited;
-  if (row.state != State::kEstablished || arrival.flags != wire::kAck || (row.flags & kUnusual) != 0) return false;
-  if (arrival.payload() != 0 || arrival.seq != row.rcv_nxt || arrival.ack != row.snd_nxt || row.in_flight() == 0) return false;
-  if (arrival.options.sack_count != 0 || row.transfer == kNone) return false;
+  if (row.state != State::kEstablished || arrival.flags != wire::kAck || !acknowledges_all(row, arrival)) return false;
+  if (arrival.payload() != 0 || arrival.seq != row.rcv_nxt) return false;
   return !row.has(kTimestamps) || (arrival.options.has_timestamp && !clock_before(arrival.options.timestamp, row.ts_recent));
 }
 

@@ -441,7 +441,7 @@ bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
   if (stack.packets.free_count() < stack.packets_total / 2) return false;
   if (slice.shared != 0) return send_shared_at_once(stack, row, slice);
   if (bytes > row.mss) return false;
-  nic::Packet* const packet = stack.packets.allocate(row.mss);
+  nic::Packet* const packet = stack.packets.allocate_kept(bytes);
   if (packet == nullptr) return false;
   Transfer* const transfer = empty_transfer(stack, row);
   if (transfer == nullptr) {

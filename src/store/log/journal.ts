@@ -64,9 +64,9 @@ export class Journal {
     this.#maxTimestamp = start.maxTimestamp;
     this.#writer = new JournalWriter(realtime);
     const files: JournalFile[] = [];
+    this.#files = files;
     try {
       for (const path of paths) files.push(new JournalFile(path, this.#writer, generationBytes));
-      this.#files = files;
       const generations = [start.generation + 1, start.generation + 2].map((number) => this.#load(number, seed, follower, hurried));
       this.tail = makeTail(...(generations as [Generation, Generation]));
     } catch (error) {

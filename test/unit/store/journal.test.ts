@@ -1,4 +1,6 @@
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync, writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
@@ -196,4 +198,13 @@ t.test('a journal that lost what the tables wait for is refused, with its path',
   bytes.writeDoubleLE(bytes.readDoubleLE(8) + 2, 8);
   writeFileSync(newer, bytes);
   t.throws(() => new LmdbMessageLog({ folder }), { name: 'DataFolderError', path: newer });
+});
+
+t.test('a journal that cannot be opened is named, and nothing else comes of it', async (t) => {
+  const { folder, journal } = await written(t, 1);
+  renameSync(journal, `${journal}.aside`);
+  mkdirSync(journal);
+  t.throws(() => new LmdbMessageLog({ folder }), { code: 'SLUICE_DATA_FOLDER', path: journal });
+  // A rejection that nobody takes would show now.
+  await new Promise((resolve) => setImmediate(resolve));
 });

@@ -59,17 +59,23 @@ export function linkLacking(clients: number): string | null {
   return `${needed} free huge pages of ${kilobytes / 1024} MiB are needed and there are ${free}: sysctl -w vm.nr_hugepages=${needed}`;
 }
 
+const RING_MOST = 1024;
+/** The least that most virtio devices have. */
+const RING_LEAST = 256;
+
 /** The server's end of a link, which makes the socket and waits for the other: its process is known when the clients' begins. */
-function serverDevice(socket: string): string {
-  return `net_virtio_user0,path=${socket},queues=1,queue_size=1024,server=1`;
+function serverDevice(socket: string, ring = RING_MOST): string {
+  return `net_virtio_user0,path=${socket},queues=1,queue_size=${ring},server=1`;
 }
 
 /**
  * The same for short messages: frames are one buffer each and are given back in the order in which they came, which lets the driver take
- * shorter ways (docs/decisions/0200); whether the peer can is agreed on when the two meet.
+ * shorter ways (docs/decisions/0200); whether the peer can is agreed on when the two meet. The ring has room for twice as many frames as
+ * there are clients: all of its buffers are gone through before one comes again, and more would leave the cache meanwhile (0291).
  */
-export function echoDevice(socket: string): string {
-  return `${serverDevice(socket)},in_order=1,mrg_rxbuf=0`;
+export function echoDevice(socket: string, clients: number): string {
+  const ring = Math.min(RING_MOST, Math.max(RING_LEAST, 2 ** Math.ceil(Math.log2(2 * clients))));
+  return `${serverDevice(socket, ring)},in_order=1,mrg_rxbuf=0`;
 }
 
 /** A server on our own stack and the clients, joined by virtio-user: shared memory, no NIC, no kernel. */
@@ -93,7 +99,7 @@ export class Link {
     const server = sizesOfServer(options.clients);
     const clients = sizesOfClients(options.clients);
     const common = '--no-pci --in-memory --single-file-segments --log-level=lib.vhost:error';
-    const device = options.role === 'echo' ? echoDevice(socket) : serverDevice(socket);
+    const device = options.role === 'echo' ? echoDevice(socket, options.clients) : serverDevice(socket);
     const eal = `${common} -m ${server.megabytes} --file-prefix sl${process.pid} --vdev=${device}`;
     const { pid, ready } = Server.launch(serverCommand(options, eal, server.packets - 1024));
     const wiregen = new Wiregen({

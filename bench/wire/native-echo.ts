@@ -51,7 +51,7 @@ interface Rates {
 
 async function echo(options: NativeEchoOptions): Promise<Rates> {
   return onLink(async (socket) => {
-    const eal = `${COMMON} --file-prefix ne${process.pid} --vdev=${echoDevice(socket)}`;
+    const eal = `${COMMON} --file-prefix ne${process.pid} --vdev=${echoDevice(socket, options.connections)}`;
     const { pid, ready } = Server.launch([PROGRAM, eal, `${SERVER}/24`, '9000', ROUTER]);
     const { connections, depth, size, seconds, warmupS } = options;
     const wiregen = new Wiregen({
@@ -78,13 +78,13 @@ async function echo(options: NativeEchoOptions): Promise<Rates> {
 }
 
 /** Packets a second that come back to a testpmd which sends to another that turns them round. */
-async function packetRate(seconds: number): Promise<number> {
+async function packetRate({ seconds, connections }: NativeEchoOptions): Promise<number> {
   return onLink(async (socket) => {
     const testpmd = (cpu: number, prefix: string, vdev: string, mode: string): ReturnType<typeof startPinned> => {
       const eal = [`--lcores=0@${cpu},1@${cpu}`, ...COMMON.split(' '), `--file-prefix=${prefix}${process.pid}`, '--no-telemetry', vdev];
       return startPinned(['dpdk-testpmd', ...eal, '--', `--forward-mode=${mode}`, '--stats-period=1', '--total-num-mbufs=16384'], cpu);
     };
-    const mirror = testpmd(SERVER_CPU, 'ta', `--vdev=${echoDevice(socket)}`, 'macswap');
+    const mirror = testpmd(SERVER_CPU, 'ta', `--vdev=${echoDevice(socket, connections)}`, 'macswap');
     const sender = testpmd(CLIENT_CPU, 'tb', `--vdev=net_vhost0,iface=${socket},queues=1,client=1`, 'flowgen');
     let out = '';
     sender.stdout?.on('data', (data: Buffer) => (out += String(data)));
@@ -95,7 +95,7 @@ async function packetRate(seconds: number): Promise<number> {
 }
 
 export async function runNativeEcho(options: NativeEchoOptions): Promise<string> {
-  const packets = await packetRate(options.seconds);
+  const packets = await packetRate(options);
   const { worked, aTurn, clock } = await echo(options);
   const millions = (rate: number): string => `${(rate / 1e6).toFixed(2)} M`;
   const share = packets > 0 ? `, ${((100 * worked) / packets).toFixed(0)}% of testpmd's ${millions(packets)} packets there and back` : '';

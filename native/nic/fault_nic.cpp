@@ -83,11 +83,12 @@ bool FaultLane::passes(const Packet* frame, uint64_t now_us) {
     ++counters_.dropped_size;
     return false;
   }
-  if (loses()) {
+  const bool spared = options_.spare_below != 0 && frame_bytes(frame) < options_.spare_below + kEthernetBytes;
+  if (!spared && loses()) {
     ++counters_.lost;
     return false;
   }
-  const bool reordered = options_.reorder != 0 && random_.chance(options_.reorder);
+  const bool reordered = !spared && options_.reorder != 0 && random_.chance(options_.reorder);
   const bool corrupt = options_.corrupt != 0 && random_.chance(options_.corrupt);
   const bool truncate = options_.truncate != 0 && random_.chance(options_.truncate);
   const bool twice = options_.duplicate != 0 && random_.chance(options_.duplicate);

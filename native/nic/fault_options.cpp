@@ -29,6 +29,7 @@ constexpr Key kKeys[] = {
     {"stall", Kind::kShare, &FaultDirection::stall},
     {"stall_for", Kind::kTime, &FaultDirection::stall_for_us},
     {"drop_above", Kind::kCount, &FaultDirection::drop_above},
+    {"spare_below", Kind::kCount, &FaultDirection::spare_below},
 };
 
 // A number and the unit behind it.

@@ -20,6 +20,9 @@ struct FaultDirection {
   uint32_t stall = 0;      // nothing passes for stall_for_us, then everything that waited
   uint32_t stall_for_us = 200'000;
   uint32_t drop_above = 0;  // IP bytes above which a frame is lost without a word; 0: none
+  // IP bytes below which a frame is neither lost nor reordered, nor counts for the seed: what carries no data. However many of those pass,
+  // the same seed picks the same of the others.
+  uint32_t spare_below = 0;
 
   bool any() const noexcept { return loss + duplicate + corrupt + truncate + reorder + delay_us + jitter_us + stall + drop_above != 0; }
 };

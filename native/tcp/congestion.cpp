@@ -25,10 +25,28 @@ constexpr double kCubicC = 0.4;
 constexpr double kCubicBeta = 0.7;
 constexpr double kCubicAlpha = 3.0 * (1.0 - kCubicBeta) / (1.0 + kCubicBeta);
 
+// HyStart (Ha and Rhee 2011, which RFC 9438 §4.10 names beside RFC 9406): acknowledgements that come closer together than this, or than a
+// sixteenth of the round trip, are one train.
+constexpr uint32_t kTrainGapUs = 2'000;
+constexpr uint32_t kTrainGapDivisor = 16;
+
+uint32_t train_us(const HyStart& hystart) noexcept {
+  return hystart.train_begin_us == 0 ? 0 : hystart.train_end_us - hystart.train_begin_us;
+}
+
+// Of a round trip: what queues may make of it while slow start goes on (RFC 9406 §4.2).
+uint32_t rise_us(uint32_t rtt_us) noexcept { return std::clamp(rtt_us / kHyDivisor, kHyMinThreshUs, kHyMaxThreshUs); }
+
+// In slow start a flight leaves twice as fast as acknowledgements come, and these come as fast as the narrowest link let the flight before
+// pass: half of what leaves waits before that link. Where they have come for a quarter of a round trip without a gap, what leaves is no
+// more than a quarter more, or a queue half as long as the path would be needed.
+uint32_t slowed(const Transfer& transfer, uint32_t growth) noexcept {
+  const bool long_train = train_us(transfer.hystart) >= std::max(transfer.min_rtt_us / 4, kHyMinThreshUs);
+  return long_train || transfer.hystart.css_rounds != 0 ? growth / kHyCssDivisor : growth;
+}
+
 void slow_start(Tcb& row, Transfer& transfer, uint32_t acked) noexcept {
-  const HyStart& hystart = transfer.hystart;
-  uint32_t growth = std::min(acked, kHyBurst * row.mss);
-  if (hystart.css_rounds != 0) growth /= kHyCssDivisor;
+  const uint32_t growth = slowed(transfer, std::min(acked, kHyBurst * row.mss));
   row.cwnd = std::min({row.cwnd + growth, kWindowMax, std::max(row.ssthresh, row.cwnd)});
 }
 
@@ -46,6 +64,27 @@ void hystart_round(Tcb& row, Transfer& transfer) noexcept {
   hystart.last_min_us = hystart.round_min_us;
   hystart.round_min_us = UINT32_MAX;
   hystart.samples = 0;
+}
+
+// A train of three quarters of a round trip with a queue before the link: with what slow start has added meanwhile, the path is full.
+// RFC 9406 alone sees that only once the least round trip of a whole round has grown, and goes on for five more.
+void hystart_train(const Stack& stack, Tcb& row, Transfer& transfer) noexcept {
+  HyStart& hystart = transfer.hystart;
+  // After a loss it is known how far slow start may go.
+  if (row.ssthresh < kNoThreshold) return;
+  if (transfer.send_next == nullptr || transfer.min_rtt_us == UINT32_MAX) {
+    // Without data that waits for the window they come as the application writes.
+    hystart.train_begin_us = 0;
+    return;
+  }
+  const uint32_t now_us = stack.now_us32() | 1;
+  const bool gap = now_us - hystart.train_end_us > std::max(transfer.min_rtt_us / kTrainGapDivisor, kTrainGapUs);
+  if (gap || hystart.train_begin_us == 0) hystart.train_begin_us = now_us;
+  hystart.train_end_us = now_us;
+  const bool full = train_us(hystart) >= std::max(transfer.min_rtt_us / 4 * 3, kHyMinThreshUs);
+  if (!full || transfer.rack_rtt_us < transfer.min_rtt_us + rise_us(transfer.min_rtt_us)) return;
+  row.ssthresh = row.cwnd;
+  hystart = HyStart{};
 }
 
 void begin_epoch(const Stack& stack, const Tcb& row, CubicEpoch& cubic) noexcept {
@@ -115,7 +154,10 @@ uint32_t reduced_window(Stack& stack, Tcb& row, Transfer& transfer) noexcept {
 }
 
 void grow_congestion_window(Stack& stack, Tcb& row, Transfer& transfer, uint32_t acked_bytes) {
-  if (row.cwnd < row.ssthresh) hystart_round(row, transfer);
+  if (row.cwnd < row.ssthresh) {
+    hystart_train(stack, row, transfer);
+    hystart_round(row, transfer);
+  }
   if (!row.has(kCwndLimited)) return;
   if (row.cwnd < row.ssthresh) {
     slow_start(row, transfer, acked_bytes);
@@ -133,8 +175,7 @@ void hystart_sample(Tcb& row, Transfer& transfer, uint32_t rtt_us) noexcept {
   if (hystart.samples < UINT8_MAX) ++hystart.samples;
   if (hystart.samples < kHySamples || hystart.last_min_us == UINT32_MAX) return;
   if (hystart.css_rounds == 0) {
-    const uint32_t threshold = std::clamp(hystart.last_min_us / kHyDivisor, kHyMinThreshUs, kHyMaxThreshUs);
-    if (hystart.round_min_us < hystart.last_min_us + threshold) return;
+    if (hystart.round_min_us < hystart.last_min_us + rise_us(hystart.last_min_us)) return;
     hystart.baseline_us = hystart.round_min_us;
     hystart.css_rounds = 1;
   } else if (hystart.round_min_us < hystart.baseline_us) {

@@ -6,6 +6,9 @@
 
 namespace sluice::tcp {
 
+// Of a connection's ssthresh, until something was lost or slow start has found its end.
+inline constexpr uint32_t kNoThreshold = 1u << 30;
+
 // RFC 6928 §2
 uint32_t initial_window(uint32_t mss) noexcept;
 // RFC 5681 §4.1: after a pause longer than the retransmission time-out nothing is known of the path any more.

@@ -18,8 +18,6 @@ namespace sluice::tcp {
 
 namespace {
 
-constexpr uint32_t kNoThreshold = 1u << 30;
-
 uint64_t flow_hash(const SipKey& key, const net::Flow& flow) noexcept {
   uint8_t bytes[36];
   std::memcpy(bytes, flow.remote.bytes, 16);

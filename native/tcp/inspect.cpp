@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "tcp/congestion.hpp"
 #include "tcp/driver.hpp"
 #include "tcp/rtt.hpp"
 
@@ -8,8 +9,6 @@
 namespace sluice::tcp {
 
 namespace {
-
-constexpr uint32_t kNoThreshold = 1u << 30;
 
 StreamState state_of(State state) noexcept {
   switch (state) {

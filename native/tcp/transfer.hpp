@@ -23,9 +23,11 @@ enum class TimerKind : uint8_t {
 // RFC 5681 §3.2, RFC 3168 §6.1.2, RFC 6298 §5.
 enum class Phase : uint8_t { kOpen, kReduced, kRecovery, kLoss };
 
-// RFC 9406: the state of slow start's search for its end.
+// RFC 9406, and the trains of HyStart: the state of slow start's search for its end.
 struct HyStart {
   Seq round_end;
+  uint32_t train_begin_us = 0;        // 0: none
+  uint32_t train_end_us = 0;
   uint32_t round_min_us = UINT32_MAX;
   uint32_t last_min_us = UINT32_MAX;
   uint32_t baseline_us = UINT32_MAX;  // of conservative slow start

@@ -107,6 +107,28 @@ TEST_CASE("fault: loses about the share that it is told, the same frames for the
   CHECK(numbers(other.got) != before);
 }
 
+TEST_CASE("fault: small frames are spared where asked, and change nothing for the others", "[nic]") {
+  const auto survivors = [](int small_between) {
+    Run run("loss=10%,reorder=5%,reorder_by=1us,seed=3,spare_below=200");
+    size_t small = 0;
+    for (int i = 0; i < 200; ++i) {
+      run.send_all(small_between, 1, 100);
+      small += static_cast<size_t>(small_between);
+      REQUIRE(send(run.fault, static_cast<uint8_t>(i), 500));
+      run.pass(100);
+    }
+    Numbers large;
+    for (const std::string& frame : run.got) {
+      if (frame.size() == 500) large.push_back(static_cast<uint8_t>(frame[0]));
+    }
+    CHECK(run.got.size() - large.size() == small);
+    CHECK(large.size() == 200 - run.fault.tx_faults().lost);
+    CHECK(run.fault.tx_faults().lost > 0);
+    return large;
+  };
+  CHECK(survivors(0) == survivors(3));
+}
+
 TEST_CASE("fault: losses come in bursts where asked", "[nic]") {
   Run run("loss=1%,loss_burst=5,seed=9");
   for (int i = 0; i < 20; ++i) run.send_all(250);

@@ -168,6 +168,7 @@ export class Gateway implements EngineEvents {
 
   onTurnEnd(core: number, position: number): void {
     this.#admission.endTurn();
+    this.#dispatcher.endTurn();
     this.#replayPump.run();
     this.#parts.publisher.endTurn(core, position);
   }

@@ -43,6 +43,9 @@ export interface SessionStart {
   readonly unconfirmed: boolean;
 }
 
+/** So many rows in a line are known by the lease among them that ends first, a power of two. */
+const RANGE_BITS = 12;
+const NEVER = 0xffffffff;
 /** Slots of the cache of names; a power of two. */
 const NAMES = 4096;
 
@@ -60,8 +63,12 @@ export class SessionTable {
   readonly #formerGenerations: Uint32Array;
   /** Seconds since the Unix epoch. */
   readonly #leaseUntil: Uint32Array;
+  /** Of each range of rows: no lease ends before. */
+  readonly #earliest: Uint32Array;
   readonly #unconfirmed: Uint8Array;
   readonly #byId: HashIndex;
+  /** For openMany(). */
+  #hashes = new Uint32Array(0);
   #rowsUsed = 0;
   readonly #nameRow = new Int32Array(NAMES).fill(-1);
   readonly #nameGeneration = new Uint32Array(NAMES);
@@ -79,6 +86,7 @@ export class SessionTable {
     this.#expiresAt = new Uint32Array(rows);
     this.#formerGenerations = new Uint32Array(rows);
     this.#leaseUntil = new Uint32Array(rows);
+    this.#earliest = new Uint32Array((rows >>> RANGE_BITS) + 1).fill(NEVER);
     this.#unconfirmed = new Uint8Array(rows);
     this.#byId = new HashIndex((row) => this.#id[row * 4] as number, rows);
   }
@@ -131,6 +139,11 @@ export class SessionTable {
   }
 
   open(row: Row, start: SessionStart): void {
+    this.#fill(row, start);
+    this.#byId.insert(start.id[0] as number, row);
+  }
+
+  #fill(row: Row, start: SessionStart): void {
     this.#state[row] = SESSION.open;
     for (let i = 0; i < 4; i += 1) this.#id[row * 4 + i] = start.id[i] as number;
     put(this.#user, row, start.user === null ? 0 : this.users.intern(start.user));
@@ -140,7 +153,17 @@ export class SessionTable {
     put(this.#formerGenerations, row, start.sessionGeneration - 1);
     this.setLease(row, start.leaseUntil);
     put(this.#unconfirmed, row, start.unconfirmed ? 1 : 0);
-    this.#byId.insert(start.id[0] as number, row);
+  }
+
+  /** The same for the first `count` of these rows, whose sessions differ in their ids only: four words each in `ids`. */
+  openMany(rows: Int32Array, ids: Uint32Array, count: number, start: SessionStart): void {
+    if (this.#hashes.length < count) this.#hashes = new Uint32Array(count);
+    for (let i = 0; i < count; i += 1) {
+      for (let word = 0; word < 4; word += 1) start.id[word] = ids[i * 4 + word] as number;
+      this.#fill(rows[i] as Row, start);
+      this.#hashes[i] = start.id[0] as number;
+    }
+    this.#byId.insertMany(this.#hashes, rows, count);
   }
 
   /** Ends the row's session if it has one; the connection is closing from here on. */
@@ -180,7 +203,9 @@ export class SessionTable {
   }
 
   setLease(row: Row, until: number): void {
-    this.#leaseUntil[row] = Math.floor(until / 1000);
+    const seconds = Math.floor(until / 1000);
+    this.#leaseUntil[row] = seconds;
+    if (seconds < (this.#earliest[row >>> RANGE_BITS] as number)) this.#earliest[row >>> RANGE_BITS] = seconds;
   }
 
   isUnconfirmed(row: Row): boolean {
@@ -233,13 +258,26 @@ export class SessionTable {
     for (let row = from; row < to; row += 1) if (this.hasExpired(row, now)) expired(row);
   }
 
-  /** Calls `visit` for the open rows from `from` up to `to` whose lease ends before `before` (milliseconds since the Unix epoch). */
+  /**
+   * Calls `visit` for the open rows from `from` up to `to` whose lease ends before `before` (milliseconds since the Unix epoch). Leases of
+   * rows that were opened one behind the other end at about the same time: most ranges of them need not be looked at.
+   */
   leasesBefore(from: Row, to: Row, before: number, visit: (row: Row) => void): void {
     const seconds = before / 1000;
-    const state = this.#state;
-    const leaseUntil = this.#leaseUntil;
-    for (let row = from; row < to; row += 1) {
-      if (state[row] === SESSION.open && (leaseUntil[row] as number) < seconds) visit(row);
+    const end = Math.min(to, this.#rowsUsed);
+    for (let row = from, next; row < end; row = next) {
+      const range = row >>> RANGE_BITS;
+      const rangeEnd = (range + 1) << RANGE_BITS;
+      next = Math.min(end, rangeEnd);
+      if ((this.#earliest[range] as number) >= seconds) continue;
+      let earliest = NEVER;
+      for (let at = row; at < next; at += 1) {
+        if (this.#state[at] !== SESSION.open) continue;
+        const until = this.#leaseUntil[at] as number;
+        if (until < seconds) visit(at);
+        if (until < earliest) earliest = until;
+      }
+      if (row === range << RANGE_BITS && (next === rangeEnd || next === this.#rowsUsed)) this.#earliest[range] = earliest;
     }
   }
 

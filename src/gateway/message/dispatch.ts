@@ -64,6 +64,10 @@ export class Dispatcher {
     this.#waits.cancel(row);
   }
 
+  endTurn(): void {
+    this.#plainSubs?.endTurn();
+  }
+
   /** A message in the region. */
   onMessage(row: Row, address: number, length: number, headerLength: number, text: boolean): void {
     const { port: { memory }, sessions } = this.#context;

@@ -30,19 +30,34 @@ const DELETE = 0x7f;
 
 /** So many digits are always exact. */
 const MAX_DIGITS = 15;
-/** Channels that are found by their names' bytes; a power of two. */
-const CHANNELS = 65_536;
+/** Places of channels that are found by their names' bytes: two and more for each in use, between these powers of two. */
+const PLACES_LEAST = 4096;
+const PLACES_MOST = 1 << 20;
+const PLACES_PER_CHANNEL = 2;
 /** Epochs beyond it are answered as texts. */
 const MAX_EPOCH = 64;
+/** Knuth's multiplier: names that differ in their last digit are far from one another. */
+const SPREAD = 0x9e3779b1;
 
 export class PlainSubs {
   readonly #context: GatewayContext;
-  readonly #channels: (OpenChannel | null)[] = new Array<OpenChannel | null>(CHANNELS).fill(null);
+  #channels: (OpenChannel | null)[] = places(PLACES_LEAST);
+  /** Of their names. */
+  #hashes = new Int32Array(PLACES_LEAST);
+  #shift = shiftFor(PLACES_LEAST);
   readonly #reply = Buffer.alloc(BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + 2 * MAX_DIGITS + MAX_EPOCH + 8);
+
+  /** Of the turn, read when it is needed; 0 until then. */
+  #now = 0;
 
   constructor(context: GatewayContext) {
     this.#context = context;
     BEFORE_OK_ID.copy(this.#reply);
+  }
+
+  /** Time goes on. */
+  endTurn(): void {
+    this.#now = 0;
   }
 
   /** Of a row whose session is open; false where the message is not such a `sub`, and nothing has been done. */
@@ -66,7 +81,8 @@ export class PlainSubs {
   #join(row: Row, channel: OpenChannel, replyEnd: number): void {
     const { subscriptions, replays, port, keeper, clock } = this.#context;
     const { id, publishedSeq } = channel;
-    channel.usedAt = clock.now();
+    if (this.#now === 0) this.#now = clock.now();
+    channel.usedAt = this.#now;
     // A sync may be sending what is not subscribed.
     stopCatchingUp(replays, row, id);
     const node = subscriptions.add(row, id);
@@ -90,12 +106,31 @@ export class PlainSubs {
       if (char < SPACE || char >= DELETE || char === QUOTE || char === BACKSLASH) return null;
       hash = (Math.imul(hash, 31) + char) | 0;
     }
-    const slot = (hash ^ (hash >>> 10)) & (CHANNELS - 1);
-    const known = this.#channels[slot] as OpenChannel | null;
+    // Another channel's memory is not looked at.
+    const first = Math.imul(hash, SPREAD) >>> this.#shift;
+    const place = this.#hashes[first] === hash ? first : first ^ 1;
+    const known = this.#hashes[place] === hash ? (this.#channels[place] as OpenChannel | null) : null;
     if (known !== null && known.inUse && isText(memory, from, to, known.name)) return known;
     const channel = this.#context.channels.inUse(memory.latin1Slice(from, to));
-    if (channel !== null) this.#channels[slot] = channel;
+    if (channel !== null) this.#keep(hash, channel);
     return channel;
+  }
+
+  /** Two channels may have the same place: the one that was there has the next to it from here on. */
+  #keep(hash: number, channel: OpenChannel): void {
+    const wanted = this.#context.channels.size * PLACES_PER_CHANNEL;
+    if (wanted > this.#channels.length && this.#channels.length < PLACES_MOST) {
+      // Those that were there come again by themselves.
+      const size = Math.min(PLACES_MOST, 2 ** Math.ceil(Math.log2(wanted * 2)));
+      this.#channels = places(size);
+      this.#hashes = new Int32Array(size);
+      this.#shift = shiftFor(size);
+    }
+    const place = Math.imul(hash, SPREAD) >>> this.#shift;
+    this.#channels[place ^ 1] = this.#channels[place] as OpenChannel | null;
+    this.#hashes[place ^ 1] = this.#hashes[place] as number;
+    this.#channels[place] = channel;
+    this.#hashes[place] = hash;
   }
 
   /** Returns where it ends; -1 where its epoch is not plain. */
@@ -110,6 +145,15 @@ export class PlainSubs {
     reply[at] = CLOSE;
     return at + 1;
   }
+}
+
+function places(count: number): (OpenChannel | null)[] {
+  return new Array<OpenChannel | null>(count).fill(null);
+}
+
+/** So many of a hash's 32 bits are too many for as many places. */
+function shiftFor(count: number): number {
+  return 32 - Math.log2(count);
 }
 
 function isAt(memory: Buffer, at: number, text: Buffer): boolean {

@@ -158,31 +158,51 @@ export class Newcomers {
   /** `isLate`: after their clients were told that it failed. */
   #stored(batch: Batch, isLate: boolean): void {
     const { context, welcomed } = this.#parts;
+    this.#giveBackGone(batch, isLate);
     const { ids, rows, holds, count } = batch;
-    const record = batch.record as SessionRecord;
     const length = context.opener.writeWelcomes(ids, count, this.#tail, this.#texts);
     for (let i = this.#views.length; i < count; i += 1) this.#views.push(this.#texts.subarray(i * length, (i + 1) * length));
-    this.#start.leaseUntil = record.leaseUntil;
+    this.#start.leaseUntil = (batch.record as SessionRecord).leaseUntil;
+    context.sessions.openMany(rows, ids, count, this.#start);
+    for (let i = 0; i < count; i += 1) this.#welcome(rows[i] as Row, ids, i);
+    // What they said meanwhile is handled when all of them are there.
     for (let i = 0; i < count; i += 1) {
-      if (isLate || !this.#waits(batch, i)) this.#giveBack(ids, i, record);
-      else {
-        this.#welcome(rows[i] as Row, ids, i);
-        welcomed(rows[i] as Row);
-      }
-      if (!isLate) context.port.letGo(holds[i] as Hold);
+      welcomed(rows[i] as Row);
+      context.port.letGo(holds[i] as Hold);
     }
     batch.count = 0;
     this.#free.push(batch);
   }
 
   #welcome(row: Row, ids: Uint32Array, i: number): void {
-    const { sessions, port } = this.#parts.context;
-    const start = this.#start;
-    for (let word = 0; word < 4; word += 1) start.id[word] = ids[i * 4 + word] as number;
-    sessions.open(row, start);
-    if (port.detached) port.note(row, encodeSessionNote(start));
+    const { port } = this.#parts.context;
+    if (port.detached) {
+      for (let word = 0; word < 4; word += 1) this.#start.id[word] = ids[i * 4 + word] as number;
+      port.note(row, encodeSessionNote(this.#start));
+    }
     port.admit(row);
     port.sendCopy(row, this.#views[i] as Uint8Array, true);
+  }
+
+  /** Sessions whose connections went, or were told that there is none, are nobody's. */
+  #giveBackGone(batch: Batch, isLate: boolean): void {
+    const { rows, generations, holds, ids } = batch;
+    let kept = 0;
+    for (let i = 0; i < batch.count; i += 1) {
+      if (isLate || !this.#waits(batch, i)) {
+        this.#giveBack(ids, i, batch.record as SessionRecord);
+        if (!isLate) this.#parts.context.port.letGo(holds[i] as Hold);
+        continue;
+      }
+      if (kept < i) {
+        rows[kept] = rows[i] as Row;
+        generations[kept] = generations[i] as number;
+        holds[kept] = holds[i] as Hold;
+        ids.copyWithin(kept * 4, i * 4, i * 4 + 4);
+      }
+      kept += 1;
+    }
+    batch.count = kept;
   }
 
   #giveBack(ids: Uint32Array, i: number, record: SessionRecord): void {

@@ -18,6 +18,8 @@ export class Group {
   /** Where it stands in the segment. */
   readonly base: number;
   bytes: Buffer;
+  /** The same bytes. */
+  view: DataView;
   end: number = BATCH.BYTES;
   count = 0;
   /** By which the sessions' latest records became longer. */
@@ -35,6 +37,7 @@ export class Group {
     this.segment = segment;
     this.base = base;
     this.bytes = former?.bytes ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.view = former?.view ?? viewOf(this.bytes);
     this.#undo = former === null ? new Float64Array(INITIAL_UNDO) : former.#undo;
     this.settled = new Promise((resolve, reject) => {
       this.resolve = resolve;
@@ -62,21 +65,61 @@ export class Group {
       const larger = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(needed)));
       this.bytes.copy(larger, 0, 0, this.end);
       this.bytes = larger;
+      this.view = viewOf(larger);
     }
     return this.end + RECORD.BODY;
   }
 
-  /** Finishes the record that was claimed last, of the session whose words begin at `from`; returns where it will be in the segment. */
-  commit(words: Words, from: number, created: number, bodyEnd: number): number {
+  /** Finishes the record that was claimed last, of the session whose id is `words`; returns where it will be in the segment. */
+  commit(words: Words, created: number, bodyEnd: number): number {
     const at = this.end;
     const { bytes } = this;
     putU32(bytes, at + RECORD.LENGTH, bodyEnd - at);
     putU32(bytes, at + RECORD.KIND, KIND.session);
-    for (let i = 0; i < 4; i += 1) putU32(bytes, at + RECORD.ID + i * 4, words[from + i] as number);
+    for (let i = 0; i < 4; i += 1) putU32(bytes, at + RECORD.ID + i * 4, words[i] as number);
     putDouble(bytes, at + RECORD.CREATED, created);
     this.end = bodyEnd;
     this.count += 1;
     return this.base + at;
+  }
+
+  /** Copies a record of a group to where one was claimed; returns where it begins in `bytes`. */
+  copy(from: DataView, at: number, length: number): number {
+    const { view, end } = this;
+    let i = 0;
+    // Four bytes at a time: a call that copies costs as much as all of them.
+    for (; i + 4 <= length; i += 4) view.setUint32(end + i, from.getUint32(at + i, true), true);
+    for (; i < length; i += 1) view.setUint8(end + i, from.getUint8(at + i));
+    return end;
+  }
+
+  /** Finishes the copy, of the same session, which ends at `end` by now; returns where it will be in the segment. */
+  commitCopy(end: number): number {
+    const at = this.end;
+    putU32(this.bytes, at + RECORD.LENGTH, end - at);
+    this.end = end;
+    this.count += 1;
+    return this.base + at;
+  }
+
+  /**
+   * The same for `count` records of sessions whose ids are `words`, four for each, and which are alike otherwise: the first one's body is
+   * there, and room for all. `created`: of the first; `length`: of each record. Returns where the first will be in the segment.
+   */
+  commitMany(words: Words, count: number, created: number, length: number): number {
+    const { bytes, end: first } = this;
+    const end = first + count * length;
+    putU32(bytes, first + RECORD.LENGTH, length);
+    putU32(bytes, first + RECORD.KIND, KIND.session);
+    // Twice as many with each copy: a call costs more than a record.
+    for (let at = first + length; at < end; at += at - first) bytes.copyWithin(at, first, Math.min(at, first + end - at));
+    for (let i = 0, at = first; i < count; i += 1, at += length) {
+      for (let word = 0; word < 4; word += 1) putU32(bytes, at + RECORD.ID + word * 4, words[i * 4 + word] as number);
+      putDouble(bytes, at + RECORD.CREATED, created + i);
+    }
+    this.end = end;
+    this.count += count;
+    return this.base + first;
   }
 
   addAlive(start: number, { until, expires, forget }: Alive): void {
@@ -127,4 +170,8 @@ export class Group {
     }
     this.#undone = 0;
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length);
 }

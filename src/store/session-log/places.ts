@@ -35,6 +35,8 @@ export class SessionPlaces {
    */
   readonly #latest = new Int32Array(LATEST);
   readonly #byDevice: HashIndex;
+  /** For addMany(). */
+  #lows = new Uint32Array(0);
 
   constructor(expected: number) {
     this.#high = new Uint32Array(expected);
@@ -89,6 +91,24 @@ export class SessionPlaces {
     return place;
   }
 
+  /** The same for the first `count` of these ids, of four words each, whose places are written to `into`. */
+  addMany(ids: Uint32Array, count: number, into: Int32Array): void {
+    if (this.#lows.length < count) this.#lows = new Uint32Array(count);
+    const lows = this.#lows;
+    for (let i = 0; i < count; i += 1) {
+      const at = i * 4;
+      const place = this.#take();
+      const low = (ids[at + 1]! ^ ids[at + 3]!) >>> 0;
+      this.#high[place] = ids[at]! ^ ids[at + 2]!;
+      this.#low[place] = low;
+      this.#flags[place] = PLACE.used;
+      this.#latest[low & (LATEST - 1)] = place;
+      lows[i] = low;
+      into[i] = place;
+    }
+    this.#byId.insertMany(lows, into, count);
+  }
+
   remove(place: Place): void {
     this.setDevice(place, null);
     this.#byId.remove(this.#low[place] as number, place);
@@ -104,6 +124,12 @@ export class SessionPlaces {
     if (this.#former[place] !== generation - 1) this.#former[place] = generation - 1;
     this.#flags[place] = PLACE.used | (flags & ~PLACE.device) | ((this.#flags[place] as number) & PLACE.device);
     this.#until[place] = until;
+  }
+
+  /** The place's record is elsewhere, and otherwise the same. */
+  move(place: Place, segment: number, offset: number): void {
+    this.#segment[place] = segment;
+    this.#offset[place] = offset;
   }
 
   flags(place: Place): number {

@@ -51,6 +51,8 @@ export class SessionLog {
   #running: Promise<void> = Promise.resolve();
   #scratch = Buffer.allocUnsafeSlow(FIRST_READ);
   #liveBytes: number;
+  /** Places that createMany() made. */
+  #made = new Int32Array(0);
 
   constructor(folder: string, recovered: Recovered, segmentBytes: number) {
     this.#folder = folder;
@@ -154,17 +156,18 @@ export class SessionLog {
     const { places } = this;
     const group = this.#gathering;
     const first = group.claim(count * (RECORD.BODY + sessionBound(record)));
-    const length = writeSession(record, group.bytes, first) - first;
+    const length = RECORD.BODY + writeSession(record, group.bytes, first) - first;
     const { flags, generation, until } = placeHead(group.bytes, first);
-    for (let at = 0; at < count * 4; at += 4) {
-      const body = group.end + RECORD.BODY;
-      if (at > 0) group.bytes.copyWithin(body, first, first + length);
-      this.#created += 1;
-      const place = places.add((ids[at]! ^ ids[at + 2]!) >>> 0, (ids[at + 1]! ^ ids[at + 3]!) >>> 0);
-      group.remember(places, place, true);
-      places.set(place, group.segment, group.commit(ids, at, this.#created, body + length), generation, flags, until);
+    if (this.#made.length < count) this.#made = new Int32Array(count);
+    const made = this.#made;
+    places.addMany(ids, count, made);
+    let offset = group.commitMany(ids, count, this.#created + 1, length);
+    this.#created += count;
+    for (let i = 0; i < count; i += 1, offset += length) {
+      group.remember(places, made[i]!, true);
+      places.set(made[i]!, group.segment, offset, generation, flags, until);
     }
-    this.#grow(group, count * (RECORD.BODY + length));
+    this.#grow(group, count * length);
     this.#schedule();
     return group.settled;
   }
@@ -207,8 +210,13 @@ export class SessionLog {
     const length = getU32(former, from + RECORD.LENGTH);
     const group = this.#gathering;
     const body = group.claim(length - RECORD.BODY + CURSOR_MAX);
-    const end = writeFirstCursor(former, from + RECORD.BODY, from + length, cursor, group.bytes, body);
-    this.#append(place, words, getDouble(former, from + RECORD.CREATED), body, end, length, -1);
+    const start = group.copy(holder?.view ?? new DataView(former.buffer, former.byteOffset, former.length), from, length);
+    const end = writeFirstCursor(group.bytes, body, start + length, cursor);
+    group.remember(this.places, place, false);
+    // All else that the place has of the record is as it was.
+    this.places.move(place, group.segment, group.commitCopy(end));
+    this.#grow(group, end - start - length);
+    this.#schedule();
     return group.done;
   }
 
@@ -292,7 +300,7 @@ export class SessionLog {
   #append(place: Place, words: Words, created: number, body: number, end: number, formerBytes: number, formerDevice: Place): void {
     const group = this.#gathering;
     group.remember(this.places, place, formerBytes === 0, formerDevice);
-    const offset = group.commit(words, 0, created, end);
+    const offset = group.commit(words, created, end);
     this.#grow(group, end - body + RECORD.BODY - formerBytes);
     setPlace(this.places, place, group.segment, offset, group.bytes, body);
     this.#schedule();

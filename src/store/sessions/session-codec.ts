@@ -72,14 +72,12 @@ export function isFresh(bytes: Buffer, at: number, until: number): boolean {
 }
 
 /**
- * Writes the session of from[at, end), which has no cursor, once more to `bytes` at `start`, where there must be room for it and
- * CURSOR_MAX, with its first one; returns where it ends. Most sessions subscribe right after they began.
+ * The session of bytes[at, end), which has no cursor, gets its first one, for which there must be room (CURSOR_MAX); returns where it ends.
+ * Most sessions subscribe right after they began.
  */
-export function writeFirstCursor(from: Buffer, at: number, end: number, cursor: ChannelCursor, bytes: Buffer, start: number): number {
-  if (from === bytes) bytes.copyWithin(start, at, end);
-  else for (let i = at; i < end; i += 1) bytes[start + i - at] = from[i] as number;
-  putU16(bytes, start + COUNT, 1);
-  return writeCursor(cursor, bytes, start + end - at);
+export function writeFirstCursor(bytes: Buffer, at: number, end: number, cursor: ChannelCursor): number {
+  putU16(bytes, at + COUNT, 1);
+  return writeCursor(cursor, bytes, end);
 }
 
 /**

@@ -112,3 +112,20 @@ t.test('a channel that has left memory meanwhile is opened anew', async (t) => {
   t.match(await (await harness.connect()).ask(PLAIN), [{ op: 'ok', server_seq: 3 }]);
   await harness.gateway.stop();
 });
+
+t.test('each of very many channels is found by its name', async (t) => {
+  const CHANNELS = 2200;
+  const harness = await makeHarness({ limits: { channelsPerSession: 10_000 } });
+  const [first, second] = [await harness.connect(), await harness.connect()];
+  const lines = Array.from({ length: CHANNELS }, (_, i) => `{"op":"sub","id":${i},"channel":"ch-${i * 7919}"}`);
+  const say = async (peer: Peer, write: (line: string) => string): Promise<unknown[]> => {
+    for (const line of lines) peer.send(write(line));
+    await harness.settle();
+    return peer.client.take();
+  };
+  const expected = await say(first, spaced);
+  t.equal(new Set(expected.map((answer) => (answer as { epoch: string }).epoch)).size, CHANNELS);
+  t.same(await say(second, (line) => line), expected);
+  t.same(await say(second, (line) => line), expected, 'again, from what is kept of their names');
+  t.same([...second.client.subscribed], [...first.client.subscribed]);
+});

@@ -1,6 +1,7 @@
 import t from 'tap';
-import { formatSessionId, parseSessionId, randomSessionId } from '../../../src/store/sessions/session-id.js';
+import { drawSessionIds, formatSessionId, parseSessionId, randomSessionId } from '../../../src/store/sessions/session-id.js';
 import { SESSION, SessionTable } from '../../../src/session/table.js';
+import { seeded } from '../../support/random.js';
 
 const ALL = { read: ['**'], write: ['**'], expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false };
 
@@ -88,6 +89,53 @@ t.test('leases that are about to end', async (t) => {
   t.same(due(20_001), [1]);
   table.end(1);
   t.same(due(99_000), [0, 2]);
+});
+
+t.test('leases that are about to end, among very many', async (t) => {
+  const { below: random } = seeded(31);
+  const ROWS = 20_000;
+  const table = new SessionTable(ROWS);
+  const leases = new Map<number, number>();
+  const give = (row: number, at: number): void => void leases.set(row, at + random(100));
+  const open = (row: number, at: number): void => {
+    give(row, at);
+    table.connect(row);
+    table.open(row, { ...ALL, id: randomSessionId(), user: null, leaseUntil: (leases.get(row) as number) * 1000 });
+  };
+  for (let at = 1000, next = 0; at < 3000; at += 50) {
+    for (let i = 0; i < 450; i += 1, next += 1) open(next, at + 300);
+    const due: number[] = [];
+    const some = 4096 * 2 + 100;
+    for (let from = 0; from < ROWS; from += some) table.leasesBefore(from, from + some, at * 1000, (row) => due.push(row));
+    t.same(due, [...leases].filter(([, until]) => until < at).map(([row]) => row).sort((a, b) => a - b), `at ${at}`);
+    for (const row of due) {
+      if (random(5) > 0) {
+        give(row, at + 300);
+        table.setLease(row, (leases.get(row) as number) * 1000);
+        continue;
+      }
+      table.end(row);
+      table.disconnect(row);
+      leases.delete(row);
+      if (random(2) === 0) open(row, at + 300);
+    }
+  }
+});
+
+t.test('sessions that are opened together', async (t) => {
+  const table = new SessionTable(300);
+  const rows = Int32Array.from({ length: 300 }, (_, i) => 299 - i);
+  const ids = new Uint32Array(4 * 300);
+  drawSessionIds(ids, 300);
+  for (const row of rows) table.connect(row);
+  table.openMany(rows, ids, 200, { ...ALL, id: new Uint32Array(4), user: null, leaseUntil: 5000 });
+  t.equal(table.sessions, 200);
+  for (let i = 0; i < 300; i += 1) {
+    const id = ids.slice(i * 4, i * 4 + 4);
+    t.equal(table.findSession(id), i < 200 ? 299 - i : -1);
+    if (i < 200) t.equal(table.sessionId(299 - i), formatSessionId(id));
+  }
+  t.equal(table.state(99), SESSION.connected);
 });
 
 t.test('a row is unconfirmed until it is confirmed', async (t) => {

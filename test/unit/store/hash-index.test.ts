@@ -30,4 +30,23 @@ t.test('agrees with a Set under random inserts and removals, hashes colliding', 
   t.equal(index.remove(1, 10_000), false);
 });
 
+t.test('many that are inserted at once are found and stand once', async (t) => {
+  const { below: random } = seeded(99);
+  const hashOf = (value: number): number => value % 211;
+  const index = new HashIndex(hashOf, 4);
+  let next = 0;
+  for (let from = 0, count; from < 3000; from += count) {
+    count = random(300);
+    const values = Int32Array.from({ length: count + 5 }, (_, i) => from + i);
+    index.insertMany(Uint32Array.from(values, hashOf), values, count);
+    next = from + count;
+  }
+  t.equal(index.count, next);
+  for (let hash = 0; hash < 211; hash += 1) {
+    // Others may stand between.
+    const found = [...lookup(index, hash)].filter((value) => hashOf(value) === hash).sort((a, b) => a - b);
+    t.same(found, Array.from({ length: next }, (_, value) => value).filter((value) => hashOf(value) === hash), `hash ${hash}`);
+  }
+});
+
 t.test('a search in an empty index ends', async (t) => t.same(lookup(new HashIndex((value) => value), 5), new Set()));

@@ -22,3 +22,20 @@ t.test('finds what is there and nothing that was removed, the latest as well, ha
   }
   t.equal(places.count, model.size);
 });
+
+t.test('many that are added at once are found, and their places are free again when they go', async (t) => {
+  const places = new SessionPlaces(4);
+  const ids = Uint32Array.from({ length: 4 * 900 }, (_, i) => Math.imul(i + 1, 0x9e3779b1));
+  const made = new Int32Array(900);
+  for (let round = 0; round < 2; round += 1) {
+    places.addMany(ids, 900, made);
+    t.equal(places.count, 900);
+    t.equal(new Set(made).size, 900);
+    made.forEach((place, i) => {
+      if (places.findId(ids.subarray(i * 4, i * 4 + 4)) !== place) t.fail(`lost ${i}`);
+    });
+    for (const place of made) places.remove(place);
+  }
+  t.equal(places.count, 0);
+  t.equal(places.end, 900);
+});

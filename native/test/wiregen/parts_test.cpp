@@ -1,13 +1,17 @@
 // Addresses, timers and the scenario's language.
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <set>
 
+#include "bench/accept_key.hpp"
 #include "wiregen/address_plan.hpp"
 #include "wiregen/conductor.hpp"
 #include "wiregen/payload.hpp"
 #include "wiregen/timer_wheel.hpp"
+#include "ws/sha1.hpp"
 
+using namespace sluice;
 using namespace sluice::wiregen;
 
 TEST_CASE("wiregen: every address and port leads back to its client, in every generation", "[wiregen]") {
@@ -98,4 +102,18 @@ TEST_CASE("wiregen: a scenario's mistakes are named with their line", "[wiregen]
   CHECK(read_scenario("clients count=1 network=10.1.0.0/16\nopen\n", scenario).find("server") != std::string::npos);
   const std::string amid = "server address=10.1.0.5:80\nclients count=9 network=10.1.0.0/16\nopen\n";
   CHECK(read_scenario(amid, scenario).find("network") != std::string::npos);
+}
+
+TEST_CASE("wiregen: its SHA-1 is the server's, with and without the processor's instructions", "[wiregen]") {
+  std::string text;
+  for (uint32_t length = 0; length < 300; ++length) {
+    const std::array<uint8_t, 20> expected = ws::sha1(text);
+    std::array<uint8_t, 20> digest{};
+    load::sha1(reinterpret_cast<const uint8_t*>(text.data()), text.size(), digest.data());
+    REQUIRE(digest == expected);
+    digest = {};
+    load::sha1_portable(reinterpret_cast<const uint8_t*>(text.data()), text.size(), digest.data());
+    REQUIRE(digest == expected);
+    text += static_cast<char>(length * 37 + 11);
+  }
 }

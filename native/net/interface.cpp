@@ -162,7 +162,8 @@ void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t
   const bool summed = body != nullptr && (body->flags & nic::kSummed) != 0 && body->next == nullptr && packet->length % 2 == 0;
   const bool payload_summed = (packet->flags & nic::kPayloadSummed) != 0;
   // Asking for it costs a driver more than a short sum does: it reads the headers again and tells the device where to add.
-  const bool by_device = has.tx_l4_checksum && (summed ? packet->length : bytes) > kSummedBelow;
+  const uint32_t unsummed = payload_summed ? packet->l4_bytes : summed ? packet->length : bytes;
+  const bool by_device = has.tx_l4_checksum && unsummed > kSummedBelow;
   packet->flags = by_device ? nic::kTxL4Checksum : 0;
   wire::Checksum sum;
   if (flow.remote.is_v4()) {
@@ -176,7 +177,7 @@ void Interface::prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t
   sum.add_header(packet->data, header_bytes);
   if (payload_summed) {
     sum.add_raw(packet->segment_bytes);
-  } else {
+  } else if (packet->length != header_bytes) {
     sum.add(packet->data + header_bytes, packet->length - header_bytes);
   }
   if (summed) {

@@ -51,6 +51,8 @@ void Transmitter::flush() {
     full_ = true;
     return;
   }
+  // Only the beginning is in the cache, as long as little waits.
+  head_ = tail_ = 0;
 }
 
 }  // namespace sluice::net

@@ -75,7 +75,7 @@ class PacketPool {
   virtual void unref(Packet* packet) noexcept = 0;
   static void ref(Packet* packet) noexcept { ++packet->references; }
   // Before unref(): a driver's own descriptor most often lies in front of the packet, and its first line says who else holds it.
-  static void prefetch(const Packet* packet) noexcept {
+  [[gnu::always_inline]] static void prefetch(const Packet* packet) noexcept {
     const char* const at = reinterpret_cast<const char*>(packet);
     __builtin_prefetch(at, 1);
     __builtin_prefetch(at - 128, 1);

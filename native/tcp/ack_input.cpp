@@ -12,6 +12,7 @@
 #include "tcp/rtt.hpp"
 #include "tcp/send.hpp"
 #include "tcp/sent_packet.hpp"
+#include "tcp/short_flight.hpp"
 
 namespace sluice::tcp {
 
@@ -89,7 +90,7 @@ void release_flight(Stack& stack, Tcb& row, const Transfer& transfer) {
     nic::Packet* const next = packet->link;
     // RFC 6298 §3: the latest that was sent and arrived tells the round trip best.
     if (next == nullptr) update_rtt(row, std::max(stack.now_us32() - sent(packet).sent_us, 1u));
-    release_sent(stack.packets, packet);
+    release_sent(stack.packets, stack.records, packet);
     --stack.gauges.packets_sending;
     packet = next;
   }
@@ -107,6 +108,14 @@ bool end_flight(Stack& stack, Tcb& row, const Arrival& arrival) {
   stack.transfers.release(row.transfer);
   row.transfer = kNone;
   return true;
+}
+
+void acknowledge_short_flight(Stack& stack, Tcb& row, const Arrival& arrival) {
+  take_window(row, arrival);
+  // All of it was sent at once.
+  update_rtt(row, std::max(stack.now_us32() - sent(stack.records.at(row.transfer & ~kShortFlight)).sent_us, 1u));
+  row.snd_una = arrival.ack;
+  end_short_flight(stack, row);
 }
 
 bool clear_flight(Stack& stack, Tcb& row, const Arrival& arrival) {

@@ -14,5 +14,7 @@ bool take_ack(Stack& stack, Tcb& row, const Arrival& arrival);
 bool end_flight(Stack& stack, Tcb& row, const Arrival& arrival);
 // The same for one that brings bytes as well: the application most often answers, and the transfer stays for that.
 bool clear_flight(Stack& stack, Tcb& row, const Arrival& arrival);
+// As end_flight() for a short flight, which is as usual by its nature.
+void acknowledge_short_flight(Stack& stack, Tcb& row, const Arrival& arrival);
 
 }  // namespace sluice::tcp

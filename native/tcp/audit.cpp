@@ -13,6 +13,8 @@ struct Totals {
   uint32_t transfers = 0;
   uint32_t sending = 0;
   uint32_t resent = 0;
+  uint32_t records = 0;
+  uint32_t short_flights = 0;
   uint32_t received = 0;
 };
 
@@ -46,6 +48,8 @@ void audit_send_queue(const Tcb& row, const Transfer& transfer, Totals& totals) 
     const bool sent_again = info.has(kEverRetransmitted) && !info.has(kSacked) && (!info.has(kLost) || info.has(kRetransmitInFlight));
     SLUICE_ASSERT(sent_again == (info.resent != 0));
     totals.resent += sent_again;
+    totals.records += is_record(packet);
+    if (is_record(packet)) SLUICE_ASSERT(info.has(kShared) && info.has(kTransmitted));
     at = info.end();
     last = packet;
     ++totals.sending;
@@ -98,6 +102,20 @@ void audit_orphan(const Stack& stack, const Tcb& row, Totals& totals) {
   audit_held(row, *transfer, totals);
 }
 
+void audit_short_flight(const Stack& stack, const Tcb& row, Totals& totals) {
+  ++totals.short_flights;
+  Seq at = row.snd_una;
+  for (const nic::Packet* record = stack.records.at(row.transfer & ~kShortFlight); record != nullptr; record = record->link) {
+    const SentPacket& info = sent(record);
+    SLUICE_ASSERT(is_record(record) && SentRecords::in_use(record) && record->next != nullptr && record->next->references > 0);
+    SLUICE_ASSERT(info.seq == at && info.bytes == record->next->length && info.has(kShared) && info.has(kTransmitted));
+    at = info.end();
+    ++totals.sending;
+    ++totals.records;
+  }
+  SLUICE_ASSERT(at == row.snd_nxt && at != row.snd_una);
+}
+
 void audit_row(const Stack& stack, const Tcb& row, uint32_t index, Totals& totals) {
   ++totals.rows;
   if (row.has(kOrphan)) ++totals.orphans;
@@ -113,6 +131,7 @@ void audit_row(const Stack& stack, const Tcb& row, uint32_t index, Totals& total
   if (row.state != State::kSynSent) {
     SLUICE_ASSERT(row.cwnd != 0 && row.mss != 0);
   }
+  if (row.in_short_flight()) return audit_short_flight(stack, row, totals);
   const Transfer* const transfer = stack.transfer_of(row);
   if (transfer == nullptr) {
     SLUICE_ASSERT(row.snd_una == row.snd_nxt);
@@ -141,6 +160,8 @@ void audit_stack(const Stack& stack) {
   SLUICE_ASSERT(totals.transfers == stack.transfers.used());
   SLUICE_ASSERT(totals.sending == stack.gauges.packets_sending);
   SLUICE_ASSERT(totals.resent == stack.resent.used());
+  SLUICE_ASSERT(totals.records == stack.records.used());
+  SLUICE_ASSERT(totals.short_flights == stack.short_flights);
   SLUICE_ASSERT(totals.received == stack.gauges.packets_received);
   SLUICE_ASSERT(stack.flows.used() == totals.rows + stack.half_open.used() + stack.time_wait.used());
 }

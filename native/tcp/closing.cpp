@@ -100,7 +100,7 @@ bool end_in_peace(Stack& stack, Tcb& row) {
   // Only our FIN is not acknowledged, and never will be: as if it had been.
   if (transfer->send_head != nullptr) {
     stack.resent.remove(*transfer, transfer->send_head);
-    release_sent(stack.packets, transfer->send_head);
+    release_sent(stack.packets, stack.records, transfer->send_head);
     --stack.gauges.packets_sending;
   }
   transfer->send_head = transfer->send_tail = transfer->send_next = nullptr;
@@ -136,7 +136,7 @@ void leave(Stack& stack, Tcb& row, bool reset) {
   row.set(kOrphan);
   ++stack.gauges.orphans;
   detach_if_idle(stack, row);
-  if (row.transfer != kNone && stack.gauges.orphans - stack.orphans.used() > stack.orphans_sending_max) {
+  if (row.has_transfer() && stack.gauges.orphans - stack.orphans.used() > stack.orphans_sending_max) {
     ++stack.counters.orphans_killed;
     return abort_row(stack, row);
   }

@@ -133,12 +133,12 @@ void newreno_avoidance(Tcb& row, Transfer& transfer, uint32_t acked) noexcept {
 
 uint32_t initial_window(uint32_t mss) noexcept { return std::min(10 * mss, std::max(2 * mss, 14'600u)); }
 
-void restart_after_idle(Stack& stack, Tcb& row, Transfer& transfer) noexcept {
+void restart_after_idle(Stack& stack, Tcb& row, Transfer* transfer) noexcept {
   const uint32_t idle_ms = stack.now_ms() - row.last_send_ms;
   // Nearly always; and no time-out is shorter.
   if (idle_ms < stack.options.rto_min_ms || idle_ms <= rto_ms(stack.options, row, 0)) return;
   row.cwnd = std::min(row.cwnd, initial_window(row.mss));
-  transfer.cubic = CubicEpoch{};
+  if (transfer != nullptr) transfer->cubic = CubicEpoch{};
 }
 
 uint32_t reduced_window(Stack& stack, Tcb& row, Transfer& transfer) noexcept {

@@ -12,7 +12,7 @@ inline constexpr uint32_t kNoThreshold = 1u << 30;
 // RFC 6928 §2
 uint32_t initial_window(uint32_t mss) noexcept;
 // RFC 5681 §4.1: after a pause longer than the retransmission time-out nothing is known of the path any more.
-void restart_after_idle(Stack& stack, Tcb& row, Transfer& transfer) noexcept;
+void restart_after_idle(Stack& stack, Tcb& row, Transfer* transfer) noexcept;
 
 // What remains of the window after a loss or a mark; CUBIC remembers where it was (RFC 9438 §4.6, §4.7; RFC 5681 §3.1).
 uint32_t reduced_window(Stack& stack, Tcb& row, Transfer& transfer) noexcept;

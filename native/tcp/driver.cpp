@@ -16,6 +16,7 @@
 #include "tcp/retransmit_timer.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/send.hpp"
+#include "tcp/short_flight.hpp"
 #include "tcp/time_wait_input.hpp"
 
 namespace sluice::tcp {
@@ -97,6 +98,7 @@ uint32_t Driver::turn(uint32_t budget) {
   handled += received;
   if (received < budget || ++turns_put_off_ > kTurnsPutOff) {
     turns_put_off_ = 0;
+    run_short_flights(stack_);
     handled += run_timers(stack_) + run_half_open(stack_) + run_time_wait(stack_) + run_orphans(stack_) + keepalive_.run(stack_);
     aging_.run(stack_);
   }
@@ -141,10 +143,12 @@ uint64_t Driver::next_deadline_us() const noexcept {
   if (!stack_.write_list.empty()) note(now_ms + 1);
   // The start of that millisecond: now_ms is rounded down.
   uint64_t due_us = least == UINT32_MAX ? UINT64_MAX : (stack_.now_us / 1000 + least) * 1000;
-  if (!stack_.held_acks.empty()) {
-    const auto until_us = static_cast<int32_t>(stack_.held_acks.front().due_us - stack_.now_us32());
+  const auto note_us = [&](uint32_t at_us) {
+    const auto until_us = static_cast<int32_t>(at_us - stack_.now_us32());
     due_us = std::min(due_us, stack_.now_us + static_cast<uint32_t>(std::max(until_us, 0)));
-  }
+  };
+  if (!stack_.held_acks.empty()) note_us(stack_.held_acks.front().due_us);
+  if (!stack_.flights_out.empty()) note_us(stack_.flights_out.front().sent_us + kShortFlightUs);
   uint64_t keepalive_us = 0;
   if (keepalive_.next_due(stack_.now_us, keepalive_us)) due_us = std::min(due_us, keepalive_us);
   uint64_t aging_us = 0;
@@ -155,8 +159,13 @@ uint64_t Driver::next_deadline_us() const noexcept {
 void Driver::on_segments(const net::Segment* segments, uint32_t count) { take_segments(stack_, segments, count); }
 
 void Driver::on_icmp_error(const net::IcmpError& error) {
-  if (Tcb* const row = find_row(stack_, *error.flow)) return take_icmp_error(stack_, *row, error);
-  ++stack_.counters.icmp_ignored;
+  Tcb* const row = find_row(stack_, *error.flow);
+  if (row == nullptr) {
+    ++stack_.counters.icmp_ignored;
+    return;
+  }
+  settle_flight(stack_, *row);
+  take_icmp_error(stack_, *row, error);
 }
 
 void Driver::flush() {
@@ -168,6 +177,12 @@ void Driver::flush() {
 }
 
 // ---- the application's calls ----
+
+Tcb* Driver::settled_stream(StreamId id) {
+  Tcb* const row = stack_.find_stream(id);
+  if (row != nullptr) settle_flight(stack_, *row);
+  return row;
+}
 
 bool Driver::listen(const ListenOptions& options, std::string& error) {
   Listener listener;
@@ -199,7 +214,7 @@ void Driver::write(StreamId id, const IoSlice* slices, uint32_t count) {
   begin_call();
   uint32_t offered = 0;
   for (uint32_t i = 0; i < count; ++i) offered += slices[i].length;
-  Tcb* const row = stack_.find_stream(id);
+  Tcb* const row = settled_stream(id);
   if (row == nullptr) return stack_.sink.on_written(id, 0, offered);
   if (count == 1 && send_at_once(stack_, *row, slices[0])) return stack_.sink.on_written(id, offered, offered);
   uint32_t accepted = 0;
@@ -228,21 +243,22 @@ void Driver::prefetch(StreamId id, bool near) const noexcept {
 }
 
 uint32_t Driver::share(const uint8_t* data, uint32_t length) {
-  // Below, a copy costs less than one more piece of the frame; and where packets are short each connection waits for its own.
-  constexpr uint32_t kShareFrom = 256;
-  const bool spare = stack_.packets.free_count() > stack_.packets_total / 4 + length / kShareFrom;
-  return length >= kShareFrom && spare && stack_.ip.takes_pieces() ? stack_.bodies.add(data, length) : 0;
+  // Where packets are short each connection waits for its own.
+  constexpr uint32_t kLeastPiece = 256;
+  const bool spare = stack_.packets.free_count() > stack_.packets_total / 4 + length / kLeastPiece;
+  return length != 0 && spare && stack_.ip.takes_pieces() ? stack_.bodies.add(data, length) : 0;
 }
 
 bool Driver::congested() const noexcept {
   // Behind what a device holds already frames only grow old, and cold. With half of the packets out, peers are slower than we are.
   constexpr uint32_t kFramesWaiting = 512;
-  return stack_.ip.frames_waiting() > kFramesWaiting || stack_.packets.free_count() < stack_.packets_total / 2;
+  const bool much_out = stack_.packets.free_count() < stack_.packets_total / 2 || stack_.records.all_used();
+  return stack_.ip.frames_waiting() > kFramesWaiting || much_out;
 }
 
 void Driver::notify_writable(StreamId id) {
   begin_call();
-  Tcb* const row = stack_.find_stream(id);
+  Tcb* const row = settled_stream(id);
   if (row == nullptr) return;
   row->set(kWantWritable);
   Transfer* const transfer = row->snd_wnd == 0 ? attach_transfer(stack_, *row) : stack_.transfer_of(*row);
@@ -257,7 +273,7 @@ void Driver::pause_reading(StreamId id) {
 }
 
 void Driver::resume_reading(StreamId id) {
-  Tcb* const row = stack_.find_stream(id);
+  Tcb* const row = settled_stream(id);
   if (row == nullptr || !row->has(kPaused)) return;
   row->clear(kPaused);
   deliver_later(stack_, *row);
@@ -265,12 +281,12 @@ void Driver::resume_reading(StreamId id) {
 
 void Driver::shutdown_send(StreamId id) {
   begin_call();
-  if (Tcb* const row = stack_.find_stream(id)) queue_fin(stack_, *row);
+  if (Tcb* const row = settled_stream(id)) queue_fin(stack_, *row);
 }
 
 void Driver::close(StreamId id, bool reset) {
   begin_call();
-  if (Tcb* const row = stack_.find_stream(id)) leave(stack_, *row, reset);
+  if (Tcb* const row = settled_stream(id)) leave(stack_, *row, reset);
 }
 
 // ---- what it tells of itself ----
@@ -287,8 +303,8 @@ bool Driver::peer_address(StreamId id, PeerAddress& out) const {
 
 // What does not grow with the connections: the tables are sized for the worst at start, but cost memory only as far as they are used.
 uint64_t Driver::memory_fixed() const noexcept {
-  return sizeof *this + stack_.transfers.high_water() * sizeof(Transfer) + stack_.resent.bytes() + stack_.half_open.bytes() +
-         stack_.time_wait.bytes();
+  return sizeof *this + stack_.transfers.high_water() * sizeof(Transfer) + stack_.resent.bytes() + stack_.records.bytes() +
+         stack_.half_open.bytes() + stack_.time_wait.bytes();
 }
 
 // A row, the stream's index of it, and the flow table's entry with its share of empty ones.
@@ -301,7 +317,7 @@ TcpGauges Driver::gauges() const noexcept {
   TcpGauges out = stack_.gauges;
   out.half_open = stack_.half_open.used();
   out.time_wait = stack_.time_wait.used();
-  out.active = stack_.transfers.used();
+  out.active = stack_.transfers.used() + stack_.short_flights;
   return out;
 }
 
@@ -320,7 +336,7 @@ bool Driver::describe(StreamId id, ConnectionInfo& out) const {
   out.send_window = row->snd_wnd;
   out.receive_window = row->receive_window();
   out.in_flight = row->in_flight();
-  out.send_queue = transfer == nullptr ? 0 : transfer->write_end - row->snd_una;
+  out.send_queue = transfer == nullptr ? row->in_flight() : transfer->write_end - row->snd_una;
   out.receive_queue = transfer == nullptr ? 0 : transfer->unread_bytes;
   out.out_of_order = transfer == nullptr ? 0 : transfer->held_bytes;
   return true;

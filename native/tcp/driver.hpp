@@ -52,6 +52,8 @@ class Driver final : public TcpDriver {
 
  private:
   void begin_call() noexcept;
+  // A stream's row, of which something is about to change (short_flight.hpp); null: it is gone.
+  Tcb* settled_stream(StreamId id);
   uint32_t turn(uint32_t budget);
 
   Stack stack_;

@@ -29,7 +29,7 @@ class FlowTable {
   FlowTable(uint32_t flows_max, const SipKey& key);
 
   uint32_t hash(const net::Flow& flow) const noexcept;
-  void prefetch(uint32_t hash) const noexcept { __builtin_prefetch(&entries_[hash & mask_]); }
+  [[gnu::always_inline]] void prefetch(uint32_t hash) const noexcept { __builtin_prefetch(&entries_[hash & mask_]); }
 
   // The first entry with that hash, and those that follow: the caller compares the flow itself.
   class Cursor {

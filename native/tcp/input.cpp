@@ -11,6 +11,7 @@
 #include "tcp/ecn.hpp"
 #include "tcp/listen.hpp"
 #include "tcp/receive.hpp"
+#include "tcp/short_flight.hpp"
 #include "tcp/time_wait_input.hpp"
 #include "tcp/transmit.hpp"
 
@@ -200,7 +201,12 @@ bool is_last_ack(const Tcb& row, const Arrival& arrival) noexcept {
 }
 
 bool take_last_ack(Stack& stack, Tcb& row, const Arrival& arrival) {
-  if (!is_last_ack(row, arrival) || !end_flight(stack, row, arrival)) return false;
+  if (!is_last_ack(row, arrival)) return false;
+  if (row.in_short_flight()) {
+    acknowledge_short_flight(stack, row, arrival);
+  } else if (!end_flight(stack, row, arrival)) {
+    return false;
+  }
   row.last_receive_ms = stack.now_ms();
   row.keepalive_sent = 0;
   update_ts_recent(stack, row, arrival);
@@ -224,32 +230,56 @@ void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash, uint
   if (ref.kind() == FlowKind::kHalfOpen) return take_in_half_open(stack, ref.index(), arrival, hash);
   if (ref.kind() == FlowKind::kTimeWait) return take_in_time_wait(stack, ref.index(), arrival, hash);
   Tcb& row = stack.rows[ref.index()];
+  if (row.in_short_flight()) {
+    if (take_last_ack(stack, row, arrival)) return;
+    settle_flight(stack, row);
+  }
   if (is_next(stack, row, arrival)) return take_next(stack, row, arrival);
   if (take_last_ack(stack, row, arrival)) return;
   if (row.state == State::kSynSent) return take_in_syn_sent(stack, row, arrival);
   take_in_connection(stack, row, arrival);
 }
 
+[[gnu::always_inline]] inline void prefetch_row(const Stack& stack, uint32_t index) noexcept {
+  const char* const row = reinterpret_cast<const char*>(&stack.rows[index]);
+  __builtin_prefetch(row, 1);
+  __builtin_prefetch(row + 64, 1);
+}
+
+// The row of this segment, where it is among the next that a fan-out was sent to; else kNone.
+uint32_t expected_row(Stack& stack, const net::Segment& segment) noexcept {
+  // Some acknowledgements are lost or late.
+  constexpr uint32_t kPassed = 4;
+  for (uint32_t i = 0; i < kPassed; ++i) {
+    const uint32_t index = stack.expected.peek(i);
+    if (index == kNone) return kNone;
+    const Tcb& row = stack.rows[index];
+    if (!row.has(kHashed) || !stack.is(row, *segment.flow)) continue;
+    stack.expected.pass(i + 1);
+    return index;
+  }
+  return kNone;
+}
+
 // The row that the table has under this hash, whose memory is asked for; kNone where there is none.
 uint32_t guess_row(const Stack& stack, uint32_t hash) noexcept {
   const FlowRef ref = FlowTable::Cursor(stack.flows, hash).next();
   if (ref.empty() || ref.kind() != FlowKind::kTcb) return kNone;
-  const char* const row = reinterpret_cast<const char*>(&stack.rows[ref.index()]);
-  __builtin_prefetch(row, 1);
-  __builtin_prefetch(row + 64, 1);
+  prefetch_row(stack, ref.index());
   return ref.index();
 }
 
-// What the application's answer will need, the way from the stream back to the row; and what an acknowledgement looks at.
-void prefetch_behind(const Stack& stack, const Tcb& row) noexcept {
-  if (row.stream < stack.stream_rows.size()) __builtin_prefetch(&stack.stream_rows[row.stream]);
-  if (row.transfer == kNone) return;
+// What the application's answer to a message will need, the way from the stream back to the row; and what an acknowledgement looks at.
+[[gnu::always_inline]] inline void prefetch_behind(const Stack& stack, const Tcb& row, bool message) noexcept {
+  if (message && row.stream < stack.stream_rows.size()) __builtin_prefetch(&stack.stream_rows[row.stream]);
+  if (row.in_short_flight()) return __builtin_prefetch(stack.records.at(row.transfer & ~kShortFlight), 1);
+  if (!row.has_transfer()) return;
   const char* const transfer = reinterpret_cast<const char*>(&stack.transfers[row.transfer]);
   for (size_t at = 0; at < Transfer::kHotBytes; at += 64) __builtin_prefetch(transfer + at, 1);
 }
 
 // The packet that it most probably gives back.
-void prefetch_sent(const Stack& stack, const Tcb& row) noexcept {
+[[gnu::always_inline]] inline void prefetch_sent(const Stack& stack, const Tcb& row) noexcept {
   const Transfer* const transfer = stack.transfer_of(row);
   if (transfer != nullptr && transfer->send_head != nullptr) nic::PacketPool::prefetch(transfer->send_head);
 }
@@ -299,16 +329,19 @@ void take_segments(Stack& stack, const net::Segment* segments, uint32_t count) {
     const uint32_t some = std::min(count, kAhead);
     uint32_t hashes[kAhead];
     uint32_t rows[kAhead];
+    for (uint32_t i = 0; i < some && stack.expected.peek(i) != kNone; ++i) prefetch_row(stack, stack.expected.peek(i));
     for (uint32_t i = 0; i < some + kEntriesAhead; ++i) {
       if (i < some) {
-        hashes[i] = stack.flows.hash(*segments[i].flow);
-        stack.flows.prefetch(hashes[i]);
+        rows[i] = expected_row(stack, segments[i]);
+        hashes[i] = rows[i] != kNone ? stack.rows[rows[i]].free_next : stack.flows.hash(*segments[i].flow);
+        if (rows[i] == kNone) stack.flows.prefetch(hashes[i]);
       }
-      if (i >= kEntriesAhead) rows[i - kEntriesAhead] = guess_row(stack, hashes[i - kEntriesAhead]);
+      if (i < kEntriesAhead || rows[i - kEntriesAhead] != kNone) continue;
+      rows[i - kEntriesAhead] = guess_row(stack, hashes[i - kEntriesAhead]);
     }
     for (uint32_t i = 0; i < some; ++i) {
       const uint32_t next = i + kStreamsAhead < some ? rows[i + kStreamsAhead] : kNone;
-      if (next != kNone) prefetch_behind(stack, stack.rows[next]);
+      if (next != kNone) prefetch_behind(stack, stack.rows[next], segments[i + kStreamsAhead].payload_bytes != 0);
       const uint32_t soon = i + kPacketsAhead < some ? rows[i + kPacketsAhead] : kNone;
       if (soon != kNone) prefetch_sent(stack, stack.rows[soon]);
       take_segment(stack, segments[i], hashes[i], rows[i]);

@@ -90,6 +90,7 @@ bool Driver::inspect(StreamId id, StreamInfo& out) const {
   out.retransmits = row->retransmits;
   out.last_sent_ms = stack_.now_ms() - row->last_send_ms;
   out.last_received_ms = stack_.now_ms() - row->last_receive_ms;
+  out.send_queue = row->in_flight();
   if (transfer != nullptr) inspect_transfer(*row, *transfer, out);
   return true;
 }

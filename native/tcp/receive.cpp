@@ -186,7 +186,7 @@ void receive_text(Stack& stack, Tcb& row, Text text, bool fin) {
 }
 
 void deliver_unread(Stack& stack, Tcb& row) {
-  const bool had = row.transfer != kNone && stack.transfers[row.transfer].unread_bytes != 0;
+  const bool had = row.has_transfer() && stack.transfers[row.transfer].unread_bytes != 0;
   while (!row.has(kPaused) && row.stream != kNoStream) {
     Transfer* transfer = stack.transfer_of(row);
     if (transfer == nullptr || transfer->unread_bytes == 0) break;

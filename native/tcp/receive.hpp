@@ -13,7 +13,7 @@ void receive_text(Stack& stack, Tcb& row, Text text, bool fin);
 void receive_next(Stack& stack, Tcb& row, Text text);
 // No text or FIN waits for what is before it, or to be read; and were the application to pause in the middle, the rest could be kept.
 inline bool keeps_nothing(const Stack& stack, const Tcb& row) noexcept {
-  if (row.transfer == kNone) return stack.transfers.used() < stack.transfers.size();
+  if (!row.has_transfer()) return stack.transfers.used() + stack.short_flights < stack.transfers.size();
   const Transfer& transfer = stack.transfers[row.transfer];
   return transfer.held_head == nullptr && !transfer.fin_known;
 }

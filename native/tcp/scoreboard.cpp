@@ -146,7 +146,7 @@ void take_acknowledged(Stack& stack, Tcb& row, Transfer& transfer, const Arrival
     if (transfer.sacked_last == packet) transfer.sacked_last = nullptr;
     transfer.send_head = packet->link;
     if (transfer.send_head == nullptr) transfer.send_tail = nullptr;
-    release_sent(stack.packets, packet);
+    release_sent(stack.packets, stack.records, packet);
     --stack.gauges.packets_sending;
   }
   delivery.acked = arrival.ack - row.snd_una;

@@ -8,6 +8,7 @@
 #include "tcp/ecn.hpp"
 #include "tcp/retransmit_timer.hpp"
 #include "tcp/sent_packet.hpp"
+#include "tcp/short_flight.hpp"
 #include "tcp/transmit.hpp"
 #include "wire/checksum.hpp"
 #include "wire/tcp.hpp"
@@ -64,18 +65,6 @@ nic::Packet* open_tail(const Transfer& transfer, uint32_t most) noexcept {
   return tail->tailroom() == 0 ? nullptr : tail;
 }
 
-// The pieces of bytes that others get as well; none where they do not suit the connection.
-SharedBodies::Pieces shared_pieces(Stack& stack, const Tcb& row, uint32_t shared) {
-  SharedBodies::Pieces pieces = stack.bodies.pieces(shared);
-  if (pieces.count == 0) {
-    // The largest that leave room for timestamps: for the first one's family of addresses, which nearly all have.
-    const uint32_t bytes = std::min(interface_mss(stack, row.remote), stack.packets.room());
-    if (bytes > kTimestampBytes) pieces = stack.bodies.cut(shared, bytes - kTimestampBytes);
-  }
-  if (row.mss < pieces.bytes) pieces.count = 0;
-  return pieces;
-}
-
 // Segments that end in the pieces of the one copy. 0 where that does not suit the connection.
 uint32_t append_shared(Stack& stack, const Tcb& row, Transfer& transfer, const IoSlice& slice) {
   const SharedBodies::Pieces pieces = shared_pieces(stack, row, slice.shared);
@@ -104,10 +93,21 @@ void list_for_writing(Stack& stack, Tcb& row) {
 
 }  // namespace
 
+SharedBodies::Pieces shared_pieces(Stack& stack, const Tcb& row, uint32_t shared) {
+  SharedBodies::Pieces pieces = stack.bodies.pieces(shared);
+  if (pieces.count == 0) {
+    // The largest that leave room for timestamps: for the first one's family of addresses, which nearly all have.
+    const uint32_t bytes = std::min(interface_mss(stack, row.remote), stack.packets.room());
+    if (bytes > kTimestampBytes) pieces = stack.bodies.cut(shared, bytes - kTimestampBytes);
+  }
+  if (row.mss < pieces.bytes) pieces.count = 0;
+  return pieces;
+}
+
 uint32_t send_room(const Stack& stack, const Tcb& row) noexcept {
   if (row.has(kFinQueued)) return 0;
   const Transfer* const transfer = stack.transfer_of(row);
-  const uint32_t queued = transfer == nullptr ? 0 : transfer->write_end - row.snd_una;
+  const uint32_t queued = transfer == nullptr ? row.in_flight() : transfer->write_end - row.snd_una;
   // Twice the congestion window keeps the pipe full; more would only wait in packets that others could use.
   uint64_t limit = std::min<uint64_t>(stack.options.send_buffer, std::max<uint64_t>(2ull * row.cwnd, kQueueLeast));
   const uint32_t free = stack.packets.free_count();
@@ -121,6 +121,8 @@ uint32_t send_room(const Stack& stack, const Tcb& row) noexcept {
 }
 
 uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t count) {
+  // Below, a copy costs less than one more piece of the frame.
+  constexpr uint32_t kPieceFrom = 256;
   uint32_t room = send_room(stack, row);
   if (room == 0) return 0;
   Transfer* const transfer = attach_transfer(stack, row);
@@ -130,7 +132,7 @@ uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t co
   nic::Packet* packet = open_tail(*transfer, most);
   for (uint32_t i = 0; i < count && room != 0; ++i) {
     const uint8_t* from = slices[i].data;
-    if (slices[i].shared != 0 && slices[i].length <= room) {
+    if (slices[i].shared != 0 && slices[i].length >= kPieceFrom && slices[i].length <= room) {
       const uint32_t taken = append_shared(stack, row, *transfer, slices[i]);
       accepted += taken;
       room -= taken;
@@ -226,10 +228,11 @@ void own_part(Stack& stack, nic::Packet* packet) noexcept {
 }
 
 // The packet itself with a reference of the device's, at its payload. Drivers give packets back only when they send again, which on a quiet
-// link is perhaps never: what is still theirs is sent again as a copy. Null where there is no packet for that.
+// link is perhaps never: what is still theirs is sent again as a copy, and so is what only a record is kept of. Null where there is no
+// packet for that.
 nic::Packet* frame_of(Stack& stack, nic::Packet* packet) noexcept {
   SentPacket& info = sent(packet);
-  if (__builtin_expect(stack.ip.transmitting(packet), 0)) {
+  if (__builtin_expect(is_record(packet) || stack.ip.transmitting(packet), 0)) {
     nic::Packet* const copy = stack.packets.allocate(info.bytes);
     if (copy == nullptr) {
       ++stack.counters.send_no_packet;
@@ -257,6 +260,8 @@ nic::Packet* frame_of(Stack& stack, nic::Packet* packet) noexcept {
 }  // namespace
 
 bool not_sent_yet(const Stack& stack, const nic::Packet* packet) noexcept {
+  // Its frame may be among those that wait for the device.
+  if (is_record(packet)) return stack.ip.device_full();
   return packet->waiting != 0 || (stack.ip.device_full() && stack.ip.transmitting(packet));
 }
 
@@ -363,7 +368,7 @@ void push_out(Stack& stack, Tcb& row) {
   if (transfer == nullptr) return;
   if (transfer->send_head == nullptr) return arm_send_timer(stack, row, *transfer, false);
   const bool idle = row.in_flight() == 0;
-  if (idle) restart_after_idle(stack, row, *transfer);
+  if (idle) restart_after_idle(stack, row, transfer);
   bool sent_any = false;
   if (send_lost(stack, row, *transfer)) {
     while (transfer->send_next != nullptr && may_send_new(stack, row, *transfer, transfer->send_next)) {
@@ -393,44 +398,6 @@ Transfer* empty_transfer(Stack& stack, Tcb& row) {
   return transfer != nullptr && transfer->send_head == nullptr ? transfer : nullptr;
 }
 
-// Segments with headers only, before the pieces of a fan-out. All of them leave, or none.
-bool send_shared_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
-  constexpr uint32_t kPiecesMost = 10;
-  const SharedBodies::Pieces pieces = shared_pieces(stack, row, slice.shared);
-  if (pieces.count == 0 || pieces.count > (stack.options.nagle ? 1 : kPiecesMost)) return false;
-  // What a pause may have made of the congestion window, which is looked at below.
-  if (slice.length > std::min(row.cwnd, initial_window(row.mss))) return false;
-  nic::Packet* packets[kPiecesMost];
-  uint32_t count = 0;
-  while (count != pieces.count && (packets[count] = stack.packets.allocate(row.mss)) != nullptr) ++count;
-  Transfer* const transfer = count == pieces.count ? empty_transfer(stack, row) : nullptr;
-  if (transfer == nullptr) {
-    while (count != 0) stack.packets.unref(packets[--count]);
-    return false;
-  }
-  restart_after_idle(stack, row, *transfer);
-  row.clear(kCwndLimited);
-  for (uint32_t i = 0; i < count; ++i) {
-    nic::Packet* const packet = packets[i];
-    nic::Packet* const piece = pieces.first[i];
-    // Of each two references, one is the send queue's and one the device's.
-    nic::PacketPool::ref(packet);
-    nic::PacketPool::ref(piece);
-    nic::PacketPool::ref(piece);
-    packet->next = piece;
-    const uint32_t flags = kShared | (i + 1 == count ? kPush : 0u);
-    sent(packet) = {transfer->write_end, 0, 0, piece->length, flags, 0};
-    link_tail(stack, *transfer, packet);
-    transfer->write_end += piece->length;
-    send_frame(stack, row, *transfer, sent(packet), packet);
-  }
-  transfer->send_next = nullptr;
-  ++stack.driver_counters.sends;
-  note_limit(row, *transfer);
-  arm_send_timer(stack, row, *transfer, true);
-  return true;
-}
-
 }  // namespace
 
 bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
@@ -439,7 +406,7 @@ bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
   const bool plain = row.state == State::kEstablished && (row.flags & (kFinQueued | kFinWaiting)) == 0;
   if (!plain || row.in_flight() != 0 || bytes == 0 || bytes > row.snd_wnd) return false;
   if (stack.packets.free_count() < stack.packets_total / 2) return false;
-  if (slice.shared != 0) return send_shared_at_once(stack, row, slice);
+  if (slice.shared != 0) return send_short_flight(stack, row, slice);
   if (bytes > row.mss) return false;
   nic::Packet* const packet = stack.packets.allocate_kept(bytes);
   if (packet == nullptr) return false;
@@ -460,7 +427,7 @@ bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
   sent(packet) = {transfer->write_end, 0, packet->headroom(), static_cast<uint16_t>(bytes), kPush, 0};
   link_tail(stack, *transfer, packet);
   transfer->write_end += bytes;
-  restart_after_idle(stack, row, *transfer);
+  restart_after_idle(stack, row, transfer);
   row.clear(kCwndLimited);
   nic::PacketPool::ref(packet);
   send_frame(stack, row, *transfer, sent(packet), packet);

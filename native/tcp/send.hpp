@@ -7,6 +7,8 @@
 
 namespace sluice::tcp {
 
+// The pieces of bytes that others get as well; none where they do not suit the connection.
+SharedBodies::Pieces shared_pieces(Stack& stack, const Tcb& row, uint32_t shared);
 // Copies of the slices what the connection may take now into packets. Returns how many bytes.
 uint32_t append_bytes(Stack& stack, Tcb& row, const IoSlice* slices, uint32_t count);
 // FIN behind everything that is queued, or, where no packet is free, as soon as one is.

@@ -47,11 +47,9 @@ inline const uint8_t* payload_of(const nic::Packet* packet) noexcept {
   return (info.has(kShared) ? packet->next->data : packet->buffer) + info.offset;
 }
 
-// Gives the send queue's reference back.
-inline void release_sent(nic::PacketPool& pool, nic::Packet* packet) noexcept {
-  if (sent(packet).has(kShared)) pool.unref(packet->next);
-  pool.unref(packet);
-}
+// A record of a segment that nothing else is kept of (sent_records.hpp).
+inline constexpr uint8_t kRecordPool = UINT8_MAX;
+inline bool is_record(const nic::Packet* packet) noexcept { return packet->pool == kRecordPool; }
 
 // What is kept of a frame that waits to be in order or to be read. Its pieces have been cut down to payload.
 struct HeldPacket {

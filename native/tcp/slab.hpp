@@ -33,7 +33,7 @@ class Slab {
     return index;
   }
   // Asks for the memory that the next allocate() writes to.
-  void prefetch_next() const noexcept {
+  [[gnu::always_inline]] void prefetch_next() const noexcept {
     if (free_ == kNone) return;
     const char* const record = reinterpret_cast<const char*>(&records_[free_]);
     for (size_t at = 0; at < sizeof(T); at += 64) __builtin_prefetch(record + at, 1);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tcp/sent_packet.hpp"
+#include "tcp/short_flight.hpp"
 
 namespace sluice::tcp {
 
@@ -22,6 +22,9 @@ uint32_t transfer_count(const TcpOptions& options, const nic::PacketPool& packet
 
 // What pools keep back for small packets, which may have to be sent again too.
 constexpr uint32_t kPacketsInReserve = 1024;
+
+// A crowd that does not acknowledge keeps no more of them than it could keep packets.
+uint32_t record_count(const nic::PacketPool& packets) noexcept { return packets.total_count() / 2 + 1; }
 
 // Each keeps a packet at least.
 uint32_t sending_orphans(const TcpOptions& options, const nic::PacketPool& packets) noexcept {
@@ -44,7 +47,7 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
       orphans_sending_max(sending_orphans(given, packets)), transfers(transfer_count(given, packets)), stream_rows(given.capacity),
       half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
       time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), bodies(packets),
-      resent(packets.total_count() + kPacketsInReserve), cookies(secrets.cookies),
+      records(record_count(packets)), resent(packets.total_count() + kPacketsInReserve + record_count(packets)), cookies(secrets.cookies),
       block(*environment.blocks), resets(given.resets_per_s), challenges(given.challenge_acks_per_s, secrets.challenges) {
   if (!given.populate) return;
   flows.populate_if_small();
@@ -52,7 +55,9 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
 }
 
 Transfer* attach_transfer(Stack& stack, Tcb& row) noexcept {
-  if (row.transfer != kNone) return &stack.transfers[row.transfer];
+  if (row.has_transfer()) return &stack.transfers[row.transfer];
+  SLUICE_ASSERT(!row.in_short_flight());
+  if (stack.transfers.used() + stack.short_flights >= stack.transfers.size()) return nullptr;
   const uint32_t index = stack.transfers.allocate();
   if (index == kNone) return nullptr;
   row.transfer = index;
@@ -77,7 +82,7 @@ void detach_if_idle(Stack& stack, Tcb& row) noexcept {
 }
 
 void detach_later(Stack& stack, Tcb& row) {
-  if (row.transfer == kNone || row.has(kInIdleList)) return;
+  if (!row.has_transfer() || row.has(kInIdleList)) return;
   row.set(kInIdleList);
   stack.idle_list.push_back(stack.row_of(row));
 }
@@ -112,13 +117,14 @@ Tcb* open_row(Stack& stack, const net::Flow& flow, uint8_t local, uint32_t hash)
 namespace {
 
 void drop_transfer(Stack& stack, Tcb& row) noexcept {
+  if (row.in_short_flight()) return end_short_flight(stack, row);
   Transfer* const transfer = stack.transfer_of(row);
   if (transfer == nullptr) return;
   while (transfer->send_head != nullptr) {
     nic::Packet* const packet = transfer->send_head;
     transfer->send_head = packet->link;
     stack.resent.remove(*transfer, packet);
-    release_sent(stack.packets, packet);
+    release_sent(stack.packets, stack.records, packet);
     --stack.gauges.packets_sending;
   }
   while (transfer->held_head != nullptr) {

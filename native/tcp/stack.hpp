@@ -6,11 +6,13 @@
 #include "base/receive_block.hpp"
 #include "net/ip_layer.hpp"
 #include "tcp/challenge_limit.hpp"
+#include "tcp/expected_acks.hpp"
 #include "tcp/flow_table.hpp"
 #include "tcp/half_open.hpp"
 #include "tcp/local_addresses.hpp"
 #include "tcp/orphans.hpp"
 #include "tcp/resent.hpp"
+#include "tcp/sent_records.hpp"
 #include "tcp/shared_bodies.hpp"
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
@@ -74,6 +76,15 @@ struct HeldAck {
   uint32_t due_us;
 };
 
+// A short flight, in the order of sending, by its first record.
+struct FlightOut {
+  uint32_t row;
+  uint32_t record;
+  uint32_t sent_us;
+};
+// What is not over by then gets a timer, none of which is due before.
+inline constexpr uint32_t kShortFlightUs = 2000;
+
 // Everything that the roles of the stack (input, acknowledgement, sending, …) work on. Each role is a few functions over this.
 struct Stack {
   Stack(const TcpOptions& given, const TcpEnvironment& environment);
@@ -106,6 +117,9 @@ struct Stack {
   TimeWaitTable time_wait;
   TimerWheel timers;
   SharedBodies bodies;
+  SentRecords records;
+  uint32_t short_flights = 0;
+  ExpectedAcks expected;
   ResentPackets resent;
   SynCookies cookies;
   Listener listener;
@@ -122,6 +136,7 @@ struct Stack {
   std::vector<uint32_t> dying;      // rows to be freed when nobody is in the middle of one
   Fifo<DelayedAck> delayed_acks;
   Fifo<HeldAck> held_acks;
+  Fifo<FlightOut> flights_out;
 
   uint32_t row_of(const Tcb& row) const noexcept { return rows.index_of(row); }
   net::Flow flow_of(const Tcb& row) const noexcept {
@@ -131,8 +146,8 @@ struct Stack {
     return row.remote_port == flow.remote_port && row.local_port == flow.local_port && row.remote == flow.remote &&
            locals[row.local] == flow.local;
   }
-  Transfer* transfer_of(const Tcb& row) noexcept { return row.transfer == kNone ? nullptr : &transfers[row.transfer]; }
-  const Transfer* transfer_of(const Tcb& row) const noexcept { return row.transfer == kNone ? nullptr : &transfers[row.transfer]; }
+  Transfer* transfer_of(const Tcb& row) noexcept { return row.has_transfer() ? &transfers[row.transfer] : nullptr; }
+  const Transfer* transfer_of(const Tcb& row) const noexcept { return row.has_transfer() ? &transfers[row.transfer] : nullptr; }
   // Null for a stream that is gone.
   Tcb* find_stream(StreamId id) noexcept {
     if (id >= stream_rows.size() || stream_rows[id] == 0) return nullptr;

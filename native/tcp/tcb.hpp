@@ -50,6 +50,9 @@ enum TcbFlag : uint32_t {
 inline constexpr uint32_t kAgeShift = 24;
 inline uint8_t age_now(uint32_t now_ms) noexcept { return static_cast<uint8_t>(now_ms >> kAgeShift); }
 
+// In Tcb::transfer: the rest is the index of a record, the first of a short flight (short_flight.hpp).
+inline constexpr uint32_t kShortFlight = 1u << 31;
+
 inline constexpr uint32_t kListed = kInAckList | kInDelayQueue | kInReadList | kInWriteList | kInIdleList | kInHeldQueue;
 
 // One synchronized connection (and those on their way there by active or simultaneous open). Two cache lines: the first has what
@@ -65,7 +68,7 @@ struct Tcb {
   uint8_t quick_acks : 4;     // segments still to be acknowledged at once
   uint8_t window_log : 4;     // the window is receive_window_initial << window_log
   StreamId stream;
-  uint32_t transfer;
+  uint32_t transfer;          // kNone: none
   Seq rcv_nxt;
   Seq rcv_edge;               // right edge of the window that the peer was told
   Seq snd_una;
@@ -113,6 +116,8 @@ struct Tcb {
   void clear(TcbFlag flag) noexcept { flags &= ~static_cast<uint32_t>(flag); }
   uint32_t send_shift() const noexcept { return shifts >> 4; }
   uint32_t receive_shift() const noexcept { return shifts & 15; }
+  bool has_transfer() const noexcept { return transfer < kShortFlight; }
+  bool in_short_flight() const noexcept { return transfer >= kShortFlight && transfer != kNone; }
   uint32_t in_flight() const noexcept { return snd_nxt - snd_una; }
   uint32_t receive_window() const noexcept { return rcv_edge - rcv_nxt; }
   void count_retransmit() noexcept {

@@ -103,7 +103,7 @@ bool send_segment(Stack& stack, Tcb& row, nic::Packet* packet, Seq seq, uint8_t 
   wire::SackBlock blocks[wire::TcpOptions::kMaxSacks];
   uint32_t count = 0;
   // A full segment has no room for them beside its payload: they go with an acknowledgement of their own (RFC 6691 §2).
-  if (row.has(kSackOk) && row.transfer != kNone && stack.transfers[row.transfer].block_count != 0) {
+  if (row.has(kSackOk) && row.has_transfer() && stack.transfers[row.transfer].block_count != 0) {
     const uint32_t payload = packet->length + (packet->next == nullptr ? 0u : packet->next->length);
     const uint32_t room = row.mss > payload ? row.mss - payload : 0;
     if (room >= 12) count = sack_blocks(stack, row, blocks, std::min<uint32_t>((room - 4) / 8, row.has(kTimestamps) ? 3 : 4));

@@ -1,0 +1,184 @@
+#include <functional>
+
+#include "sim/tcp/pattern.hpp"
+#include "sim/tcp/peer.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace sluice;
+using namespace sluice::tcp;
+using namespace sluice::tcp::sim;
+
+namespace {
+
+// As a fan-out gives bytes to one of many.
+bool deliver(Peer& peer, const std::string& bytes) {
+  const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
+  const auto length = static_cast<uint32_t>(bytes.size());
+  const uint32_t shared = peer.host.driver->share(data, length);
+  REQUIRE(shared != 0);
+  const bool left = peer.host.driver->write_at_once(peer.id(), {data, length, shared});
+  peer.host.driver->unshare(shared);
+  peer.host.driver->flush();
+  peer.host.driver->audit();
+  return left;
+}
+
+std::string joined(Peer& peer) {
+  std::string out;
+  while (!peer.silent()) out += peer.take().payload();
+  return out;
+}
+
+// How long after `act` the first segment comes, in milliseconds.
+uint64_t first_after(Peer& peer, const std::function<void()>& act) {
+  act();
+  peer.out.clear();
+  const uint64_t begin = peer.now_us;
+  for (uint32_t i = 0; i < 5'000 && peer.silent(); ++i) peer.wait_ms(1);
+  return (peer.now_us - begin) / 1000;
+}
+
+}  // namespace
+
+TEST_CASE("tcp: what a fan-out sent is remembered by records until it is acknowledged", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.out.clear();
+  const std::string bytes = pattern(GENERATE(300u, 448u, 449u, 4'000u));
+  for (uint32_t round = 0; round < 3; ++round) {
+    peer.now_us += 100;
+    REQUIRE(deliver(peer, bytes));
+    // Neither a packet for each nor the pieces stay behind.
+    CHECK(peer.host.driver->gauges().active == 1);
+    CHECK(peer.host.driver->gauges().packets_sending == (bytes.size() + 1447) / 1448);
+    CHECK(peer.info().in_flight == bytes.size());
+    CHECK(peer.info().send_queue == bytes.size());
+    CHECK(joined(peer) == bytes);
+    peer.now_us += 1'500;
+    peer.ack(static_cast<uint32_t>((round + 1) * bytes.size()));
+    peer.host.driver->audit();
+    CHECK(peer.info().in_flight == 0);
+    CHECK(peer.info().srtt_us > 0);
+    CHECK(peer.host.driver->gauges().active == 0);
+    CHECK(peer.host.packets.out() == 0);
+  }
+  peer.wait_ms(1'000);
+  CHECK(peer.silent());
+}
+
+TEST_CASE("tcp: whatever comes while a fan-out's bytes are in flight finds a usual flight", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.out.clear();
+  const std::string bytes = pattern(4'000);
+  const auto size = static_cast<uint32_t>(bytes.size());
+  REQUIRE(deliver(peer, bytes));
+  CHECK(joined(peer) == bytes);
+  SECTION("a part is acknowledged") {
+    peer.ack(1'000);
+    peer.wait_ms(2'000);
+    REQUIRE_FALSE(peer.silent());
+    while (!peer.silent()) {
+      const WireSegment again = peer.take();
+      CHECK(again.payload() == bytes.substr(peer.seq_of(again), again.payload_bytes()));
+    }
+    peer.ack(size);
+  }
+  SECTION("losses are reported") {
+    for (uint32_t i = 0; i < 3; ++i) peer.ack(0, {{1'448, size}});
+    peer.wait_ms(10);
+    REQUIRE_FALSE(peer.silent());
+    CHECK(peer.take().payload() == bytes.substr(0, 1'448));
+    peer.ack(size);
+  }
+  SECTION("the peer says something, and acknowledges it with that") {
+    peer.data(0, "hello", size);
+    peer.received = 5;
+    CHECK(peer.app().received == "hello");
+    CHECK(peer.info().in_flight == 0);
+  }
+  SECTION("the peer says something out of order") {
+    peer.data(5, " world");
+    peer.data(0, "hello");
+    peer.received = 11;
+    CHECK(peer.app().received == "hello world");
+    CHECK(peer.info().in_flight == size);
+    peer.ack(size);
+  }
+  SECTION("more is written, alone and by a fan-out") {
+    CHECK_FALSE(deliver(peer, bytes));
+    peer.host.send(peer.id(), "more");
+    peer.ack(size);
+    peer.wait_ms(1);
+    CHECK(joined(peer) == "more");
+    peer.ack(size + 4);
+  }
+  SECTION("the application closes") {
+    peer.host.close(peer.id());
+    peer.wait_ms(1);
+    REQUIRE_FALSE(peer.silent());
+    const WireSegment fin = peer.take();
+    CHECK(fin.has(wire::kFin));
+    CHECK(peer.seq_of(fin) == size);
+    peer.ack(size + 1);
+    peer.send({wire::kAck | wire::kFin, 0, size + 1});
+  }
+  SECTION("the application gives it up") {
+    peer.host.close(peer.id(), true);
+    CHECK(peer.take().has(wire::kRst));
+  }
+  SECTION("the peer resets it") {
+    peer.send({wire::kRst | wire::kAck, 0, 0});
+    CHECK(peer.app().gone);
+  }
+  peer.wait_ms(100);
+  CHECK(peer.host.packets.out() == 0);
+  CHECK(peer.host.driver->gauges().packets_sending == 0);
+  CHECK(peer.host.driver->gauges().active == 0);
+}
+
+TEST_CASE("tcp: a short flight's timer runs since it was sent", "[tcp]") {
+  const std::string bytes = pattern(GENERATE(1'000u, 4'000u));
+  uint64_t waited_ms[2];
+  for (const bool shared : {false, true}) {
+    Peer peer;
+    peer.open();
+    // A round trip is known.
+    peer.host.send(peer.id(), "x");
+    peer.now_us += 3'000;
+    peer.ack(1);
+    waited_ms[shared] = first_after(peer, [&] {
+      if (shared) {
+        REQUIRE(deliver(peer, bytes));
+      } else {
+        peer.host.send(peer.id(), bytes);
+      }
+    });
+    peer.ack(static_cast<uint32_t>(1 + bytes.size()));
+  }
+  CHECK(waited_ms[true] >= waited_ms[false]);
+  CHECK(waited_ms[true] <= waited_ms[false] + 1);
+}
+
+TEST_CASE("tcp: a transfer is there for each short flight that needs one", "[tcp]") {
+  HostOptions options;
+  options.tcp.active_max = 1;
+  Peer peer(options);
+  peer.open();
+  const StreamId first = peer.id();
+  peer.port = 4322;
+  peer.open();
+  REQUIRE(peer.id() != first);
+  const std::string bytes = pattern(1'000);
+  peer.out.clear();
+  REQUIRE(deliver(peer, bytes));
+  const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
+  CHECK_FALSE(peer.host.driver->write_at_once(first, {data, 1'000}));
+  peer.wait_ms(5'000);
+  REQUIRE_FALSE(peer.silent());
+  peer.ack(1'000);
+  peer.host.driver->audit();
+  CHECK(peer.host.driver->gauges().active == 0);
+  CHECK(peer.host.driver->write_at_once(first, {data, 1'000}));
+}

@@ -95,7 +95,7 @@ function nextRelease(folder: string): string {
   mkdirSync(root);
   cpSync(dist, join(root, 'dist'), { recursive: true });
   for (const name of ['build', 'node_modules', 'package.json']) symlinkSync(join(dist, '..', name), join(root, name));
-  const welcome = join(root, 'dist', 'gateway', 'welcome-texts.js');
+  const welcome = join(root, 'dist', 'gateway', 'opening', 'welcome-texts.js');
   const text = readFileSync(welcome, 'utf8');
   const changed = text.replaceAll('heartbeat_ms:', "release: 'next', heartbeat_ms:");
   if (changed === text) throw new Error('the welcome is not where it was');

@@ -49,10 +49,11 @@ async function run(argv: readonly string[]): Promise<number> {
 
 /** `sluice bench …`. Resolves with the exit status: 2 for bad arguments, 1 where a measurement failed its checks. */
 export async function runBench(argv: readonly string[]): Promise<number> {
-  // The servers and the load generator are sessions of their own and would outlive an interrupted harness.
+  // The servers and the load generator are sessions of their own and would outlive an interrupted harness; so would they if a second
+  // signal, which timeout(1) sends, ended it while it ends them.
   const stop = (): never => process.exit(130);
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
   try {
     return await run(argv);
   } catch (error) {

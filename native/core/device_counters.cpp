@@ -7,6 +7,7 @@ namespace {
 #define SLUICE_TCP_GAUGES(X) \
   X(connections)             \
   X(orphans)                 \
+  X(orphans_unacknowledged)  \
   X(half_open)               \
   X(time_wait)               \
   X(active)                  \

@@ -76,6 +76,7 @@ struct TcpCounters {
 struct TcpGauges {
   uint32_t connections = 0;      // rows in use, orphans included
   uint32_t orphans = 0;
+  uint32_t orphans_unacknowledged = 0;  // whose peers have not acknowledged all that was said to them
   uint32_t half_open = 0;
   uint32_t time_wait = 0;
   uint32_t active = 0;           // records of connections with bytes in flight, unread or out of order

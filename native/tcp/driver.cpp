@@ -138,7 +138,7 @@ uint64_t Driver::next_deadline_us() const noexcept {
   if (stack_.timers.next_due(due_ms)) note(due_ms);
   if (stack_.half_open.next_due(due_ms)) note(due_ms);
   if (stack_.time_wait.next_due(due_ms)) note(due_ms);
-  if (stack_.orphans.next_due(due_ms)) note(due_ms);
+  if (stack_.orphans.next_due(now_ms, due_ms)) note(due_ms);
   if (!stack_.delayed_acks.empty()) note(stack_.delayed_acks.front().due_ms);
   if (!stack_.write_list.empty()) note(now_ms + 1);
   // The start of that millisecond: now_ms is rounded down.
@@ -250,9 +250,10 @@ uint32_t Driver::share(const uint8_t* data, uint32_t length) {
 }
 
 bool Driver::congested() const noexcept {
-  // Behind what a device holds already frames only grow old, and cold. With half of the packets out, peers are slower than we are.
+  // Behind what a device holds already frames only grow old, and cold. With a quarter of the packets out, peers are slower than we are:
+  // were it half, all that is out would take longer to be acknowledged than time-outs last.
   constexpr uint32_t kFramesWaiting = 512;
-  const bool much_out = stack_.packets.free_count() < stack_.packets_total / 2 || stack_.records.all_used();
+  const bool much_out = stack_.packets.free_count() < stack_.packets_total / 4 * 3 || stack_.records.all_used();
   return stack_.ip.frames_waiting() > kFramesWaiting || much_out;
 }
 
@@ -315,6 +316,7 @@ uint64_t Driver::memory_per_stream() const noexcept {
 
 TcpGauges Driver::gauges() const noexcept {
   TcpGauges out = stack_.gauges;
+  out.orphans_unacknowledged = stack_.gauges.orphans - stack_.orphans.awaiting();
   out.half_open = stack_.half_open.used();
   out.time_wait = stack_.time_wait.used();
   out.active = stack_.transfers.used() + stack_.short_flights;

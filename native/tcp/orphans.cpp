@@ -25,7 +25,7 @@ void wait_in(Stack& stack, Tcb& row, uint8_t list) noexcept {
 
 // Before the row's fields become the list's: no sooner than the path's round trip allows (RFC 6298 §2).
 uint8_t first_pause(const Stack& stack, const Tcb& row) noexcept {
-  const uint32_t rto = rto_ms(stack.options, row, 0);
+  const uint32_t rto = std::max(rto_ms(stack.options, row, 0), stack.late_acks.least_ms(stack.now_ms()));
   uint8_t list = OrphanLists::kFirstTry;
   while (list < OrphanLists::kLastTry - 2 && kPausesMs[list] < rto) ++list;
   return list;
@@ -55,7 +55,6 @@ void run_one(Stack& stack, Tcb& row) {
   if (list == OrphanLists::kAwaitsFin) return close_row(stack, row);
   if (list != OrphanLists::kUnsent) return fin_again(stack, row, list);
   stack.orphans.remove(row);
-  if (!packet_to_spare(stack)) return wait_in(stack, row, OrphanLists::kUnsent);
   send_fin(stack, row);
   wait_in(stack, row, first_pause(stack, row));
 }
@@ -80,6 +79,7 @@ void OrphanLists::add(Tcb& row, uint8_t list, uint32_t due_ms) noexcept {
   (last_[list] == kNone ? first_[list] : rows_[last_[list]].orphan_next) = index;
   last_[list] = index;
   ++used_;
+  if (list == kAwaitsFin) ++awaiting_;
 }
 
 void OrphanLists::remove(Tcb& row) noexcept {
@@ -88,20 +88,29 @@ void OrphanLists::remove(Tcb& row) noexcept {
   (row.orphan_next == kNone ? last_[row.orphan_list] : rows_[row.orphan_next].orphan_previous) = row.orphan_previous;
   row.clear(kInOrphanList);
   --used_;
+  if (row.orphan_list == kAwaitsFin) --awaiting_;
 }
 
-uint32_t OrphanLists::due(uint32_t now_ms) const noexcept {
+uint32_t OrphanLists::due(uint32_t now_ms, bool unsent_too) const noexcept {
   if (used_ == 0) return kNone;
-  for (const uint32_t index : first_) {
+  for (uint32_t list = unsent_too ? kUnsent : kFirstTry; list < kLists; ++list) {
+    const uint32_t index = first_[list];
     if (index != kNone && !clock_before(now_ms, rows_[index].orphan_due_ms)) return index;
   }
   return kNone;
 }
 
-bool OrphanLists::next_due(uint32_t& due_ms) const noexcept {
+bool OrphanLists::next_due(uint32_t now_ms, uint32_t& due_ms) const noexcept {
   bool any = false;
-  for (const uint32_t index : first_) {
+  for (uint32_t list = 0; list < kLists; ++list) {
+    const uint32_t index = first_[list];
     if (index == kNone) continue;
+    if (list == kUnsent) {
+      // What it waits for is a packet; when there is one is not known.
+      due_ms = now_ms + 1;
+      any = true;
+      continue;
+    }
     if (!any || clock_before(rows_[index].orphan_due_ms, due_ms)) due_ms = rows_[index].orphan_due_ms;
     any = true;
   }
@@ -162,7 +171,8 @@ bool evict_orphan(Stack& stack) {
 uint32_t run_orphans(Stack& stack) {
   uint32_t done = 0;
   while (done < kAtOnceMax) {
-    const uint32_t index = stack.orphans.due(stack.now_ms());
+    // Those whose FIN was not sent yet stay where they are while there is no packet for it: there may be as many as connections.
+    const uint32_t index = stack.orphans.due(stack.now_ms(), packet_to_spare(stack));
     if (index == kNone) return done;
     run_one(stack, stack.rows[index]);
     ++done;

@@ -24,16 +24,19 @@ class OrphanLists {
 
   void add(Tcb& row, uint8_t list, uint32_t due_ms) noexcept;
   void remove(Tcb& row) noexcept;
-  // One whose time is over, or kNone.
-  uint32_t due(uint32_t now_ms) const noexcept;
-  bool next_due(uint32_t& due_ms) const noexcept;
+  // One whose time is over, or kNone. `unsent_too`: there are packets to send a FIN with.
+  uint32_t due(uint32_t now_ms, bool unsent_too) const noexcept;
+  bool next_due(uint32_t now_ms, uint32_t& due_ms) const noexcept;
   // The one whose loss would hurt least, or kNone.
   uint32_t expendable() const noexcept;
   uint32_t used() const noexcept { return used_; }
+  // Of these the peers have acknowledged everything.
+  uint32_t awaiting() const noexcept { return awaiting_; }
 
  private:
   Slab<Tcb>& rows_;
   uint32_t used_ = 0;
+  uint32_t awaiting_ = 0;
   uint32_t first_[kLists];
   uint32_t last_[kLists];
 };

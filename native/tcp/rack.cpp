@@ -134,8 +134,20 @@ bool send_tail_probe(Stack& stack, Tcb& row, Transfer& transfer) {
   return true;
 }
 
-bool tail_probe_answered(Tcb& row, Transfer& transfer, const Arrival& arrival, const Delivery& delivery) noexcept {
+namespace {
+
+// Nothing was lost: the probe came second (RFC 8985 §7.4.2), or what is acknowledged came before it was sent (RFC 4015 §3).
+bool needless(const Tcb& row, const Transfer& transfer, const Arrival& arrival, const Delivery& delivery) noexcept {
+  if (delivery.duplicate_reported) return true;
+  const bool timed = row.has(kTimestamps) && arrival.options.has_timestamp && transfer.undo_ts != 0;
+  return timed && clock_before(arrival.options.timestamp_echo, transfer.undo_ts - 1);
+}
+
+}  // namespace
+
+bool tail_probe_answered(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival, const Delivery& delivery) noexcept {
   if (!transfer.tail_probe_out || arrival.ack < transfer.tail_probe_end) return false;
+  if (transfer.tail_probe_is_retransmission && needless(row, transfer, arrival, delivery)) stack.late_acks.note(stack.now_ms());
   // A plain duplicate acknowledges the probe and nothing else: the original and the probe have both arrived.
   const bool plain_duplicate = !delivery.advanced && arrival.ack == row.snd_una && arrival.payload() == 0 && !delivery.sacked;
   if (!transfer.tail_probe_is_retransmission || delivery.duplicate_reported) {

@@ -22,6 +22,6 @@ uint32_t tail_probe_timeout_us(const Stack& stack, const Tcb& row, const Transfe
 // §7.3. False when nothing could be sent.
 bool send_tail_probe(Stack& stack, Tcb& row, Transfer& transfer);
 // §7.4: an acknowledgement came while a probe is out. True when it says that the probe repaired a loss.
-bool tail_probe_answered(Tcb& row, Transfer& transfer, const Arrival& arrival, const Delivery& delivery) noexcept;
+bool tail_probe_answered(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival, const Delivery& delivery) noexcept;
 
 }  // namespace sluice::tcp

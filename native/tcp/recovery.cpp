@@ -86,6 +86,11 @@ void undo(Stack& stack, Tcb& row, Transfer& transfer, uint64_t& counter) noexcep
   leave_recovery(transfer);
 }
 
+void undo_timeout(Stack& stack, Tcb& row, Transfer& transfer) noexcept {
+  stack.late_acks.note(stack.now_ms());
+  undo(stack, row, transfer, stack.counters.spurious_timeouts);
+}
+
 // RFC 4015 §3: the acknowledgement of something that was sent again echoes a time before it was.
 bool eifel(const Tcb& row, const Transfer& transfer, const Arrival& arrival, const Delivery& delivery) noexcept {
   if (!row.has(kTimestamps) || !arrival.options.has_timestamp || !delivery.lost_arrived || transfer.undo_ts == 0) return false;
@@ -102,7 +107,11 @@ bool try_undo(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival
   if (!transfer.undo_possible) return false;
   const bool spurious = eifel(row, transfer, arrival, delivery) || all_duplicates(transfer, delivery);
   if (!spurious) return false;
-  undo(stack, row, transfer, transfer.phase == Phase::kLoss ? stack.counters.spurious_timeouts : stack.counters.spurious_recoveries);
+  if (transfer.phase == Phase::kLoss) {
+    undo_timeout(stack, row, transfer);
+  } else {
+    undo(stack, row, transfer, stack.counters.spurious_recoveries);
+  }
   return true;
 }
 
@@ -136,7 +145,7 @@ void count_duplicates(Stack& stack, Tcb& row, Transfer& transfer, const Delivery
 bool frto(Stack& stack, Tcb& row, Transfer& transfer, const Delivery& delivery, bool duplicate) {
   if (transfer.frto == 0) return false;
   if (delivery.original_arrived && transfer.frto == 2) {
-    undo(stack, row, transfer, stack.counters.spurious_timeouts);
+    undo_timeout(stack, row, transfer);
     return true;
   }
   if (duplicate || !delivery.advanced || row.snd_una >= transfer.recover) {
@@ -164,7 +173,8 @@ void in_loss(Stack& stack, Tcb& row, Transfer& transfer, const Delivery& deliver
 
 void react_to_ack(Stack& stack, Tcb& row, Transfer& transfer, const Arrival& arrival, const Delivery& delivery, bool duplicate) {
   count_duplicates(stack, row, transfer, delivery, duplicate);
-  if (tail_probe_answered(row, transfer, arrival, delivery) && transfer.phase == Phase::kOpen) react_to_congestion(stack, row, transfer);
+  const bool repaired = tail_probe_answered(stack, row, transfer, arrival, delivery);
+  if (repaired && transfer.phase == Phase::kOpen) react_to_congestion(stack, row, transfer);
   if (transfer.phase != Phase::kOpen && try_undo(stack, row, transfer, arrival, delivery)) return;
   if (row.has(kEcnOk) && arrival.has(wire::kEce) && transfer.phase == Phase::kOpen && row.in_flight() + delivery.acked != 0) {
     ++stack.counters.ecn_reductions;

@@ -31,13 +31,27 @@ bool given_up(Stack& stack, Tcb& row, uint32_t retries) {
   return true;
 }
 
+uint32_t timeout_ms(const Stack& stack, const Tcb& row, uint32_t backoff) noexcept {
+  return std::max(rto_ms(stack.options, row, backoff), stack.late_acks.least_ms(stack.now_ms()));
+}
+
+// The timer was set before acknowledgements were late: what is left of the time that it is given now, or 0.
+uint32_t too_soon(const Stack& stack, const SentPacket& head) noexcept {
+  const uint32_t least_ms = stack.late_acks.least_ms(stack.now_ms());
+  const uint32_t passed_ms = (stack.now_us32() - head.sent_us) / 1000;
+  return passed_ms < least_ms ? least_ms - passed_ms : 0;
+}
+
 // RFC 6298 §5.4 to §5.7
 void retransmit_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
   if (row.in_flight() == 0 || transfer.send_head == nullptr) return push_out(stack, row);
   nic::Packet* const head = transfer.send_head;
   if (not_sent_yet(stack, head)) {
     // Never left this machine: that says nothing of the path.
-    return stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + rto_ms(stack.options, row, 0));
+    return stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + timeout_ms(stack, row, 0));
+  }
+  if (const uint32_t left_ms = too_soon(stack, sent(head)); left_ms != 0) {
+    return stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + left_ms);
   }
   if (given_up(stack, row, transfer.backoff)) return;
   if (transfer.backoff >= kAdviceRetries) {
@@ -48,7 +62,7 @@ void retransmit_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
   if (transfer.backoff < UINT8_MAX) ++transfer.backoff;
   if (sent(head).bytes > row.mss) split_packet(stack, transfer, head, row.mss);
   send_queued(stack, row, transfer, head);
-  stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + rto_ms(stack.options, row, transfer.backoff));
+  stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + timeout_ms(stack, row, transfer.backoff));
 }
 
 // RFC 9293 §3.8.6.1: asks a closed window whether it has opened. The probe repeats the last number that was acknowledged, so that it
@@ -78,8 +92,9 @@ void persist_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
 }
 
 void probe_tail(Stack& stack, Tcb& row, Transfer& transfer) {
+  if (stack.late_acks.least_ms(stack.now_ms()) != 0) return retransmit_timeout(stack, row, transfer);
   send_tail_probe(stack, row, transfer);
-  stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + rto_ms(stack.options, row, 0));
+  stack.timers.set(row.transfer, TimerKind::kRetransmit, stack.now_ms() + timeout_ms(stack, row, 0));
 }
 
 void reorder_timeout(Stack& stack, Tcb& row, Transfer& transfer) {
@@ -136,8 +151,9 @@ void arm_send_timer(Stack& stack, Tcb& row, Transfer& transfer, bool restart) {
   const bool running = transfer.timer == TimerKind::kRetransmit || transfer.timer == TimerKind::kReorder ||
                        transfer.timer == TimerKind::kProbeTail;
   if (running && !restart) return;
-  const uint32_t rto = rto_ms(stack.options, row, transfer.backoff);
-  const uint32_t probe_us = tail_probe_timeout_us(stack, row, transfer);
+  const uint32_t rto = timeout_ms(stack, row, transfer.backoff);
+  const bool late = stack.late_acks.least_ms(now_ms) != 0;
+  const uint32_t probe_us = late ? 0 : tail_probe_timeout_us(stack, row, transfer);
   if (probe_us != 0) {
     // RFC 8985 §7.2: no later than the time-out, in whose place it then goes. For a single segment that is always so.
     stack.timers.set(row.transfer, TimerKind::kProbeTail, now_ms + std::min(ms_up(probe_us), rto));

@@ -10,6 +10,7 @@
 #include "tcp/flow_table.hpp"
 #include "tcp/half_open.hpp"
 #include "tcp/local_addresses.hpp"
+#include "tcp/late_acks.hpp"
 #include "tcp/orphans.hpp"
 #include "tcp/resent.hpp"
 #include "tcp/sent_records.hpp"
@@ -126,6 +127,7 @@ struct Stack {
   ReceiveBlock block;
   TokenBucket resets;
   ChallengeLimit challenges;
+  LateAcks late_acks;
   bool cookies_sent = false;        // an acknowledgement without a connection may be a cookie's
   uint32_t cookies_sent_ms = 0;
 

@@ -126,6 +126,9 @@ class Attached implements AttachedEngine {
     return this.#reader.read();
   }
 
+  /** The engine goes on, and with it what its peers have to acknowledge. */
+  async lastWords(): Promise<void> {}
+
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;

@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import type { NetworkOptions } from '../config/device.js';
 import { EngineError, InvalidError, ListenError, StoppedError } from '../errors.js';
 import { RegionPort, type RegionLink } from './engine-port.js';
+import { lastWords } from './last-words.js';
 import { loadNative, type NativeHost, type NativeInfo, type NativeOptions } from './native.js';
 import { RegionReader, type RegionCounters } from './reader.js';
 import { RegionView } from './region.js';
@@ -91,6 +92,8 @@ export interface EngineHost {
   readonly inline: boolean;
   start(events: EngineEvents): void;
   stats(): RegionCounters;
+  /** Resolves when peers have acknowledged what connections that are closed said to them, or after `timeoutMs`: before stop(). */
+  lastWords(timeoutMs: number): Promise<void>;
   /** Ends all connections at once. Later calls do nothing. */
   stop(): void;
 }
@@ -152,6 +155,7 @@ export function startDetachedEngine(options: EngineStartOptions & { readonly nam
       while (reader.counter('connections_open') > 0 && performance.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
+      await lastWords(reader, Math.max(0, deadline - performance.now()));
       clearInterval(timer);
       native.stop();
     },
@@ -253,6 +257,10 @@ class Host implements EngineHost {
 
   stats(): RegionCounters {
     return this.#reader.read();
+  }
+
+  async lastWords(timeoutMs: number): Promise<void> {
+    if (!this.#stopped) await lastWords(this.#reader, timeoutMs);
   }
 
   stop(): void {

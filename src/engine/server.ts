@@ -239,6 +239,7 @@ export class Engine {
       this.#handles[row] = 0;
       queueMicrotask(() => this.#handlers.close?.(handle, ABNORMAL, ''));
     }
+    await this.#host.lastWords(Math.max(0, deadline - performance.now()));
     this.#host.stop();
   }
 

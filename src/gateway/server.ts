@@ -190,6 +190,7 @@ async function stopAll(host: EngineHost, { gateway, admin, agent, stores, closeT
   await gateway.stop(time);
   await agent?.close();
   await admin.close();
+  await host.lastWords(closeTimeoutMs);
   host.stop();
   await stores.close(time);
 }

@@ -39,7 +39,7 @@ const PER_SECOND_CONGESTED = 1000;
 /** A tick that is late makes up for so much at most. */
 const LATE_MAX_MS = 100;
 /** Part of the time in which all are to go: by then everybody was told, however many they are. */
-const TELLING = 0.2;
+const TELLING = 0.4;
 /** Closed at so many times the pace at which all go: as many as do not obey are closed in time, a stall is not made up for at once. */
 const CATCHING_UP = 3;
 /** Rows are looked at for those that did not obey once in this time. */

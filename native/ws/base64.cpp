@@ -1,6 +1,7 @@
 #include "ws/base64.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace sluice::ws {
 
@@ -9,9 +10,13 @@ namespace {
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static_assert(kAlphabet.size() == 64);
 
-bool in_alphabet(char c) noexcept {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+// Every upgrade has a key to be looked through: a table has no branches to be guessed wrong.
+constexpr std::array<bool, 256> in_alphabet() noexcept {
+  std::array<bool, 256> in{};
+  for (const char c : kAlphabet) in[static_cast<uint8_t>(c)] = true;
+  return in;
 }
+constexpr std::array<bool, 256> kInAlphabet = in_alphabet();
 
 }  // namespace
 
@@ -33,7 +38,9 @@ bool base64_of_16_bytes(std::string_view text) noexcept {
   // only ever hashed as text.
   constexpr size_t kDigits = 22;
   if (text.size() != kDigits + 2 || !text.ends_with("==")) return false;
-  return std::all_of(text.begin(), text.begin() + kDigits, in_alphabet);
+  bool good = true;
+  for (size_t i = 0; i < kDigits; ++i) good &= kInAlphabet[static_cast<uint8_t>(text[i])];
+  return good;
 }
 
 }  // namespace sluice::ws

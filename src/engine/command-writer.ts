@@ -5,7 +5,9 @@ import type { RegionView } from './region.js';
 
 const WORDS = RING.RECORD_BYTES / 4;
 /** Bytes that cost less one by one than a call that copies them. */
-const SHORT = 96;
+const SHORT = 8;
+/** Positions in the data ring are counted modulo 2^32, and distances between them are compared as signed numbers. */
+const DATA_MOST = 2 ** 29;
 
 /** A command that did not fit the ring; with the bytes that belong into the data ring, or null. */
 interface Waiting {
@@ -29,10 +31,12 @@ export class CommandWriter {
   readonly #mask: number;
   readonly #capacity: number;
   readonly #dataOffset: number;
+  /** A power of two. */
   readonly #dataSize: number;
   readonly #drain: (() => void) | null;
   #head: number;
   #tail: number;
+  /** Positions, as signed words: beyond 2^31 they would be floating-point numbers to V8, and each byte's index computed from one. */
   #dataHead: number;
   #dataTail: number;
   /** Where the head was when it was last published, and how many commands had been put into the ring until then. */
@@ -52,11 +56,14 @@ export class CommandWriter {
     this.#mask = ring.elementCount - 1;
     this.#dataOffset = data.offset;
     this.#dataSize = data.size;
+    if (data.size > DATA_MOST || (data.size & (data.size - 1)) !== 0) {
+      throw new RegionError(`the data ring has a size of ${data.size}, which is no power of two up to ${DATA_MOST}`);
+    }
     this.#drain = drain;
     this.#head = Atomics.load(this.#header, RING.HEAD / 4);
     this.#publishedHead = this.#head;
     this.#tail = Atomics.load(this.#header, RING.TAIL / 4);
-    this.#dataHead = Atomics.load(this.#header, RING.DATA_TAIL / 4) >>> 0;
+    this.#dataHead = Atomics.load(this.#header, RING.DATA_TAIL / 4);
     this.#dataTail = this.#dataHead;
   }
 
@@ -74,7 +81,7 @@ export class CommandWriter {
     type: number, flags: number, code: number, slot: number, generation: number,
     address: number, length: number, a: number, b: number, c: number,
   ): void {
-    if (this.#waiting.length > 0 || !this.#hasRecord()) {
+    if (this.#waiting.length > 0 || !this.#hasRecords(1)) {
       this.#waiting.push({ type, flags, code, slot, generation, address, length, a, b, c, bytes: null });
       return;
     }
@@ -136,6 +143,25 @@ export class CommandWriter {
     this.#commit(COMMAND.SEND, flags, 0, slot, generation, at, length, 0, 0);
   }
 
+  /**
+   * `count` messages of `length` bytes each to as many slots, which `fill` writes behind one another where they are sent from. False where
+   * there is no room for all of them, and nothing has been done.
+   */
+  writeMessages(
+    flags: number, slots: Int32Array, generations: Int32Array, count: number, length: number, fill: (into: Uint8Array) => void,
+  ): boolean {
+    const bytes = count * length;
+    if (this.#waiting.length > 0 || bytes > this.#dataSize / 2 || !this.#hasRecords(count)) return false;
+    const at = this.#claim(bytes);
+    if (at < 0) return false;
+    fill(this.#memory.subarray(at, at + bytes));
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!;
+      this.#commit(COMMAND.SEND, flags, 0, slot, generations[slot]!, at + i * length, length, 0, 0);
+    }
+    return true;
+  }
+
   writeBytes(type: number, flags: number, code: number, slot: number, generation: number, bytes: Uint8Array, a = 0, b = 0): void {
     const at = this.#waiting.length > 0 ? -1 : this.#claim(bytes.length);
     if (at < 0) return this.#wait(type, flags, code, slot, generation, Buffer.from(bytes), a, b);
@@ -157,7 +183,7 @@ export class CommandWriter {
 
   #tryAgain({ type, flags, code, slot, generation, address, length, a, b, c, bytes }: Waiting): boolean {
     if (bytes === null) {
-      if (!this.#hasRecord()) return false;
+      if (!this.#hasRecords(1)) return false;
       this.#put(type, flags, code, slot, generation, address, length, a, b, c);
       return true;
     }
@@ -209,8 +235,8 @@ export class CommandWriter {
   #commit(
     type: number, flags: number, code: number, slot: number, generation: number, at: number, length: number, a: number, b: number,
   ): void {
-    this.#dataHead = (this.#dataHead + length) >>> 0;
-    this.#put(type, flags | FLAG.DATA, code, slot, generation, at, length, a, b, this.#dataHead | 0);
+    this.#dataHead = (this.#dataHead + length) | 0;
+    this.#put(type, flags | FLAG.DATA, code, slot, generation, at, length, a, b, this.#dataHead);
   }
 
   #wait(type: number, flags: number, code: number, slot: number, generation: number, bytes: Buffer, a: number, b: number): void {
@@ -221,15 +247,16 @@ export class CommandWriter {
   #claim(length: number): number {
     const most = this.#dataSize / 2;
     if (length > most) throw new TooBigError(`a copy of ${length} bytes does not fit the command ring (at most ${most})`);
-    if (!this.#hasRecord()) return -1;
+    if (!this.#hasRecords(1)) return -1;
     if (this.unpublished === 0) this.#refresh();
     if (this.#dataHead === this.#dataTail) {
       // Empty: start at the front again, where the lines are still in cache.
       this.#dataHead = this.#dataTail = this.#alignUp(this.#dataHead);
     }
-    let inRing = this.#dataHead % this.#dataSize;
+    const size = this.#dataSize;
+    let inRing = this.#dataHead & (size - 1);
     let head = this.#dataHead;
-    if (inRing + length > this.#dataSize) {
+    if (inRing + length > size) {
       head = this.#alignUp(head);
       inRing = 0;
     }
@@ -238,16 +265,16 @@ export class CommandWriter {
     return this.#dataOffset + inRing;
   }
 
-  /** The next multiple of the ring's size, modulo 2^32 (the size is a power of two). */
+  /** The next multiple of the ring's size. */
   #alignUp(position: number): number {
-    const rest = position % this.#dataSize;
-    return rest === 0 ? position : (position + this.#dataSize - rest) >>> 0;
+    const last = this.#dataSize - 1;
+    return (position + last) & ~last;
   }
 
-  #hasRecord(): boolean {
-    if (((this.#head - this.#tail) | 0) < this.#capacity) return true;
+  #hasRecords(count: number): boolean {
+    if (((this.#head - this.#tail) | 0) + count <= this.#capacity) return true;
     this.#makeRoom();
-    return ((this.#head - this.#tail) | 0) < this.#capacity;
+    return ((this.#head - this.#tail) | 0) + count <= this.#capacity;
   }
 
   #hasBytes(head: number, length: number): boolean {
@@ -270,7 +297,7 @@ export class CommandWriter {
     // The core's index comes out of memory that another process writes to.
     if (((this.#head - tail) | 0) < 0 || ((this.#head - tail) | 0) > this.#capacity) throw new RegionError('the command ring is damaged');
     this.#tail = tail;
-    const freed = Atomics.load(this.#header, RING.DATA_TAIL / 4) >>> 0;
+    const freed = Atomics.load(this.#header, RING.DATA_TAIL / 4);
     if (((freed - this.#dataTail) >>> 0) <= this.#dataSize * 2) this.#dataTail = freed;
   }
 }

@@ -205,6 +205,15 @@ export class RegionPort implements EnginePort {
     this.#written();
   }
 
+  sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void {
+    // The rows of an only core are its slots.
+    const flags = text ? FLAG.TEXT : 0;
+    if (this.cores === 1 && this.#writers[0]!.writeMessages(flags, rows, this.#generations, count, length, fill)) return this.#written();
+    const bytes = Buffer.allocUnsafe(count * length);
+    fill(bytes);
+    for (let i = 0; i < count; i++) this.sendCopy(rows[i]!, bytes.subarray(i * length, (i + 1) * length), text);
+  }
+
   sendFramed(row: Row, address: Address, length: number, channelId = 0, nextSeq = 0): void {
     this.#command(row, COMMAND.SEND_FRAMED, 0, address, length, channelId, nextSeq);
     this.#use(this.#coreOf(row), address);

@@ -101,6 +101,8 @@ export interface EnginePort {
   send(row: Row, address: Address, length: number, text: boolean): void;
   /** Sends a copy of `data`, of bytes the first `length`. A string is sent as a text message. */
   sendCopy(row: Row, data: string | Uint8Array, text: boolean, length?: number): void;
+  /** Sends to each of the first `count` rows a message of `length` bytes of its own: `fill` writes them, one behind the other. */
+  sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void;
   /**
    * Sends bytes of the arena that already are whole WebSocket frames. Of a catch-up: `channelId` and the server_seq that comes next,
    * so that a successor goes on there.

@@ -110,7 +110,7 @@ export class SessionOpener {
   }
 
   /** Writes the `welcome`s of the first `count` of them to `into`, behind one another; returns the length of each. */
-  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Buffer): number {
+  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Uint8Array): number {
     return this.#parts.tokens.writeWelcomes(ids, count, tail, into);
   }
 

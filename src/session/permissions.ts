@@ -45,28 +45,22 @@ export class Permissions {
     return this.#byKey.size;
   }
 
-  /** Index of the set with these patterns, with one reference more. */
-  intern(read: readonly string[], write: readonly string[]): number {
+  /** Index of the set with these patterns, with `refs` references more. */
+  intern(read: readonly string[], write: readonly string[], refs = 1): number {
     const last = this.#last;
-    if (last !== null && last.read === read && last.write === write) {
-      const set = this.#sets[last.index] as PermissionSet;
-      set.refs += 1;
-      return last.index;
-    }
-    const index = this.#intern(read, write);
-    this.#last = { read, write, index };
+    const isLast = last !== null && last.read === read && last.write === write;
+    const index = isLast ? last.index : this.#find(read, write);
+    if (!isLast) this.#last = { read, write, index };
+    (this.#sets[index] as PermissionSet).refs += refs;
     return index;
   }
 
-  #intern(read: readonly string[], write: readonly string[]): number {
+  #find(read: readonly string[], write: readonly string[]): number {
     const key = JSON.stringify([[...read].sort(), [...write].sort()]);
     const known = this.#byKey.get(key);
-    if (known !== undefined) {
-      (this.#sets[known] as PermissionSet).refs += 1;
-      return known;
-    }
+    if (known !== undefined) return known;
     const index = this.#free.pop() ?? this.#sets.length;
-    this.#sets[index] = { key, read: new Rights(read), write: new Rights(write), refs: 1 };
+    this.#sets[index] = { key, read: new Rights(read), write: new Rights(write), refs: 0 };
     this.#byKey.set(key, index);
     return index;
   }

@@ -59,7 +59,7 @@ export class ResumeTokens {
    * Writes to `into` the `welcome`s of the first `count` new sessions without a user, one behind the other, and returns the length of each.
    * `ids`: four words a session; `tail`: what follows the token in each.
    */
-  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Buffer): number {
+  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Uint8Array): number {
     return this.#native.writeWelcomes(ids, count, VERSION, tail, into, 0);
   }
 }

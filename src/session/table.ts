@@ -43,6 +43,8 @@ export interface SessionStart {
   readonly unconfirmed: boolean;
 }
 
+export type ManyStart = Omit<SessionStart, 'id' | 'user' | 'unconfirmed'>;
+
 /** So many rows in a line are known by the lease among them that ends first, a power of two. */
 const RANGE_BITS = 12;
 const NEVER = 0xffffffff;
@@ -155,15 +157,25 @@ export class SessionTable {
     put(this.#unconfirmed, row, start.unconfirmed ? 1 : 0);
   }
 
-  /** The same for the first `count` of these rows, whose sessions differ in their ids only: four words each in `ids`. */
-  openMany(rows: Int32Array, ids: Uint32Array, count: number, start: SessionStart): void {
+  /** The same for the first `count` of these rows, whose sessions have no user and differ in their ids only: four words each in `ids`. */
+  openMany(rows: Int32Array, ids: Uint32Array, count: number, { read, write, expiresAt, sessionGeneration, leaseUntil }: ManyStart): void {
     if (this.#hashes.length < count) this.#hashes = new Uint32Array(count);
+    const permission = this.permissions.intern(read, write, count);
+    const [states, columns, hashes] = [this.#state, this.#id, this.#hashes];
+    if (expiresAt !== 0) this.#expiring += count;
     for (let i = 0; i < count; i += 1) {
-      for (let word = 0; word < 4; word += 1) start.id[word] = ids[i * 4 + word] as number;
-      this.#fill(rows[i] as Row, start);
-      this.#hashes[i] = start.id[0] as number;
+      const row = rows[i] as Row;
+      states[row] = SESSION.open;
+      for (let word = 0; word < 4; word += 1) columns[row * 4 + word] = ids[i * 4 + word] as number;
+      hashes[i] = ids[i * 4] as number;
+      put(this.#user, row, 0);
+      put(this.#permission, row, permission);
+      put(this.#expiresAt, row, expiresAt);
+      put(this.#formerGenerations, row, sessionGeneration - 1);
+      put(this.#unconfirmed, row, 0);
     }
-    this.#byId.insertMany(this.#hashes, rows, count);
+    for (let i = 0; i < count; i += 1) this.setLease(rows[i] as Row, leaseUntil);
+    this.#byId.insertMany(hashes, rows, count);
   }
 
   /** Ends the row's session if it has one; the connection is closing from here on. */

@@ -207,6 +207,12 @@ export class FakePort implements EnginePort {
     this.#command('send', row, (client) => client.payload(bytes, text));
   }
 
+  sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void {
+    const bytes = Buffer.alloc(count * length);
+    fill(bytes);
+    for (let i = 0; i < count; i += 1) this.sendCopy(rows[i] as Row, bytes.subarray(i * length, (i + 1) * length), text);
+  }
+
   sendFramed(row: Row, address: Address, length: number): void {
     this.sendFramedCopy(row, this.memory.subarray(address, address + length));
   }

@@ -8,14 +8,18 @@ import type { Address, Row } from '../../engine/port.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
+import { ChannelNames, NAME_BYTES_MAX } from './channel-names.js';
 import { CHANNEL_BYTES_MAX } from './fields.js';
+import { PlainText } from './plain-text.js';
 
-const BEFORE_ID = Buffer.from('{"op":"sub","id":');
-const BEFORE_NAME = Buffer.from(',"channel":"');
+const BEFORE_ID = new PlainText('{"op":"sub","id":');
+const BEFORE_NAME = new PlainText(',"channel":"');
 const AFTER_NAME_BYTES = 2;
-const BEFORE_OK_ID = Buffer.from('{"op":"ok","id":');
-const BEFORE_SEQ = Buffer.from(',"server_seq":');
-const BEFORE_EPOCH = Buffer.from(',"epoch":');
+/** With an id and a name of one character each. */
+const LEAST_BYTES = BEFORE_ID.length + 1 + BEFORE_NAME.length + 1 + AFTER_NAME_BYTES;
+const BEFORE_OK_ID = '{"op":"ok","id":';
+const BEFORE_SEQ = ',"server_seq":';
+const BEFORE_EPOCH = ',"epoch":';
 /** `sub` and not another operation. */
 const OP_AT = 7;
 
@@ -30,29 +34,29 @@ const DELETE = 0x7f;
 
 /** So many digits are always exact. */
 const MAX_DIGITS = 15;
-/** Places of channels that are found by their names' bytes: two and more for each in use, between these powers of two. */
-const PLACES_LEAST = 4096;
-const PLACES_MOST = 1 << 20;
-const PLACES_PER_CHANNEL = 2;
 /** Epochs beyond it are answered as texts. */
 const MAX_EPOCH = 64;
-/** Knuth's multiplier: names that differ in their last digit are far from one another. */
-const SPREAD = 0x9e3779b1;
 
 export class PlainSubs {
   readonly #context: GatewayContext;
-  #channels: (OpenChannel | null)[] = places(PLACES_LEAST);
-  /** Of their names. */
-  #hashes = new Int32Array(PLACES_LEAST);
-  #shift = shiftFor(PLACES_LEAST);
+  readonly #names = new ChannelNames();
+  readonly #view: DataView;
   readonly #reply = Buffer.alloc(BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + 2 * MAX_DIGITS + MAX_EPOCH + 8);
+  /** What it begins with stays, as most have the same id, and channels in which nothing was published the same number. */
+  #repliedId = '';
+  #repliedSeq = -1;
+  #seqAt = 0;
+  #epochAt = 0;
+  /** By their lengths: making one costs more than what is done with it. */
+  readonly #replies = Array.from({ length: this.#reply.length + 1 }, (_, length) => this.#reply.subarray(0, length));
 
   /** Of the turn, read when it is needed; 0 until then. */
   #now = 0;
 
   constructor(context: GatewayContext) {
+    const { buffer, byteOffset, length } = context.port.memory;
     this.#context = context;
-    BEFORE_OK_ID.copy(this.#reply);
+    this.#view = new DataView(buffer, byteOffset, length);
   }
 
   /** Time goes on. */
@@ -63,13 +67,13 @@ export class PlainSubs {
   /** Of a row whose session is open; false where the message is not such a `sub`, and nothing has been done. */
   take(row: Row, address: Address, length: number): boolean {
     const { memory } = this.#context.port;
-    if (memory[address + OP_AT] !== LETTER_S || !isAt(memory, address, BEFORE_ID)) return false;
+    if (length < LEAST_BYTES || memory[address + OP_AT] !== LETTER_S || !BEFORE_ID.isAt(this.#view, address)) return false;
     const id = address + BEFORE_ID.length;
     const idEnd = digitsEnd(memory, id);
-    if (idEnd < 0 || !isAt(memory, idEnd, BEFORE_NAME)) return false;
     const from = idEnd + BEFORE_NAME.length;
     const to = address + length - AFTER_NAME_BYTES;
-    if (from >= to || to - from > CHANNEL_BYTES_MAX || memory[to] !== QUOTE || memory[to + 1] !== CLOSE) return false;
+    if (idEnd < 0 || from >= to || !BEFORE_NAME.isAt(this.#view, idEnd)) return false;
+    if (to - from > CHANNEL_BYTES_MAX || memory[to] !== QUOTE || memory[to + 1] !== CLOSE) return false;
     const channel = this.#find(memory, from, to);
     if (channel === null || !this.#mayJoin(row, channel)) return false;
     const end = this.#writeReply(memory, id, idEnd, channel);
@@ -86,7 +90,7 @@ export class PlainSubs {
     // A sync may be sending what is not subscribed.
     stopCatchingUp(replays, row, id);
     const node = subscriptions.add(row, id);
-    port.sendCopy(row, this.#reply, true, replyEnd);
+    port.sendCopy(row, this.#replies[replyEnd] as Uint8Array, true);
     subscriptions.setLiveFrom(node, publishedSeq + 1);
     port.subscribe(row, id, publishedSeq);
     keeper.subscribed(row, channel, publishedSeq);
@@ -100,64 +104,40 @@ export class PlainSubs {
 
   /** Null where no channel of this name is in use, or the name is not plain ASCII. */
   #find(memory: Buffer, from: number, to: number): OpenChannel | null {
-    let hash = to - from;
-    for (let i = from; i < to; i += 1) {
-      const char = memory[i] as number;
-      if (char < SPACE || char >= DELETE || char === QUOTE || char === BACKSLASH) return null;
-      hash = (Math.imul(hash, 31) + char) | 0;
-    }
-    // Another channel's memory is not looked at.
-    const first = Math.imul(hash, SPREAD) >>> this.#shift;
-    const place = this.#hashes[first] === hash ? first : first ^ 1;
-    const known = this.#hashes[place] === hash ? (this.#channels[place] as OpenChannel | null) : null;
-    if (known !== null && known.inUse && isText(memory, from, to, known.name)) return known;
-    const channel = this.#context.channels.inUse(memory.latin1Slice(from, to));
-    if (channel !== null) this.#keep(hash, channel);
+    const isShort = to - from <= NAME_BYTES_MAX;
+    const known = isShort ? this.#names.find(this.#view, from, to) : null;
+    if (known !== null && known.inUse) return known;
+    if (!isPlain(memory, from, to)) return null;
+    const { channels } = this.#context;
+    const channel = channels.inUse(memory.latin1Slice(from, to));
+    if (isShort && channel !== null) this.#names.keep(channel, channels.size);
     return channel;
-  }
-
-  /** Two channels may have the same place: the one that was there has the next to it from here on. */
-  #keep(hash: number, channel: OpenChannel): void {
-    const wanted = this.#context.channels.size * PLACES_PER_CHANNEL;
-    if (wanted > this.#channels.length && this.#channels.length < PLACES_MOST) {
-      // Those that were there come again by themselves.
-      const size = Math.min(PLACES_MOST, 2 ** Math.ceil(Math.log2(wanted * 2)));
-      this.#channels = places(size);
-      this.#hashes = new Int32Array(size);
-      this.#shift = shiftFor(size);
-    }
-    const place = Math.imul(hash, SPREAD) >>> this.#shift;
-    this.#channels[place ^ 1] = this.#channels[place] as OpenChannel | null;
-    this.#hashes[place ^ 1] = this.#hashes[place] as number;
-    this.#channels[place] = channel;
-    this.#hashes[place] = hash;
   }
 
   /** Returns where it ends; -1 where its epoch is not plain. */
   #writeReply(memory: Buffer, id: number, idEnd: number, { publishedSeq, epochJson }: OpenChannel): number {
-    const reply = this.#reply;
     if (epochJson.length > MAX_EPOCH) return -1;
-    let at = BEFORE_OK_ID.length;
-    for (let i = id; i < idEnd; i += 1) reply[at++] = memory[i] as number;
-    at = putText(reply, putBytes(reply, at, BEFORE_SEQ), String(publishedSeq));
-    at = putText(reply, putBytes(reply, at, BEFORE_EPOCH), epochJson);
+    if (!isText(memory, id, idEnd, this.#repliedId)) {
+      this.#repliedId = memory.latin1Slice(id, idEnd);
+      this.#repliedSeq = -1;
+      this.#seqAt = putText(this.#reply, 0, BEFORE_OK_ID + this.#repliedId + BEFORE_SEQ);
+    }
+    if (this.#repliedSeq !== publishedSeq) {
+      this.#repliedSeq = publishedSeq;
+      this.#epochAt = putText(this.#reply, this.#seqAt, publishedSeq + BEFORE_EPOCH);
+    }
+    const at = putText(this.#reply, this.#epochAt, epochJson);
     if (at < 0) return -1;
-    reply[at] = CLOSE;
+    this.#reply[at] = CLOSE;
     return at + 1;
   }
 }
 
-function places(count: number): (OpenChannel | null)[] {
-  return new Array<OpenChannel | null>(count).fill(null);
-}
-
-/** So many of a hash's 32 bits are too many for as many places. */
-function shiftFor(count: number): number {
-  return 32 - Math.log2(count);
-}
-
-function isAt(memory: Buffer, at: number, text: Buffer): boolean {
-  for (let i = 0; i < text.length; i += 1) if (memory[at + i] !== text[i]) return false;
+function isPlain(memory: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i += 1) {
+    const char = memory[i] as number;
+    if (char < SPACE || char >= DELETE || char === QUOTE || char === BACKSLASH) return false;
+  }
   return true;
 }
 
@@ -174,11 +154,6 @@ function digitsEnd(memory: Buffer, from: number): number {
   const digits = at - from;
   // JSON has no leading zeros.
   return digits === 0 || digits > MAX_DIGITS || (digits > 1 && memory[from] === ZERO) ? -1 : at;
-}
-
-function putBytes(into: Buffer, at: number, bytes: Buffer): number {
-  for (let i = 0; i < bytes.length; i += 1) into[at + i] = bytes[i] as number;
-  return at + bytes.length;
 }
 
 /** Returns where it ends; -1 where it is not ASCII. */

@@ -58,7 +58,7 @@ export class Admission {
   /** Takes the first message of a row where it is a `hello` that asks for nothing but a session; false where it has to be parsed. */
   plainHello(row: Row, address: number, length: number): boolean {
     const { sessions, port } = this.#context;
-    if (this.#newcomers === null || !Newcomers.isHello(port.memory, address, length)) return false;
+    if (this.#newcomers === null || !this.#newcomers.isHello(address, length)) return false;
     sessions.setState(row, SESSION.checking);
     this.#newcomers.add(row, port.detached ? port.hold(row) : -1);
     return true;

@@ -11,6 +11,7 @@ import { SESSION, type SessionStart } from '../../session/table.js';
 import { formatSessionId } from '../../store/sessions/session-id.js';
 import type { SessionRecord } from '../../store/sessions/session-store.js';
 import type { GatewayContext } from '../context.js';
+import { PlainText } from '../message/plain-text.js';
 import { giveBack } from './welcome.js';
 
 export interface NewcomersParts {
@@ -24,9 +25,7 @@ export interface NewcomersParts {
 
 /** Begun at once, at most. */
 const MANY = 256;
-/** More than a `welcome` has before its tail. */
-const HEAD_BYTES = 256;
-const MESSAGE = '{"op":"hello"}';
+const MESSAGE = new PlainText('{"op":"hello"}');
 
 class Batch {
   readonly rows = new Int32Array(MANY);
@@ -50,9 +49,9 @@ export class Newcomers {
   readonly #parts: NewcomersParts;
   readonly #start: { -readonly [K in keyof SessionStart]: SessionStart[K] };
   readonly #tail: Buffer;
-  readonly #texts: Buffer;
-  /** Where each of the texts is. */
-  readonly #views: Uint8Array[] = [];
+  /** Of each `welcome`. */
+  readonly #bytes: number;
+  readonly #view: DataView;
   #batch = new Batch();
   readonly #free: Batch[] = [];
   #write: Write | null = null;
@@ -64,7 +63,9 @@ export class Newcomers {
       id: new Uint32Array(4), user: null, read, write, expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false,
     };
     this.#tail = Buffer.from(`","resumed":false${parts.context.welcomeTexts.plainTail}`);
-    this.#texts = Buffer.allocUnsafeSlow(MANY * (HEAD_BYTES + this.#tail.length));
+    const { buffer, byteOffset, length } = parts.context.port.memory;
+    this.#view = new DataView(buffer, byteOffset, length);
+    this.#bytes = parts.context.opener.writeWelcomes(new Uint32Array(0), 0, this.#tail, Buffer.alloc(0));
   }
 
   /** Those of the clients that the configuration lets in without a token; null where each is a case of its own. */
@@ -76,10 +77,8 @@ export class Newcomers {
   }
 
   /** Whether the message is the `hello` of such a client as clients write it; one that is written otherwise is parsed. */
-  static isHello(memory: Buffer, address: number, length: number): boolean {
-    if (length !== MESSAGE.length) return false;
-    for (let i = 0; i < MESSAGE.length; i += 1) if (memory[address + i] !== MESSAGE.charCodeAt(i)) return false;
-    return true;
+  isHello(address: number, length: number): boolean {
+    return length === MESSAGE.length && MESSAGE.isAt(this.#view, address);
   }
 
   /** The row waits for its session; `hold` is of the event that brought its `hello`. */
@@ -160,11 +159,10 @@ export class Newcomers {
     const { context, welcomed } = this.#parts;
     this.#giveBackGone(batch, isLate);
     const { ids, rows, holds, count } = batch;
-    const length = context.opener.writeWelcomes(ids, count, this.#tail, this.#texts);
-    for (let i = this.#views.length; i < count; i += 1) this.#views.push(this.#texts.subarray(i * length, (i + 1) * length));
     this.#start.leaseUntil = (batch.record as SessionRecord).leaseUntil;
     context.sessions.openMany(rows, ids, count, this.#start);
-    for (let i = 0; i < count; i += 1) this.#welcome(rows[i] as Row, ids, i);
+    for (let i = 0; i < count; i += 1) this.#admit(rows[i] as Row, ids, i);
+    context.port.sendMany(rows, count, this.#bytes, true, (into) => context.opener.writeWelcomes(ids, count, this.#tail, into));
     // What they said meanwhile is handled when all of them are there.
     for (let i = 0; i < count; i += 1) {
       welcomed(rows[i] as Row);
@@ -174,14 +172,13 @@ export class Newcomers {
     this.#free.push(batch);
   }
 
-  #welcome(row: Row, ids: Uint32Array, i: number): void {
+  #admit(row: Row, ids: Uint32Array, i: number): void {
     const { port } = this.#parts.context;
     if (port.detached) {
       for (let word = 0; word < 4; word += 1) this.#start.id[word] = ids[i * 4 + word] as number;
       port.note(row, encodeSessionNote(this.#start));
     }
     port.admit(row);
-    port.sendCopy(row, this.#views[i] as Uint8Array, true);
   }
 
   /** Sessions whose connections went, or were told that there is none, are nobody's. */

@@ -12,7 +12,7 @@ import { getDouble, getU32 } from '../little-endian.js';
 import type { ChannelCursor, SessionRecord, SessionTimes } from '../sessions/session-store.js';
 import { storeError } from '../store-failure.js';
 import { RECORD, SEGMENT, sealBatch, type Alive } from './format.js';
-import { Group, type Words } from './group.js';
+import { Group, viewOf, type Words } from './group.js';
 import { PLACE, SessionPlaces, type Place } from './places.js';
 import type { Recovered } from './recovery.js';
 import { SegmentFile } from './segment-file.js';
@@ -96,7 +96,7 @@ export class SessionLog {
 
   /** The record at `at`. */
   #record(place: Place, bytes: Buffer, at: number, id: string, words: Words): SessionRecord | null {
-    return !isOf(bytes, at, words) ? null : this.#prolonged(place, decodeSession(id, bytes, at + RECORD.BODY));
+    return !isOf(viewOf(bytes), at, words) ? null : this.#prolonged(place, decodeSession(id, bytes, at + RECORD.BODY));
   }
 
   /** What there is of a session that is not there. Throws StoreError when the store is closed. */
@@ -203,14 +203,14 @@ export class SessionLog {
     const offset = this.places.offset(place);
     const holder = this.#groupOf(this.places.segment(place), offset);
     // Of the same memory it may be: a group's that grows meanwhile is left behind, not changed.
-    const former = holder?.bytes ?? this.bytesOf(place);
+    const former = holder?.view ?? viewOf(this.bytesOf(place));
     const from = holder === null ? 0 : offset - holder.base;
     // A lease that was prolonged stands in no record yet.
     if (!isOf(former, from, words) || !isFresh(former, from + RECORD.BODY, this.places.until(place))) return null;
-    const length = getU32(former, from + RECORD.LENGTH);
+    const length = former.getUint32(from + RECORD.LENGTH, true);
     const group = this.#gathering;
     const body = group.claim(length - RECORD.BODY + CURSOR_MAX);
-    const start = group.copy(holder?.view ?? new DataView(former.buffer, former.byteOffset, former.length), from, length);
+    const start = group.copy(former, from, length);
     const end = writeFirstCursor(group.bytes, body, start + length, cursor);
     group.remember(this.places, place, false);
     // All else that the place has of the record is as it was.
@@ -230,7 +230,7 @@ export class SessionLog {
     const holder = this.#groupOf(this.places.segment(place), offset);
     const former = holder?.bytes ?? this.bytesOf(place);
     const from = holder === null ? 0 : offset - holder.base;
-    if (!isOf(former, from, words)) return null;
+    if (!isOf(holder?.view ?? viewOf(former), from, words)) return null;
     const length = getU32(former, from + RECORD.LENGTH);
     const group = this.#gathering;
     const body = group.claim(length - RECORD.BODY);
@@ -388,8 +388,8 @@ export class SessionLog {
   }
 }
 
-function isOf(bytes: Buffer, record: number, words: Words): boolean {
-  for (let i = 0; i < 4; i += 1) if (getU32(bytes, record + RECORD.ID + i * 4) !== words[i]) return false;
+function isOf(view: DataView, record: number, words: Words): boolean {
+  for (let i = 0; i < 4; i += 1) if (view.getUint32(record + RECORD.ID + i * 4, true) !== words[i]) return false;
   return true;
 }
 

@@ -67,8 +67,9 @@ function writeCursor({ channel, epoch, seq, subscribed, told }: ChannelCursor, b
 }
 
 /** Whether the session at `at` has no cursor, and its lease ends as it is written there and not, by now, only at `until` (seconds). */
-export function isFresh(bytes: Buffer, at: number, until: number): boolean {
-  return getU16(bytes, at + COUNT) === 0 && until * 1000 <= getU48(bytes, at + LEASE_UNTIL);
+export function isFresh(view: DataView, at: number, until: number): boolean {
+  const leaseUntil = view.getUint32(at + LEASE_UNTIL, true) + view.getUint16(at + LEASE_UNTIL + 4, true) * 2 ** 32;
+  return view.getUint16(at + COUNT, true) === 0 && until * 1000 <= leaseUntil;
 }
 
 /**

@@ -128,7 +128,8 @@ t.test('sessions that are opened together', async (t) => {
   const ids = new Uint32Array(4 * 300);
   drawSessionIds(ids, 300);
   for (const row of rows) table.connect(row);
-  table.openMany(rows, ids, 200, { ...ALL, id: new Uint32Array(4), user: null, leaseUntil: 5000 });
+  const { unconfirmed: _, ...alike } = ALL;
+  table.openMany(rows, ids, 200, { ...alike, leaseUntil: 5000 });
   t.equal(table.sessions, 200);
   for (let i = 0; i < 300; i += 1) {
     const id = ids.slice(i * 4, i * 4 + 4);
@@ -136,6 +137,9 @@ t.test('sessions that are opened together', async (t) => {
     if (i < 200) t.equal(table.sessionId(299 - i), formatSessionId(id));
   }
   t.equal(table.state(99), SESSION.connected);
+  t.ok(table.canRead(299, 'room'));
+  for (let i = 0; i < 200; i += 1) table.end(299 - i);
+  t.equal(table.permissions.count, 0, 'nothing refers to their permissions any more');
 });
 
 t.test('a row is unconfirmed until it is confirmed', async (t) => {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { buildAhead, endBuildAhead } from './build-ahead.mjs';
 import { inParallel, run } from './run.mjs';
 
 const has = (program) => (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, program)));
@@ -31,6 +32,7 @@ const built = new Map();
 
 async function build(r, kind) {
   if (!built.has(kind)) {
+    await endBuildAhead();
     const result = await run(['scripts/cmake', kind], { seconds: 1500, log: r.log, echo: r.verbose });
     if (!result.ok) {
       // Compilers print much; what failed begins with ninja's mark.
@@ -52,10 +54,13 @@ function catchCounts(output) {
   return { passed: count('passed'), failed: count('failed') };
 }
 
-export async function nativeStage(r, kind) {
+/** `next`: the kinds that later stages of this run need. */
+export async function nativeStage(r, kind, next = []) {
   const missing = missingTools(kind);
   if (missing.length > 0) return r.skip(`native tests (${kind})`, `${missing.join(', ')} not installed`);
-  if (!(await build(r, kind))) return undefined;
+  const ok = await build(r, kind);
+  if (r.all) buildAhead(next.filter((each) => missingTools(each).length === 0));
+  if (!ok) return undefined;
   const program = `build-${kind}/sluice_test`;
   if (!existsSync(program)) return r.note('there are no native tests');
 

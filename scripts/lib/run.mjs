@@ -39,8 +39,8 @@ const STAYS_SECONDS = 45;
 
 /**
  * @param {string[]} command
- * @param {{seconds: number, log: string, env?: object, cwd?: string, echo?: boolean, lastWord?: RegExp}} options `lastWord`: a line of
- * the output behind which the command ends by itself.
+ * @param {{seconds: number, log: string, env?: object, cwd?: string, echo?: boolean, lastWord?: RegExp, signal?: AbortSignal}} options
+ * `lastWord`: a line of the output behind which the command ends by itself; `signal` ends it earlier.
  * @returns {Promise<{ok: boolean, why: string, output: string, leftovers: boolean}>} `why` is '' or what went wrong.
  */
 export async function run(command, options) {
@@ -75,6 +75,7 @@ export async function run(command, options) {
     signalGroup(child.pid, 'SIGTERM');
     setTimeout(() => signalGroup(child.pid, 'SIGKILL'), 3000).unref();
   };
+  options.signal?.addEventListener('abort', () => end('was stopped'), { once: true });
   const timer = setTimeout(() => end(`took longer than ${options.seconds} s`), options.seconds * 1000);
 
   const why = await new Promise((resolve) => {

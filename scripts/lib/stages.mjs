@@ -70,10 +70,8 @@ async function benchStep(r, what, args, seconds) {
 export const stages = {
   tidy: { title: 'style, include direction, dead files, links', run: tidy },
   build: { title: 'addon and TypeScript', run: build },
-  native: { title: 'native tests', run: (r) => nativeStage(r, 'dev') },
-  asan: { title: 'native tests under AddressSanitizer and UndefinedBehaviorSanitizer', run: (r) => nativeStage(r, 'asan') },
-  tsan: { title: 'native tests under ThreadSanitizer', run: (r) => nativeStage(r, 'tsan') },
-  fuzz: { title: 'fuzz targets, some seconds each', needs: ['build'], run: fuzzStage },
+  // The sanitizers' builds are made meanwhile, until their own stages.
+  native: { title: 'native tests', run: (r) => nativeStage(r, 'dev', ['asan', 'tsan']) },
   unit: { title: 'unit tests', needs: ['build'], run: (r) => tapStage(r, 'unit', { width: 2, seconds: 300 }) },
   e2e: {
     title: 'end-to-end tests',
@@ -87,6 +85,9 @@ export const stages = {
     lacking: lackingBuild,
     run: (r) => tapStage(r, 'browser', { width: 1, seconds: 600 }),
   },
+  asan: { title: 'native tests under AddressSanitizer and UndefinedBehaviorSanitizer', run: (r) => nativeStage(r, 'asan', ['tsan']) },
+  tsan: { title: 'native tests under ThreadSanitizer', run: (r) => nativeStage(r, 'tsan') },
+  fuzz: { title: 'fuzz targets, some seconds each', needs: ['build'], run: fuzzStage },
   vm: {
     title: 'poll-mode drivers in a VM of our own',
     onRequest: true,

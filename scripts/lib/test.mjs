@@ -27,6 +27,7 @@ function report(name) {
     log,
     verbose,
     filter,
+    all: only === undefined,
     pass(count = 1) {
       this.passed += count;
     },

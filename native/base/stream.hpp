@@ -112,6 +112,8 @@ class StreamDriver {
   // write() per stream outstanding.
   static constexpr uint32_t kMaxSlices = 64;
   virtual void write(StreamId id, const IoSlice* slices, uint32_t count) = 0;
+  // The same for the last bytes of a stream: where all are accepted shutdown_send() or close() follows, and the FIN may be on its way.
+  virtual void write_last(StreamId id, const IoSlice* slices, uint32_t count) { write(id, slices, count); }
   // Sends all of the slice at once where nothing of the stream's waits to be sent or acknowledged, and no on_written() follows. False:
   // nothing was done, and it is write()'s. The caller has nothing outstanding for the stream.
   virtual bool write_at_once(StreamId id, const IoSlice& slice) {

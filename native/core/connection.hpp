@@ -58,6 +58,7 @@ struct ConnectionRow {
   void set(ConnectionFlag flag) noexcept { flags = static_cast<uint16_t>(flags | flag); }
   void clear(ConnectionFlag flag) noexcept { flags = static_cast<uint16_t>(flags & ~flag); }
   // Something is to be done when nothing is queued for it any more (Lifecycle::drained).
+  bool ends_when_drained() const noexcept { return (flags & (kCloseAfterFlush | kEndAfterFlush)) != 0; }
   bool awaits_drain() const noexcept { return (flags & (kPausedByQueue | kNotifyWritable | kCloseAfterFlush | kEndAfterFlush)) != 0; }
   bool paused() const noexcept { return (flags & (kPausedByCommand | kPausedByQueue | kStalled)) != 0; }
 };

@@ -155,10 +155,12 @@ void Outbox::offer(const Batch& batch) {
     if (idle) writable_.push_back(batch.slot);
     return;
   }
-  if (batch.segments == 1) return driver_->write(batch.slot, &segments_[batch.first].slice, 1);
+  const bool last = row.ends_when_drained();
+  if (batch.segments == 1 && !last) return driver_->write(batch.slot, &segments_[batch.first].slice, 1);
   IoSlice slices[StreamDriver::kMaxSlices];
   uint32_t count = 0;
   for (uint32_t i = batch.first; i != kEnd; i = segments_[i].next) slices[count++] = segments_[i].slice;
+  if (last) return driver_->write_last(batch.slot, slices, count);
   driver_->write(batch.slot, slices, count);
 }
 

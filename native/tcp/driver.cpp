@@ -226,6 +226,23 @@ void Driver::write(StreamId id, const IoSlice* slices, uint32_t count) {
   stack_.sink.on_written(id, accepted, offered);
 }
 
+// The FIN goes with the last bytes: one segment and one acknowledgement for both.
+void Driver::write_last(StreamId id, const IoSlice* slices, uint32_t count) {
+  begin_call();
+  Tcb* const row = settled_stream(id);
+  if (row == nullptr || !may_send(row->state)) return write(id, slices, count);
+  uint32_t offered = 0;
+  for (uint32_t i = 0; i < count; ++i) offered += slices[i].length;
+  const uint32_t accepted = append_bytes(stack_, *row, slices, count);
+  if (accepted == offered) {
+    queue_fin(stack_, *row);
+  } else {
+    push_out(stack_, *row);
+    ++stack_.driver_counters.sends_short;
+  }
+  stack_.sink.on_written(id, accepted, offered);
+}
+
 bool Driver::write_at_once(StreamId id, const IoSlice& slice) {
   begin_call();
   Tcb* const row = stack_.find_stream(id);

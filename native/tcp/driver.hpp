@@ -23,6 +23,7 @@ class Driver final : public TcpDriver {
   int wait_fd() const noexcept override { return stack_.reactor.wait_fd(); }
   void watch_doorbell(int fd) override { stack_.reactor.watch_doorbell(fd); }
   void write(StreamId id, const IoSlice* slices, uint32_t count) override;
+  void write_last(StreamId id, const IoSlice* slices, uint32_t count) override;
   bool write_at_once(StreamId id, const IoSlice& slice) override;
   void flush() override;
   void prefetch(StreamId id, bool near) const noexcept override;

@@ -35,6 +35,7 @@ class Peer:
         self.next = self.iss
         self.received = None
         self.answer = None
+        self.ended = None  # the segment whose FIN came with the last bytes that were taken
 
     # ---- saying ----
 
@@ -114,6 +115,7 @@ class Peer:
                 continue
             out += segment.data
             self.received = segment.end
+            self.ended = segment if segment.flags & FIN else None
             self.say()
         return out
 

@@ -48,6 +48,23 @@ TEST_CASE("tcp: close sends what was written before its FIN", "[tcp]") {
   CHECK(link.b.app(link.peer()).received == sent);
 }
 
+TEST_CASE("tcp: the FIN goes with the last bytes", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.out.clear();
+  const std::string said = "the last";
+  const IoSlice slice{reinterpret_cast<const uint8_t*>(said.data()), static_cast<uint32_t>(said.size())};
+  peer.host.app(peer.id()).to_send = said;
+  peer.host.driver->write_last(peer.id(), &slice, 1);
+  peer.host.close(peer.id());
+  REQUIRE(peer.out.size() == 1);
+  CHECK(peer.out.front().has(wire::kFin));
+  CHECK(peer.out.front().payload_bytes() == said.size());
+  peer.send({wire::kAck | wire::kFin, 0, 9});
+  CHECK(peer.host.driver->gauges().time_wait == 1);
+  CHECK(peer.host.driver->gauges().active == 0);
+}
+
 TEST_CASE("tcp: an id may be used again at once after close", "[tcp]") {
   Link link;
   const StreamId first = link.open();

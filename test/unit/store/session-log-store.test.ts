@@ -7,10 +7,12 @@ import type { ChannelCursor, SessionRecord, SessionStore } from '../../../src/st
 import { sessionRecord, sessionStoreSuite, type SessionStoreUnderTest } from './session-store-suite.js';
 
 async function make(t: Test, segmentBytes?: number): Promise<SessionStoreUnderTest & { readonly folder: string }> {
+  let store: SessionLogStore;
+  // Before there is a folder: tap removes one ahead of what is to be torn down that it was told of later, and a store may still clean it.
+  t.teardown(() => store.close());
   const folder = t.testdir();
   const options = segmentBytes === undefined ? {} : { segmentBytes };
-  let store = new SessionLogStore({ folder, owner: 'n1', ...options });
-  t.teardown(() => store.close());
+  store = new SessionLogStore({ folder, owner: 'n1', ...options });
   return {
     store,
     folder,

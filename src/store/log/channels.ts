@@ -32,8 +32,21 @@ const headKey = (channelId: number): Buffer => {
   return key;
 };
 
+const EPOCH_BYTES = 6;
+/** Drawn at a time: a call costs as much as all of them. */
+const EPOCHS = 256;
+let drawn = Buffer.alloc(0);
+let used = 0;
+
 /** Random enough that two lives of a channel never share one; short because every position carries it. */
-const newEpoch = (): string => randomBytes(6).readUIntBE(0, 6).toString(36);
+function newEpoch(): string {
+  if (used === drawn.length) {
+    drawn = randomBytes(EPOCHS * EPOCH_BYTES);
+    used = 0;
+  }
+  used += EPOCH_BYTES;
+  return drawn.readUIntBE(used - EPOCH_BYTES, EPOCH_BYTES).toString(36);
+}
 
 /**
  * Names and ids of channels. A new one is written with the next commit, so that opening ten thousand channels is not ten
@@ -45,6 +58,8 @@ export class ChannelTable {
   /** Not yet durable. */
   readonly #unwritten = new Map<string, ChannelRecord>();
   #writing: [string, ChannelRecord][] = [];
+  /** Asked for last, and not there: who makes a channel has asked for it before. */
+  #missing: string | null = null;
   #nextId: number;
   #reserved: number;
   #reserving = 0;
@@ -64,8 +79,11 @@ export class ChannelTable {
   find(name: string): ChannelRecord | null {
     const unwritten = this.#unwritten.get(name);
     if (unwritten !== undefined) return unwritten;
+    if (name === this.#missing) return null;
     const stored = this.#env.tables.channels.getBinaryFast(nameKey(name));
-    return stored === undefined ? null : decodeChannel(stored, stored.length);
+    if (stored !== undefined) return decodeChannel(stored, stored.length);
+    this.#missing = name;
+    return null;
   }
 
   create(name: string): ChannelRecord {
@@ -74,17 +92,19 @@ export class ChannelTable {
       this.#env.commitSync((tables) => void tables.meta.put(NEXT_ID, seqValue(reserved)));
       this.#reserved = reserved;
     }
-    const record = { id: this.#nextId++, epoch: newEpoch(), created: this.#now() };
+    return this.#add(name, { id: this.#nextId++, epoch: newEpoch(), created: this.#now() });
+  }
+
+  #add(name: string, record: ChannelRecord): ChannelRecord {
     this.#unwritten.set(name, record);
+    this.#missing = null;
     return record;
   }
 
   /** A channel that a process which ended had made, and not written; its id was reserved by that process. */
   adopt(name: string, id: number, epoch: string): ChannelRecord {
-    const record = { id, epoch, created: this.#now() };
     this.#nextId = Math.max(this.#nextId, id + 1);
-    this.#unwritten.set(name, record);
-    return record;
+    return this.#add(name, { id, epoch, created: this.#now() });
   }
 
   /** Part of a commit: what is new since the last one. */

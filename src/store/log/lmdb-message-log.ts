@@ -122,12 +122,15 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
 
   openChannel(name: string): ChannelHead {
     this.#assertOpen();
-    let record = this.#channels.find(name);
-    if (record === null) {
-      record = this.#channels.create(name);
-      this.#queueFlush();
-    }
-    return this.#head(name, record);
+    const record = this.#channels.find(name);
+    return record === null ? this.#createChannel(name) : this.#head(name, record);
+  }
+
+  /** There are no messages under its id, which nobody had before: nothing is to be looked for, in a log that may hold very many. */
+  #createChannel(name: string): ChannelHead {
+    const { id, epoch } = this.#channels.create(name);
+    this.#queueFlush();
+    return { id, name, epoch, headSeq: 0, oldestSeq: 1 };
   }
 
   adoptChannel(name: string, id: number, epoch: string): AdoptedHead | null {

@@ -36,6 +36,29 @@ t.test('conformance, indexing early', (t) => {
   t.end();
 });
 
+t.test('channels that are asked for before they are made, as clients do', async (t) => {
+  const under = await make(t);
+  const names = Array.from({ length: 2500 }, (_, i) => `room-${i}`);
+  const heads = names.map((name) => {
+    t.equal(under.log.findChannel(name), null);
+    const head = under.log.openChannel(name);
+    t.match(head, { name, headSeq: 0, oldestSeq: 1 });
+    t.same(under.log.findChannel(name), head);
+    return head;
+  });
+  t.equal(new Set(heads.map(({ id }) => id)).size, names.length, 'an id for each');
+  t.equal(new Set(heads.map(({ epoch }) => epoch)).size, names.length, 'and an epoch');
+  t.equal(under.log.findChannel('another'), null);
+  t.equal(under.log.openChannel('room-0').id, heads[0]?.id);
+  t.equal(under.log.findChannel('another'), null, 'asking makes none');
+  const another = under.log.openChannel('another');
+  await under.log.append(entries(another.id, 1, 3));
+  t.match(under.log.openChannel('another'), { id: another.id, headSeq: 3, oldestSeq: 1 });
+  const log = await under.reopen();
+  for (const [i, name] of names.entries()) t.same(log.openChannel(name), heads[i]);
+  t.match(log.findChannel('another'), { id: another.id, epoch: another.epoch, headSeq: 3, oldestSeq: 1 });
+});
+
 t.test('folders that cannot be used are refused with their path', async (t) => {
   const folder = t.testdir({ file: 'x', foreign: { 'log.mdb': 'this is something else, not a database file' }, taken: { 'log.mdb': {} } });
   for (const [path, message] of [

@@ -34,6 +34,13 @@ uint32_t train_us(const HyStart& hystart) noexcept {
   return hystart.train_begin_us == 0 ? 0 : hystart.train_end_us - hystart.train_begin_us;
 }
 
+// Acknowledgements have come for a quarter of a round trip without a gap, at the link's pace or at the application's.
+bool acks_stream(const Transfer& transfer) noexcept {
+  const HyStart& hystart = transfer.hystart;
+  if (hystart.stream_begin_us == 0) return false;
+  return hystart.train_end_us - hystart.stream_begin_us >= std::max(transfer.min_rtt_us / 4, kHyMinThreshUs);
+}
+
 // Of a round trip: what queues may make of it while slow start goes on (RFC 9406 §4.2).
 uint32_t rise_us(uint32_t rtt_us) noexcept { return std::clamp(rtt_us / kHyDivisor, kHyMinThreshUs, kHyMaxThreshUs); }
 
@@ -41,8 +48,7 @@ uint32_t rise_us(uint32_t rtt_us) noexcept { return std::clamp(rtt_us / kHyDivis
 // pass: half of what leaves waits before that link. Where they have come for a quarter of a round trip without a gap, what leaves is no
 // more than a quarter more, or a queue half as long as the path would be needed.
 uint32_t slowed(const Transfer& transfer, uint32_t growth) noexcept {
-  const bool long_train = train_us(transfer.hystart) >= std::max(transfer.min_rtt_us / 4, kHyMinThreshUs);
-  return long_train || transfer.hystart.css_rounds != 0 ? growth / kHyCssDivisor : growth;
+  return acks_stream(transfer) || transfer.hystart.css_rounds != 0 ? growth / kHyCssDivisor : growth;
 }
 
 void slow_start(Tcb& row, Transfer& transfer, uint32_t acked) noexcept {
@@ -72,15 +78,17 @@ void hystart_train(const Stack& stack, Tcb& row, Transfer& transfer) noexcept {
   HyStart& hystart = transfer.hystart;
   // After a loss it is known how far slow start may go.
   if (row.ssthresh < kNoThreshold) return;
-  if (transfer.send_next == nullptr || transfer.min_rtt_us == UINT32_MAX) {
+  if (transfer.min_rtt_us == UINT32_MAX) return;
+  const uint32_t now_us = stack.now_us32() | 1;
+  const bool gap = now_us - hystart.train_end_us > std::max(transfer.min_rtt_us / kTrainGapDivisor, kTrainGapUs);
+  if (gap || hystart.stream_begin_us == 0) hystart.stream_begin_us = now_us;
+  if (gap || hystart.train_begin_us == 0) hystart.train_begin_us = now_us;
+  hystart.train_end_us = now_us;
+  if (transfer.send_next == nullptr) {
     // Without data that waits for the window they come as the application writes.
     hystart.train_begin_us = 0;
     return;
   }
-  const uint32_t now_us = stack.now_us32() | 1;
-  const bool gap = now_us - hystart.train_end_us > std::max(transfer.min_rtt_us / kTrainGapDivisor, kTrainGapUs);
-  if (gap || hystart.train_begin_us == 0) hystart.train_begin_us = now_us;
-  hystart.train_end_us = now_us;
   const bool full = train_us(hystart) >= std::max(transfer.min_rtt_us / 4 * 3, kHyMinThreshUs);
   if (!full || transfer.rack_rtt_us < transfer.min_rtt_us + rise_us(transfer.min_rtt_us)) return;
   row.ssthresh = row.cwnd;
@@ -139,6 +147,10 @@ void restart_after_idle(Stack& stack, Tcb& row, Transfer* transfer) noexcept {
   if (idle_ms < stack.options.rto_min_ms || idle_ms <= rto_ms(stack.options, row, 0)) return;
   row.cwnd = std::min(row.cwnd, initial_window(row.mss));
   if (transfer != nullptr) transfer->cubic = CubicEpoch{};
+}
+
+uint32_t validated_flight(const Tcb& row, const Transfer& transfer) noexcept {
+  return acks_stream(transfer) ? row.cwnd - row.cwnd / 5 : row.cwnd / 2;
 }
 
 uint32_t reduced_window(Stack& stack, Tcb& row, Transfer& transfer) noexcept {

@@ -11,6 +11,7 @@
 #include "tcp/connect.hpp"
 #include "tcp/input.hpp"
 #include "tcp/listen.hpp"
+#include "tcp/pacing.hpp"
 #include "tcp/path_mtu.hpp"
 #include "tcp/receive.hpp"
 #include "tcp/retransmit_timer.hpp"
@@ -102,7 +103,7 @@ uint32_t Driver::turn(uint32_t budget) {
     handled += run_timers(stack_) + run_half_open(stack_) + run_time_wait(stack_) + run_orphans(stack_) + keepalive_.run(stack_);
     aging_.run(stack_);
   }
-  handled += run_write_list(stack_);
+  handled += run_paced(stack_) + run_write_list(stack_);
   free_dying(stack_);
   return handled;
 }
@@ -148,6 +149,7 @@ uint64_t Driver::next_deadline_us() const noexcept {
     due_us = std::min(due_us, stack_.now_us + static_cast<uint32_t>(std::max(until_us, 0)));
   };
   if (!stack_.held_acks.empty()) note_us(stack_.held_acks.front().due_us);
+  if (!stack_.paced.empty()) note_us(stack_.paced.front().due_us);
   if (!stack_.flights_out.empty()) note_us(stack_.flights_out.front().sent_us + kShortFlightUs);
   uint64_t keepalive_us = 0;
   if (keepalive_.next_due(stack_.now_us, keepalive_us)) due_us = std::min(due_us, keepalive_us);

@@ -6,6 +6,7 @@
 #include "tcp/acknowledge.hpp"
 #include "tcp/congestion.hpp"
 #include "tcp/ecn.hpp"
+#include "tcp/pacing.hpp"
 #include "tcp/retransmit_timer.hpp"
 #include "tcp/sent_packet.hpp"
 #include "tcp/short_flight.hpp"
@@ -353,10 +354,32 @@ bool may_send_new(Stack& stack, Tcb& row, Transfer& transfer, nic::Packet* packe
   return part == info.bytes || split_packet(stack, transfer, packet, part);
 }
 
-// RFC 7661 §4.3, RFC 9406 §4.2: a window grows only while it is what holds the sender back; slow start is allowed to run ahead of the
-// application by as much again.
+// RFC 7661 §4.3, RFC 9406 §4.2: a window grows only while it is what holds the sender back; slow start may run ahead of the application.
 void note_limit(Tcb& row, const Transfer& transfer) noexcept {
-  if (transfer.send_next == nullptr && row.cwnd < row.ssthresh && row.in_flight() >= row.cwnd / 2) row.set(kCwndLimited);
+  const bool had_its_turn = transfer.send_next == nullptr || transfer.awaits_pace;
+  if (had_its_turn && row.cwnd < row.ssthresh && row.in_flight() >= validated_flight(row, transfer)) row.set(kCwndLimited);
+}
+
+// Returns whether anything went out.
+bool send_new(Stack& stack, Tcb& row, Transfer& transfer) {
+  const uint32_t room = paced_room(stack, row, transfer);
+  uint32_t left = room;
+  bool sent_any = false;
+  while (transfer.send_next != nullptr) {
+    nic::Packet* const packet = transfer.send_next;
+    if (std::min(sent(packet).bytes, row.mss) > left) {
+      wait_for_pace(stack, row, transfer);
+      break;
+    }
+    if (!may_send_new(stack, row, transfer, packet)) break;
+    // It can only fail for what is with the device already, and this was never sent.
+    send_queued(stack, row, transfer, packet);
+    transfer.send_next = packet->link;
+    sent_any = true;
+    left -= sent(packet).bytes;
+  }
+  if (room != UINT32_MAX && sent_any) note_paced(stack, row, transfer, room - left);
+  return sent_any;
 }
 
 }  // namespace
@@ -369,16 +392,7 @@ void push_out(Stack& stack, Tcb& row) {
   if (transfer->send_head == nullptr) return arm_send_timer(stack, row, *transfer, false);
   const bool idle = row.in_flight() == 0;
   if (idle) restart_after_idle(stack, row, transfer);
-  bool sent_any = false;
-  if (send_lost(stack, row, *transfer)) {
-    while (transfer->send_next != nullptr && may_send_new(stack, row, *transfer, transfer->send_next)) {
-      nic::Packet* const packet = transfer->send_next;
-      // send_queued() can only fail for what is with the device already, and this was never sent.
-      send_queued(stack, row, *transfer, packet);
-      transfer->send_next = packet->link;
-      sent_any = true;
-    }
-  }
+  const bool sent_any = send_lost(stack, row, *transfer) && send_new(stack, row, *transfer);
   if (transfer->frto == 2 && !sent_any) {
     transfer->frto = 0;
     send_lost(stack, row, *transfer);

@@ -77,6 +77,12 @@ struct HeldAck {
   uint32_t due_us;
 };
 
+// A transfer with data that the pace holds back.
+struct Paced {
+  uint32_t transfer;
+  uint32_t due_us;
+};
+
 // A short flight, in the order of sending, by its first record.
 struct FlightOut {
   uint32_t row;
@@ -138,6 +144,7 @@ struct Stack {
   std::vector<uint32_t> dying;      // rows to be freed when nobody is in the middle of one
   Fifo<DelayedAck> delayed_acks;
   Fifo<HeldAck> held_acks;
+  Fifo<Paced> paced;
   Fifo<FlightOut> flights_out;
 
   uint32_t row_of(const Tcb& row) const noexcept { return rows.index_of(row); }

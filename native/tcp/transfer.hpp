@@ -28,6 +28,7 @@ struct HyStart {
   Seq round_end;
   uint32_t train_begin_us = 0;        // 0: none
   uint32_t train_end_us = 0;
+  uint32_t stream_begin_us = 0;       // the same, whether data waits for the window or not
   uint32_t round_min_us = UINT32_MAX;
   uint32_t last_min_us = UINT32_MAX;
   uint32_t baseline_us = UINT32_MAX;  // of conservative slow start
@@ -139,6 +140,9 @@ struct alignas(64) Transfer {
   // What the peer's last blocks named, which is marked in the send queue: they come again with every acknowledgement.
   wire::SackBlock named[wire::TcpOptions::kMaxSacks];
   uint8_t named_count = 0;
+
+  bool awaits_pace = false;            // pacing.hpp
+  uint32_t paced_us = 0;               // what was sent is what the pace allows until then
 
   static constexpr size_t kHotBytes = 192;
 };

@@ -64,3 +64,13 @@ TEST_CASE("tcp: acknowledgements that come as the application writes do not end 
   CHECK(path.info().ssthresh >= kNoThreshold);
   CHECK(path.retransmits() == 0);
 }
+
+TEST_CASE("tcp: a window is a quarter larger than a steady stream that shows what the path takes (RFC 7661 4.3)", "[tcp]") {
+  LongPath path(20'480);
+  // Never more than the window lets go.
+  for (uint32_t bytes = 250; bytes < 8'000; bytes += bytes / 8) path.write_for(100, bytes);
+  const tcp::ConnectionInfo info = path.info();
+  CHECK(info.ssthresh >= kNoThreshold);
+  CHECK(info.cwnd >= info.in_flight);
+  CHECK(info.cwnd < info.in_flight + info.in_flight / 2);
+}

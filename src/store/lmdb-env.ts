@@ -2,6 +2,7 @@ import { constants, accessSync, existsSync, mkdirSync, statfsSync, statSync } fr
 import { dirname, join, resolve } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { checkLmdbFile } from './lmdb-file.js';
+import { checkMayOpen } from './lmdb-may-open.js';
 import { reason, storeError } from './store-failure.js';
 import { DataFolderError, StoreError } from '../errors.js';
 
@@ -46,6 +47,7 @@ export class LmdbEnv<Name extends string = LogTable> {
     this.#options = options;
     this.path = join(options.folder, options.file);
     checkLmdbFile(this.path, options.readOnly === true || options.hurried === true);
+    checkMayOpen(this.path, options.mapBytes);
     this.#open();
   }
 

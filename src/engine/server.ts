@@ -64,6 +64,18 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
   return new Engine(host, options);
 }
 
+const NOTHING = new Uint8Array(0);
+
+/**
+ * The view that message() was handed last, and where its bytes lie: what is sent back is known by it, without asking the view. In an object
+ * that lives as long as a turn: V8 notes each young object that is stored into an old one, which this one never gets to be.
+ */
+class Given {
+  view: Uint8Array = NOTHING;
+  address = 0;
+  length = 0;
+}
+
 /** A plain WebSocket server; made by createEngine(). After stop() its connections are closed, and calls with them return false. */
 export class Engine {
   readonly #host: EngineHost;
@@ -73,10 +85,7 @@ export class Engine {
   readonly #handles: Float64Array;
   /** Memory of the region, asked for once: a typed array's `buffer` is a call. */
   readonly #buffer: ArrayBufferLike;
-  /** The view that message() was handed last, and where its bytes lie: what is sent back is known by it, without asking the view. */
-  #given: Uint8Array = new Uint8Array(0);
-  #givenAddress = 0;
-  #givenLength = 0;
+  #given = new Given();
   #stopping: Promise<void> | null = null;
 
   constructor(host: EngineHost, handlers: EngineHandlers) {
@@ -117,8 +126,9 @@ export class Engine {
     const row = this.#row(connection);
     if (row < 0) return false;
     const port = this.#host.port;
-    if (data === this.#given) {
-      port.send(row, this.#givenAddress, this.#givenLength, isText);
+    const given = this.#given;
+    if (data === given.view) {
+      port.send(row, given.address, given.length, isText);
     } else if (typeof data === 'string') {
       port.sendCopy(row, data, true);
     } else if (data?.buffer === this.#buffer) {
@@ -264,9 +274,10 @@ export class Engine {
         const handle = handles[row]!;
         if (handle === 0 || handlers.message === undefined) return;
         const data = new Uint8Array(buffer, address, length);
-        this.#given = data;
-        this.#givenAddress = address;
-        this.#givenLength = length;
+        const given = this.#given;
+        given.view = data;
+        given.address = address;
+        given.length = length;
         handlers.message(handle, data, text);
       },
       onClose: (row, code, reason) => this.#closed(row, code, reason),
@@ -277,7 +288,10 @@ export class Engine {
         handlers.lagging?.(handles[row]!, topic);
       },
       onNotice: (kind, _core, value) => handlers.notice?.(kind, value),
-      onTurnEnd: (core, position) => port.confirm(core, position),
+      onTurnEnd: (core, position) => {
+        this.#given = new Given();
+        port.confirm(core, position);
+      },
     };
   }
 

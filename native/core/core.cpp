@@ -33,13 +33,14 @@ bool Core::receive(int64_t timeout_us) {
   parts_.now_us = now_us();
   parts_.events.reclaim();
   inbox_.resume_stalled();
-  // Deadlines and heartbeats are looked at as often as kCareEveryUs, so no wait may be longer.
+  // Deadlines are looked at as often as kCareEveryUs, so no wait may be longer.
   const auto care = static_cast<int64_t>(kCareEveryUs);
   int64_t wait = timeout_us < 0 || timeout_us > care ? care : timeout_us;
   if (parts_.hub.flushing()) wait = 0;
   handled_ = take_in(wait);
   if (wait != 0) parts_.now_us = now_us();
   if (parts_.now_us >= care_due_us_) take_care();
+  heartbeat_.walk();
   return parts_.events.publish();
 }
 
@@ -56,7 +57,6 @@ void Core::take_care() {
   lifecycle_.expire();
   endings_.settle();
   inbox_.expire_parked();
-  heartbeat_.walk();
   inspection_.serve();
   if (parts_.now_us >= count_due_us_) publish_counters();
 }

@@ -7,6 +7,7 @@ namespace sluice::core {
 using queue::Counter;
 
 void Heartbeat::walk() {
+  if (parts_.now_us - walked_us_ < kWalkEveryUs) return;
   const uint32_t rows = parts_.table.high_water();
   if (parts_.options.heartbeat_ms == 0 || rows == 0) {
     walked_us_ = parts_.now_us;
@@ -17,7 +18,7 @@ void Heartbeat::walk() {
   walked_us_ = parts_.now_us;
   // Those that opened together are due together. Spread over half of an interval they hold nobody up; who is late by that is not taken
   // for dead, as two more have to be missed.
-  allowed_ = std::max<uint64_t>(kAllowedLeast, 2 * elapsed * rows / (parts_.options.heartbeat_ms * 1000ull));
+  allowed_ = std::max<uint64_t>(kAllowedLeast * elapsed / 1'000'000, 2 * elapsed * rows / (parts_.options.heartbeat_ms * 1000ull));
   // The fraction of a row is carried over: a small table is walked as evenly as a large one.
   due_ = std::min<uint64_t>(due_ + (elapsed * rows << 16) / std::max<uint64_t>(walk_us, 1), static_cast<uint64_t>(rows) << 16);
   for (; due_ >= 1 << 16; due_ -= 1 << 16) {

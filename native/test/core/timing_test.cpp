@@ -101,6 +101,33 @@ TEST_CASE("core: a peer that answers its heartbeats stays", "[core][time]") {
   }
 }
 
+TEST_CASE("core: heartbeats of many that opened together leave a few at a time", "[core][time]") {
+  core::CoreOptions options;
+  options.heartbeat_ms = 1000;
+  CoreFixture fixture(options);
+  std::vector<Peer> peers;
+  for (int i = 0; i < 60; ++i) peers.push_back(fixture.open());
+  // A walk over all rows takes an eighth of a second. A machine that is taken away for most of it gets another chance.
+  size_t turns = 0;
+  for (int tries = 0; tries < 3 && turns <= 20; ++tries) {
+    uint64_t sent = fixture.counter(Counter::heartbeats_sent);
+    const uint64_t all = sent + 60;
+    turns = 0;
+    REQUIRE(fixture.turn_until([&] {
+      const uint64_t now = fixture.counter(Counter::heartbeats_sent);
+      if (now != sent) ++turns;
+      sent = now;
+      return sent >= all;
+    }));
+    for (const Peer& peer : peers) peer->send(frame(0x8a, ""));
+    fixture.turn(3);
+  }
+  CHECK(turns > 20);
+  for (const Peer& peer : peers) peer->fin = true;
+  fixture.turn(3);
+  fixture.check_all_free();
+}
+
 TEST_CASE("core: a peer that is held back is not taken for dead, and one without heartbeats never", "[core][time]") {
   core::CoreOptions options;
   options.heartbeat_ms = 30;

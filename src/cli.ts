@@ -75,7 +75,8 @@ const outlives = SERVERS.includes(process.argv[2]);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (outlives) return;
   if (error.code === 'EPIPE') process.exit();
-  throw error;
+  process.stderr.write(`sluice: standard output cannot be written: ${error.message}\n`);
+  process.exit(1);
 });
 process.stderr.on('error', () => undefined);
 process.exitCode = await main(process.argv.slice(2));

@@ -228,7 +228,12 @@ Region::Region(std::string name, uint8_t* base, uint64_t size, bool owner)
 
 Region::~Region() {
   munmap(base_, size_);
+  remove_name();
+}
+
+void Region::remove_name() noexcept {
   if (owner_) unlink(path_of(name_).c_str());
+  owner_ = false;
 }
 
 std::unique_ptr<Region> Region::create(const RegionOptions& options, std::string& error) {

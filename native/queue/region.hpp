@@ -32,6 +32,8 @@ class Region {
   static std::unique_ptr<Region> attach(const std::string& name, bool writable, std::string& error);
 
   ~Region();
+  // The creator's: nobody can map it any more. What is mapped stays.
+  void remove_name() noexcept;
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 

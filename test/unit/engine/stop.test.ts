@@ -1,4 +1,5 @@
 /** Calls of a plain server that cannot be carried out, also because it has stopped. */
+import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import t from 'tap';
 
@@ -8,6 +9,15 @@ const REQUEST = [
   'GET / HTTP/1.1', 'Host: a', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13',
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', '', '',
 ].join('\r\n');
+
+t.test('its region is gone with it, and not with the process some time', async (t) => {
+  const mine = (): readonly string[] => readdirSync('/dev/shm').filter((name) => name.startsWith(`sluice-${process.pid}-`));
+  const before = mine().length;
+  const engine = await createEngine({ listen: '127.0.0.1:0' });
+  t.equal(mine().length, before + 1);
+  await engine.stop();
+  t.equal(mine().length, before);
+});
 
 t.test('a client that does not answer the close is told closed, and its handle is good for nothing', async (t) => {
   const closed: (readonly [Connection, number])[] = [];

@@ -137,6 +137,8 @@ void Host::shut_down() {
   if (!running_->engine) return;
   running_->engine->stop_threads();
   for (uint32_t core = 0; core < running_->engine->cores(); ++core) running_->engine->core(core).driver().stop_listening();
+  // Not with the last view: a process that ends takes no time to find out that nobody has one.
+  running_->engine->region().remove_name();
   running_->self = running_;
   Running* running = running_.get();
   const auto release = [running] {

@@ -132,8 +132,6 @@ void Engine::close_cores() {
   device_.reset();
   for (const int fd : doorbells_) ::close(fd);
   doorbells_.clear();
-  // Not with its last view: a process that ends takes no time to find out that nobody has one.
-  if (region_) region_->remove_name();
 }
 
 void Engine::run_threads(std::function<void()> wake) {

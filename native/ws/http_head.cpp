@@ -15,6 +15,20 @@ namespace {
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
+// RFC 9112 §2.2: empty lines in front of a request line are ignored, at least one; some clients send two behind a body.
+constexpr uint32_t kMaxEmptyLines = 4;
+
+// Whether `text` is nothing but the empty lines that may stand in front of a request line.
+bool only_empty_lines(std::string_view text) noexcept {
+  return text.size() <= kMaxEmptyLines * kLineEnd.size() && text.find_first_not_of(kLineEnd) == std::string_view::npos;
+}
+
+uint32_t empty_lines_in_front(std::string_view text) noexcept {
+  uint32_t bytes = 0;
+  while (bytes < kMaxEmptyLines * kLineEnd.size() && text.substr(bytes).starts_with(kLineEnd)) bytes += kLineEnd.size();
+  return bytes;
+}
+
 constexpr uint64_t every(uint8_t byte) noexcept { return 0x0101010101010101u * byte; }
 
 // From `at` on, where the first byte is that is no plain character (control or DEL), eight at a time; `end` where there is none before.
@@ -92,20 +106,21 @@ ScanResult scan_head(std::string_view data, uint32_t& scanned, uint32_t max_byte
       refusal = {400, detail};
       return ScanResult::kRefused;
     }
-    if (data[scanned] == '\n' && data.substr(0, scanned + 1).ends_with(kHeadEnd)) {
+    const std::string_view head = data.substr(0, scanned + 1);
+    if (data[scanned] == '\n' && head.ends_with(kHeadEnd) && !only_empty_lines(head)) {
       ++scanned;
       return ScanResult::kEnd;
     }
   }
   if (data.size() < max_bytes) return ScanResult::kNeedMore;
-  // RFC 9112 §3 and RFC 6585 §5: which of the two was too long. A line end in the first two bytes is the tolerated empty line.
-  const size_t line_end = data.substr(0, max_bytes).find(kLineEnd, data.starts_with(kLineEnd) ? kLineEnd.size() : 0);
+  // RFC 9112 §3 and RFC 6585 §5: which of the two was too long.
+  const size_t line_end = data.substr(0, max_bytes).find(kLineEnd, empty_lines_in_front(data));
   refusal = line_end == std::string_view::npos ? Refusal{414, "request target too long"} : Refusal{431, "request head too large"};
   return ScanResult::kRefused;
 }
 
 Refusal take_request_line(std::string_view& head, RequestLine& out) {
-  if (head.starts_with(kLineEnd)) head.remove_prefix(kLineEnd.size());  // RFC 9112 §2.2: one empty line in front is ignored
+  head.remove_prefix(empty_lines_in_front(head));
   const std::string_view line = take_line(head);
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');

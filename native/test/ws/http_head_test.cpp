@@ -27,9 +27,21 @@ TEST_CASE("a request line is method, target and version with single spaces (RFC 
   }
 }
 
-TEST_CASE("one empty line in front of the request is ignored (RFC 9112 2.2)", "[ws][http]") {
-  CHECK(upgrades("\r\n" + handshake()));
-  CHECK(refusal("\r\n\r\n" + handshake()) == 400);
+TEST_CASE("up to four empty lines in front of the request are ignored (RFC 9112 2.2)", "[ws][http]") {
+  std::string lines;
+  for (uint32_t count = 1; count <= 4; ++count) {
+    lines += "\r\n";
+    INFO(count);
+    CHECK(ask(lines).verdict == HeadVerdict::kNeedMore);
+    const Answer answer = ask(lines + handshake() + "frames");
+    CHECK(answer.verdict == HeadVerdict::kUpgrade);
+    CHECK(answer.head.head_bytes == lines.size() + handshake().size());
+    CHECK(refusal(lines + "\n" + handshake()) == 400);
+    CHECK(refusal(lines + " \r\n" + handshake()) == 400);
+    CHECK(refusal(lines + "GET /\r\n\r\n") == 400);
+  }
+  CHECK(refusal(lines + "\r\n" + handshake()) == 400);
+  CHECK(refusal(lines + "\r\n") == 400);  // without waiting for what comes behind it
 }
 
 TEST_CASE("other versions of HTTP are not spoken (RFC 9110 15.6.6)", "[ws][http]") {
@@ -117,6 +129,7 @@ TEST_CASE("a target that fills the head is too long (RFC 9112 3)", "[ws][http]")
   CHECK(refusal(handshake("", "/" + std::string(400, 'x')), policy) == 414);
   CHECK(refusal("GET /" + std::string(295, 'x'), policy) == 414);
   CHECK(refusal("\r\nGET /" + std::string(295, 'x'), policy) == 414);
+  CHECK(refusal("\r\n\r\n\r\n\r\nGET /" + std::string(295, 'x'), policy) == 414);
 }
 
 TEST_CASE("the number of header lines is bounded (RFC 6585 5)", "[ws][http]") {

@@ -46,8 +46,8 @@ export class DetachedSetup {
 
   async end(): Promise<void> {
     for (const standby of this.#standbys) await standby.stop('SIGKILL');
-    await this.control.stop('SIGKILL');
-    await this.engine.stop('SIGKILL');
+    // Neither is there where start() failed.
+    for (const started of [this.control, this.engine] as readonly (SluiceProcess | undefined)[]) await started?.stop('SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { endWithTest } from './ends-with-test.js';
 import { lifetimeMs } from './lifetime.js';
 
 export interface SluiceProcess {
@@ -27,6 +28,9 @@ export const CLI = join(projectRoot(), 'dist', 'cli.js');
 
 /** A start takes half a second of CPU; a machine that is shared twenty ways makes ten of it. It is there to end a start that hangs. */
 const READY_MS = 60_000;
+
+/** Longer than any drain and stop in the tests: it is there to end a stop that hangs, as what waits for it then fails. */
+const STOP_MS = 150_000;
 
 /** For `under`: the C library fills what is freed, so that whoever still uses it crashes every time and not now and then. */
 export const FREED_IS_OVERWRITTEN = ['env', 'GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0'];
@@ -53,6 +57,7 @@ export type Launched = Pick<SluiceProcess, 'child' | 'stderr' | 'stop'> & {
 export function launchSluice(args: readonly string[], { under = [], cli = CLI, ...options }: StartOptions = {}): Launched {
   const [program = process.execPath, ...rest] = [...under, process.execPath, cli, ...args];
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  endWithTest(child);
   const killer = setTimeout(() => child.kill('SIGKILL'), lifetimeMs());
   const onExit = (): void => void child.kill('SIGKILL');
   process.once('exit', onExit);
@@ -72,7 +77,8 @@ export function launchSluice(args: readonly string[], { under = [], cli = CLI, .
     stderr: () => err,
     stop: async (signal: NodeJS.Signals = 'SIGTERM') => {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-      return exited;
+      const hangs = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      return exited.finally(() => clearTimeout(hangs));
     },
   };
   return {

@@ -38,9 +38,9 @@ const text = `# Configuration
 
 Made by \`npm run docs:config\` from \`src/config/options.ts\`: do not edit.
 
-Options stand in a JSON file named by \`--config\`; flags override it. A name that is not an option and a value outside its
-limits are refused at start, with the option's path. Sizes are bytes or a text such as \`"64KiB"\`, durations milliseconds or a
-text such as \`"25s"\`.
+Options stand in a JSON file named by \`--config\`; flags override it. A name that is not an option and a value of another
+type or outside its limits are refused at start, with the option's path. Lists have commas between their items in flags.
+Sizes are bytes or a text such as \`"64KiB"\`, durations milliseconds or a text such as \`"25s"\`.
 
 ${parts.join('\n')}`;
 

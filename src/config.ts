@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isLoopback, parseAddress, type ListenAddress } from './config/address.js';
 import { deviceListen, networkOptions, type NetworkOptions } from './config/device.js';
-import type { ValueOf } from './config/kinds.js';
+import { readText, type ValueOf } from './config/kinds.js';
 import {
   AUTH_OPTIONS, CLUSTER_OPTIONS, DRAIN_OPTIONS, HISTORY_OPTIONS, KEY_OPTIONS, LIMIT_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS, SESSION_OPTIONS,
   STORE_OPTIONS, type Option,
@@ -106,9 +106,10 @@ export function configFromFlags(flags: Readonly<Record<string, unknown>>): RawCo
 function sectionFromFlags(options: Section, flags: Readonly<Record<string, unknown>>): RawConfig {
   const raw: Record<string, unknown> = {};
   for (const [name, { flag, kind }] of Object.entries(options)) {
-    const value = flag === undefined ? undefined : flags[flag];
-    if (value === undefined) continue;
-    if (kind.read(value) === undefined) throw new UsageError(`--${flag}: expected ${kind.expects}, got ${show(value, name)}`);
+    const given = flag === undefined ? undefined : flags[flag];
+    if (given === undefined) continue;
+    const value = typeof given === 'string' ? readText(kind, given) : kind.read(given);
+    if (value === undefined) throw new UsageError(`--${flag}: expected ${kind.expects}, got ${show(given, name)}`);
     raw[name] = value;
   }
   return raw;

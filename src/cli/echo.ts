@@ -1,6 +1,7 @@
 import { parseAddress, parseSize } from '../config.js';
 import { startEcho } from '../engine/index.js';
 import { deviceListen, networkOptions, type DeviceConfig } from '../config/device.js';
+import { readText } from '../config/kinds.js';
 import { DEVICE_OPTIONS, type Option } from '../config/options.js';
 import { UsageError } from '../errors.js';
 import { parseFlags, textFlag, type Flag, type FlagValues } from './args.js';
@@ -49,7 +50,7 @@ function readDriver(name: string): 'auto' | 'dpdk' | 'epoll' | 'uring' {
 function readDevice(values: FlagValues): DeviceConfig {
   const read = DEVICE.map(([name, { flag = name, kind, fallback }]) => {
     const given = values[flag];
-    const value = given === undefined ? fallback : kind.read(given);
+    const value = given === undefined ? fallback : readText(kind, String(given));
     if (value === undefined) throw new UsageError(`--${flag}: expected ${kind.expects}, got '${given}'`);
     return [name, value];
   });

@@ -31,7 +31,7 @@ const DEFAULT_PORT = 9000;
 
 /** Where the dpdk driver listens unless it is told otherwise: on its first address. Null where that is not known. */
 export function deviceListen(ips: unknown): string | null {
-  const first: unknown = typeof ips === 'string' ? ips.split(',')[0] : Array.isArray(ips) ? ips[0] : null;
+  const first: unknown = Array.isArray(ips) ? ips[0] : null;
   const host = typeof first === 'string' ? (first.trim().split('/')[0] ?? '') : '';
   if (isIP(host) === 0) return null;
   return isIP(host) === 6 ? `[${host}]:${DEFAULT_PORT}` : `${host}:${DEFAULT_PORT}`;

@@ -7,8 +7,15 @@ import { formatSize, parseDuration, parseSize } from './units.js';
 export interface Kind<T> {
   /** "a size from 1 KiB to 64 MiB": completes "expected …". */
   readonly expects: string;
-  /** Undefined where the raw value is not of this kind. */
+  /** A value as JSON gives it; undefined where it is not of this kind. */
   read(raw: unknown): T | undefined;
+  /** The same of a text of the command line, where texts stand for values of other types. Without it `read` takes the text. */
+  fromText?(text: string): T | undefined;
+}
+
+/** The value that `text` of the command line has; undefined where it has none of this kind. */
+export function readText<T>(kind: Kind<T>, text: string): T | undefined {
+  return kind.fromText === undefined ? kind.read(text) : kind.fromText(text);
 }
 
 export type ValueOf<K> = K extends Kind<infer T> ? T : never;
@@ -33,13 +40,17 @@ export function oneOf<const T extends string>(...values: readonly T[]): Kind<T> 
 export function flag(): Kind<boolean> {
   return {
     expects: 'true or false',
-    read: (raw) => (raw === true || raw === 'true' ? true : raw === false || raw === 'false' ? false : undefined),
+    read: (raw) => (typeof raw === 'boolean' ? raw : undefined),
+    fromText: (given) => (given === 'true' ? true : given === 'false' ? false : undefined),
   };
 }
 
 export function count(min: number, max: number): Kind<number> {
-  const value = (raw: unknown): unknown => (typeof raw === 'string' && /^\d{1,15}$/.test(raw) ? Number(raw) : raw);
-  return { expects: `a whole number from ${min} to ${max}`, read: (raw) => inRange(value(raw), min, max) };
+  return {
+    expects: `a whole number from ${min} to ${max}`,
+    read: (raw) => inRange(raw, min, max),
+    fromText: (given) => (/^\d{1,15}$/.test(given) ? inRange(Number(given), min, max) : undefined),
+  };
 }
 
 export function size(min: number, max: number): Kind<number> {
@@ -79,27 +90,32 @@ export function ipAddress(withPrefix: boolean): Kind<string> {
   };
 }
 
-/** A list; on the command line separated by commas. */
+/** A list; on the command line a text, separated by commas. */
 export function list<T>(item: Kind<T>, maxItems: number): Kind<readonly T[]> {
+  const all = <V>(values: readonly V[], read: (value: V) => T | undefined): readonly T[] | undefined => {
+    if (values.length > maxItems) return undefined;
+    const result: T[] = [];
+    for (const entry of values) {
+      const value = read(entry);
+      if (value === undefined) return undefined;
+      result.push(value);
+    }
+    return result;
+  };
   return {
     expects: `a list of at most ${maxItems} items, each ${item.expects}`,
-    read: (raw) => {
-      const values: unknown = typeof raw === 'string' ? raw.split(',').map((part) => part.trim()) : raw;
-      if (!Array.isArray(values) || values.length > maxItems) return undefined;
-      const result: T[] = [];
-      for (const entry of values) {
-        const value = item.read(entry);
-        if (value === undefined) return undefined;
-        result.push(value);
-      }
-      return result;
-    },
+    read: (raw) => (Array.isArray(raw) ? all(raw as readonly unknown[], item.read) : undefined),
+    fromText: (given) => all(given.split(',').map((part) => part.trim()), (part) => readText(item, part)),
   };
 }
 
 /** The kind, or null for "not given". */
 export function orNull<T>(kind: Kind<T>): Kind<T | null> {
-  return { expects: `${kind.expects}, or null`, read: (raw) => (raw === null ? null : kind.read(raw)) };
+  return {
+    expects: `${kind.expects}, or null`,
+    read: (raw) => (raw === null ? null : kind.read(raw)),
+    fromText: (given) => readText(kind, given),
+  };
 }
 
 function inRange(value: unknown, min: number, max: number): number | undefined {

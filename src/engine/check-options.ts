@@ -58,9 +58,7 @@ export function checkEngineOptions(options: CreateEngineOptions): void {
     const kind = Object.hasOwn(KINDS, name) ? KINDS[name as keyof CreateEngineOptions] : undefined;
     if (kind === undefined) throw new InvalidError(`${name}: is not an option; known are ${Object.keys(KINDS).join(', ')}`);
     if (value === undefined || (name === 'network' && value === null)) continue;
-    // Of the kinds of configuration, without what they make of text: here a number is a number.
-    const readable = typeof value !== 'string' || typeof kind.read(value) === 'string';
-    if (!readable || kind.read(value) === undefined) throw new InvalidError(`${name}: expected ${kind.expects}, got ${describe(value)}`);
+    if (kind.read(value) === undefined) throw new InvalidError(`${name}: expected ${kind.expects}, got ${describe(value)}`);
   }
 }
 

@@ -33,6 +33,20 @@ t.test('bad configuration is refused with its path', async (t) => {
     [{ driver: 'kqueue' }, 'driver', /one of auto, dpdk, uring, epoll/],
     [{ cores: 0 }, 'cores', /from 1 to 64/],
     [{ cores: 1.5 }, 'cores', /whole number/],
+    [{ cores: '1' }, 'cores', /whole number from 1 to 64, got "1"/],
+    [{ cores: Number.NaN }, 'cores', /whole number/],
+    [{ cores: true }, 'cores', /whole number/],
+    [{ cores: null }, 'cores', /whole number/],
+    [{ connections: -1 }, 'connections', /whole number/],
+    [{ connections: Infinity }, 'connections', /whole number/],
+    [{ allowAnonymous: 'true' }, 'allowAnonymous', /true or false, got "true"/],
+    [{ allowAnonymous: 1 }, 'allowAnonymous', /true or false/],
+    [{ origins: 'https://a.example' }, 'origins', /a list/],
+    [{ limits: { publishRate: '50' } }, 'limits.publishRate', /whole number from 0 to 1000000, got "50"/],
+    [{ limits: { heartbeatMs: -1 } }, 'limits.heartbeatMs', /duration/],
+    [{ limits: { messageBytes: '-1' } }, 'limits.messageBytes', /size/],
+    [{ limits: null }, 'limits', /expected an object, got null/],
+    [{ log: { ephemeral: 'a,b' } }, 'log.ephemeral', /a list/],
     [{ limits: { messageBytes: '65GiB' } }, 'limits.messageBytes', /size from 1 KiB to 64 MiB.*got "65GiB"/],
     [{ limits: { messagebytes: 1 } }, 'limits.messagebytes', /is not an option/],
     [{ limits: [] }, 'limits', /expected an object/],
@@ -92,6 +106,14 @@ t.test('flags override the file, section by section', async (t) => {
   const flags = configFromFlags({ listen: '127.0.0.1:2', 'max-message': '2MiB', 'allow-anonymous': true, cores: '1', config: 'x' });
   const config = makeConfig(mergeConfig(file, flags));
   t.match(config, { listen: '127.0.0.1:2', allowAnonymous: true, cores: 1, limits: { publishRate: 5, messageBytes: 2 * 2 ** 20 } });
+});
+
+t.test('a flag is text for a value of its type', async (t) => {
+  const flags = configFromFlags({ cores: '2', origins: 'https://a.example, *', ip: '10.9.0.1/24,fd00::1/64', mtu: '1500' });
+  t.same(flags, { cores: 2, origins: ['https://a.example', '*'], ip: ['10.9.0.1/24', 'fd00::1/64'], mtu: 1500 });
+  for (const wrong of ['', '-1', '1.5', '1e3', '0x1', ' 1', 'NaN', '65', '99999999999999999999']) {
+    t.throws(() => configFromFlags({ cores: wrong }), { code: 'SLUICE_USAGE', message: /--cores: expected a whole number/ }, wrong);
+  }
 });
 
 t.test('a bad flag is an error of usage', async (t) => {

@@ -27,6 +27,9 @@ export class SessionKeeper {
   #nextRow = 0;
   #renewing = false;
   #sweeping = false;
+  /** When the round of renewals that goes on began, and the last one that left no lease behind: all are good beyond the latter. */
+  #roundBegan = Infinity;
+  #allRenewedAt = -Infinity;
 
   constructor(context: GatewayContext) {
     this.#context = context;
@@ -135,9 +138,12 @@ export class SessionKeeper {
     if (!this.#renewing) void this.#renew(rows);
   }
 
-  /** Has the store forget what it may. */
+  /**
+   * Has the store forget what it may; after a step of the clock by months (a machine that starts without one, and then hears the time) that
+   * is everybody who is connected, unless their leases are renewed first.
+   */
   sweep(): void {
-    if (!this.#sweeping) void this.#sweep();
+    if (!this.#sweeping && this.#allRenewedAt > -Infinity) void this.#sweep();
   }
 
   /** The session as it is stored, with what was told since; null when it is there no more. Rejects with StoreError. */
@@ -165,12 +171,16 @@ export class SessionKeeper {
   async #renew(rows: number): Promise<void> {
     const { sessions, config, clock } = this.#context;
     const now = clock.now();
+    if (this.#nextRow === 0) this.#roundBegan = now;
     const due: Row[] = [];
     const to = Math.min(this.#nextRow + rows, sessions.rows);
     sessions.leasesBefore(this.#nextRow, to, now + config.session.leaseMs / 2, (row) => due.push(row));
     this.#nextRow = to === sessions.rows ? 0 : to;
     this.#renewing = true;
-    for (let at = 0; at < due.length; at += RENEWALS) await this.#renewSome(due.slice(at, at + RENEWALS)).catch(() => undefined);
+    for (let at = 0; at < due.length; at += RENEWALS) {
+      await this.#renewSome(due.slice(at, at + RENEWALS)).catch(() => (this.#roundBegan = Infinity));
+    }
+    if (this.#nextRow === 0 && this.#roundBegan < Infinity) this.#allRenewedAt = this.#roundBegan;
     this.#renewing = false;
   }
 
@@ -188,9 +198,8 @@ export class SessionKeeper {
   }
 
   async #sweep(): Promise<void> {
-    const { store, clock } = this.#context;
     this.#sweeping = true;
-    await store.sweep(clock.now(), SWEPT).catch(() => undefined);
+    await this.#context.store.sweep(this.#allRenewedAt, SWEPT).catch(() => undefined);
     this.#sweeping = false;
   }
 }

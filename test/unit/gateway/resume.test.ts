@@ -2,6 +2,7 @@ import t from 'tap';
 import { StoreError } from '../../../src/errors.js';
 import { decodeSyncCursor, encodeSyncCursor } from '../../../src/sync/sync-cursor.js';
 import { makeHarness, type Harness, type Peer } from '../../support/gateway-harness.js';
+import { Hopeless, until } from '../../support/wait.js';
 
 async function publish(harness: Harness, channel: string, ...bodies: string[]): Promise<string[]> {
   const peer = await harness.connect();
@@ -221,8 +222,8 @@ t.test('a store that does not answer is not waited for, and what it opens late i
 t.test('leases are renewed, and a session that went elsewhere ends with 4001', async (t) => {
   const harness = await makeHarness({ session: { leaseMs: 10_000 } });
   const [a, b] = [await harness.connect(), await harness.connect()];
-  const until = (peer: Peer): number => harness.store.records.get(String(peer.welcome['session']))?.leaseUntil ?? 0;
-  const before = until(a);
+  const leaseOf = (peer: Peer): number => harness.store.records.get(String(peer.welcome['session']))?.leaseUntil ?? 0;
+  const before = leaseOf(a);
   harness.gateway.start();
   harness.pass(6_000);
   await harness.store.claim(String(b.welcome['session']), 1, {
@@ -230,9 +231,30 @@ t.test('leases are renewed, and a session that went elsewhere ends with 4001', a
   });
   await new Promise((resolve) => setTimeout(resolve, 700));
   await harness.settle();
-  t.ok(until(a) > before);
+  t.ok(leaseOf(a) > before);
   t.equal(a.client.closed, null);
   t.match(b.client.closed, { code: 4001 });
+  await harness.gateway.stop();
+});
+
+t.test('a clock that steps by years ends nobody who is connected', async (t) => {
+  const harness = await makeHarness();
+  const peers = await Promise.all([harness.connect(), harness.connect()]);
+  harness.gateway.start();
+  const renewed = (): boolean => peers.every(({ welcome, client }) => {
+    if (client.closed !== null) throw new Hopeless(`closed with ${client.closed.code}`);
+    return (harness.store.records.get(String(welcome['session']))?.leaseUntil ?? 0) > harness.time.now;
+  });
+  // Each at another place of the rounds of renewals and of sweeps, which go on in real time.
+  for (let step = 0; step < 10; step++) {
+    harness.time.now += 400 * 86_400_000;
+    await until('leases', async () => {
+      await harness.settle();
+      return renewed();
+    });
+  }
+  harness.time.now -= 4000 * 86_400_000;
+  for (const { ask } of peers) t.match(await ask({ op: 'sub', id: 1, channel: 'room' }), [{ op: 'ok', id: 1 }]);
   await harness.gateway.stop();
 });
 

@@ -6,7 +6,8 @@ import type { Address, Arena } from './port.js';
 export class RegionArena implements Arena {
   readonly chunkSize: number;
   readonly chunks: number;
-  readonly #offset: number;
+  /** Where its first chunk begins. */
+  readonly offset: Address;
   #chunk = 0;
   #used = 0;
   /** Chunks that were used before: entering one of them again recycles it. */
@@ -19,7 +20,7 @@ export class RegionArena implements Arena {
     private readonly settled: (chunk: number) => boolean,
   ) {
     const section = region.section(SECTION_KIND.ARENA, SHARED_CORE);
-    this.#offset = section.offset;
+    this.offset = section.offset;
     this.chunkSize = section.elementSize;
     this.chunks = section.elementCount;
   }
@@ -27,14 +28,14 @@ export class RegionArena implements Arena {
   claim(length: number): Address {
     if (length > this.chunkSize) return -1;
     if (this.#used + length > this.chunkSize && !this.#next()) return -1;
-    const address = this.#offset + this.#chunk * this.chunkSize + this.#used;
+    const address = this.offset + this.#chunk * this.chunkSize + this.#used;
     this.#used += length;
     return address;
   }
 
   /** -1 for what does not lie in the arena. */
   chunkOf(address: Address): number {
-    const at = address - this.#offset;
+    const at = address - this.offset;
     return at < 0 || at >= this.chunks * this.chunkSize ? -1 : Math.floor(at / this.chunkSize);
   }
 

@@ -88,22 +88,23 @@ export class CommandWriter {
     this.#put(type, flags, code, slot, generation, address, length, a, b, c);
   }
 
-  /** SEND of bytes of the region: what a busy server's commands are, so nothing of it is handed on from call to call. */
-  writeSend(flags: number, slot: number, generation: number, address: number, length: number): void {
+  /**
+   * SEND of bytes of the region: what a busy server's commands are, so nothing of it is handed on from call to call. `type` with the flags,
+   * as the record begins.
+   */
+  writeSend(type: number, slot: number, generation: number, address: number, length: number): void {
     const head = this.#head;
     if (this.#waiting.length > 0 || ((head - this.#tail) | 0) >= this.#capacity) {
-      return this.write(COMMAND.SEND, flags, 0, slot, generation, address, length, 0, 0, 0);
+      return this.write(COMMAND.SEND, type >> 8, 0, slot, generation, address, length, 0, 0, 0);
     }
     const at = (head & this.#mask) * WORDS;
     const records = this.#records;
-    records[at] = COMMAND.SEND | (flags << 8);
+    // The words behind are other commands': a SEND's are not read.
+    records[at] = type;
     records[at + 1] = slot;
     records[at + 2] = generation;
     records[at + 3] = address;
     records[at + 4] = length;
-    records[at + 5] = 0;
-    records[at + 6] = 0;
-    records[at + 7] = 0;
     this.#head = (head + 1) | 0;
   }
 

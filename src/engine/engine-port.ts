@@ -37,6 +37,10 @@ export interface PortOptions {
 const FIRST_TURN_EVENTS = 64;
 const TURN_EVENTS_GROW = 1 << 16;
 
+/** Type and flags of a SEND, as its record begins. */
+const SEND_BINARY = COMMAND.SEND;
+const SEND_TEXT = COMMAND.SEND | (FLAG.TEXT << 8);
+
 /** Holds of one connection; what comes beyond them its ending does not wait for. */
 const HOLDS_MAX = 0xffff;
 /** Bits of a connection's generation that tell a hold of it from one of the row's former connection. */
@@ -70,6 +74,8 @@ export class RegionPort implements EnginePort {
   /** Grows with each command: an event whose handler leaves it as it was has had no effect yet. */
   #commands = 0;
   readonly #count = (): number => this.#commands;
+  /** Where the arena begins. Received messages lie before it. */
+  readonly #arenaFrom: Address;
   /** By core and chunk of the arena: number of the core's last command that named something in it. */
   readonly #lastUse: Float64Array;
   /** Events of a core that one turn takes. */
@@ -99,6 +105,7 @@ export class RegionPort implements EnginePort {
       for (let i = 0; i < rows.count; i++) this.#generations[rows.row(i)] = rows.generation(i);
     }
     this.arena = new RegionArena(region, (chunk) => this.#settle(chunk));
+    this.#arenaFrom = this.arena.offset;
     this.#lastUse = new Float64Array(this.cores * this.arena.chunks);
   }
 
@@ -184,12 +191,12 @@ export class RegionPort implements EnginePort {
   }
 
   send(row: Row, address: Address, length: number, text: boolean): void {
-    const core = this.#coreOf(row);
+    const core = this.cores === 1 ? 0 : this.#coreOf(row);
     const slot = row - core * this.connectionsPerCore;
-    this.#writers[core]!.writeSend(text ? FLAG.TEXT : 0, slot, this.#generations[row]!, address, length);
+    this.#writers[core]!.writeSend(text ? SEND_TEXT : SEND_BINARY, slot, this.#generations[row]!, address, length);
     this.#commands++;
     if (!this.#inTurn) this.#schedule();
-    this.#use(core, address);
+    if (address >= this.#arenaFrom) this.#use(core, address);
   }
 
   sendCopy(row: Row, data: string | Uint8Array, text: boolean, length = data.length): void {

@@ -37,6 +37,9 @@ export class EventReader {
   readonly #held: number[] = [];
   /** Events of this turn that have led to commands, in runs of [from, to): pairs of positions. */
   readonly #acted: number[] = [];
+  /** The run that may still grow. */
+  #actedFrom = 0;
+  #actedTo = 0;
   /** What the former control plane had in hand; null once that is over. */
   #former: EventState | null = null;
   readonly #size: number;
@@ -71,18 +74,22 @@ export class EventReader {
     if (count <= 0 && count !== 0) throw new RegionError('the event ring has gone back');
     if (count === 0) return 0;
     if (count > this.#mask + 1) throw new RegionError('the event ring holds more than there is room for');
-    const end = this.#position + most;
-    while (this.#read !== head && this.#position < end) {
+    const records = this.#records;
+    let left = most < count ? most : count;
+    while (left > 0) {
       const at = (this.#read & this.#mask) * WORDS;
+      const type = records[at]! & 0xff;
       // An event counts as delivered before its handler runs: one that throws is not called again for the same event.
-      const taken = (this.#records[at]! & 0xff) === EVENT.OPEN ? 2 : 1;
+      const taken = type === EVENT.OPEN ? 2 : 1;
       const ring = this.#read;
+      left -= taken;
       this.#current = this.#position;
-      this.#read = (this.#read + taken) | 0;
+      this.#read = (ring + taken) | 0;
       this.#position += taken;
       if (this.#former !== null && this.#isOver(ring, at)) continue;
       const before = commands();
-      this.#deliver(at, events);
+      if (type === EVENT.MESSAGE) this.#message(at, events);
+      else this.#deliver(at, events);
       if (commands() !== before) this.#act(taken);
     }
     events.onTurnEnd(this.#core, this.#position);
@@ -104,13 +111,20 @@ export class EventReader {
   }
 
   #act(taken: number): void {
-    const acted = this.#acted;
-    const held = this.#held;
     const from = this.#current;
-    if (held.length > 0 && held[held.length - 1] === from) return;
-    const last = acted.length - 1;
-    if (last > 0 && acted[last] === from) acted[last] = from + taken;
-    else acted.push(from, from + taken);
+    if (this.#actedTo !== from || this.#held.length > 0) this.#beginRun(from, taken);
+    else this.#actedTo = from + taken;
+  }
+
+  #beginRun(from: number, taken: number): void {
+    if (this.#held.at(-1) === from) return;
+    if (this.#actedTo !== from) this.#endRun(from);
+    this.#actedTo = from + taken;
+  }
+
+  #endRun(next: number): void {
+    if (this.#actedTo !== this.#actedFrom) this.#acted.push(this.#actedFrom, this.#actedTo);
+    this.#actedFrom = this.#actedTo = next;
   }
 
   /** Keeps the event that is being delivered from being confirmed. */
@@ -144,6 +158,7 @@ export class EventReader {
   /** At the end of a turn: what led to commands is done with, whatever else of the turn is not. */
   confirmActed(emit: Confirm): void {
     const acted = this.#acted;
+    this.#endRun(this.#position);
     for (let i = 0; i < acted.length; i += 2) {
       const from = Math.max(acted[i]!, this.#confirmed);
       const to = acted[i + 1]!;
@@ -168,6 +183,16 @@ export class EventReader {
     Atomics.store(this.#header, RING.CONSUMER_SLEEPING / 4, 0);
   }
 
+  /** Nearly all events are messages: the one kind whose delivery is small enough for V8 to be a part of the loop. */
+  #message(at: number, events: EngineEvents): void {
+    const records = this.#records;
+    const slot = records[at + 1]! >>> 0;
+    const address = records[at + 3]! >>> 0;
+    const length = records[at + 4]! >>> 0;
+    if (slot >= this.#rows || address + length > this.#size) this.#check(EVENT.MESSAGE, slot);
+    events.onMessage(this.#firstRow + slot, address, length, records[at + 5]! >>> 0, ((records[at]! >> 8) & FLAG.TEXT) !== 0);
+  }
+
   #deliver(at: number, events: EngineEvents): void {
     const records = this.#records;
     const head = records[at]!;
@@ -176,9 +201,6 @@ export class EventReader {
     // An index or a length that the other process damaged must not be taken for somebody else's connection or bytes.
     if (slot >= this.#rows || (records[at + 3]! >>> 0) + (records[at + 4]! >>> 0) > this.#size) this.#check(head & 0xff, slot);
     switch (head & 0xff) {
-      case EVENT.MESSAGE:
-        events.onMessage(row, records[at + 3]! >>> 0, records[at + 4]! >>> 0, records[at + 5]! >>> 0, ((head >> 8) & FLAG.TEXT) !== 0);
-        return;
       case EVENT.OPEN:
         this.#generations[row] = records[at + 2]!;
         events.onOpen(row, this.#request(at));

@@ -67,13 +67,17 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
 const NOTHING = new Uint8Array(0);
 
 /**
- * The view that message() was handed last, and where its bytes lie: what is sent back is known by it, without asking the view. In an object
- * that lives as long as a turn: V8 notes each young object that is stored into an old one, which this one never gets to be.
+ * What message() was handed last: the view and where its bytes lie, the handle and its row. What is sent back is known by them, without
+ * asking the view or the table. In an object that lives as long as a turn: V8 notes each young object that is stored into an old one,
+ * which this one never gets to be.
  */
 class Given {
   view: Uint8Array = NOTHING;
   address = 0;
   length = 0;
+  row: Row = -1;
+  /** Never only a number: V8 would keep the number itself and make an object of it for each handler that it is passed to. */
+  handle: Connection | null = null;
 }
 
 /** A plain WebSocket server; made by createEngine(). After stop() its connections are closed, and calls with them return false. */
@@ -123,6 +127,14 @@ export class Engine {
    * half of the command ring, 4 MiB; TooBigError above.
    */
   send(connection: Connection, data: Uint8Array | string, isText = typeof data === 'string'): boolean {
+    const given = this.#given;
+    if (data !== given.view || connection !== given.handle) return this.#send(connection, data, isText);
+    this.#host.port.send(given.row, given.address, given.length, isText);
+    return true;
+  }
+
+  /** Not what message() was handed last, or not to whom it came from. Apart, so that V8 makes the way of an answer one piece of code. */
+  #send(connection: Connection, data: Uint8Array | string, isText: boolean): boolean {
     const row = this.#row(connection);
     if (row < 0) return false;
     const port = this.#host.port;
@@ -244,6 +256,7 @@ export class Engine {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     // Their memory goes: a handle that is still used must find nothing. What its handler throws is the application's, not this promise's.
+    this.#given = new Given();
     for (const [row, handle] of this.#handles.entries()) {
       if (handle === 0) continue;
       this.#handles[row] = 0;
@@ -255,9 +268,10 @@ export class Engine {
 
   /** Row of an open connection, or -1. */
   #row(connection: Connection): number {
-    // The lower 32 bits, as % would have them at five times the price; of what is no handle the comparison says so.
-    const row = connection >>> 0;
-    return this.#handles[row] === connection && connection > 0 ? row : -1;
+    // The lower 32 bits, as % would have them at five times the price; of what is no handle the comparison says so. As a signed number,
+    // which rows fit: V8 would go by way of floating point for one that may be unsigned or -1.
+    const row = connection | 0;
+    return row >= 0 && this.#handles[row] === connection && connection > 0 ? row : -1;
   }
 
   #events(): EngineEvents {
@@ -271,14 +285,20 @@ export class Engine {
         handlers.open?.(handles[row]!, lazyRequest(port.memory, request));
       },
       onMessage: (row, address, length, _headerLength, text) => {
-        const handle = handles[row]!;
-        if (handle === 0 || handlers.message === undefined) return;
-        const data = new Uint8Array(buffer, address, length);
         const given = this.#given;
+        // One that sends much has several messages at a time.
+        if (row !== given.row) {
+          const handle = handles[row]!;
+          if (handle === 0) return;
+          given.row = row;
+          given.handle = handle;
+        }
+        if (handlers.message === undefined) return;
+        const data = new Uint8Array(buffer, address, length);
         given.view = data;
         given.address = address;
         given.length = length;
-        handlers.message(handle, data, text);
+        handlers.message(given.handle as Connection, data, text);
       },
       onClose: (row, code, reason) => this.#closed(row, code, reason),
       onWritable: (row) => handlers.writable?.(handles[row]!),
@@ -298,6 +318,7 @@ export class Engine {
   #closed(row: Row, code: number, reason: string): void {
     const handle = this.#handles[row]!;
     this.#handles[row] = 0;
+    if (this.#given.row === row) this.#given = new Given();
     const port = this.#host.port;
     this.#topics.leaveAll(row, (id) => port.unsubscribe(row, id));
     port.release(row);

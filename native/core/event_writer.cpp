@@ -14,6 +14,19 @@ queue::RingProducer producer(queue::Region& region, uint32_t core) {
   return {header, reinterpret_cast<Record*>(header + 1), section.element_count};
 }
 
+// Made where it stays: a record that is copied as soon as its fields are written waits for all of them to reach the cache, and for what
+// was written before.
+void fill(Record& record, uint8_t type, uint32_t slot, uint32_t generation, uint32_t address, uint32_t length) noexcept {
+  record.type = type;
+  record.flags = 0;
+  record.code = 0;
+  record.slot = slot;
+  record.generation = generation;
+  record.address = address;
+  record.length = length;
+  record.a = record.b = record.c = 0;
+}
+
 }  // namespace
 
 EventWriter::EventWriter(queue::Region& region, uint32_t core, BlockPool& blocks, Buddy& assembly, queue::Counters& counters)
@@ -26,8 +39,7 @@ Record& EventWriter::claim(uint32_t held) noexcept {
 }
 
 void EventWriter::write(const Record& record) {
-  const bool holds = record.type == queue::kEventMessage || record.type == queue::kEventOpen || record.type == queue::kEventClose;
-  claim(holds && record.length != 0 ? record.address : 0) = record;
+  claim(record.type == queue::kEventClose && record.length != 0 ? record.address : 0) = record;
 }
 
 void EventWriter::hold(const uint8_t* data) noexcept {
@@ -37,31 +49,26 @@ void EventWriter::hold(const uint8_t* data) noexcept {
 void EventWriter::open(uint32_t slot, uint32_t generation, const uint8_t* head, uint32_t length, const PeerAddress& peer) {
   SLUICE_ASSERT(room());
   hold(head);
-  write(Record{queue::kEventOpen, 0, 0, slot, generation, region_.address_of(head), length, 0, 0, 0});
-  Record second{queue::kEventOpenPeer, 0, peer.family, slot, generation, 0, 0, 0, 0, peer.port};
+  const uint32_t address = region_.address_of(head);
+  fill(claim(length == 0 ? 0 : address), queue::kEventOpen, slot, generation, address, length);
+  Record& second = claim(0);
+  fill(second, queue::kEventOpenPeer, slot, generation, 0, 0);
+  second.code = peer.family;
+  second.c = peer.port;
   static_assert(offsetof(Record, c) - offsetof(Record, address) == sizeof peer.ip);
   std::memcpy(reinterpret_cast<uint8_t*>(&second) + offsetof(Record, address), peer.ip, sizeof peer.ip);
-  write(second);
 }
 
 void EventWriter::message(uint32_t slot, uint32_t generation, const uint8_t* data, uint32_t length, uint32_t header_length, bool text) {
-  const uint8_t flags = text ? queue::kFlagText : 0;
   uint32_t address = 0;
   if (length != 0) {
     hold(data);
     address = region_.address_of(data);
   }
-  // Made where it stays: a record that is copied as soon as its fields are written waits for all of them to reach the cache.
   Record& record = claim(address);
-  record.type = queue::kEventMessage;
-  record.flags = flags;
-  record.code = 0;
-  record.slot = slot;
-  record.generation = generation;
-  record.address = address;
-  record.length = length;
+  fill(record, queue::kEventMessage, slot, generation, address, length);
+  if (text) record.flags = queue::kFlagText;
   record.a = header_length;
-  record.b = record.c = 0;
 }
 
 void EventWriter::close(uint32_t slot, uint32_t generation, uint16_t code, const uint8_t* reason, uint32_t length) {

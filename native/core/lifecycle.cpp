@@ -16,7 +16,7 @@ StreamId Lifecycle::accept() {
   row.state = ConnectionState::kHandshake;
   row.received_tick = row.sent_tick = parts_.tick();
   row.opened_ds = static_cast<uint32_t>(parts_.now_us / ConnectionRow::kOpenedUnitUs);
-  handshakes_.push_back({parts_.now_us + parts_.options.upgrade_timeout_ms * 1000ull, slot, row.generation});
+  add_deadline(handshakes_, slot, parts_.options.upgrade_timeout_ms);
   parts_.counters.add(Counter::connections_open);
   return slot;
 }
@@ -27,7 +27,7 @@ void Lifecycle::opened(uint32_t slot) {
   row.set(kAnnounced);
   row.message_length = 0;
   if (parts_.options.protocol == Protocol::kSluice && parts_.options.hello_timeout_ms != 0) {
-    hellos_.push_back({parts_.now_us + parts_.options.hello_timeout_ms * 1000ull, slot, row.generation});
+    add_deadline(hellos_, slot, parts_.options.hello_timeout_ms);
   }
 }
 
@@ -48,7 +48,7 @@ void Lifecycle::start_closing(uint32_t slot, bool discard) {
     row.clear(kPausedByQueue);
     if (!row.paused()) parts_.driver->resume_reading(slot);
   }
-  closings_.push_back({parts_.now_us + parts_.options.close_timeout_ms * 1000ull, slot, row.generation});
+  add_deadline(closings_, slot, parts_.options.close_timeout_ms);
   parts_.outbox.touch(slot);
 }
 
@@ -189,6 +189,14 @@ void Lifecycle::close_all(uint16_t code, const char* reason) {
   }
 }
 
+// Written where it stays: one that is copied as soon as it is made waits for its fields, and for the row before them, which is in no cache.
+void Lifecycle::add_deadline(std::deque<Deadline>& list, uint32_t slot, uint32_t delay_ms) {
+  Deadline& deadline = list.emplace_back();
+  deadline.due_us = parts_.now_us + delay_ms * 1000ull;
+  deadline.slot = slot;
+  deadline.generation = parts_.table[slot].generation;
+}
+
 bool Lifecycle::take_expired(std::deque<Deadline>& list, uint32_t& slot) {
   while (!list.empty() && list.front().due_us <= parts_.now_us) {
     const Deadline due = list.front();
@@ -215,7 +223,7 @@ void Lifecycle::expire() {
     if (row.state != ConnectionState::kOpen || row.has(kAdmitted)) continue;
     if (!parts_.attached) {
       // Nobody is there to admit it.
-      hellos_.push_back({parts_.now_us + parts_.options.hello_timeout_ms * 1000ull, slot, row.generation});
+      add_deadline(hellos_, slot, parts_.options.hello_timeout_ms);
       continue;
     }
     parts_.counters.add(Counter::closed_hello_timeout);

@@ -50,6 +50,7 @@ class Lifecycle {
   void start_closing(uint32_t slot, bool discard);
   void close_stream(uint32_t slot, bool reset);
   void stream_gone(uint32_t slot);
+  void add_deadline(std::deque<Deadline>& list, uint32_t slot, uint32_t delay_ms);
   bool take_expired(std::deque<Deadline>& list, uint32_t& slot);
 
   Parts& parts_;

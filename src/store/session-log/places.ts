@@ -34,6 +34,8 @@ export class SessionPlaces {
    * are sessions, has another line for each.
    */
   readonly #latest = new Int32Array(LATEST);
+  /** The place that was found last: clients mostly come in the order in which their sessions began. */
+  #found: Place = NONE;
   readonly #byDevice: HashIndex;
   /** For addMany(). */
   #lows = new Uint32Array(0);
@@ -67,13 +69,19 @@ export class SessionPlaces {
   }
 
   find(high: number, low: number): Place {
+    const next = this.#found + 1;
+    if (next < this.#used && this.#isAt(next, high, low)) return (this.#found = next);
     const latest = this.#latest[low & (LATEST - 1)] as Place;
-    if (this.#low[latest] === low && this.#high[latest] === high && this.#flags[latest] !== 0) return latest;
+    if (this.#isAt(latest, high, low)) return (this.#found = latest);
     const index = this.#byId;
     for (let at = index.first(low), place; (place = index.value(at)) >= 0; at = index.next(at)) {
       if (this.#low[place] === low && this.#high[place] === high) return place;
     }
     return NONE;
+  }
+
+  #isAt(place: Place, high: number, low: number): boolean {
+    return this.#low[place] === low && this.#high[place] === high && this.#flags[place] !== 0;
   }
 
   /** By the id itself. */

@@ -39,3 +39,19 @@ t.test('many that are added at once are found, and their places are free again w
   t.equal(places.count, 0);
   t.equal(places.end, 900);
 });
+
+t.test('what comes behind the place that was found last is looked at like any other', async (t) => {
+  const places = new SessionPlaces(4);
+  const made = Array.from({ length: 50 }, (_, i) => places.add(i, i * 7));
+  const found = (): number[] => made.map((_, i) => places.find(i, i * 7));
+  t.strictSame(found(), made, 'in order');
+  t.strictSame(found(), made, 'from the beginning, behind the last');
+  t.strictSame([...made].reverse().map((_, i) => places.find(49 - i, (49 - i) * 7)), [...made].reverse(), 'backwards');
+  t.equal(places.find(9, 63), made[9]);
+  places.remove(made[10]!);
+  t.equal(places.find(10, 70), -1, 'the next one has gone');
+  t.equal(places.find(9, 63), made[9]);
+  t.equal(places.add(1000, 70), made[10], 'its place is another session\'s');
+  t.equal(places.find(10, 70), -1);
+  t.equal(places.find(1000, 70), made[10]);
+});

@@ -42,14 +42,15 @@ uint32_t DpdkQueue::receive_burst(Packet** frames, uint32_t max) noexcept {
   const uint16_t count = rte_eth_rx_burst(id_, queue_, mbufs, static_cast<uint16_t>(std::min(max, kBurst)));
   pool_.refresh();
   if (count == 0) return 0;
-  // The headers of all frames are fetched before the first is looked at, and what a short message has behind them: a peer on another CPU
-  // has just written it.
+  // The headers of all frames are fetched before the first is looked at, and what a short message or a request to upgrade has behind them:
+  // a peer on another CPU has just written it.
   for (uint16_t i = 0; i < count; ++i) {
     const char* const data = rte_pktmbuf_mtod(mbufs[i], const char*);
     rte_prefetch0(data);
     rte_prefetch0(packet_of(mbufs[i]));
     if (mbufs[i]->data_len > 64) rte_prefetch0(data + 64);
     if (mbufs[i]->data_len > 128) rte_prefetch0(data + 128);
+    if (mbufs[i]->data_len > 192) rte_prefetch0(data + 192);
   }
   uint64_t bytes = 0;
   for (uint16_t i = 0; i < count; ++i) {

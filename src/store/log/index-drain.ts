@@ -34,6 +34,8 @@ export class IndexDrain {
   #messages: readonly number[] | null = null;
   #nextChunk: number;
   #position: number;
+  /** Messages of the slice that has begun. */
+  #laidOut = 0;
 
   constructor(generation: Generation, writer: ChunkWriter, start: DrainPosition) {
     this.generation = generation;
@@ -63,16 +65,29 @@ export class IndexDrain {
     this.#position = this.#start.position;
   }
 
-  /** Puts whole chunks of at least `messages` messages into the transaction that is open. */
-  slice(tables: Tables, messages: number): void {
+  /** A slice begins: the one before it is in the tables. */
+  begin(): void {
+    this.#writer.reset();
+    this.#laidOut = 0;
+  }
+
+  /** Lays out whole chunks of at least `messages` messages, and returns of how many. */
+  layOut(messages: number): number {
+    let taken = 0;
+    while (taken < messages && !this.done) taken += this.#chunk();
+    this.#laidOut += taken;
+    return taken;
+  }
+
+  /** Puts the slice, all that was laid out since begin(), into the transaction that is open; returns how many messages that is. */
+  put(tables: Tables): number {
     const writer = this.#writer;
-    writer.reset();
-    for (let taken = 0; taken < messages && !this.done;) taken += this.#chunk();
     for (const { channelId, firstSeq, lastSeq, chunk, offset } of writer.segments) {
       void tables.segments.put(segmentKey(channelId, firstSeq), segmentValue(this.#nextChunk + chunk, offset, lastSeq));
     }
     for (let i = 0; i < writer.chunks; i++) void tables.chunks.put(chunkKey(this.#nextChunk + i), writer.chunk(i));
     this.#nextChunk += writer.chunks;
+    return this.#laidOut;
   }
 
   /** Returns how many messages it took. */

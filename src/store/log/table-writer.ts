@@ -46,11 +46,13 @@ const FORMAT_KEY = Buffer.from('format');
 const FORMAT = Buffer.from('sluice-log-2');
 const STATE_KEY = Buffer.from('state');
 const NEW_LOG = { generation: 0, commit: 0, maxLamport: 0, maxTimestamp: 0, nextChunk: 1, position: 0 };
-/** Messages that one commit moves: what holds this thread up for a millisecond, which is few of them where each has its own channel. */
-const SLICE_MS = 1;
+/** How long a commit's entries hold this thread up. Not less: a commit makes the file longer, and the journal's writes wait for that. */
+const SLICE_MS = 0.6;
 const SLICE_FIRST = 256;
 const SLICE_LEAST = 128;
 const SLICE_MOST = 2048;
+/** Messages that are laid out at a time, before their commit: some tenths of a millisecond where each has its own channel. */
+const STEP = 24;
 /** A slice's time as a share of the time until the next, while there is time; and the longest wait. */
 const DRAIN_SHARE = 1 / 4;
 const MAX_PAUSE_MS = 50;
@@ -167,6 +169,7 @@ export class TableWriter {
       if (this.#closing) return;
       const started = performance.now();
       try {
+        if (!(await this.#layOut(drain, keys))) return;
         await this.#commit((tables) => this.#slice(tables, drain, keys, state));
       } catch (error) {
         drain.restart();
@@ -195,9 +198,25 @@ export class TableWriter {
     return { generation: reached, commit, maxLamport, maxTimestamp };
   }
 
+  /** Lays the next slice out in small steps, between which others have the thread. False: the log is being closed. */
+  async #layOut(drain: IndexDrain, keys: KeyDraft): Promise<boolean> {
+    drain.begin();
+    let left = this.#options.pressed() ? SLICE_MOST : this.#sliceMessages;
+    while (left > 0 && !drain.done) {
+      const step = this.#options.pressed() ? left : STEP;
+      keys.step(step);
+      left -= drain.layOut(step);
+      await new Promise(setImmediate);
+      if (!this.#closing) continue;
+      drain.restart();
+      return false;
+    }
+    return true;
+  }
+
   #slice(tables: Tables, drain: IndexDrain, keys: KeyDraft, behind: JournalStart): void {
     const before = drain.position.nextChunk;
-    this.#move(tables, drain, keys);
+    this.#put(tables, drain);
     const { nextChunk } = drain.position;
     if (drain.done) {
       for (let chunk = nextChunk; chunk < this.#staleEnd; chunk++) void tables.chunks.remove(chunkKey(chunk));
@@ -207,11 +226,9 @@ export class TableWriter {
     this.#retain(tables, REMOVED_CHUNKS + 2 * (nextChunk - before));
   }
 
-  #move(tables: Tables, drain: IndexDrain, keys: KeyDraft): void {
-    const messages = this.#options.pressed() ? SLICE_MOST : this.#sliceMessages;
+  #put(tables: Tables, drain: IndexDrain): void {
     const began = performance.now();
-    drain.slice(tables, messages);
-    keys.step(messages);
+    const messages = drain.put(tables);
     const fitting = (messages * SLICE_MS) / Math.max(performance.now() - began, SLICE_MS / 2);
     this.#sliceMessages = Math.min(SLICE_MOST, Math.max(SLICE_LEAST, Math.round(fitting)));
   }

@@ -23,7 +23,11 @@ CommandReader::CommandReader(Parts& parts, Lifecycle& lifecycle, Endings& ending
 
 uint32_t CommandReader::run(uint32_t budget) {
   const uint32_t count = std::min(ring_.available(), budget);
-  for (uint32_t i = 0; i < count; ++i) carry_out(ring_.peek(i));
+  for (uint32_t i = 0; i < count;) {
+    const uint32_t sent = send_run(i, count);
+    i += sent;
+    if (sent == 0) carry_out(ring_.peek(i++));
+  }
   ring_.advance(count);
   return count;
 }
@@ -152,6 +156,36 @@ void CommandReader::close(const Record& command) {
   }
   if (command.type == queue::kCommandLeave) return endings_.leaves(command.slot, command.code, reason, length);
   lifecycle_.close(command.slot, command.code, reinterpret_cast<const char*>(reason), length);
+}
+
+// Messages to one connection behind one another, as the answers to a busy client are: what concerns all of them is asked and counted once.
+// Only as many as stay within its budget; the general way is for whatever else there is. Returns how many.
+uint32_t CommandReader::send_run(uint32_t from, uint32_t count) {
+  // One alone has nothing to share.
+  if (from + 1 == count || ring_.peek(from + 1).slot != ring_.peek(from).slot) return 0;
+  const Record first = ring_.peek(from);
+  if (first.type != queue::kCommandSend || !parts_.table.valid(first.slot, first.generation)) return 0;
+  if (parts_.table[first.slot].state != ConnectionState::kOpen) return 0;
+  const uint64_t queued = parts_.outbox.queued(first.slot);
+  const uint64_t budget = parts_.options.send_budget;
+  if (queued > budget) return 0;
+  Outbox::Run run(parts_.outbox, first.slot);
+  uint64_t payload = 0;
+  uint32_t taken = 0;
+  for (; from + taken < count; ++taken) {
+    const Record command = ring_.peek(from + taken);
+    if (command.type != queue::kCommandSend || command.slot != first.slot || command.generation != first.generation) break;
+    if (queued + run.bytes() + ws::kMaxServerHeader + command.length > budget) break;
+    const uint8_t* data = parts_.region.payload(command.address, command.length);
+    if (data == nullptr && command.length != 0) break;
+    if (!run.append((command.flags & queue::kFlagText) != 0 ? ws::Opcode::kText : ws::Opcode::kBinary, data, command.length)) break;
+    if (command.flags & queue::kFlagData) data_tail_ = command.c;
+    payload += command.length;
+  }
+  run.end();
+  parts_.messages_out += taken;
+  parts_.counters.add(Counter::payload_bytes_out, payload);
+  return taken;
 }
 
 void CommandReader::send(const Record& command) {

@@ -28,6 +28,7 @@ class CommandReader {
  private:
   void carry_out(const queue::Record& command);
   void for_row(const queue::Record& command);
+  uint32_t send_run(uint32_t from, uint32_t count);
   void send(const queue::Record& command);
   void close(const queue::Record& command);
   void publish(const queue::Record& command);

@@ -14,61 +14,25 @@ queue::RingProducer producer(queue::Region& region, uint32_t core) {
   return {header, reinterpret_cast<Record*>(header + 1), section.element_count};
 }
 
-// Made where it stays: a record that is copied as soon as its fields are written waits for all of them to reach the cache, and for what
-// was written before.
-void fill(Record& record, uint8_t type, uint32_t slot, uint32_t generation, uint32_t address, uint32_t length) noexcept {
-  record.type = type;
-  record.flags = 0;
-  record.code = 0;
-  record.slot = slot;
-  record.generation = generation;
-  record.address = address;
-  record.length = length;
-  record.a = record.b = record.c = 0;
-}
-
 }  // namespace
 
 EventWriter::EventWriter(queue::Region& region, uint32_t core, BlockPool& blocks, Buddy& assembly, queue::Counters& counters)
     : region_(region), blocks_(blocks), assembly_(assembly), counters_(counters), ring_(producer(region, core)),
       reclaimed_(ring_.position()), held_(ring_.capacity(), 0), done_(ring_.capacity(), 0) {}
 
-Record& EventWriter::claim(uint32_t held) noexcept {
-  held_[ring_.position() & (ring_.capacity() - 1)] = held;
-  return ring_.claim_known();
-}
-
 void EventWriter::write(const Record& record) {
   claim(record.type == queue::kEventClose && record.length != 0 ? record.address : 0) = record;
 }
 
-void EventWriter::hold(const uint8_t* data) noexcept {
-  if (blocks_.contains(data)) blocks_.ref(blocks_.block_of(data));
-}
-
 void EventWriter::open(uint32_t slot, uint32_t generation, const uint8_t* head, uint32_t length, const PeerAddress& peer) {
   SLUICE_ASSERT(room());
-  hold(head);
-  const uint32_t address = region_.address_of(head);
-  fill(claim(length == 0 ? 0 : address), queue::kEventOpen, slot, generation, address, length);
+  fill(claim(length != 0 ? hold(head) : 0), queue::kEventOpen, slot, generation, region_.address_of(head), length);
   Record& second = claim(0);
   fill(second, queue::kEventOpenPeer, slot, generation, 0, 0);
   second.code = peer.family;
   second.c = peer.port;
   static_assert(offsetof(Record, c) - offsetof(Record, address) == sizeof peer.ip);
   std::memcpy(reinterpret_cast<uint8_t*>(&second) + offsetof(Record, address), peer.ip, sizeof peer.ip);
-}
-
-void EventWriter::message(uint32_t slot, uint32_t generation, const uint8_t* data, uint32_t length, uint32_t header_length, bool text) {
-  uint32_t address = 0;
-  if (length != 0) {
-    hold(data);
-    address = region_.address_of(data);
-  }
-  Record& record = claim(address);
-  fill(record, queue::kEventMessage, slot, generation, address, length);
-  if (text) record.flags = queue::kFlagText;
-  record.a = header_length;
 }
 
 void EventWriter::close(uint32_t slot, uint32_t generation, uint16_t code, const uint8_t* reason, uint32_t length) {
@@ -156,6 +120,7 @@ void EventWriter::reclaim() noexcept {
     const uint8_t* data = region_.base() + address;
     if (blocks_.contains(data)) {
       blocks_.unref(blocks_.block_of(data));
+      if (reclaimed_ == held_at_) held_block_ = BlockPool::kNone;
     } else {
       assembly_.free(static_cast<uint32_t>(data - assembly_.data(0)));
     }

@@ -23,7 +23,12 @@ class EventWriter {
 
   // Bytes at `data` lie in a receive block (a reference is taken) or are a piece of the assembly window (ownership passes).
   void open(uint32_t slot, uint32_t generation, const uint8_t* head, uint32_t length, const PeerAddress& peer);
-  void message(uint32_t slot, uint32_t generation, const uint8_t* data, uint32_t length, uint32_t header_length, bool text);
+  void message(uint32_t slot, uint32_t generation, const uint8_t* data, uint32_t length, uint32_t header_length, bool text) {
+    queue::Record& record = claim(length != 0 ? hold(data) : 0);
+    fill(record, queue::kEventMessage, slot, generation, length != 0 ? region_.address_of(data) : 0, length);
+    if (text) record.flags = queue::kFlagText;
+    record.a = header_length;
+  }
 
   // The following are never lost: where the ring is full they wait here, at most a few for each connection.
   void close(uint32_t slot, uint32_t generation, uint16_t code, const uint8_t* reason, uint32_t length);
@@ -50,9 +55,39 @@ class EventWriter {
   void emit(const queue::Record& record);
   void write(const queue::Record& record);
   // `held`: the address that the record holds, 0 for none.
-  queue::Record& claim(uint32_t held) noexcept;
+  queue::Record& claim(uint32_t held) noexcept {
+    held_[ring_.position() & (ring_.capacity() - 1)] = held;
+    return ring_.claim_known();
+  }
+  // Made where it stays: a record that is copied as soon as its fields are written waits for all of them to reach the cache, and for what
+  // was written before.
+  static void fill(queue::Record& record, uint8_t type, uint32_t slot, uint32_t generation, uint32_t address, uint32_t length) noexcept {
+    record.type = type;
+    record.flags = 0;
+    record.code = 0;
+    record.slot = slot;
+    record.generation = generation;
+    record.address = address;
+    record.length = length;
+    record.a = record.b = record.c = 0;
+  }
   void drain_overflow();
-  void hold(const uint8_t* data) noexcept;
+  // For the next record: the address that it holds. Records are reclaimed in order, so the last one of those with bytes in the same block
+  // holds it for all of them.
+  uint32_t hold(const uint8_t* data) noexcept {
+    const uint32_t position = ring_.position();
+    if (blocks_.contains(data)) {
+      const uint32_t block = blocks_.block_of(data);
+      if (block == held_block_) {
+        held_[held_at_ & (ring_.capacity() - 1)] = 0;
+      } else {
+        blocks_.ref(block);
+        held_block_ = block;
+      }
+      held_at_ = position;
+    }
+    return region_.address_of(data);
+  }
 
   queue::Region& region_;
   BlockPool& blocks_;
@@ -60,6 +95,9 @@ class EventWriter {
   queue::Counters& counters_;
   queue::RingProducer ring_;
   uint32_t reclaimed_;
+  // The receive block that was held last, until it is let go, and the position of the record that holds it.
+  uint32_t held_block_ = BlockPool::kNone;
+  uint32_t held_at_ = 0;
   // Address that each record in the ring holds, 0 for none. Private: what is freed must not be read back from a region that others write.
   std::vector<uint32_t> held_;
   std::vector<uint8_t> done_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ws/short_message.hpp"
+
 namespace sluice::core {
 
 using queue::Counter;
@@ -25,7 +27,9 @@ void Inbox::receive(uint32_t slot, uint8_t* data, uint32_t length) {
 // Takes items until the input is used up or incomplete; returns where the unused rest begins, null when there is nothing to keep.
 uint8_t* Inbox::parse(uint32_t slot, uint8_t* cursor, uint8_t* end) {
   ConnectionRow& row = parts_.table[slot];
-  while (cursor != end) {
+  for (;;) {
+    cursor = take_short_messages(slot, cursor, end);
+    if (cursor == end) return nullptr;
     if (!parts_.events.room()) {
       stall(slot);
       return cursor;
@@ -34,7 +38,6 @@ uint8_t* Inbox::parse(uint32_t slot, uint8_t* cursor, uint8_t* end) {
     if (row.state == ConnectionState::kGone || row.state == ConnectionState::kFree || row.has(kDiscard)) return nullptr;
     if (step == Step::kStop) return cursor;
   }
-  return nullptr;
 }
 
 // Joins the stash with just enough of the new input to get past what was incomplete, so that the bulk of it is parsed in place.
@@ -297,22 +300,53 @@ Inbox::Step Inbox::take_data(uint32_t slot, const ws::Item& item) {
   return Step::kContinue;
 }
 
-// False when the message was a heartbeat and is answered for already.
+// Messages that lie whole behind one another, as those of a busy client do: what concerns all of them is asked and counted once. Returns
+// where something else begins, or what there is no room for.
+uint8_t* Inbox::take_short_messages(uint32_t slot, uint8_t* cursor, uint8_t* end) {
+  ConnectionRow& row = parts_.table[slot];
+  if (row.state != ConnectionState::kOpen || !row.parser.idle() || !parts_.blocks.contains(cursor)) return cursor;
+  EventWriter& events = parts_.events;
+  const uint32_t most = parts_.options.max_message;
+  const uint32_t generation = row.generation;
+  uint32_t messages = 0;
+  uint64_t bytes = 0;
+  ws::ShortMessage message;
+  while (events.room() && ws::take_short(cursor, end, most, message)) {
+    uint32_t header_length;
+    if (!look_at(message.data, message.length, header_length)) continue;
+    events.message(slot, generation, message.data, message.length, header_length, message.text);
+    ++messages;
+    bytes += message.length;
+  }
+  if (messages != 0) count(row, messages, bytes);
+  return cursor;
+}
+
+// Finds where the header line ends. False when the message is a heartbeat and is answered for already.
+inline bool Inbox::look_at(const uint8_t* data, uint32_t length, uint32_t& header_length) const {
+  header_length = length;
+  if (parts_.options.protocol != Protocol::kSluice || length == 0) return true;
+  static constexpr char kHeartbeat[] = R"({"op":"hb"})";
+  if (length == sizeof kHeartbeat - 1 && std::memcmp(data, kHeartbeat, length) == 0) return false;
+  const void* newline = std::memchr(data, '\n', length);
+  if (newline != nullptr) header_length = static_cast<uint32_t>(static_cast<const uint8_t*>(newline) - data);
+  return true;
+}
+
+// The last one's event was just written.
+inline void Inbox::count(ConnectionRow& row, uint32_t messages, uint64_t bytes) {
+  messages_ += messages;
+  parts_.counters.add(Counter::payload_bytes_in, bytes);
+  row.last_event = static_cast<uint16_t>(parts_.events.position() - 1);
+}
+
+// False when it has led to no event.
 bool Inbox::announce(uint32_t slot, const uint8_t* data, uint32_t length, bool text) {
   ConnectionRow& row = parts_.table[slot];
-  uint32_t header_length = length;
-  if (parts_.options.protocol == Protocol::kSluice) {
-    static constexpr char kHeartbeat[] = R"({"op":"hb"})";
-    if (length == sizeof kHeartbeat - 1 && std::memcmp(data, kHeartbeat, length) == 0) return false;
-    if (length != 0) {
-      const void* newline = std::memchr(data, '\n', length);
-      if (newline != nullptr) header_length = static_cast<uint32_t>(static_cast<const uint8_t*>(newline) - data);
-    }
-  }
-  ++messages_;
-  parts_.counters.add(Counter::payload_bytes_in, length);
-  row.last_event = static_cast<uint16_t>(parts_.events.position());
+  uint32_t header_length;
+  if (!look_at(data, length, header_length)) return false;
   parts_.events.message(slot, row.generation, data, length, header_length, text);
+  count(row, 1, length);
   return true;
 }
 

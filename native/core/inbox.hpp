@@ -32,10 +32,13 @@ class Inbox {
   uint8_t* parse(uint32_t slot, uint8_t* cursor, uint8_t* end);
   uint8_t* parse_stash(uint32_t slot, uint8_t* data, uint32_t length);
   Step take_head(uint32_t slot, uint8_t*& cursor, uint8_t* end);
+  uint8_t* take_short_messages(uint32_t slot, uint8_t* cursor, uint8_t* end);
   Step take_item(uint32_t slot, uint8_t*& cursor, uint8_t* end);
   Step answer_upgrade(uint32_t slot, const uint8_t* head_bytes, const ws::RequestHead& head);
   Step take_data(uint32_t slot, const ws::Item& item);
   bool announce(uint32_t slot, const uint8_t* data, uint32_t length, bool text);
+  bool look_at(const uint8_t* data, uint32_t length, uint32_t& header_length) const;
+  void count(ConnectionRow& row, uint32_t messages, uint64_t bytes);
   bool gather(uint32_t slot, const uint8_t* data, uint32_t length);
   void refuse(uint32_t slot, uint16_t status, const char* detail, const ws::RequestHead* head = nullptr);
 

@@ -54,7 +54,7 @@ uint8_t* Outbox::cork(uint32_t length) {
 }
 
 // By value, in registers: of a slice that was just written to memory a load would wait for the stores.
-inline void Outbox::append_segment(uint32_t slot, IoSlice slice) {
+void Outbox::append_segment(uint32_t slot, IoSlice slice) {
   Batch& batch = batch_of(slot);
   batch.bytes += slice.length;
   if (batch.last != kEnd) {

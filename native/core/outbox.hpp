@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -26,6 +27,35 @@ class Outbox {
   struct Budget {
     uint32_t one;
     uint64_t all;
+  };
+
+  // Short frames to one connection behind one another: they are one piece of what it is offered, found and counted once. Until end()
+  // nothing else is appended.
+  class Run {
+   public:
+    Run(Outbox& outbox, uint32_t slot) noexcept
+        : outbox_(outbox), slot_(slot), begin_(outbox.cork_[outbox.cork_index_].get() + outbox.cork_used_), at_(begin_),
+          end_(begin_ + (kCorkBytes - outbox.cork_used_)) {}
+
+    // False where it has to go the general way.
+    bool append(ws::Opcode opcode, const uint8_t* payload, uint32_t length) noexcept {
+      if (length > kCopyBelow || end_ - at_ < static_cast<ptrdiff_t>(ws::kMaxServerHeader + length)) return false;
+      at_ += ws::write_frame_header(at_, opcode, length);
+      if (length != 0) std::memcpy(at_, payload, length);
+      at_ += length;
+      return true;
+    }
+    uint32_t bytes() const noexcept { return static_cast<uint32_t>(at_ - begin_); }
+    void end() {
+      if (bytes() != 0) outbox_.append_segment(slot_, {outbox_.cork(bytes()), bytes()});
+    }
+
+   private:
+    Outbox& outbox_;
+    uint32_t slot_;
+    uint8_t* begin_;
+    uint8_t* at_;
+    uint8_t* end_;
   };
 
   Outbox(ConnectionTable& table, Listener& listener, const Budget& budget);

@@ -6,6 +6,7 @@
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "ws/mask.hpp"
+#include "ws/short_message.hpp"
 
 namespace sluice::ws {
 
@@ -202,24 +203,9 @@ Item next_item_in_parts(ParserState& state, uint8_t*& cursor, uint8_t* end, cons
 
 Item next_item(ParserState& state, uint8_t*& cursor, uint8_t* end, const ParserLimits& limits) {
   SLUICE_ASSERT(cursor <= end);
-  // The common case is a whole small message: final, masked, at most 125 bytes, nothing in progress. It touches no state.
-  const auto available = static_cast<size_t>(end - cursor);
-  if (available < 2 + kMaskBytes || (state.message_opcode | state.in_frame) != 0) return next_item_in_parts(state, cursor, end, limits);
-  const uint32_t kind = cursor[0] - (kFinal | kTextOpcode);  // 0: text, 1: binary; everything else wraps or is larger
-  const uint32_t length = cursor[1] - kMasked;                // wraps without the mask bit
-  if (kind > 1 || length > kMaxControl || length > limits.max_message || available < 2 + kMaskBytes + length) {
-    return next_item_in_parts(state, cursor, end, limits);
-  }
-  uint32_t mask;
-  std::memcpy(&mask, cursor + 2, sizeof mask);
-  uint8_t* const data = cursor + 2 + kMaskBytes;
-  cursor = data + length;
-  const bool text = kind == 0;
-  if (unmask(data, length, mask) && text) {
-    const Utf8State utf8 = utf8_feed(kUtf8Accept, data, length);
-    if (utf8 != kUtf8Accept) return bad_text(utf8);
-  }
-  return data_item(true, true, text, data, length);
+  ShortMessage message;
+  if (!state.idle() || !take_short(cursor, end, limits.max_message, message)) return next_item_in_parts(state, cursor, end, limits);
+  return data_item(true, true, message.text, message.data, message.length);
 }
 
 bool close_code_valid(uint16_t code) {

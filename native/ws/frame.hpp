@@ -34,6 +34,9 @@ struct ParserState {
   uint8_t message_opcode = 0;    // 0: no message in progress
   uint8_t in_frame = 0;          // 1: inside a data frame's payload
   uint8_t frame_final = 0;       // FIN of the frame in progress
+
+  // Neither a frame nor a message is in progress.
+  bool idle() const noexcept { return (message_opcode | in_frame) == 0; }
 };
 static_assert(sizeof(ParserState) == 16);
 
@@ -72,7 +75,13 @@ Item next_item(ParserState& state, uint8_t*& cursor, uint8_t* end, const ParserL
 inline constexpr uint32_t kMaxServerHeader = 10;
 
 // Writes the header of an unmasked, final frame and returns its size: 2, 4 or 10.
-uint32_t write_frame_header(uint8_t* out, Opcode opcode, uint64_t payload_length);
+uint32_t write_long_frame_header(uint8_t* out, Opcode opcode, uint64_t payload_length);
+inline uint32_t write_frame_header(uint8_t* out, Opcode opcode, uint64_t payload_length) {
+  if (payload_length > 125) return write_long_frame_header(out, opcode, payload_length);
+  out[0] = static_cast<uint8_t>(0x80u | static_cast<uint32_t>(opcode));
+  out[1] = static_cast<uint8_t>(payload_length);
+  return 2;
+}
 
 // Writes a close frame (header and payload) of at most 127 bytes; `reason` is cut at a character boundary to 123 bytes.
 // A code of 0 or kCloseNoStatus makes an empty one. Returns its size.

@@ -20,13 +20,9 @@ uint32_t cut_reason(const char* reason, uint32_t length) {
 
 }  // namespace
 
-uint32_t write_frame_header(uint8_t* out, Opcode opcode, uint64_t payload_length) {
-  SLUICE_ASSERT((payload_length >> 63) == 0);
+uint32_t write_long_frame_header(uint8_t* out, Opcode opcode, uint64_t payload_length) {
+  SLUICE_ASSERT(payload_length > 125 && (payload_length >> 63) == 0);
   out[0] = static_cast<uint8_t>(0x80u | static_cast<uint32_t>(opcode));
-  if (payload_length <= 125) {
-    out[1] = static_cast<uint8_t>(payload_length);
-    return 2;
-  }
   if (payload_length <= 0xffff) {
     out[1] = 126;
     store_be16(out + 2, static_cast<uint16_t>(payload_length));

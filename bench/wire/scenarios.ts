@@ -101,9 +101,9 @@ function memoryChecks(points: readonly MemoryPoint[]): Check[] {
 }
 
 /**
- * Ten million, or as many as are asked for: each connection with its session and one subscription; a tenth of them, a million at
- * most, in one channel, or as many as `--subscribers` says, as long as one channel is left for the spread load. Held, then 512 B messages
- * spread over all, a broadcast to the one channel, a storm, a drain.
+ * Ten million, or as many as are asked for: each with its session and one subscription, asked for right behind `hello`; a tenth of them, a
+ * million at most, in one channel, or as many as `--subscribers` says, as long as one channel is left for the spread load. Held, then
+ * 512 B messages spread over all, a broadcast to the one channel, a storm, a drain.
  */
 function c10m(n: WireNumbers): WireScenario {
   const tenth = Math.ceil(n.connections / 10);
@@ -144,7 +144,7 @@ function c10m(n: WireNumbers): WireScenario {
     ];
   };
   const timeoutS = n.durationS + n.holdS + drainS + 180 + n.connections / 20_000;
-  const settings = [`channels count=${channels} crowd=${crowd}`];
+  const settings = [`channels count=${channels} crowd=${crowd} early=yes`];
   return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS, checks };
 }
 

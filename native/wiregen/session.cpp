@@ -148,6 +148,7 @@ void Session::on_upgraded(ClientId id, Client& client) {
   if (!settings_.gateway()) return become_ready(id, client);
   client.step(Step::kHello);
   SLUICE_ASSERT(tcp_.queue(id, ItemKind::kHello));
+  if (subscribes_early(client)) SLUICE_ASSERT(tcp_.queue(id, ItemKind::kSubscribe));
 }
 
 void Session::become_ready(ClientId id, Client& client) {
@@ -223,7 +224,7 @@ void Session::on_welcome(ClientId id, Client& client, const load::HeaderLine& he
   if (resumed) ++counters_.resumed;
   if (keeps_token(id)) items_.resumes()[id].token = std::string(header.string("resume"));
   client.step(Step::kSubscribing);
-  SLUICE_ASSERT(tcp_.queue(id, ItemKind::kSubscribe));
+  if (!subscribes_early(client)) SLUICE_ASSERT(tcp_.queue(id, ItemKind::kSubscribe));
 }
 
 void Session::on_subscribed(ClientId id, Client& client, const load::HeaderLine& header) {

@@ -73,6 +73,7 @@ class Session final : public TcpUser {
  private:
   bool on_response(ClientId id, Client& client, const uint8_t*& at, const uint8_t* end);
   std::string wrong_with(ClientId id, const Client& client, std::string_view head, uint16_t& status) const;
+  bool subscribes_early(const Client& client) const noexcept { return settings_.early && !client.has(kResuming); }
   void on_upgraded(ClientId id, Client& client);
   void on_frame(ClientId id, Client& client, const Assembler::Frame& frame);
   void on_ping(ClientId id, Client& client, const Assembler::Frame& frame);

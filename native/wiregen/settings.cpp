@@ -105,6 +105,7 @@ void channels(Statement& line, Settings& out) {
   out.channel = line.text("name", out.channel);
   out.channels = static_cast<uint32_t>(line.number("count", 1, 1, 99'999'999));
   out.crowd = static_cast<uint32_t>(line.number("crowd", 0, 0, 100e6));
+  out.early = line.text("early", "no") == "yes";
   if (out.crowd > 0 && out.channels < 2) line.wrong("crowd needs count=2 or more: channel 0 is the crowd's");
 }
 

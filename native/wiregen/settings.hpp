@@ -32,6 +32,7 @@ struct Settings {
   std::string channel = "bench";
   uint32_t channels = 1;
   uint32_t crowd = 0;
+  bool early = false;            // sub goes with hello, as it does not need what welcome says; not of a session that is resumed
 
   uint16_t mss = 0;              // 0: what Ethernet takes
   uint16_t segment_bytes() const noexcept { return mss != 0 ? mss : ipv6 ? 1440 : 1460; }

@@ -76,7 +76,12 @@ export class Gateway implements EngineEvents {
 
   private constructor(parts: GatewayParts, options: GatewayOptions) {
     this.#parts = parts;
-    this.#admission = new Admission(parts, (row, kept) => this.#onKept(row, kept));
+    this.#admission = new Admission(parts, {
+      kept: (row, kept) => this.#onKept(row, kept),
+      behindHello: (row, bytes, at, length) => {
+        if (parts.sessions.state(row) === SESSION.open) this.#dispatcher.onBehindHello(row, bytes, at, length);
+      },
+    });
     this.#dispatcher = new Dispatcher(parts, (row, header) => this.#admission.hello(row, header));
     this.#housekeeping = new Housekeeping(parts);
     this.#replayPump = new ReplayPump({
@@ -124,10 +129,10 @@ export class Gateway implements EngineEvents {
   }
 
   onMessage(row: Row, address: number, length: number, headerLength: number, text: boolean): void {
-    const { sessions, clock, port } = this.#parts;
+    const { sessions, clock } = this.#parts;
     const state = sessions.state(row);
     if (state === SESSION.checking) {
-      this.#admission.keep(row, port.memory.subarray(address, address + length), headerLength, text);
+      this.#admission.keep(row, address, length, headerLength, text);
       return;
     }
     if (state === SESSION.connected && this.#admission.plainHello(row, address, length)) return;

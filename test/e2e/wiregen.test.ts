@@ -111,7 +111,7 @@ t.test('the gateway: sessions, publishes, order, heartbeats, resuming', skip, as
   writeFileSync(config, JSON.stringify({ limits: { heartbeatMs: 2000, publishRate: 0 } }));
   await space.start([...serve, '--allow-anonymous', '--config', config]);
   const result = await space.play('9000 path=/v1 protocol=sluice.v1', 'count=500 hosts=50', [
-    'channels count=20 crowd=200',
+    'channels count=20 crowd=200 early=yes',
     'open rate=2K',
     'publish size=512 rate=400 for=2s warmup=200ms senders=50',
     'publish size=64 rate=50 burst=8 for=1s warmup=0s senders=1 crowd=yes',

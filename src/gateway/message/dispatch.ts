@@ -16,6 +16,7 @@ import { sync } from '../ops/sync.js';
 import { unsub } from '../ops/unsub.js';
 import { failureReply } from '../failure.js';
 import { PlainSubs } from './plain-subs.js';
+import { plainBytes, type PlainBytes } from './plain-text.js';
 import { refuse } from './refusal.js';
 import { Waits } from './waits.js';
 
@@ -42,12 +43,14 @@ export class Dispatcher {
   readonly #waits: Waits;
   /** Null where channels have to be fetched first. */
   readonly #plainSubs: PlainSubs | null;
+  readonly #region: PlainBytes;
   readonly #body: Body = { address: -1, length: 0, bytes: null, text: true, hold: -1 };
 
   constructor(context: GatewayContext, hello: (row: Row, header: Header) => void) {
     this.#context = context;
     this.#hello = hello;
     this.#plainSubs = context.ahead === null ? new PlainSubs(context) : null;
+    this.#region = plainBytes(context.port.memory);
     this.#headerBytes = context.config.limits.headerBytes;
     this.#waits = new Waits({
       port: context.port,
@@ -76,7 +79,7 @@ export class Dispatcher {
       return;
     }
     const mayBePlain = this.#plainSubs !== null && sessions.state(row) === SESSION.open && headerLength <= this.#headerBytes;
-    if (mayBePlain && this.#plainSubs?.take(row, address, headerLength) === true) return;
+    if (mayBePlain && this.#plainSubs?.take(row, this.#region, address, headerLength) === true) return;
     const header = this.#header(row, memory, address, headerLength, text);
     if (header === null) return;
     const needs = this.#needs(row, header);
@@ -104,6 +107,13 @@ export class Dispatcher {
     if (needs === null) return this.#runKept(row, kept);
     this.#waits.begin(row, needs, message, headerLength, text, hold);
     return -1;
+  }
+
+  /** A text without a body that came right behind the `hello`, of a session that has just been opened. */
+  onBehindHello(row: Row, bytes: PlainBytes, at: number, length: number): void {
+    if (length <= this.#headerBytes && this.#plainSubs?.take(row, bytes, at, length) === true) return;
+    const message = Buffer.from(bytes.memory.subarray(at, at + length));
+    this.#context.port.letGo(this.onKept(row, { message, headerLength: length, text: true, hold: -1 }));
   }
 
   #runKept(row: Row, { message, headerLength, text, hold }: Kept): Hold {

@@ -4,13 +4,13 @@
  * for any of them. Whatever is otherwise is parsed, and is ops/sub.ts's: what this accepts means the same there.
  */
 
-import type { Address, Row } from '../../engine/port.js';
+import type { Row } from '../../engine/port.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
 import { ChannelNames, NAME_BYTES_MAX } from './channel-names.js';
 import { CHANNEL_BYTES_MAX } from './fields.js';
-import { PlainText } from './plain-text.js';
+import { PlainText, type PlainBytes } from './plain-text.js';
 
 const BEFORE_ID = new PlainText('{"op":"sub","id":');
 const BEFORE_NAME = new PlainText(',"channel":"');
@@ -40,7 +40,6 @@ const MAX_EPOCH = 64;
 export class PlainSubs {
   readonly #context: GatewayContext;
   readonly #names = new ChannelNames();
-  readonly #view: DataView;
   readonly #reply = Buffer.alloc(BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + 2 * MAX_DIGITS + MAX_EPOCH + 8);
   /** What it begins with stays, as most have the same id, and channels in which nothing was published the same number. */
   #repliedId = '';
@@ -53,10 +52,13 @@ export class PlainSubs {
   /** Of the turn, read when it is needed; 0 until then. */
   #now = 0;
 
+  /** Whether the message begins as such a `sub` does. */
+  static begins(view: DataView, at: number, length: number): boolean {
+    return length >= LEAST_BYTES && BEFORE_ID.isAt(view, at);
+  }
+
   constructor(context: GatewayContext) {
-    const { buffer, byteOffset, length } = context.port.memory;
     this.#context = context;
-    this.#view = new DataView(buffer, byteOffset, length);
   }
 
   /** Time goes on. */
@@ -65,16 +67,16 @@ export class PlainSubs {
   }
 
   /** Of a row whose session is open; false where the message is not such a `sub`, and nothing has been done. */
-  take(row: Row, address: Address, length: number): boolean {
-    const { memory } = this.#context.port;
-    if (length < LEAST_BYTES || memory[address + OP_AT] !== LETTER_S || !BEFORE_ID.isAt(this.#view, address)) return false;
-    const id = address + BEFORE_ID.length;
+  take(row: Row, bytes: PlainBytes, at: number, length: number): boolean {
+    const { memory, view } = bytes;
+    if (length < LEAST_BYTES || memory[at + OP_AT] !== LETTER_S || !BEFORE_ID.isAt(view, at)) return false;
+    const id = at + BEFORE_ID.length;
     const idEnd = digitsEnd(memory, id);
     const from = idEnd + BEFORE_NAME.length;
-    const to = address + length - AFTER_NAME_BYTES;
-    if (idEnd < 0 || from >= to || !BEFORE_NAME.isAt(this.#view, idEnd)) return false;
+    const to = at + length - AFTER_NAME_BYTES;
+    if (idEnd < 0 || from >= to || !BEFORE_NAME.isAt(view, idEnd)) return false;
     if (to - from > CHANNEL_BYTES_MAX || memory[to] !== QUOTE || memory[to + 1] !== CLOSE) return false;
-    const channel = this.#find(memory, from, to);
+    const channel = this.#find(bytes, from, to);
     if (channel === null || !this.#mayJoin(row, channel)) return false;
     const end = this.#writeReply(memory, id, idEnd, channel);
     if (end < 0) return false;
@@ -103,9 +105,9 @@ export class PlainSubs {
   }
 
   /** Null where no channel of this name is in use, or the name is not plain ASCII. */
-  #find(memory: Buffer, from: number, to: number): OpenChannel | null {
+  #find({ memory, view }: PlainBytes, from: number, to: number): OpenChannel | null {
     const isShort = to - from <= NAME_BYTES_MAX;
-    const known = isShort ? this.#names.find(this.#view, from, to) : null;
+    const known = isShort ? this.#names.find(view, from, to) : null;
     if (known !== null && known.inUse) return known;
     if (!isPlain(memory, from, to)) return null;
     const { channels } = this.#context;

@@ -2,6 +2,17 @@
 
 const WORD = 4;
 
+/** Memory in which texts are looked for, seen both ways. */
+export interface PlainBytes {
+  readonly memory: Buffer;
+  readonly view: DataView;
+}
+
+export function plainBytes(memory: Buffer): PlainBytes {
+  const { buffer, byteOffset, length } = memory;
+  return { memory, view: new DataView(buffer, byteOffset, length) };
+}
+
 export class PlainText {
   readonly length: number;
   readonly #words: Int32Array;

@@ -16,6 +16,7 @@ import { Checks, type Kept } from '../message/checking.js';
 import { Claims } from './claims.js';
 import type { GatewayContext } from '../context.js';
 import type { Header } from '../message/header.js';
+import type { PlainBytes } from '../message/plain-text.js';
 import { Newcomers } from './newcomers.js';
 import { readHello, type Hello } from '../ops/hello.js';
 import { settle, wantedPositions, type DevicePositions, type Settled } from './restore.js';
@@ -24,7 +25,12 @@ import { giveBack, welcome } from './welcome.js';
 const NO_POSITIONS: DevicePositions = { named: new Map(), synced: new Map(), lastSeen: null };
 const NOTHING_SETTLED: Settled = new Map();
 
-type OnKept = (row: Row, kept: Kept) => void;
+/** Handles what clients sent while they were admitted. */
+export interface Later {
+  readonly kept: (row: Row, kept: Kept) => void;
+  /** It came right behind the `hello`, and is a text without a body. */
+  readonly behindHello: (row: Row, bytes: PlainBytes, at: number, length: number) => void;
+}
 
 export class Admission {
   readonly #context: GatewayContext;
@@ -33,13 +39,12 @@ export class Admission {
   readonly #claims: Claims;
   /** Null where each new session is a case of its own. */
   readonly #newcomers: Newcomers | null;
-  /** Handles what was kept. */
-  readonly #onKept: OnKept;
+  readonly #later: Later;
 
-  constructor(context: GatewayContext, onKept: OnKept) {
+  constructor(context: GatewayContext, later: Later) {
     this.#context = context;
     this.#checks = new Checks(context.config.limits.pendingBytes);
-    this.#onKept = onKept;
+    this.#later = later;
     this.#beginnings = new Beginnings({
       timeoutMs: context.config.session.storeTimeoutMs,
       stored: (begun) => this.#stored(begun),
@@ -49,7 +54,11 @@ export class Admission {
     this.#claims = new Claims((row, generation, error) => this.#unclaimed(row, generation, error));
     this.#newcomers = Newcomers.of({
       context,
-      alone: (row, hold) => this.#beginAlone(row, context.auth.anonymous as Identity, null, hold),
+      alone: (row, hold, said) => {
+        this.#beginAlone(row, context.auth.anonymous as Identity, null, hold);
+        if (said !== null) this.#keepInFront(row, said);
+      },
+      behindHello: later.behindHello,
       welcomed: (row) => this.#goOn(row),
       failed: (row, error) => this.#refuse(row, error),
     });
@@ -117,11 +126,26 @@ export class Admission {
   }
 
   /** A message behind the `hello`. */
-  keep(row: Row, message: Uint8Array, headerLength: number, text: boolean): void {
+  keep(row: Row, address: number, length: number, headerLength: number, text: boolean): void {
+    const { port } = this.#context;
+    // Only what comes first is taken along.
+    const mayGoAlong = text && headerLength === length && !port.detached && !this.#checks.waits(row);
+    if (mayGoAlong && this.#newcomers?.takeAlong(row, address, length) === true) return;
+    this.#keep(row, port.memory.subarray(address, address + length), headerLength, text);
+  }
+
+  #keep(row: Row, message: Uint8Array, headerLength: number, text: boolean): void {
     const { port, end } = this.#context;
     if (!this.#checks.waits(row)) port.pause(row);
     if (this.#checks.keep(row, message, headerLength, text, () => port.hold(row))) return;
     end(row, CLOSE.policy, 'too much was sent before the session was open');
+  }
+
+  /** A text that came before what is kept already. */
+  #keepInFront(row: Row, said: Uint8Array): void {
+    const later = this.#checks.take(row);
+    this.#keep(row, said, said.length, true);
+    for (const { message, headerLength, text, hold } of later) this.#checks.keep(row, message, headerLength, text, () => hold);
   }
 
   cancel(row: Row): void {
@@ -155,7 +179,7 @@ export class Admission {
     if (!this.#checks.waits(row)) return;
     const kept = this.#checks.take(row);
     this.#context.port.resume(row);
-    for (const message of kept) this.#onKept(row, message);
+    for (const message of kept) this.#later.kept(row, message);
   }
 
   #failed({ row, generation, hold }: Begun, error: unknown): void {
@@ -186,7 +210,7 @@ export class Admission {
       if (!this.#checks.finish(check)) return opened.do === 'open' ? giveBack(this.#context, opened) : undefined;
       if (opened.do === 'refuse') return end(row, opened.code, opened.reason);
       this.#welcome(row, identity, hello, opened, settled);
-      for (const kept of check.kept.splice(0)) this.#onKept(row, kept);
+      for (const kept of check.kept.splice(0)) this.#later.kept(row, kept);
     } catch (error) {
       if (this.#checks.finish(check)) this.#refuse(row, error);
     } finally {

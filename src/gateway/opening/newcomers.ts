@@ -11,37 +11,28 @@ import { SESSION, type SessionStart } from '../../session/table.js';
 import { formatSessionId } from '../../store/sessions/session-id.js';
 import type { SessionRecord } from '../../store/sessions/session-store.js';
 import type { GatewayContext } from '../context.js';
-import { PlainText } from '../message/plain-text.js';
+import { PlainSubs } from '../message/plain-subs.js';
+import { PlainText, type PlainBytes } from '../message/plain-text.js';
+import { NewcomerBatch } from './newcomer-batch.js';
 import { giveBack } from './welcome.js';
 
 export interface NewcomersParts {
   readonly context: GatewayContext;
   readonly identity: Identity;
   /** The store takes sessions one by one only. */
-  readonly alone: (row: Row, hold: Hold) => void;
+  readonly alone: (row: Row, hold: Hold, said: Buffer | null) => void;
+  /** Handles what the row said right behind its `hello`. */
+  readonly behindHello: (row: Row, bytes: PlainBytes, at: number, length: number) => void;
   readonly welcomed: (row: Row) => void;
   readonly failed: (row: Row, error: unknown) => void;
 }
 
-/** Begun at once, at most. */
-const MANY = 256;
 const MESSAGE = new PlainText('{"op":"hello"}');
-
-class Batch {
-  readonly rows = new Int32Array(MANY);
-  /** Of the rows' connections. */
-  readonly generations = new Uint32Array(MANY);
-  readonly holds = new Float64Array(MANY);
-  readonly ids = new Uint32Array(MANY * 4);
-  count = 0;
-  /** What all have in common. */
-  record: SessionRecord | null = null;
-}
 
 /** Batches that become durable together. */
 interface Write {
   readonly stored: Promise<void>;
-  readonly batches: Batch[];
+  readonly batches: NewcomerBatch[];
   isLate: boolean;
 }
 
@@ -52,8 +43,8 @@ export class Newcomers {
   /** Of each `welcome`. */
   readonly #bytes: number;
   readonly #view: DataView;
-  #batch = new Batch();
-  readonly #free: Batch[] = [];
+  #batch = new NewcomerBatch();
+  readonly #free: NewcomerBatch[] = [];
   #write: Write | null = null;
 
   constructor(parts: NewcomersParts) {
@@ -83,12 +74,21 @@ export class Newcomers {
 
   /** The row waits for its session; `hold` is of the event that brought its `hello`. */
   add(row: Row, hold: Hold): void {
+    if (this.#batch.isFull) this.endTurn();
+    this.#batch.add(row, this.#parts.context.sessions.generation(row), hold);
+  }
+
+  /**
+   * Takes a `sub` that comes right behind the `hello`, mostly in its segment: it is handled with the `welcome`, and answered in the same
+   * segment as that. False where it is not that, and nothing has been done. Who is gone before the `welcome` needs no answer to it, so it
+   * is not held.
+   */
+  takeAlong(row: Row, address: number, length: number): boolean {
     const batch = this.#batch;
-    batch.rows[batch.count] = row;
-    batch.generations[batch.count] = this.#parts.context.sessions.generation(row);
-    batch.holds[batch.count] = hold;
-    batch.count += 1;
-    if (batch.count === MANY) this.endTurn();
+    if (!batch.takes(row, this.#parts.context.sessions.generation(row), length)) return false;
+    if (!PlainSubs.begins(this.#view, address, length)) return false;
+    batch.say(this.#view, address, length);
+    return true;
   }
 
   /** Begins the sessions of those that were added. */
@@ -99,12 +99,12 @@ export class Newcomers {
     const { opener } = this.#parts.context;
     const begun = batch.count === 0 ? null : opener.beginMany(batch.ids, batch.count);
     if (begun === null) {
-      for (let i = 0; i < batch.count; i += 1) this.#parts.alone(batch.rows[i] as Row, batch.holds[i] as Hold);
+      for (let i = 0; i < batch.count; i += 1) this.#parts.alone(batch.rows[i] as Row, batch.holds[i] as Hold, batch.saidBy(i));
       batch.count = 0;
       return;
     }
     batch.record = begun.record;
-    this.#batch = this.#free.pop() ?? new Batch();
+    this.#batch = this.#free.pop() ?? new NewcomerBatch();
     if (this.#write?.stored === begun.stored) this.#write.batches.push(batch);
     else this.#await({ stored: begun.stored, batches: [batch], isLate: false });
   }
@@ -132,31 +132,28 @@ export class Newcomers {
   }
 
   /** Connections that ended within the turn need no session. */
-  #forgetGone(batch: Batch): void {
-    const { rows, generations, holds } = batch;
+  #forgetGone(batch: NewcomerBatch): void {
     let kept = 0;
     for (let i = 0; i < batch.count; i += 1) {
       if (!this.#waits(batch, i)) {
-        this.#parts.context.port.letGo(holds[i] as Hold);
+        this.#parts.context.port.letGo(batch.holds[i] as Hold);
         continue;
       }
-      rows[kept] = rows[i] as Row;
-      generations[kept] = generations[i] as number;
-      holds[kept] = holds[i] as Hold;
+      batch.move(i, kept);
       kept += 1;
     }
     batch.count = kept;
   }
 
-  #waits({ rows, generations }: Batch, i: number): boolean {
+  #waits({ rows, generations }: NewcomerBatch, i: number): boolean {
     const { sessions } = this.#parts.context;
     const row = rows[i] as Row;
     return sessions.generation(row) === generations[i] && sessions.state(row) === SESSION.checking;
   }
 
   /** `isLate`: after their clients were told that it failed. */
-  #stored(batch: Batch, isLate: boolean): void {
-    const { context, welcomed } = this.#parts;
+  #stored(batch: NewcomerBatch, isLate: boolean): void {
+    const { context, welcomed, behindHello } = this.#parts;
     this.#giveBackGone(batch, isLate);
     const { ids, rows, holds, count } = batch;
     this.#start.leaseUntil = (batch.record as SessionRecord).leaseUntil;
@@ -165,6 +162,8 @@ export class Newcomers {
     context.port.sendMany(rows, count, this.#bytes, true, (into) => context.opener.writeWelcomes(ids, count, this.#tail, into));
     // What they said meanwhile is handled when all of them are there.
     for (let i = 0; i < count; i += 1) {
+      const said = batch.saidBytes(i);
+      if (said !== 0) behindHello(rows[i] as Row, batch.said, batch.saidAt(i), said);
       welcomed(rows[i] as Row);
       context.port.letGo(holds[i] as Hold);
     }
@@ -182,8 +181,8 @@ export class Newcomers {
   }
 
   /** Sessions whose connections went, or were told that there is none, are nobody's. */
-  #giveBackGone(batch: Batch, isLate: boolean): void {
-    const { rows, generations, holds, ids } = batch;
+  #giveBackGone(batch: NewcomerBatch, isLate: boolean): void {
+    const { holds, ids } = batch;
     let kept = 0;
     for (let i = 0; i < batch.count; i += 1) {
       if (isLate || !this.#waits(batch, i)) {
@@ -191,12 +190,7 @@ export class Newcomers {
         if (!isLate) this.#parts.context.port.letGo(holds[i] as Hold);
         continue;
       }
-      if (kept < i) {
-        rows[kept] = rows[i] as Row;
-        generations[kept] = generations[i] as number;
-        holds[kept] = holds[i] as Hold;
-        ids.copyWithin(kept * 4, i * 4, i * 4 + 4);
-      }
+      batch.move(i, kept);
       kept += 1;
     }
     batch.count = kept;

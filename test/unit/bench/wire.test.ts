@@ -107,9 +107,9 @@ t.test('the channel of broadcasts is a tenth of all, or what is asked for as lon
   const numbers = { size: 64, depth: 1, rate: null, durationS: 1, warmupS: 1, holdS: 1 };
   const settings = (connections: number, subscribers: number | null): readonly string[] | undefined =>
     wireScenario('c10m', { ...numbers, connections, subscribers })?.settings;
-  t.same(settings(1_000_000, null), ['channels count=9001 crowd=100000']);
-  t.same(settings(20_000_000, null), ['channels count=190001 crowd=1000000']);
-  t.same(settings(1_100_000, 1_000_000), ['channels count=1001 crowd=1000000']);
-  t.same(settings(1_000_000, 1_000_000), ['channels count=2 crowd=999900']);
-  t.same(settings(50, 50), ['channels count=2 crowd=5']);
+  t.same(settings(1_000_000, null), ['channels count=9001 crowd=100000 early=yes']);
+  t.same(settings(20_000_000, null), ['channels count=190001 crowd=1000000 early=yes']);
+  t.same(settings(1_100_000, 1_000_000), ['channels count=1001 crowd=1000000 early=yes']);
+  t.same(settings(1_000_000, 1_000_000), ['channels count=2 crowd=999900 early=yes']);
+  t.same(settings(50, 50), ['channels count=2 crowd=5 early=yes']);
 });

@@ -37,6 +37,63 @@ t.test('each has a session and a token of its own, which goes on with it', async
   }
 });
 
+const SUB = '{"op":"sub","id":1,"channel":"room"}';
+
+t.test('a sub right behind a hello is answered with the welcome, nobody is held up for it, and the session has it', async (t) => {
+  const harness = await makeHarness({}, { rows: 400 });
+  await (await harness.connect()).ask(SUB);
+  // More than are begun at once.
+  const peers = await connectMany(harness, 300);
+  for (const [i, peer] of peers.entries()) {
+    peer.send('{"op":"hello"}');
+    if (i % 3 !== 0) peer.send(SUB);
+  }
+  harness.port.deliver();
+  t.notOk(peers.some(({ client }) => client.paused));
+  await harness.settle();
+  const welcomes = new Map<Peer, unknown>();
+  for (const [i, peer] of peers.entries()) {
+    const [welcome, ok, ...others] = peer.client.take();
+    welcomes.set(peer, welcome?.['resume']);
+    t.equal(welcome?.['op'], 'welcome');
+    t.match(ok, i % 3 === 0 ? undefined : { op: 'ok', id: 1, server_seq: 0 });
+    t.same(others, []);
+  }
+  await (await harness.connect()).ask({ op: 'pub', id: 1, channel: 'room', key: 'k' }, 'x');
+  for (const [i, peer] of peers.entries()) t.equal(peer.client.take().length, i % 3 === 0 ? 0 : 1, 'live, once');
+  const [peer] = peers.slice(-1) as [Peer];
+  harness.port.disconnect(peer.row);
+  await harness.settle();
+  t.match((await harness.connect({ resume: welcomes.get(peer) })).welcome, { resumed: true, channels: { room: { seq: 1 } } });
+});
+
+t.test('whatever comes behind a hello is answered in order, taken along or not, and without createMany', async (t) => {
+  const long = JSON.stringify({ op: 'sub', id: 2, channel: 'r'.repeat(200) });
+  const rounds: readonly (readonly string[])[] = [
+    [SUB, long, SUB.replace('1', '3')],
+    [long, SUB, SUB.replace('1', '3')],
+    [SUB, '{"op":"presence","id":2,"channel":"room"}'],
+    [SUB.replace('room', 'r'.repeat(60)), SUB.replace('1', '2')],
+    ['{"op":"sub","id":1}', SUB.replace('1', '2')],
+  ];
+  for (const isAlone of [false, true]) {
+    const harness = await makeHarness();
+    if (isAlone) Object.assign(harness.store, { createMany: () => null });
+    for (const round of rounds) {
+      const [peer, other] = (await connectMany(harness, 2)) as [Peer, Peer];
+      for (const line of ['{"op":"hello"}', ...round]) peer.send(line);
+      other.send('{"op":"hello"}');
+      await harness.settle();
+      const ids = round.map((line) => (JSON.parse(line) as { id: number }).id);
+      const said = peer.client.take();
+      t.same(said.map(({ id }) => id), [undefined, ...ids], round.join(' '));
+      t.same(answers(other), ['welcome']);
+      t.notOk(peer.client.paused);
+      t.equal(peer.client.closed, null);
+    }
+  }
+});
+
 t.test('what follows a hello comes after its welcome, in order', async (t) => {
   const harness = await makeHarness();
   const peers = await connectMany(harness, 3);
@@ -60,7 +117,9 @@ t.test('who is gone again within the turn costs no session, and who goes later l
   early.send('{"op":"hello"}');
   harness.port.disconnect(early.row);
   late.send('{"op":"hello"}');
+  late.send(SUB);
   stays.send('{"op":"hello"}');
+  stays.send(SUB.replace('room', 'hall'));
   harness.port.deliver();
   harness.port.disconnect(late.row);
   harness.port.deliver();
@@ -68,7 +127,8 @@ t.test('who is gone again within the turn costs no session, and who goes later l
   t.ok([early.row, late.row].includes(next.row), 'another one has the row');
   store();
   await harness.settle();
-  t.match(stays.client.take(), [{ op: 'welcome' }]);
+  t.same(answers(stays), ['welcome', 'ok 1'], 'what it said itself');
+  t.equal((await stays.ask('{"op":"presence","id":2,"channel":"hall"}'))[0]?.['count'], 1);
   t.same(next.client.take(), []);
   const records = [...harness.store.records.values()];
   t.equal(records.length, 2, 'none for who was gone at once');

@@ -62,7 +62,13 @@ t.test('whatever is almost one means what its JSON does', async (t) => {
       const said = await peer.ask(text);
       answers.push({ said, closed: peer.client.closed, live: peer.client.subscribed.size });
     }
+    // Taken along with the `hello`: an answer, or none and an end.
+    const early = await harness.connect(null);
+    early.send('{"op":"hello"}');
+    const [, ...said] = await early.ask(line);
+    answers.push({ said, closed: early.client.closed, live: early.client.subscribed.size });
     t.same(answers[0], answers[1], line);
+    t.same(answers[2], answers[1], `${line} right behind hello`);
   }
 });
 

@@ -4,15 +4,12 @@
 #include <time.h>
 
 #include "base/clock.hpp"
-#include "base/slices.hpp"
 
 namespace sluice::addon {
 
 InlineLoop::InlineLoop(uv_loop_t* loop, core::Core& core, std::function<void()> turn) : core_(core), turn_(std::move(turn)) {
   // Pacing waits are shorter than the kernel's default slack of 50 µs, which would double them.
   prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
-  // Those of V8 and libuv, which would keep this one waiting where they share a CPU (docs/decisions/0320).
-  lengthen_slices_of_others();
   told_position_ = core_.event_position();
   uv_poll_init(loop, &poll_, core_.driver().wait_fd());
   poll_.data = this;
@@ -26,7 +23,20 @@ InlineLoop::InlineLoop(uv_loop_t* loop, core::Core& core, std::function<void()> 
 
 void InlineLoop::on_readable(uv_poll_t* handle, int, int) { static_cast<InlineLoop*>(handle->data)->visit(); }
 
-void InlineLoop::on_tick(uv_timer_t* handle) { static_cast<InlineLoop*>(handle->data)->visit(); }
+void InlineLoop::on_tick(uv_timer_t* handle) {
+  auto* const self = static_cast<InlineLoop*>(handle->data);
+  self->tell_others();
+  self->visit();
+}
+
+void InlineLoop::tell_others() {
+  const uint64_t now = uv_hrtime();
+  if (now - told_others_ns_ < kTellNs) return;
+  const uint64_t idle = uv_metrics_idle_time(timer_.loop);
+  others_.loop_had(idle - idle_ns_, now - told_others_ns_);
+  idle_ns_ = idle;
+  told_others_ns_ = now;
+}
 
 void InlineLoop::on_idle(uv_idle_t* handle) { static_cast<InlineLoop*>(handle->data)->visit(); }
 

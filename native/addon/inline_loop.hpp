@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "base/other_threads.hpp"
 #include "core/core.hpp"
 
 namespace sluice::addon {
@@ -26,12 +27,14 @@ class InlineLoop {
   static constexpr uint32_t kRoundsPerVisit = 16;
   static constexpr uint64_t kVisitUs = 3'000;
   static constexpr uint64_t kTickMs = 20;
+  static constexpr uint64_t kTellNs = 100'000'000;
 
   static void on_readable(uv_poll_t* handle, int status, int events);
   static void on_tick(uv_timer_t* handle);
   static void on_idle(uv_idle_t* handle);
 
   void visit();
+  void tell_others();
   void keep_polling(bool on);
   bool round();
 
@@ -41,6 +44,10 @@ class InlineLoop {
   uv_poll_t poll_;
   uv_timer_t timer_;
   uv_idle_t idle_;
+  // V8's and libuv's, which would keep this one waiting where they share a CPU.
+  OtherThreads others_;
+  uint64_t told_others_ns_ = 0;
+  uint64_t idle_ns_ = 0;
   uint32_t told_position_ = 0;
   int open_handles_ = 3;
   bool visiting_ = false;

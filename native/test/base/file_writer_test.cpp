@@ -2,12 +2,15 @@
 
 #include <catch2/catch.hpp>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <semaphore.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 
 using namespace sluice;
@@ -44,7 +47,34 @@ FileWriter::Piece piece_of(int fd, const std::string& text, uint64_t at) {
   return {fd, reinterpret_cast<const uint8_t*>(text.data()), text.size(), at};
 }
 
+// The I/O class and level that the kernel has for it (ioprio_get); -1: there is no such thread.
+long io_priority_of(const std::string& name) {
+  long found = -1;
+  DIR* const threads = opendir("/proc/self/task");
+  while (const dirent* const entry = readdir(threads)) {
+    std::ifstream comm(std::string("/proc/self/task/") + entry->d_name + "/comm");
+    std::string line;
+    if (std::getline(comm, line) && line == name) found = syscall(SYS_ioprio_get, 1, std::atoi(entry->d_name));
+  }
+  closedir(threads);
+  return found;
+}
+
 }  // namespace
+
+TEST_CASE("file writer: whoever goes first on the CPU writes as everyone does", "[file-writer]") {
+  for (const bool ahead : {false, true}) {
+    TemporaryFile file;
+    Done done;
+    FileWriter writer([&done] { sem_post(&done.happened); }, ahead);
+    const std::string bytes = "a";
+    writer.write(piece_of(file.fd, bytes, 0));
+    done.wait();
+    CHECK(writer.take_result() == 0);
+    // Best effort, in the middle. By itself a thread of real-time priority would be in the class of that name.
+    CHECK(io_priority_of("sluice-writer") == ((2 << 13) | 4));
+  }
+}
 
 TEST_CASE("file writer: pieces come where they belong, one behind the other", "[file-writer]") {
   for (const bool ahead : {false, true}) {

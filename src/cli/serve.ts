@@ -10,6 +10,8 @@ const STOP_MS = 10_000;
 /** Connections of all that there can be that are closed in a millisecond when the time is over. */
 const CLOSED_PER_MS = 100;
 
+const DAMAGE_REMEDY = 'Examine the disk, and restore the data folder from a copy.';
+
 /** `sluice serve` */
 export async function serve(argv: readonly string[]): Promise<number> {
   const parsed = parseFlags('serve', flags(), argv);
@@ -24,6 +26,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
     onStore: (error) => note(error === null ? 'the message log can be written again' : `${error.message}; publishes are refused meanwhile`),
     onCluster: (error) => note(error === null ? 'the cluster has this node again' : `${error.message}; it is not ready meanwhile`),
     onHistory: (error) => note(error === null ? 'the cold tier takes messages again' : `${error.message}; the log keeps them meanwhile`),
+    onDamage: (error) => note(`${error.message}; its messages are left out, and clients are told. ${DAMAGE_REMEDY}`),
     onUnwritten: (what) => note(`stopped while the store did not answer; ${what}`),
     ...(attach === null ? {} : { attach, onPrepared: () => note(`standing by for engine ${attach.name}`) }),
     onEnd: (error) => {

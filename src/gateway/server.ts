@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly onCluster?: (error: Error | null) => void;
   /** The cold tier does not take messages; null: it does again. */
   readonly onHistory?: (error: Error | null) => void;
+  /** Messages of the log cannot be read any more: its file is damaged. */
+  readonly onDamage?: (error: StoreError) => void;
   /** It has stopped, and a store that did not answer lacks something. */
   readonly onUnwritten?: (what: string) => void;
 }
@@ -75,7 +77,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 }
 
 async function start(config: Config, options: ServerOptions, undo: (() => Promise<void> | void)[]): Promise<Server> {
-  const prepared = prepareStores(config, options.onHistory);
+  const prepared = prepareStores(config, options);
   // Once it is granted, a former control plane has let go of the data folder.
   const taken = options.attach === undefined ? null : await takeEngine(config, options.attach, prepared.followers, options.onPrepared);
   const attached = taken?.engine ?? null;

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { WorkerNumber } from '../cluster/worker-number.js';
 import type { Config } from '../config.js';
-import { ConfigError, StoppedError } from '../errors.js';
+import { ConfigError, StoppedError, type StoreError } from '../errors.js';
 import type { ArchiveLoopOptions } from '../store/archive/archive-loop.js';
 import { Archiver, type Archiving } from '../store/archive/archiver.js';
 import { FileWorkerLeases } from '../store/file-worker-leases.js';
@@ -41,6 +41,12 @@ const OWN_LEASE_MS = 600_000;
 /** The cold tier does not take messages; null: it does again. */
 type OnHistory = (error: Error | null) => void;
 
+export interface StoreNotices {
+  readonly onHistory?: OnHistory;
+  /** As that of the log. */
+  readonly onDamage?: (error: StoreError) => void;
+}
+
 export interface Stores {
   readonly log: MessageLog | null;
   readonly shared: SharedStores | null;
@@ -75,15 +81,15 @@ export interface StoreFollowers {
 }
 
 /** What can be found out before an engine is taken is: throws DataFolderError. */
-export function prepareStores(config: Config, onHistory?: OnHistory): PreparedStores {
+export function prepareStores(config: Config, notices: StoreNotices): PreparedStores {
   const { redis } = config.store;
-  if (redis !== null) return { followers: null, open: () => openShared(config, redis, onHistory) };
+  if (redis !== null) return { followers: null, open: () => openShared(config, redis, notices.onHistory) };
   const secret = loadSessionSecret(config.data);
   const followers = {
     log: new LogFollower(logOptions(config)),
     sessions: new SessionFollower(sessionFolder(config), config.connections),
   };
-  return { followers, open: (hurried) => openOwn(config, secret, followers, hurried, onHistory) };
+  return { followers, open: (hurried) => openOwn(config, secret, followers, hurried, notices) };
 }
 
 function sessionFolder({ data }: Config): string {
@@ -128,9 +134,10 @@ async function checkColdTier({ data, history, store }: Config, shared: RedisStor
 }
 
 async function openOwn(
-  config: Config, secret: Buffer, followers: StoreFollowers, hurried: boolean, onHistory?: OnHistory,
+  config: Config, secret: Buffer, followers: StoreFollowers, hurried: boolean, { onHistory, onDamage }: StoreNotices,
 ): Promise<Stores> {
-  const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log, hurried });
+  const told = onDamage === undefined ? {} : { onDamage };
+  const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log, hurried, ...told });
   const store = new LateSessionStore((over) => openSessions(config, followers.sessions, hurried, over));
   let worker: WorkerNumber | null = null;
   try {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
+import { RawClient } from '../support/raw-client.js';
 import { runSluice, startSluice } from '../support/sluice-process.js';
 import { until } from '../support/wait.js';
 import { diskMissing, mountDisk, unmountDisk } from '../support/small-disk.js';
@@ -186,4 +187,39 @@ t.test('files that were cut, changed or taken away: exit 1 with the path, and no
   }
   const again = await startSluice([...SERVE, data]);
   t.equal(await again.stop('SIGTERM'), 0, 'whole again');
+});
+
+t.test('a message that the disk has changed is left out, and the operator and the client are told', async (t) => {
+  const data = folder(t);
+  const config = join(data, 'sluice.json');
+  // So that messages move to log.mdb soon.
+  writeFileSync(config, JSON.stringify({ log: { retentionBytes: '8MiB' } }));
+  const serve = [...SERVE, data, '--config', config];
+  const server = await startSluice(serve);
+  const writer = await Raw.connect(server.url);
+  const count = 70;
+  for (let id = 1; id <= count; id++) {
+    t.equal((await writer.ask({ op: 'pub', id, channel: 'c', key: `${id}` }, `message ${id};`.padEnd(50_000))).op, 'ok');
+  }
+  const path = join(data, 'log', 'log.mdb');
+  const changed = 'message 4;';
+  await until('the oldest are in log.mdb', () => readFileSync(path).includes('message 5;'));
+  writer.close();
+  t.equal(await server.stop('SIGTERM'), 0);
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf(changed);
+  t.ok(at > 0);
+  bytes[at] = bytes[at]! ^ 0x20;
+  writeFileSync(path, bytes);
+
+  const again = await startSluice(serve);
+  const reader = await RawClient.connect(again.url);
+  reader.send({ op: 'sub', id: 1, channel: 'c', since: { ts: 0 } });
+  await until('all others came', () => reader.delivered.some(({ seq }) => seq === count));
+  const lost = reader.others.filter(({ op }) => op === 'incomplete');
+  t.match(lost, [{ channel: 'c', from_seq: 4, to_seq: 4 }]);
+  t.same(reader.delivered.map(({ seq }) => seq), Array.from({ length: count }, (_, i) => i + 1).filter((seq) => seq !== 4));
+  await until('the operator is told', () => /log\.mdb is damaged: chunk \d+ .*copy/.test(again.stderr()));
+  reader.close();
+  t.equal(await again.stop('SIGTERM'), 0);
 });

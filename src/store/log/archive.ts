@@ -2,8 +2,9 @@ import type { ArchiveBacklog, ArchiveBatch } from '../archive/archive-source.js'
 import { channelOfFrame } from '../delivery-frame.js';
 import type { HistorySegment } from '../history-store.js';
 import type { ChannelTable } from './channels.js';
-import { chunkKey, readU48, seqValue } from './table-keys.js';
-import { readChunkHeader, segmentsOf, type ChunkHeader, type SegmentView } from './segment.js';
+import type { Chunks } from './chunks.js';
+import { readU48, seqValue } from './table-keys.js';
+import type { ChunkHeader, SegmentView } from './segment.js';
 import type { LmdbEnv, Tables } from '../lmdb-env.js';
 
 const CURSOR_KEY = Buffer.from('archived');
@@ -13,7 +14,7 @@ const CURSOR_KEY = Buffer.from('archived');
  * a crash between the two writes some messages there twice, which does nothing (docs/decisions/0036).
  */
 export class LogArchive {
-  readonly #env: LmdbEnv;
+  readonly #chunks: Chunks;
   readonly #channels: ChannelTable;
   /** Bytes that retention leaves beyond its own limits while they wait here. */
   readonly backlogBytes: number;
@@ -22,8 +23,8 @@ export class LogArchive {
   #dropped = 0;
   #oldest: { readonly chunk: number; readonly header: ChunkHeader } | null = null;
 
-  constructor(env: LmdbEnv, channels: ChannelTable, backlogBytes: number, firstChunk: number) {
-    this.#env = env;
+  constructor(env: LmdbEnv, chunks: Chunks, channels: ChannelTable, backlogBytes: number, firstChunk: number) {
+    this.#chunks = chunks;
     this.#channels = channels;
     this.backlogBytes = backlogBytes;
     const stored = env.tables.meta.getBinary(CURSOR_KEY);
@@ -51,8 +52,8 @@ export class LogArchive {
   }
 
   #header(chunk: number): { chunk: number; header: ChunkHeader } | null {
-    const bytes = this.#env.tables.chunks.getBinaryFast(chunkKey(chunk));
-    return bytes === undefined ? null : { chunk, header: readChunkHeader(bytes, bytes.length) };
+    const header = this.#chunks.header(chunk);
+    return header === null ? null : { chunk, header };
   }
 
   read(maxBytes: number, endChunk: number): ArchiveBatch | null {
@@ -62,13 +63,13 @@ export class LogArchive {
     let messages = 0;
     for (; chunk < endChunk && (bytes === 0 || bytes < maxBytes); chunk++) {
       // A copy: what LMDB hands out without one is valid until the next read only.
-      const content = this.#env.tables.chunks.getBinary(chunkKey(chunk));
-      if (content === undefined) continue;
-      for (const view of segmentsOf(content, content.length)) {
-        segments.push(this.#segment(content, view));
+      const content = this.#chunks.read(chunk);
+      if (content === null) continue;
+      for (const view of this.#chunks.segments(chunk, content)) {
+        segments.push(this.#segment(content.bytes, view));
         messages += view.count;
       }
-      bytes += content.length;
+      bytes += content.header.bytes;
     }
     return chunk === this.#next ? null : { segments, messages, bytes, end: chunk };
   }

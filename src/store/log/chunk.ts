@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { Generation } from './generation.js';
 import { ENTRY } from './journal-record.js';
 
@@ -5,14 +6,17 @@ import { ENTRY } from './journal-record.js';
  * A chunk is what one record of the table of chunks holds: a header and then segments, each consecutive messages of one channel
  * (docs/decisions/0004-log-layout.md). Little-endian, everything on 8-byte borders:
  *
- *   chunk    magic u32 · segments u32 · position f64 (bytes of all chunks before it) · written f64 (of its newest message)
+ *   chunk    magic u32 · checksum u32 (of all that follows) · segments u32 · zero u32 · position f64 (bytes of all chunks before it)
+ *            · written f64 (of its newest message)
  *   segment  channelId u32 · count u32 · firstSeq f64 · bytes u32 · framesOffset u32 (both from the segment's start)
  *            then `count` entries, the strings (sender, key of each entry), and the frames, one after another
  *   entry    frameEnd u32 · idLow u32 · idHigh f64 · serverTs f64 · lamport f64 · stringsEnd u32 · senderLength u32
  */
 
-export const CHUNK_MAGIC = 0x31434c53; // "SLC1"
-export const CHUNK_HEADER = 24;
+export const CHUNK_MAGIC = 0x32434c53; // "SLC2"
+export const CHUNK_HEADER = 32;
+/** Offsets in a chunk's header. */
+export const CHUNK = { CHECKSUM: 4, COVERED: 8, SEGMENTS: 8, POSITION: 16, WRITTEN: 24 } as const;
 export const SEGMENT_HEADER = 24;
 export const ENTRY_BYTES = 40;
 
@@ -83,16 +87,17 @@ export class ChunkWriter {
     this.#reserve(CHUNK_HEADER);
     this.#chunkStart = this.#end;
     const word = this.#chunkStart >> 2;
+    this.#u32.fill(0, word, word + CHUNK_HEADER / 4);
     this.#u32[word] = CHUNK_MAGIC;
-    this.#u32[word + 1] = 0;
     this.#end += CHUNK_HEADER;
   }
 
   /** Returns the position behind it. */
   endChunk(position: number, written: number): number {
-    const at = this.#chunkStart >> 3;
-    this.#f64[at + 1] = position;
-    this.#f64[at + 2] = written;
+    const start = this.#chunkStart;
+    this.#f64[(start + CHUNK.POSITION) >> 3] = position;
+    this.#f64[(start + CHUNK.WRITTEN) >> 3] = written;
+    this.#u32[(start + CHUNK.CHECKSUM) >> 2] = crc32(this.#bytes.subarray(start + CHUNK.COVERED, this.#end));
     this.starts.push(this.#end);
     return position + this.#end - this.#chunkStart;
   }
@@ -122,7 +127,7 @@ export class ChunkWriter {
     this.#f64[(start >> 3) + 1] = firstSeq + from;
     this.#u32[word + 4] = this.#end - start;
     this.#u32[word + 5] = framesOffset;
-    const segments = (this.#chunkStart >> 2) + 1;
+    const segments = (this.#chunkStart + CHUNK.SEGMENTS) >> 2;
     this.#u32[segments] = this.#u32[segments]! + 1;
     this.segments.push({
       channelId, firstSeq: firstSeq + from, lastSeq: firstSeq + end - 1, chunk: this.chunks, offset: start - this.#chunkStart,

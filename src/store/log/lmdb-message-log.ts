@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { ArchiveBacklog, ArchiveBatch, ArchiveSource } from '../archive/archive-source.js';
 import type { AdoptedHead, ChannelHead, FirstResult, FrameRun, LogEntry, MessageLog } from '../types.js';
 import { ChannelTable, type ChannelRecord } from './channels.js';
+import { Chunks } from './chunks.js';
 import { FolderLock } from '../folder-lock.js';
 import type { Generation } from './generation.js';
 import { checkNoJournal, Journal } from './journal.js';
@@ -34,6 +35,8 @@ export interface LmdbMessageLogOptions {
   readonly realtimeWrites?: boolean;
   /** Milliseconds since the Unix epoch. */
   readonly now?: () => number;
+  /** Messages cannot be read any more, because bits have changed on the disk; once for each chunk of them. */
+  readonly onDamage?: (error: StoreError) => void;
   /** What was read of the folder already. */
   readonly follower?: LogFollower;
   /** Another process had the folder open until a moment ago, and clients wait: its files are not looked through again. */
@@ -102,11 +105,12 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
       const journal = { follower, hurried, generationBytes, realtime };
       this.#journal = new Journal(journalFiles(options.folder), state, state.seed, journal);
       const keys = new KeyRuns(this.#env);
-      this.#index = new LogIndex(this.#env, this.#journal.tail, keys, state.seed);
+      const chunks = new Chunks(this.#env, options.onDamage ?? (() => undefined));
+      this.#index = new LogIndex(this.#env, chunks, this.#journal.tail, keys, state.seed);
       this.#channels = new ChannelTable(this.#env, this.#now);
       const limits = { maxAgeMs, maxBytes };
       this.#tables = new TableWriter({
-        env: this.#env, journal: this.#journal, index: this.#index, keys, channels: this.#channels, limits, backlogBytes, state,
+        env: this.#env, chunks, journal: this.#journal, index: this.#index, keys, channels: this.#channels, limits, backlogBytes, state,
         now: this.#now, pressed: () => this.#isFull(1 / 2),
       });
     } catch (error) {
@@ -264,9 +268,11 @@ export class LmdbMessageLog implements MessageLog, ArchiveSource {
     let high = this.#headSeq(channelId) + 1;
     let low = this.#index.firstSeq(channelId) ?? high;
     while (low < high) {
-      const view = this.#index.viewOf(channelId, Math.floor((low + high) / 2));
-      if (view === null) return high;
-      if (!reached(view, view.count - 1)) low = view.lastSeq + 1;
+      const middle = Math.floor((low + high) / 2);
+      const view = this.#index.viewOf(channelId, middle);
+      // Rather too much is delivered than that what is still there is passed over.
+      if (view === null) high = middle;
+      else if (!reached(view, view.count - 1)) low = view.lastSeq + 1;
       else if (reached(view, 0)) high = view.firstSeq;
       else {
         let index = 1;

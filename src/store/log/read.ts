@@ -56,7 +56,10 @@ class RunBuilder {
   }
 }
 
-/** Reads consecutive messages; ends early where the next view does not follow on, or is missing (null). `into`: as MessageLog.read. */
+/**
+ * Reads consecutive messages, from the first view that is there (those that are not are null); ends early where the next one does not
+ * follow on. `into`: as MessageLog.read.
+ */
 export function readRun(
   views: Iterable<MessageView | null>, fromSeq: number, maxCount: number, maxBytes: number, into: Buffer | null = null,
 ): FrameRun | null {
@@ -64,8 +67,9 @@ export function readRun(
   let run: RunBuilder | null = null;
   let firstSeq = 0;
   for (const view of views) {
-    if (view === null) break;
-    if (run === null) {
+    if (view === null) {
+      if (run !== null) break;
+    } else if (run === null) {
       run = new RunBuilder(maxCount, maxBytes, into);
       firstSeq = Math.max(view.firstSeq, fromSeq);
       if (!run.add(view, firstSeq - view.firstSeq)) break;

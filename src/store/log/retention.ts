@@ -1,9 +1,10 @@
+import type { Chunk, Chunks } from './chunks.js';
 import { chunkKey, segmentKey } from './table-keys.js';
-import { readChunkHeader, segmentsOf, type ChunkHeader } from './segment.js';
+import type { ChunkHeader } from './segment.js';
 import type { ChannelTable } from './channels.js';
 import type { LogArchive } from './archive.js';
 import type { LogIndex } from './segment-index.js';
-import type { LmdbEnv, Tables } from '../lmdb-env.js';
+import type { Tables } from '../lmdb-env.js';
 
 export interface RetentionOptions {
   /** Milliseconds a message is kept at least; null: for ever. */
@@ -12,9 +13,12 @@ export interface RetentionOptions {
   readonly maxBytes: number | null;
 }
 
+/** Damaged chunks, one behind the other, that are looked over for one that tells its age. */
+const LOOKS_AHEAD = 64;
+
 /** Removes the oldest chunks with their index entries, a few with each commit; their duplicate keys go by whole runs (key-runs.ts). */
 export class Retention {
-  readonly #env: LmdbEnv;
+  readonly #chunks: Chunks;
   readonly #options: RetentionOptions;
   readonly #index: LogIndex;
   readonly #channels: ChannelTable;
@@ -28,9 +32,9 @@ export class Retention {
   #oldest: ChunkHeader | null = null;
 
   constructor(
-    env: LmdbEnv, options: RetentionOptions, index: LogIndex, channels: ChannelTable, archive: LogArchive | null, first: number,
+    chunks: Chunks, options: RetentionOptions, index: LogIndex, channels: ChannelTable, archive: LogArchive | null, first: number,
   ) {
-    this.#env = env;
+    this.#chunks = chunks;
     this.#options = options;
     this.#index = index;
     this.#channels = channels;
@@ -47,9 +51,14 @@ export class Retention {
     return this.#options.maxAgeMs !== null || this.#options.maxBytes !== null;
   }
 
-  #header(chunk: number): ChunkHeader | null {
-    const bytes = this.#env.tables.chunks.getBinaryFast(chunkKey(chunk));
-    return bytes === undefined ? null : readChunkHeader(bytes, bytes.length);
+  /** Of the oldest chunk that can be read; damaged ones before it are as old. */
+  #oldestHeader(next: number): ChunkHeader | null {
+    const end = Math.min(next, this.#first + LOOKS_AHEAD);
+    for (let chunk = this.#first; chunk < end; chunk++) {
+      const header = this.#chunks.header(chunk);
+      if (header !== null) return header;
+    }
+    return null;
   }
 
   #expired(chunk: number, header: ChunkHeader, end: number, now: number): boolean {
@@ -61,7 +70,7 @@ export class Retention {
   /** Is there something to remove? `next` is the number of the chunk to be written next; the newest one always stays. */
   due(next: number, end: number, now: number): boolean {
     if (!this.enabled || this.#first >= next - 1) return false;
-    this.#oldest ??= this.#header(this.#first);
+    this.#oldest ??= this.#oldestHeader(next);
     return this.#oldest !== null && this.#expired(this.#first, this.#oldest, end, now);
   }
 
@@ -71,19 +80,20 @@ export class Retention {
     this.#dropping = 0;
     if (!this.due(limit + 1, end, now)) return;
     for (let chunk = this.#first; chunk < limit && this.#removing < most; chunk++) {
-      const bytes = this.#env.tables.chunks.getBinary(chunkKey(chunk));
-      if (bytes !== undefined) {
-        if (!this.#expired(chunk, readChunkHeader(bytes, bytes.length), end, now)) return;
-        this.#remove(tables, chunk, bytes);
+      const found = this.#chunks.read(chunk);
+      if (found !== null) {
+        if (!this.#expired(chunk, found.header, end, now)) return;
+        this.#remove(tables, chunk, found);
       }
       void tables.chunks.remove(chunkKey(chunk));
       this.#removing++;
     }
   }
 
-  #remove(tables: Tables, chunk: number, bytes: Buffer): void {
+  /** What the index says of a damaged chunk stays: it tells where the channels stood, and leads to nothing. */
+  #remove(tables: Tables, chunk: number, found: Chunk): void {
     const dropped = this.#archive !== null && chunk >= this.#archive.next;
-    for (const segment of segmentsOf(bytes, bytes.length)) {
+    for (const segment of this.#chunks.segments(chunk, found)) {
       const { channelId } = segment;
       if (dropped) this.#dropping += segment.count;
       void tables.segments.remove(segmentKey(channelId, segment.firstSeq));

@@ -1,7 +1,8 @@
 import { KeyHash, type HashSeed } from '../key-hash.js';
 import type { KeyRuns } from './key-runs.js';
-import { chunkKey, readU48, segmentKey } from './table-keys.js';
-import { SegmentView, type MessageView } from './segment.js';
+import type { Chunks } from './chunks.js';
+import { readU48, segmentKey } from './table-keys.js';
+import type { MessageView } from './segment.js';
 import type { LogTail } from './tail.js';
 import type { LmdbEnv } from '../lmdb-env.js';
 
@@ -21,12 +22,14 @@ const decodePlace = (key: Buffer, value: Buffer): SegmentPlace => ({
 /** The indexes of the log: what is in LMDB together with the tail that is not there yet. */
 export class LogIndex {
   readonly #env: LmdbEnv;
+  readonly #chunks: Chunks;
   readonly #tail: LogTail;
   readonly #keys: KeyRuns;
   readonly #hash: KeyHash;
 
-  constructor(env: LmdbEnv, tail: LogTail, keys: KeyRuns, seed: HashSeed) {
+  constructor(env: LmdbEnv, chunks: Chunks, tail: LogTail, keys: KeyRuns, seed: HashSeed) {
     this.#env = env;
+    this.#chunks = chunks;
     this.#tail = tail;
     this.#keys = keys;
     this.#hash = new KeyHash(seed);
@@ -66,21 +69,20 @@ export class LogIndex {
     if (firstInTail === undefined || seq < firstInTail) {
       const holding = this.#first(this.#indexed(channelId, seq, true, 1));
       if (holding !== null && holding.lastSeq >= seq) {
-        yield this.#view(holding);
+        yield this.#view(channelId, holding);
         next = holding.lastSeq + 1;
       }
       for (const { key, value } of this.#indexed(channelId, next, false, Infinity)) {
         const place = decodePlace(key, value);
-        yield this.#view(place);
+        yield this.#view(channelId, place);
         next = place.lastSeq + 1;
       }
     }
     yield* this.#tail.views(channelId, next);
   }
 
-  #view(place: SegmentPlace): SegmentView | null {
-    const chunk = this.#env.tables.chunks.getBinaryFast(chunkKey(place.chunk));
-    return chunk === undefined ? null : new SegmentView(chunk, chunk.length, place.offset);
+  #view(channelId: number, { chunk, offset, firstSeq }: SegmentPlace): MessageView | null {
+    return this.#chunks.segment(chunk, offset, channelId, firstSeq);
   }
 
   /** The view that holds `seq`, or the first after it. */

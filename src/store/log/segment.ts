@@ -1,9 +1,13 @@
-import { CHUNK_HEADER, CHUNK_MAGIC, ENTRY_BYTES, SEGMENT_HEADER } from './chunk.js';
+import { crc32 } from 'node:zlib';
+import { CHUNK, CHUNK_HEADER, CHUNK_MAGIC, ENTRY_BYTES, SEGMENT_HEADER } from './chunk.js';
 import { compareIds, joinId } from '../message-id.js';
 import type { FirstResult } from '../types.js';
 import { StoreError } from '../../errors.js';
 
-/** Reading side of chunk.ts. The bytes came from a database file, so lengths are checked once, at the start. */
+/** Reading side of chunk.ts. The bytes came from a database file, so checksum and lengths are checked once, at the start. */
+
+/** Chunks as they were before they had a checksum: magic u32 · segments u32 · position f64 · written f64, then segments as today. */
+const PLAIN = { MAGIC: 0x31434c53, SEGMENTS: 4, POSITION: 8, WRITTEN: 16, HEADER: 24 } as const; // "SLC1"
 
 export interface ChunkHeader {
   readonly segments: number;
@@ -12,17 +16,24 @@ export interface ChunkHeader {
   /** Milliseconds since the Unix epoch. */
   readonly written: number;
   readonly bytes: number;
+  /** Where the first segment begins. */
+  readonly start: number;
 }
 
-/** `length` is the value's: lmdb-js hands out buffers whose byteLength is that of a larger, reused one. */
+/** `length` is the value's: lmdb-js hands out buffers whose byteLength is that of a larger, reused one. Throws StoreError for damage. */
 export function readChunkHeader(chunk: Buffer, length: number): ChunkHeader {
-  if (length < CHUNK_HEADER || chunk.readUInt32LE(0) !== CHUNK_MAGIC)
-    throw new StoreError('the log holds a record that is not a chunk', false);
+  const magic = length < PLAIN.HEADER ? 0 : chunk.readUInt32LE(0);
+  if (magic === PLAIN.MAGIC) return headerAt(chunk, length, PLAIN.SEGMENTS, PLAIN.POSITION, PLAIN.WRITTEN, PLAIN.HEADER);
+  if (magic !== CHUNK_MAGIC || length < CHUNK_HEADER) throw new StoreError('it is not a chunk', false);
+  if (crc32(chunk.subarray(CHUNK.COVERED, length)) !== chunk.readUInt32LE(CHUNK.CHECKSUM)) {
+    throw new StoreError('its checksum is wrong', false);
+  }
+  return headerAt(chunk, length, CHUNK.SEGMENTS, CHUNK.POSITION, CHUNK.WRITTEN, CHUNK_HEADER);
+}
+
+function headerAt(chunk: Buffer, bytes: number, segments: number, position: number, written: number, start: number): ChunkHeader {
   return {
-    segments: chunk.readUInt32LE(4),
-    position: chunk.readDoubleLE(8),
-    written: chunk.readDoubleLE(16),
-    bytes: length,
+    segments: chunk.readUInt32LE(segments), position: chunk.readDoubleLE(position), written: chunk.readDoubleLE(written), bytes, start,
   };
 }
 
@@ -120,12 +131,11 @@ export class SegmentView implements MessageView {
 }
 
 /** All segments of a chunk, in the order in which they were written. */
-export function segmentsOf(chunk: Buffer, length: number): SegmentView[] {
-  const { segments } = readChunkHeader(chunk, length);
+export function segmentsOf(chunk: Buffer, { segments, bytes, start }: ChunkHeader): SegmentView[] {
   const views: SegmentView[] = [];
-  let at = CHUNK_HEADER;
+  let at = start;
   for (let i = 0; i < segments; i++) {
-    const view = new SegmentView(chunk, length, at);
+    const view = new SegmentView(chunk, bytes, at);
     views.push(view);
     at += view.bytes;
   }

@@ -3,6 +3,7 @@ import type { ArchiveBacklog, ArchiveBatch } from '../archive/archive-source.js'
 import { LogArchive } from './archive.js';
 import type { ChannelTable } from './channels.js';
 import { ChunkWriter } from './chunk.js';
+import type { Chunks } from './chunks.js';
 import { IndexDrain, type DrainPosition } from './index-drain.js';
 import type { Journal, JournalStart } from './journal.js';
 import type { LmdbEnv, Tables } from '../lmdb-env.js';
@@ -28,6 +29,7 @@ interface Drain {
 
 export interface TableWriterOptions {
   readonly env: LmdbEnv;
+  readonly chunks: Chunks;
   readonly journal: Journal;
   readonly index: LogIndex;
   readonly keys: KeyRuns;
@@ -43,7 +45,9 @@ export interface TableWriterOptions {
 }
 
 const FORMAT_KEY = Buffer.from('format');
-const FORMAT = Buffer.from('sluice-log-2');
+const FORMAT = Buffer.from('sluice-log-3');
+/** Chunks without checksums, which stay as they are. */
+const FORMER_FORMAT = Buffer.from('sluice-log-2');
 const STATE_KEY = Buffer.from('state');
 const NEW_LOG = { generation: 0, commit: 0, maxLamport: 0, maxTimestamp: 0, nextChunk: 1, position: 0 };
 /** How long a commit's entries hold this thread up. Not less: a commit makes the file longer, and the journal's writes wait for that. */
@@ -81,14 +85,17 @@ export class TableWriter {
   #closing = false;
 
   constructor(options: TableWriterOptions) {
-    const { env, limits, index, channels, state, backlogBytes } = options;
+    const { env, chunks, limits, index, channels, state, backlogBytes } = options;
     this.#options = options;
     this.#state = state;
+    if (FORMER_FORMAT.equals(env.tables.meta.getBinary(FORMAT_KEY) as Buffer)) {
+      env.commitSync((tables) => void tables.meta.put(FORMAT_KEY, FORMAT));
+    }
     const [first, end] = chunkRange(env);
     this.#staleEnd = Math.max(end, state.nextChunk);
     const oldest = Math.min(first, state.nextChunk);
-    this.#archive = backlogBytes === null ? null : new LogArchive(env, channels, backlogBytes, oldest);
-    this.#retention = new Retention(env, limits, index, channels, this.#archive, oldest);
+    this.#archive = backlogBytes === null ? null : new LogArchive(env, chunks, channels, backlogBytes, oldest);
+    this.#retention = new Retention(chunks, limits, index, channels, this.#archive, oldest);
   }
 
   /** Throws DataFolderError for a format of another release. Makes a new log's tables, unless `checkNew` finds that it is none. */
@@ -104,7 +111,7 @@ export class TableWriter {
       });
       return state;
     }
-    if (!FORMAT.equals(format)) {
+    if (!FORMAT.equals(format) && !FORMER_FORMAT.equals(format)) {
       const name = Buffer.from(format).toString('latin1');
       throw new DataFolderError(env.path, `has format "${name}"; this release reads "${FORMAT.toString()}"`);
     }

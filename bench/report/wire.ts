@@ -21,13 +21,19 @@ function figure(phase: PhaseResult): string {
   if (phase.per_second !== undefined) words.push(`${short(phase.per_second)}/s`);
   if (phase.per_cpu_second !== undefined) words.push(`${short(phase.per_cpu_second)} per server CPU-second`);
   if (phase.server_cpu_s !== undefined) words.push(`server busy ${Math.round((100 * phase.server_cpu_s) / phase.seconds)}%`);
-  const { latency } = phase;
+  const { latency, pace, at_full_pace: full } = phase;
   if (latency !== undefined && latency.count > 0) {
     words.push(`p50 ${micros(latency.p50_us)}, p99 ${micros(latency.p99_us)}`);
     words.push(`p99.9 ${micros(latency.p999_us)}, max ${micros(latency.max_us)}`);
   }
+  if (pace !== undefined && pace !== null) words.push(`CPUs at ${percent(pace.server)} and ${percent(pace.client)} of their pace`);
+  if (full !== undefined && full !== null) {
+    words.push(`${short(full.opened_per_second)} openings/s in the ${full.seconds.toFixed(0)} s in which the server had all of its CPU`);
+  }
   return words.join(', ');
 }
+
+const percent = (share: number): string => `${Math.round(100 * share)}%`;
 
 function checkText({ what, measured, bar, of, met }: Check): string {
   return `${met ? 'met   ' : 'missed'}  ${what}: ${short(measured)} (bar: ${of === 'at-least' ? 'at least' : 'at most'} ${short(bar)})`;

@@ -2,6 +2,7 @@ import { describeCommit, describeMachine } from '../lib/machine.js';
 import { delaysBetween, waitsOf, type DelayReading } from './delays.js';
 import { Link } from './link.js';
 import { memoryByOwner } from './memory.js';
+import { PhasePaces } from './phase-pace.js';
 import { check, type Check, type MemoryPoint, type WireRun } from './results.js';
 import type { WireScenario } from './scenarios.js';
 import { pausesOver, readMetrics } from './pauses.js';
@@ -22,12 +23,12 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
   const machine = describeMachine();
   const { role, connections, settings, phases: lines, config = {}, timeoutS } = scenario;
   const link = await Link.open({ role, clients: connections, settings, phases: lines, config, timeoutS, quiet });
+  const paces = new PhasePaces(timeoutS + 60);
   const points: MemoryPoint[] = [{ after: 'start', connections: 0, memory: memoryByOwner(link.server.pid) }];
   const phases: PhaseResult[] = [];
   let pauses: WireRun['pauses'] = null;
   let parts: WireRun['parts'] = {};
-  let most = 0;
-  let lookedAt = 0;
+  let [most, lookedAt] = [0, 0];
   let before: DelayReading = { waits: null, pauses: null, commits: null };
   try {
     let reading: Promise<void> = Promise.resolve();
@@ -35,13 +36,14 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
       if (link.server.alive) points.push({ after, connections: ready, memory: memoryByOwner(link.server.pid) });
     };
     link.wiregen.onProgress = (phase, ready) => {
+      paces.progress(phase, ready);
       // While they open, so that memory can be drawn against their number.
       if (phase !== 'open' || ready < lookedAt + connections / POINTS) return;
       lookedAt = ready;
       look(phase, ready);
     };
     link.wiregen.onPhase = (result) => {
-      const index = phases.push(result) - 1;
+      const index = phases.push({ ...result, ...paces.ended(result.phase) }) - 1;
       const waits = waitsOf(link.server.pid);
       look(result.phase, result.ready);
       const isDrainNext = lines[phases.length]?.startsWith('drain') === true;
@@ -50,7 +52,7 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
         const metrics = await readMetrics(link.server.adminUrl);
         pauses = metrics?.pauses ?? pauses;
         const after: DelayReading = { waits, pauses: metrics?.pauses ?? null, commits: metrics?.commits ?? null };
-        phases[index] = { ...result, delays: delaysBetween(before, after) };
+        phases[index] = { ...(phases[index] ?? result), delays: delaysBetween(before, after) };
         before = after;
         if (metrics !== null && result.ready > most) {
           most = result.ready;
@@ -83,6 +85,7 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
       wire: result.wire,
     };
   } finally {
+    await paces.stop();
     await link.close();
   }
 }

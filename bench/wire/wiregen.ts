@@ -7,11 +7,12 @@ import type { CpuUse } from '../lib/load.js';
 import { ROOT } from '../lib/paths.js';
 import { scratchFolder } from '../lib/scratch.js';
 import type { Delays } from './delays.js';
+import type { PhasePace } from './phase-pace.js';
 
 export const WIREGEN = process.env['SLUICE_WIREGEN'] ?? `${ROOT}build/Release/sluice-wiregen`;
 
 /** One phase of a scenario, as sluice-wiregen reports it. Which members there are depends on the phase. */
-export interface PhaseResult {
+export interface PhaseResult extends Partial<PhasePace> {
   readonly phase: string;
   readonly seconds: number;
   readonly ready: number;

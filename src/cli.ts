@@ -50,7 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
       return 1;
     }
     if (!(error instanceof SluiceError)) throw error;
-    process.stderr.write(`sluice ${name}: ${error.message}\n${error.remedy}\n`);
+    process.stderr.write(`sluice ${name}: ${error.message}\n${error.remedy.replace('COMMAND', name as string)}\n`);
     return error instanceof UsageError || (error instanceof ConfigError && !readsFile(rest)) ? 2 : 1;
   }
 }

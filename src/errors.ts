@@ -10,7 +10,7 @@ export interface ErrorKind {
 }
 
 export const ERROR_KINDS = {
-  usage: { code: 'SLUICE_USAGE', remedy: 'Compare the arguments with `sluice help`.' },
+  usage: { code: 'SLUICE_USAGE', remedy: '`sluice COMMAND --help` lists what it takes.' },
   config: { code: 'SLUICE_CONFIG', remedy: 'Correct the option that is named, in sluice.json or on the command line.' },
   listen: { code: 'SLUICE_LISTEN', remedy: 'Choose another address or port, or stop the process that holds it (`ss -ltnp`).' },
   engine: { code: 'SLUICE_ENGINE', remedy: 'Run `sluice doctor`; build the addon with `npm run build:native` where it is missing.' },

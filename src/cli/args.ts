@@ -1,6 +1,7 @@
 /** Flags of a subcommand. */
 import { parseArgs } from 'node:util';
 
+import { readText, type Kind } from '../config/kinds.js';
 import { LIMIT_OPTIONS, SERVER_OPTIONS, type Option } from '../config/options.js';
 import { UsageError } from '../errors.js';
 
@@ -79,4 +80,21 @@ export function configFlags(): Record<string, Flag> {
 export function textFlag(values: FlagValues, name: string, fallback: string): string {
   const value = values[name];
   return typeof value === 'string' ? value : fallback;
+}
+
+/** Throws UsageError for a value that is not of this kind. */
+export function readFlag<T>(values: FlagValues, name: string, kind: Kind<T>, fallback: T): T {
+  const given = values[name];
+  if (typeof given !== 'string') return fallback;
+  const value = readText(kind, given);
+  if (value === undefined) throw new UsageError(`--${name}: expected ${kind.expects}, got '${given}'`);
+  return value;
+}
+
+/** Host and port of a gateway's admin API; a URL, as the ready line shows it, does as well. Throws UsageError. */
+export function adminHost(values: FlagValues): string {
+  const given = textFlag(values, 'admin', '127.0.0.1:9090');
+  const host = given.replace(/^https?:\/\//, '').replace(/\/+$/, '');
+  if (host !== '' && URL.canParse(`http://${host}/`)) return host;
+  throw new UsageError(`--admin: expected the admin address of a gateway such as "127.0.0.1:9090", got '${given}'`);
 }

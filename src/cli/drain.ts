@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { DrainStatus } from '../admin/index.js';
 import { DRAIN_OPTIONS } from '../config/options.js';
 import { AdminError, UsageError } from '../errors.js';
-import { parseFlags, textFlag, type FlagValues } from './args.js';
+import { adminHost, parseFlags, textFlag, type FlagValues } from './args.js';
 
 const FLAGS = {
   admin: { type: 'string', help: 'admin address of the gateway, 127.0.0.1:9090 by default' },
@@ -20,7 +20,7 @@ export async function drain(argv: readonly string[]): Promise<number> {
   const parsed = parseFlags('drain', FLAGS, argv);
   if (parsed === null) return 0;
   const body = readBody(parsed.values);
-  const admin = textFlag(parsed.values, 'admin', '127.0.0.1:9090').replace(/^https?:\/\//, '').replace(/\/+$/, '');
+  const admin = adminHost(parsed.values);
   const token = await adminToken(admin, parsed.values);
   await ask(admin, token, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
   return follow(admin, token);

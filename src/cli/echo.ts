@@ -1,19 +1,22 @@
-import { parseAddress, parseSize } from '../config.js';
+import { parseAddress } from '../config.js';
 import { startEcho } from '../engine/index.js';
 import { deviceListen, networkOptions, type DeviceConfig } from '../config/device.js';
-import { readText } from '../config/kinds.js';
+import { count, size } from '../config/kinds.js';
 import { DEVICE_OPTIONS, type Option } from '../config/options.js';
 import { UsageError } from '../errors.js';
-import { parseFlags, textFlag, type Flag, type FlagValues } from './args.js';
+import { parseFlags, readFlag, textFlag, type Flag, type FlagValues } from './args.js';
 import { onStopSignal } from './signals.js';
 
 const DEVICE: readonly (readonly [string, Option<unknown>])[] = Object.entries(DEVICE_OPTIONS);
+
+const MESSAGE_BYTES = size(1, 256 * 2 ** 20);
+const CORES = count(1, 14);
 
 const FLAGS: Readonly<Record<string, Flag>> = {
   driver: { type: 'string', help: 'auto (default), dpdk, uring or epoll' },
   listen: { type: 'string', help: 'address, 127.0.0.1:9000 by default; port 0 lets the system choose' },
   'max-message': { type: 'string', help: 'largest message, 64MiB by default' },
-  cores: { type: 'string', help: 'threads of the data plane; 1 (default) runs on the main thread' },
+  cores: { type: 'string', help: 'threads of the data plane, 1 to 14; 1 (default) runs on the main thread' },
   ...Object.fromEntries(DEVICE.map(([name, { flag = name, help }]) => [flag, { type: 'string', help }])),
 };
 
@@ -23,12 +26,8 @@ export async function echo(argv: readonly string[]): Promise<number> {
   if (parsed === null) return 0;
   const { values } = parsed;
   const driver = readDriver(textFlag(values, 'driver', 'auto'));
-  const maxMessage = parseSize(textFlag(values, 'max-message', '64MiB'));
-  if (maxMessage === null || maxMessage < 1 || maxMessage > 256 * 2 ** 20) {
-    throw new UsageError('--max-message: expected a size up to 256MiB');
-  }
-  const cores = Number(textFlag(values, 'cores', '1'));
-  if (!Number.isInteger(cores) || cores < 1 || cores > 14) throw new UsageError('--cores: expected 1 to 14');
+  const maxMessage = readFlag(values, 'max-message', MESSAGE_BYTES, 64 * 2 ** 20);
+  const cores = readFlag(values, 'cores', CORES, 1);
   const device = readDevice(values);
   const fallback = driver === 'dpdk' ? deviceListen(device.ip) : null;
   const listen = textFlag(values, 'listen', fallback ?? '127.0.0.1:9000');
@@ -48,11 +47,6 @@ function readDriver(name: string): 'auto' | 'dpdk' | 'epoll' | 'uring' {
 }
 
 function readDevice(values: FlagValues): DeviceConfig {
-  const read = DEVICE.map(([name, { flag = name, kind, fallback }]) => {
-    const given = values[flag];
-    const value = given === undefined ? fallback : readText(kind, String(given));
-    if (value === undefined) throw new UsageError(`--${flag}: expected ${kind.expects}, got '${given}'`);
-    return [name, value];
-  });
+  const read = DEVICE.map(([name, { flag = name, kind, fallback }]) => [name, readFlag(values, flag, kind, fallback)]);
   return Object.fromEntries(read) as DeviceConfig;
 }

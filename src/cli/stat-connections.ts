@@ -1,24 +1,17 @@
 /** `sluice stat --connections`: what `ss -ti` says of kernel sockets, of every driver's connections. */
 import { isIP } from 'node:net';
 
+import { count } from '../config/kinds.js';
 import { ConnectionInspector, type ConnectionDetail, type PeerFilter } from '../engine/inspect.js';
 import { UsageError } from '../errors.js';
 
-const MAX_CONNECTIONS = 100_000;
+/** How many can be asked for. */
+export const SHOWN = count(1, 100_000);
 
 export interface WhichConnections {
   readonly limit: number;
   /** Undefined for all. */
   readonly peer: PeerFilter | undefined;
-}
-
-/** Throws UsageError. */
-export function parseWhich(count: string, peer: string | null): WhichConnections {
-  const limit = Number(count);
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_CONNECTIONS) {
-    throw new UsageError(`--connections takes how many to show, 1 to ${MAX_CONNECTIONS}, not '${count}'`);
-  }
-  return { limit, peer: peer === null ? undefined : parsePeer(peer) };
 }
 
 /** The lines, or JSON. */
@@ -28,7 +21,7 @@ export async function statConnections(region: string, { limit, peer }: WhichConn
   return `${[...connections.flatMap(render), `${connections.length} connections`].join('\n')}\n`;
 }
 
-/** An address, `:PORT` or both; IPv6 with a port in brackets. */
+/** An address, `:PORT` or both; IPv6 with a port in brackets. Throws UsageError. */
 export function parsePeer(text: string): PeerFilter {
   if (isIP(text) !== 0) return { address: text, port: 0 };
   const match = /^(?:\[([^\]]+)\]|([^:[\]]*))(?::(\d+))?$/.exec(text);

@@ -1,7 +1,7 @@
 import { RegionReader, type RegionCounters } from '../engine/index.js';
 import { AdminError } from '../errors.js';
-import { parseFlags, textFlag, type FlagValues } from './args.js';
-import { parseWhich, statConnections, type WhichConnections } from './stat-connections.js';
+import { adminHost, parseFlags, readFlag, textFlag, type FlagValues } from './args.js';
+import { parsePeer, SHOWN, statConnections, type WhichConnections } from './stat-connections.js';
 
 const FLAGS = {
   admin: { type: 'string', help: 'admin address of the gateway, 127.0.0.1:9090 by default' },
@@ -17,7 +17,7 @@ export async function stat(argv: readonly string[]): Promise<number> {
   if (parsed === null) return 0;
   const which = whichConnections(parsed.values);
   const named = parsed.values['name'];
-  const stats = typeof named === 'string' ? null : await fetchStats(hostOf(textFlag(parsed.values, 'admin', '127.0.0.1:9090')));
+  const stats = typeof named === 'string' ? null : await fetchStats(adminHost(parsed.values));
   const name = typeof named === 'string' ? named : String(stats?.['region_name']);
   if (which !== null) {
     process.stdout.write(await statConnections(name, which, parsed.values['json'] === true));
@@ -37,18 +37,13 @@ export async function stat(argv: readonly string[]): Promise<number> {
 function whichConnections(values: FlagValues): WhichConnections | null {
   if (values['connections'] === undefined && values['peer'] === undefined) return null;
   const peer = textFlag(values, 'peer', '');
-  return parseWhich(textFlag(values, 'connections', '100'), peer === '' ? null : peer);
+  return { limit: readFlag(values, 'connections', SHOWN, 100), peer: peer === '' ? undefined : parsePeer(peer) };
 }
 
 interface MemoryPart {
   readonly part: string;
   readonly bytes: number;
   readonly per_connection: number;
-}
-
-/** A URL, as the ready line shows it, does as well as an address. */
-function hostOf(admin: string): string {
-  return admin.replace(/^https?:\/\//, '').replace(/\/+$/, '');
 }
 
 async function fetchStats(admin: string): Promise<Record<string, unknown>> {

@@ -162,6 +162,20 @@ t.test('bad arguments exit 2 and say why', async (t) => {
       t.equal(refused.out, '');
     }
   }
+  for (const [said, ...args] of [
+    // A mask of CPUs, as other programs take it, is no number of threads.
+    [/--cores: expected a whole number from 1 to 14, got '0x2'/, 'echo', '--cores', '0x2'],
+    [/--cores: .* got '1e1'/, 'echo', '--cores', '1e1'],
+    [/--max-message: expected a size from 1 B to 256 MiB .* got '300MiB'/, 'echo', '--max-message', '300MiB'],
+    [/--cores: expected a whole number from 1 to 64, got "0x2"/, 'serve', '--cores', '0x2'],
+    [/--connections: expected a whole number from 1 to 100000, got '0x2'/, 'stat', '--connections', '0x2'],
+    [/--admin: expected the admin address of a gateway .* got ''/, 'stat', '--admin', ''],
+    [/--admin: expected the admin address of a gateway .* got '127.0.0.1:99999'/, 'drain', '--admin', '127.0.0.1:99999'],
+  ] as const) {
+    const refused = await runSluice([...args]);
+    t.match(refused, { code: 2, out: '', err: said });
+    t.match(refused.err, new RegExp(`sluice ${args[0]} --help`), 'and where to look');
+  }
   const bench = await runSluice(['bench']);
   t.same([bench.code, bench.out], [2, ''], 'usage that was not asked for goes to standard error');
 });

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 
 import type { LoadResult } from './load.js';
 import type { Machine } from './machine.js';
+import type { Pace } from './pace.js';
 import type { Counters } from './perf.js';
 import type { Memory } from './server.js';
 
@@ -52,6 +53,8 @@ export interface Round {
   readonly load?: LoadResult;
   readonly idle?: readonly IdlePoint[];
   readonly counters?: Counters;
+  /** What the CPUs gave meanwhile, a server's start included. */
+  readonly pace?: Pace | null;
 }
 
 export interface ArmInfo {

@@ -43,6 +43,17 @@ function middle(rounds: readonly Round[], of: (round: Round) => number | undefin
   return values.length > 0 ? median(values) : null;
 }
 
+/** From this ratio on two arms were not given alike; clocks alone move by several hundredths. */
+const UNLIKE = 1.1;
+
+/** A ratio of rounds whose CPUs were not given alike says something of the machine too. */
+function paceFlags(mine: readonly Round[], base: readonly Round[]): string[] {
+  const [own, other] = [mine, base].map((rounds) => middle(rounds, (round) => round.pace?.server));
+  if (own === null || own === undefined || other === null || other === undefined) return [];
+  if (Math.max(own, other) / Math.min(own, other) < UNLIKE) return [];
+  return [`CPU at ${Math.round(100 * own)}% of its pace, the base's at ${Math.round(100 * other)}%`];
+}
+
 function rowOf(run: Run, info: CaseInfo, arm: Run['arms'][number]): Row | null {
   const of = (name: string): Round[] => run.rounds.filter((round) => round.case === info.id && round.arm === name);
   const mine = of(arm.name);
@@ -62,7 +73,7 @@ function rowOf(run: Run, info: CaseInfo, arm: Run['arms'][number]): Row | null {
     p99_us: middle(mine, (round) => round.load?.latency?.p99_us),
     server_busy: middle(mine, (round) => round.load?.cpu?.server_busy),
     client_busy: middle(mine, (round) => round.load?.cpu?.client_busy),
-    flags: [...new Set(mine.flatMap((round) => round.flags))],
+    flags: [...new Set(mine.flatMap((round) => round.flags)), ...paceFlags(mine, base)],
   };
 }
 

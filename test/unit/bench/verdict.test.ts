@@ -48,6 +48,15 @@ t.test('a table has ratios to the base and the distance of the A/A arms', async 
   t.same(missedBars(tabulate(fakeRun({ uws: [100], 'sluice-epoll': [110] }))), ['echo']);
 });
 
+t.test('a row says when its CPU was not given as the base\'s was', async (t) => {
+  const paces: Record<string, number> = { uws: 0.98, 'sluice-epoll': 0.62, 'sluice-uring': 0.93 };
+  const run = fakeRun({ uws: [100, 100], 'sluice-epoll': [130, 130], 'sluice-uring': [130, 130] });
+  const rounds = run.rounds.map((round) => ({ ...round, pace: { server: paces[round.arm] ?? Number.NaN, client: 1 } }));
+  const [table] = tabulate({ ...run, rounds });
+  t.same(table?.rows.map(({ flags }) => flags), [[], ["CPU at 62% of its pace, the base's at 98%"], []]);
+  t.same(tabulate(run)[0]?.rows[1]?.flags, [], 'runs that were kept before did not look');
+});
+
 t.test('flags say when a figure is not the server\'s', async (t) => {
   t.same(flagsOf({ client_s: 1, client_busy: 0.99, server_busy: 0.6 }, true), [CLIENT_BOUND]);
   t.same(flagsOf({ client_s: 1, client_busy: 0.5, server_busy: 0.5 }, true), [CONTENDED]);

@@ -78,8 +78,9 @@ export class Gateway implements EngineEvents {
     this.#parts = parts;
     this.#admission = new Admission(parts, {
       kept: (row, kept) => this.#onKept(row, kept),
-      behindHello: (row, bytes, at, length) => {
-        if (parts.sessions.state(row) === SESSION.open) this.#dispatcher.onBehindHello(row, bytes, at, length);
+      subBehindHello: (bytes, at, length) => this.#dispatcher.subBehindHello(bytes, at, length),
+      behindHello: (row, ...said) => {
+        if (parts.sessions.state(row) === SESSION.open) this.#dispatcher.onBehindHello(row, ...said);
       },
     });
     this.#dispatcher = new Dispatcher(parts, (row, header) => this.#admission.hello(row, header));

@@ -1,7 +1,7 @@
 /** Begins sessions and resumes them, over the store: what `hello` asks for, without the connection. */
 
 import { CLOSE } from '../errors.js';
-import type { SessionClaim, SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/sessions/session-store.js';
+import type { FirstCursors, SessionClaim, SessionRecord, SessionRef, SessionStore, SessionTimes } from '../store/sessions/session-store.js';
 import type { ResumeClaims, ResumeTokens } from './resume-token.js';
 import { claimedBefore, judgeResume, type Refusal, type Resumer, type ResumeVerdict } from './resume.js';
 import { drawSessionIds, formatSessionId, parseSessionId, randomSessionId, type SessionWords } from '../store/sessions/session-id.js';
@@ -97,15 +97,15 @@ export class SessionOpener {
   }
 
   /**
-   * As many new sessions of clients without a user and a device, whose ids are drawn into `ids`, four words each. Null where the store
-   * takes them one by one only.
+   * As many new sessions of clients without a user and a device, whose ids are drawn into `ids`, four words each, and that begin with
+   * `cursors`. Null where the store takes them one by one only.
    */
-  beginMany(ids: Uint32Array, count: number): Beginnings | null {
+  beginMany(ids: Uint32Array, count: number, cursors: FirstCursors): Beginnings | null {
     const { store } = this.#parts;
     if (store.createMany === undefined) return null;
     drawSessionIds(ids, count);
     const record = this.#record('', null, null, null);
-    const stored = store.createMany(ids, count, record);
+    const stored = store.createMany(ids, count, record, cursors);
     return stored === null ? null : { record, stored };
   }
 

@@ -85,9 +85,9 @@ export function sessionsOf(
       releaseNow: (words, generation, times, cursor) => claims.release(formatSessionId(words), generation, times, cursor),
     } : {}),
     create: (record) => run(() => shared.create(record)),
-    createMany: (ids, count, record) => {
-      const own = ids.slice();
-      return run(() => shared.createMany(own, count, record));
+    createMany: (ids, count, record, cursors) => {
+      const [own, given] = [ids.slice(), cursors?.slice()];
+      return run(() => shared.createMany(own, count, record, given));
     },
     get: (id) => run(() => shared.get(id)),
     findDevice: (user, device) => run(() => shared.findDevice(user, device)),

@@ -3,7 +3,7 @@
 import { StoreError } from '../../src/errors.js';
 import { formatSessionId } from '../../src/store/sessions/session-id.js';
 import {
-  applyPatch, type Claimed, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef,
+  applyPatch, type Claimed, type FirstCursors, type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef,
   type SessionStore, type SessionTimes,
 } from '../../src/store/sessions/session-store.js';
 
@@ -44,8 +44,11 @@ export class MemorySessions implements SessionStore {
     });
   }
 
-  createMany(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> {
-    const records = Array.from({ length: count }, (_, i) => ({ ...record, id: formatSessionId(ids, i * 4) }));
+  createMany(ids: Uint32Array, count: number, record: SessionRecord, given: FirstCursors = []): Promise<void> {
+    const records = Array.from({ length: count }, (_, i) => {
+      const cursor = given[i] ?? null;
+      return { ...record, id: formatSessionId(ids, i * 4), cursors: cursor === null ? record.cursors : [cursor] };
+    });
     return this.#step('create', () => {
       for (const each of records) this.records.set(each.id, each);
     });

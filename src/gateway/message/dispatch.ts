@@ -2,7 +2,9 @@
 
 import type { Hold, Row } from '../../engine/port.js';
 import { CLOSE, REPLY } from '../../errors.js';
+import type { OpenChannel } from '../../sequence/channels.js';
 import { SESSION } from '../../session/table.js';
+import type { ChannelCursor } from '../../store/sessions/session-store.js';
 import type { Kept } from './checking.js';
 import type { Body, GatewayContext, Operation } from '../context.js';
 import { HeaderFault, parseHeader, readId, salvageId, type Header } from './header.js';
@@ -109,9 +111,21 @@ export class Dispatcher {
     return -1;
   }
 
-  /** A text without a body that came right behind the `hello`, of a session that has just been opened. */
-  onBehindHello(row: Row, bytes: PlainBytes, at: number, length: number): void {
-    if (length <= this.#headerBytes && this.#plainSubs?.take(row, bytes, at, length) === true) return;
+  /** The channel that a text without a body asks for that comes right behind a `hello`; null where it has to be parsed. */
+  subBehindHello(bytes: PlainBytes, at: number, length: number): OpenChannel | null {
+    return length <= this.#headerBytes ? this.#plainSubs?.named(bytes, at, length) ?? null : null;
+  }
+
+  /**
+   * A text without a body that came right behind the `hello`, of a session that has just been opened. `cursor`: what the session was stored
+   * with, where `channel` is what the text asks for.
+   */
+  onBehindHello(row: Row, bytes: PlainBytes, at: number, length: number, channel: OpenChannel | null, cursor: ChannelCursor | null): void {
+    if (channel !== null && cursor !== null) {
+      if (this.#plainSubs?.join(row, channel, bytes.memory, at, cursor.seq) === true) return;
+      const { writer, keeper } = this.#context;
+      writer.change(keeper.ref(row), { upsert: [{ ...cursor, subscribed: false }] }, true);
+    } else if (length <= this.#headerBytes && this.#plainSubs?.take(row, bytes, at, length) === true) return;
     const message = Buffer.from(bytes.memory.subarray(at, at + length));
     this.#context.port.letGo(this.onKept(row, { message, headerLength: length, text: true, hold: -1 }));
   }

@@ -20,6 +20,8 @@ const LEAST_BYTES = BEFORE_ID.length + 1 + BEFORE_NAME.length + 1 + AFTER_NAME_B
 const BEFORE_OK_ID = '{"op":"ok","id":';
 const BEFORE_SEQ = ',"server_seq":';
 const BEFORE_EPOCH = ',"epoch":';
+/** No position. */
+const NOT_STORED = -1;
 /** `sub` and not another operation. */
 const OP_AT = 7;
 
@@ -68,34 +70,43 @@ export class PlainSubs {
 
   /** Of a row whose session is open; false where the message is not such a `sub`, and nothing has been done. */
   take(row: Row, bytes: PlainBytes, at: number, length: number): boolean {
-    const { memory, view } = bytes;
-    if (length < LEAST_BYTES || memory[at + OP_AT] !== LETTER_S || !BEFORE_ID.isAt(view, at)) return false;
-    const id = at + BEFORE_ID.length;
-    const idEnd = digitsEnd(memory, id);
-    const from = idEnd + BEFORE_NAME.length;
-    const to = at + length - AFTER_NAME_BYTES;
-    if (idEnd < 0 || from >= to || !BEFORE_NAME.isAt(view, idEnd)) return false;
-    if (to - from > CHANNEL_BYTES_MAX || memory[to] !== QUOTE || memory[to + 1] !== CLOSE) return false;
-    const channel = this.#find(bytes, from, to);
-    if (channel === null || !this.#mayJoin(row, channel)) return false;
-    const end = this.#writeReply(memory, id, idEnd, channel);
-    if (end < 0) return false;
-    this.#join(row, channel, end);
-    return true;
+    const channel = this.named(bytes, at, length);
+    return channel !== null && this.join(row, channel, bytes.memory, at, NOT_STORED);
   }
 
-  #join(row: Row, channel: OpenChannel, replyEnd: number): void {
+  /** The channel that such a `sub` names; null where the message is none, or the channel is not in use. */
+  named(bytes: PlainBytes, at: number, length: number): OpenChannel | null {
+    const { memory, view } = bytes;
+    if (length < LEAST_BYTES || memory[at + OP_AT] !== LETTER_S || !BEFORE_ID.isAt(view, at)) return null;
+    const idEnd = digitsEnd(memory, at + BEFORE_ID.length);
+    const from = idEnd + BEFORE_NAME.length;
+    const to = at + length - AFTER_NAME_BYTES;
+    if (idEnd < 0 || from >= to || !BEFORE_NAME.isAt(view, idEnd)) return null;
+    if (to - from > CHANNEL_BYTES_MAX || memory[to] !== QUOTE || memory[to + 1] !== CLOSE) return null;
+    return this.#find(bytes, from, to);
+  }
+
+  /**
+   * The row, whose session is open, joins the channel that the `sub` at `at` names. `storedSeq`: the session is stored with it already, up
+   * to there; NOT_STORED where it is not. False where it may not, and nothing has been done.
+   */
+  join(row: Row, channel: OpenChannel, memory: Buffer, at: number, storedSeq: number): boolean {
+    if (!channel.inUse || !this.#mayJoin(row, channel)) return false;
+    const id = at + BEFORE_ID.length;
+    const replyEnd = this.#writeReply(memory, id, digitsEnd(memory, id), channel);
+    if (replyEnd < 0) return false;
     const { subscriptions, replays, port, keeper, clock } = this.#context;
-    const { id, publishedSeq } = channel;
+    const { publishedSeq } = channel;
     if (this.#now === 0) this.#now = clock.now();
     channel.usedAt = this.#now;
     // A sync may be sending what is not subscribed.
-    stopCatchingUp(replays, row, id);
-    const node = subscriptions.add(row, id);
+    stopCatchingUp(replays, row, channel.id);
+    const node = subscriptions.add(row, channel.id);
     port.sendCopy(row, this.#replies[replyEnd] as Uint8Array, true);
     subscriptions.setLiveFrom(node, publishedSeq + 1);
-    port.subscribe(row, id, publishedSeq);
-    keeper.subscribed(row, channel, publishedSeq);
+    port.subscribe(row, channel.id, publishedSeq);
+    if (storedSeq !== publishedSeq) keeper.subscribed(row, channel, publishedSeq);
+    return true;
   }
 
   #mayJoin(row: Row, channel: OpenChannel): boolean {

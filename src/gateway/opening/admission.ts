@@ -16,8 +16,7 @@ import { Checks, type Kept } from '../message/checking.js';
 import { Claims } from './claims.js';
 import type { GatewayContext } from '../context.js';
 import type { Header } from '../message/header.js';
-import type { PlainBytes } from '../message/plain-text.js';
-import { Newcomers } from './newcomers.js';
+import { Newcomers, type BehindHello } from './newcomers.js';
 import { readHello, type Hello } from '../ops/hello.js';
 import { settle, wantedPositions, type DevicePositions, type Settled } from './restore.js';
 import { giveBack, welcome } from './welcome.js';
@@ -26,10 +25,8 @@ const NO_POSITIONS: DevicePositions = { named: new Map(), synced: new Map(), las
 const NOTHING_SETTLED: Settled = new Map();
 
 /** Handles what clients sent while they were admitted. */
-export interface Later {
+export interface Later extends BehindHello {
   readonly kept: (row: Row, kept: Kept) => void;
-  /** It came right behind the `hello`, and is a text without a body. */
-  readonly behindHello: (row: Row, bytes: PlainBytes, at: number, length: number) => void;
 }
 
 export class Admission {
@@ -58,7 +55,7 @@ export class Admission {
         this.#beginAlone(row, context.auth.anonymous as Identity, null, hold);
         if (said !== null) this.#keepInFront(row, said);
       },
-      behindHello: later.behindHello,
+      later,
       welcomed: (row) => this.#goOn(row),
       failed: (row, error) => this.#refuse(row, error),
     });

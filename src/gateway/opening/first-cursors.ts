@@ -4,11 +4,17 @@
  */
 
 import type { Row } from '../../engine/port.js';
+import type { OpenChannel } from '../../sequence/channels.js';
 import { SESSION } from '../../session/table.js';
 import type { ChannelCursor } from '../../store/sessions/session-store.js';
 import type { GatewayContext } from '../context.js';
 
 const SOME = 256;
+
+/** Of a session that gets what comes after `after`. */
+export function subscribedCursor({ name, epoch, publishedSeq }: OpenChannel, after: number): ChannelCursor {
+  return { channel: name, seq: Math.min(after, publishedSeq), epoch, subscribed: true, told: false };
+}
 
 /** Those that become durable together, in columns that are used again. */
 class Batch {

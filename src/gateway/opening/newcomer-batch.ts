@@ -1,8 +1,9 @@
 /** New sessions on their way to the store, in columns that are used again, with what their clients said right behind `hello`. */
 
 import type { Hold, Row } from '../../engine/port.js';
+import type { OpenChannel } from '../../sequence/channels.js';
 import { plainBytes } from '../message/plain-text.js';
-import type { SessionRecord } from '../../store/sessions/session-store.js';
+import type { ChannelCursor, SessionRecord } from '../../store/sessions/session-store.js';
 
 /** Begun at once, at most. */
 const MANY = 256;
@@ -20,6 +21,9 @@ export class NewcomerBatch {
   /** What each said behind `hello`, at its number times SAID_BYTES, and how many bytes that is: 0 for nothing. */
   readonly said = plainBytes(Buffer.alloc(MANY * SAID_BYTES));
   readonly #saidBytes = new Uint8Array(MANY);
+  /** Channels that they ask for by that, with the cursors that their sessions begin with; null where it is something else. */
+  readonly channels = new Array<OpenChannel | null>(MANY).fill(null);
+  readonly cursors = new Array<ChannelCursor | null>(MANY).fill(null);
   count = 0;
   /** What all have in common. */
   record: SessionRecord | null = null;
@@ -34,6 +38,8 @@ export class NewcomerBatch {
     this.generations[at] = generation;
     this.holds[at] = hold;
     this.#saidBytes[at] = 0;
+    this.channels[at] = null;
+    this.cursors[at] = null;
     this.count = at + 1;
   }
 
@@ -52,6 +58,12 @@ export class NewcomerBatch {
     for (let i = 0; i < last; i += WORD) said.setInt32(to + i, view.getInt32(address + i, true), true);
     said.setInt32(to + last, view.getInt32(address + last, true), true);
     this.#saidBytes[this.count - 1] = length;
+  }
+
+  /** By what it said the last one asks for the channel. */
+  ask(channel: OpenChannel, cursor: ChannelCursor): void {
+    this.channels[this.count - 1] = channel;
+    this.cursors[this.count - 1] = cursor;
   }
 
   saidAt(i: number): number {
@@ -78,5 +90,7 @@ export class NewcomerBatch {
     this.ids.copyWithin(to * ID_WORDS, i * ID_WORDS, (i + 1) * ID_WORDS);
     this.said.memory.copyWithin(this.saidAt(to), this.saidAt(i), this.saidAt(i + 1));
     this.#saidBytes[to] = this.saidBytes(i);
+    this.channels[to] = this.channels[i] as OpenChannel | null;
+    this.cursors[to] = this.cursors[i] as ChannelCursor | null;
   }
 }

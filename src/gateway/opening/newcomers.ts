@@ -5,15 +5,18 @@
 
 import type { Hold, Row } from '../../engine/port.js';
 import { StoreError } from '../../errors.js';
+import type { OpenChannel } from '../../sequence/channels.js';
 import type { Identity } from '../../session/auth.js';
+import { compilePatterns, type Matcher } from '../../session/patterns.js';
 import { encodeSessionNote } from '../../session/session-note.js';
 import { SESSION, type SessionStart } from '../../session/table.js';
 import { formatSessionId } from '../../store/sessions/session-id.js';
-import type { SessionRecord } from '../../store/sessions/session-store.js';
+import type { ChannelCursor, SessionRecord } from '../../store/sessions/session-store.js';
 import type { GatewayContext } from '../context.js';
 import { PlainSubs } from '../message/plain-subs.js';
 import { PlainText, type PlainBytes } from '../message/plain-text.js';
 import { NewcomerBatch } from './newcomer-batch.js';
+import { subscribedCursor } from './first-cursors.js';
 import { giveBack } from './welcome.js';
 
 export interface NewcomersParts {
@@ -21,13 +24,22 @@ export interface NewcomersParts {
   readonly identity: Identity;
   /** The store takes sessions one by one only. */
   readonly alone: (row: Row, hold: Hold, said: Buffer | null) => void;
-  /** Handles what the row said right behind its `hello`. */
-  readonly behindHello: (row: Row, bytes: PlainBytes, at: number, length: number) => void;
+  readonly later: BehindHello;
   readonly welcomed: (row: Row) => void;
   readonly failed: (row: Row, error: unknown) => void;
 }
 
 const MESSAGE = new PlainText('{"op":"hello"}');
+
+/** Handles what clients say right behind their `hello`: texts without a body. */
+export interface BehindHello {
+  /** The channel that such a text asks for where that is plain and the channel is in use. */
+  readonly subBehindHello: (bytes: PlainBytes, at: number, length: number) => OpenChannel | null;
+  /** The session is open. `channel`: what the text asks for, and is stored with by `cursor`; null where it is something else. */
+  readonly behindHello: (
+    row: Row, bytes: PlainBytes, at: number, length: number, channel: OpenChannel | null, cursor: ChannelCursor | null,
+  ) => void;
+}
 
 /** Batches that become durable together. */
 interface Write {
@@ -39,6 +51,7 @@ interface Write {
 export class Newcomers {
   readonly #parts: NewcomersParts;
   readonly #start: { -readonly [K in keyof SessionStart]: SessionStart[K] };
+  readonly #readable: Matcher;
   readonly #tail: Buffer;
   /** Of each `welcome`. */
   readonly #bytes: number;
@@ -53,6 +66,7 @@ export class Newcomers {
     this.#start = {
       id: new Uint32Array(4), user: null, read, write, expiresAt: 0, sessionGeneration: 1, leaseUntil: 0, unconfirmed: false,
     };
+    this.#readable = compilePatterns(read);
     this.#tail = Buffer.from(`","resumed":false${parts.context.welcomeTexts.plainTail}`);
     const { buffer, byteOffset, length } = parts.context.port.memory;
     this.#view = new DataView(buffer, byteOffset, length);
@@ -80,14 +94,16 @@ export class Newcomers {
 
   /**
    * Takes a `sub` that comes right behind the `hello`, mostly in its segment: it is handled with the `welcome`, and answered in the same
-   * segment as that. False where it is not that, and nothing has been done. Who is gone before the `welcome` needs no answer to it, so it
-   * is not held.
+   * segment as that; where the channel is in use the session is stored with it. False where it is not that, and nothing has been done.
+   * Who is gone before the `welcome` needs no answer to it, so it is not held.
    */
   takeAlong(row: Row, address: number, length: number): boolean {
     const batch = this.#batch;
     if (!batch.takes(row, this.#parts.context.sessions.generation(row), length)) return false;
     if (!PlainSubs.begins(this.#view, address, length)) return false;
     batch.say(this.#view, address, length);
+    const channel = this.#parts.later.subBehindHello(batch.said, batch.saidAt(batch.count - 1), length);
+    if (channel !== null && this.#readable.matches(channel.name)) batch.ask(channel, subscribedCursor(channel, channel.publishedSeq));
     return true;
   }
 
@@ -97,7 +113,7 @@ export class Newcomers {
     if (batch.count === 0) return;
     this.#forgetGone(batch);
     const { opener } = this.#parts.context;
-    const begun = batch.count === 0 ? null : opener.beginMany(batch.ids, batch.count);
+    const begun = batch.count === 0 ? null : opener.beginMany(batch.ids, batch.count, batch.cursors);
     if (begun === null) {
       for (let i = 0; i < batch.count; i += 1) this.#parts.alone(batch.rows[i] as Row, batch.holds[i] as Hold, batch.saidBy(i));
       batch.count = 0;
@@ -153,9 +169,9 @@ export class Newcomers {
 
   /** `isLate`: after their clients were told that it failed. */
   #stored(batch: NewcomerBatch, isLate: boolean): void {
-    const { context, welcomed, behindHello } = this.#parts;
+    const { context, welcomed, later } = this.#parts;
     this.#giveBackGone(batch, isLate);
-    const { ids, rows, holds, count } = batch;
+    const { ids, rows, holds, count, channels, cursors } = batch;
     this.#start.leaseUntil = (batch.record as SessionRecord).leaseUntil;
     context.sessions.openMany(rows, ids, count, this.#start);
     for (let i = 0; i < count; i += 1) this.#admit(rows[i] as Row, ids, i);
@@ -163,7 +179,7 @@ export class Newcomers {
     // What they said meanwhile is handled when all of them are there.
     for (let i = 0; i < count; i += 1) {
       const said = batch.saidBytes(i);
-      if (said !== 0) behindHello(rows[i] as Row, batch.said, batch.saidAt(i), said);
+      if (said !== 0) later.behindHello(rows[i] as Row, batch.said, batch.saidAt(i), said, channels[i] ?? null, cursors[i] ?? null);
       welcomed(rows[i] as Row);
       context.port.letGo(holds[i] as Hold);
     }

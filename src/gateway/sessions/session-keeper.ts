@@ -12,7 +12,7 @@ import { SESSION } from '../../session/table.js';
 import type { ChannelCursor, SessionRecord, SessionRef } from '../../store/sessions/session-store.js';
 import { catchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
-import { FirstCursors } from '../opening/first-cursors.js';
+import { FirstCursors, subscribedCursor } from '../opening/first-cursors.js';
 import { leaveMark } from '../takeover/marks.js';
 import { Releases } from './releases.js';
 
@@ -49,9 +49,9 @@ export class SessionKeeper {
   }
 
   /** The row subscribed and gets what comes after `after`. */
-  subscribed(row: Row, { id, name, epoch, publishedSeq }: OpenChannel, after: number): void {
-    const cursor = { channel: name, seq: Math.min(after, publishedSeq), epoch, subscribed: true, told: false };
-    if (this.#isFirst(row) && this.#firsts.add(row, id, cursor)) return;
+  subscribed(row: Row, channel: OpenChannel, after: number): void {
+    const cursor = subscribedCursor(channel, after);
+    if (this.#isFirst(row) && this.#firsts.add(row, channel.id, cursor)) return;
     this.#context.writer.change(this.ref(row), { upsert: [cursor] }, true);
   }
 

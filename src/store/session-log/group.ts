@@ -1,5 +1,7 @@
 import type { StoreError } from '../../errors.js';
-import { putDouble, putU32 } from '../little-endian.js';
+import { putU32 } from '../little-endian.js';
+import { CURSOR_MAX, writeFirstCursor } from '../sessions/session-codec.js';
+import type { FirstCursors } from '../sessions/session-store.js';
 import { ALIVE, BATCH, KIND, RECORD, type Alive } from './format.js';
 import { PLACE, type Place, type SessionPlaces } from './places.js';
 
@@ -70,14 +72,14 @@ export class Group {
     return this.end + RECORD.BODY;
   }
 
-  /** Finishes the record that was claimed last, of the session whose id is `words`; returns where it will be in the segment. */
-  commit(words: Words, created: number, bodyEnd: number): number {
+  /** Finishes the record that was claimed last, of the session whose id is `words` from `first` on; returns where it will be. */
+  commit(words: Words, first: number, created: number, bodyEnd: number): number {
     const at = this.end;
-    const { bytes } = this;
-    putU32(bytes, at + RECORD.LENGTH, bodyEnd - at);
-    putU32(bytes, at + RECORD.KIND, KIND.session);
-    for (let i = 0; i < 4; i += 1) putU32(bytes, at + RECORD.ID + i * 4, words[i] as number);
-    putDouble(bytes, at + RECORD.CREATED, created);
+    const { view } = this;
+    view.setUint32(at + RECORD.LENGTH, bodyEnd - at, true);
+    view.setUint32(at + RECORD.KIND, KIND.session, true);
+    for (let i = 0; i < 4; i += 1) view.setUint32(at + RECORD.ID + i * 4, words[first + i] as number, true);
+    view.setFloat64(at + RECORD.CREATED, created, true);
     this.end = bodyEnd;
     this.count += 1;
     return this.base + at;
@@ -85,12 +87,8 @@ export class Group {
 
   /** Copies a record of a group to where one was claimed; returns where it begins in `bytes`. */
   copy(from: DataView, at: number, length: number): number {
-    const { view, end } = this;
-    let i = 0;
-    // Four bytes at a time: a call that copies costs as much as all of them.
-    for (; i + 4 <= length; i += 4) view.setUint32(end + i, from.getUint32(at + i, true), true);
-    for (; i < length; i += 1) view.setUint8(end + i, from.getUint8(at + i));
-    return end;
+    copyWords(from, at, length, this.view, this.end);
+    return this.end;
   }
 
   /** Finishes the copy, of the same session, which ends at `end` by now; returns where it will be in the segment. */
@@ -103,23 +101,24 @@ export class Group {
   }
 
   /**
-   * The same for `count` records of sessions whose ids are `words`, four for each, and which are alike otherwise: the first one's body is
-   * there, and room for all. `created`: of the first; `length`: of each record. Returns where the first will be in the segment.
+   * Adds records of `count` sessions whose ids are `ids`, four words for each: all have the body that is in `body`, and their one of
+   * `cursors` behind it. `created`: of the first. Where they will be in the segment is written to `into`. Throws StoreError, and has none.
    */
-  commitMany(words: Words, count: number, created: number, length: number): number {
-    const { bytes, end: first } = this;
-    const end = first + count * length;
-    putU32(bytes, first + RECORD.LENGTH, length);
-    putU32(bytes, first + RECORD.KIND, KIND.session);
-    // Twice as many with each copy: a call costs more than a record.
-    for (let at = first + length; at < end; at += at - first) bytes.copyWithin(at, first, Math.min(at, first + end - at));
-    for (let i = 0, at = first; i < count; i += 1, at += length) {
-      for (let word = 0; word < 4; word += 1) putU32(bytes, at + RECORD.ID + word * 4, words[i * 4 + word] as number);
-      putDouble(bytes, at + RECORD.CREATED, created + i);
+  addMany(ids: Words, count: number, created: number, body: DataView, cursors: FirstCursors, into: Uint32Array): void {
+    const former = { end: this.end, count: this.count };
+    const length = body.byteLength;
+    try {
+      for (let i = 0; i < count; i += 1) {
+        const cursor = cursors[i] ?? null;
+        const start = this.claim(cursor === null ? length : length + CURSOR_MAX);
+        copyWords(body, 0, length, this.view, start);
+        const end = cursor === null ? start + length : writeFirstCursor(this.bytes, start, start + length, cursor);
+        into[i] = this.commit(ids, i * 4, created + i, end);
+      }
+    } catch (error) {
+      Object.assign(this, former);
+      throw error;
     }
-    this.end = end;
-    this.count += count;
-    return this.base + first;
   }
 
   addAlive(start: number, { until, expires, forget }: Alive): void {
@@ -170,6 +169,13 @@ export class Group {
     }
     this.#undone = 0;
   }
+}
+
+/** Four bytes at a time: a call that copies costs as much as all of them. */
+function copyWords(from: DataView, at: number, length: number, into: DataView, to: number): void {
+  let i = 0;
+  for (; i + 4 <= length; i += 4) into.setUint32(to + i, from.getUint32(at + i, true), true);
+  for (; i < length; i += 1) into.setUint8(to + i, from.getUint8(at + i));
 }
 
 export function viewOf({ buffer, byteOffset, length }: Buffer): DataView {

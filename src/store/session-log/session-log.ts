@@ -6,10 +6,10 @@
 import { join } from 'node:path';
 import { StoreError } from '../../errors.js';
 import {
-  CURSOR_MAX, decodeSession, isFresh, readSessionHead, sessionBound, writeFirstCursor, writeReleased, writeSession,
+  CURSOR_MAX, decodeSession, encodeSession, isFresh, readSessionHead, sessionBound, writeFirstCursor, writeReleased, writeSession,
 } from '../sessions/session-codec.js';
 import { getDouble, getU32 } from '../little-endian.js';
-import type { ChannelCursor, SessionRecord, SessionTimes } from '../sessions/session-store.js';
+import type { ChannelCursor, FirstCursors, SessionRecord, SessionTimes } from '../sessions/session-store.js';
 import { storeError } from '../store-failure.js';
 import { RECORD, SEGMENT, sealBatch, type Alive } from './format.js';
 import { Group, viewOf, type Words } from './group.js';
@@ -24,6 +24,7 @@ const FIRST_READ = 512;
 /** Where so many records come with one write, what comes in the next moment goes with what waits: a write costs as much as ten. */
 const CROWD = 32;
 const CROWD_MS = 2;
+const NO_CURSORS: FirstCursors = [];
 
 export class SessionLog {
   readonly places: SessionPlaces;
@@ -51,8 +52,9 @@ export class SessionLog {
   #running: Promise<void> = Promise.resolve();
   #scratch = Buffer.allocUnsafeSlow(FIRST_READ);
   #liveBytes: number;
-  /** Places that createMany() made. */
+  /** Places that createMany() made, and where their records are. */
   #made = new Int32Array(0);
+  #madeAt = new Uint32Array(0);
 
   constructor(folder: string, recovered: Recovered, segmentBytes: number) {
     this.#folder = folder;
@@ -150,24 +152,24 @@ export class SessionLog {
     return this.#gathering.settled;
   }
 
-  /** New sessions that differ in their ids only, four words each. Throws StoreError. */
-  createMany(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> {
+  /** New sessions that differ in their ids, four words each, and in having their one of `cursors`. Throws StoreError. */
+  createMany(ids: Uint32Array, count: number, record: SessionRecord, cursors: FirstCursors = NO_CURSORS): Promise<void> {
     this.#check();
     const { places } = this;
     const group = this.#gathering;
-    const first = group.claim(count * (RECORD.BODY + sessionBound(record)));
-    const length = RECORD.BODY + writeSession(record, group.bytes, first) - first;
-    const { flags, generation, until } = placeHead(group.bytes, first);
-    if (this.#made.length < count) this.#made = new Int32Array(count);
-    const made = this.#made;
-    places.addMany(ids, count, made);
-    let offset = group.commitMany(ids, count, this.#created + 1, length);
+    const body = encodeSession(record);
+    const { flags, generation, until } = placeHead(body, 0);
+    if (this.#made.length < count) [this.#made, this.#madeAt] = [new Int32Array(count), new Uint32Array(count)];
+    const [made, madeAt] = [this.#made, this.#madeAt];
+    const former = group.end;
+    group.addMany(ids, count, this.#created + 1, viewOf(body), cursors, madeAt);
     this.#created += count;
-    for (let i = 0; i < count; i += 1, offset += length) {
+    places.addMany(ids, count, made);
+    for (let i = 0; i < count; i += 1) {
       group.remember(places, made[i]!, true);
-      places.set(made[i]!, group.segment, offset, generation, flags, until);
+      places.set(made[i]!, group.segment, madeAt[i]!, generation, flags, until);
     }
-    this.#grow(group, count * length);
+    this.#grow(group, group.end - former);
     this.#schedule();
     return group.settled;
   }
@@ -300,7 +302,7 @@ export class SessionLog {
   #append(place: Place, words: Words, created: number, body: number, end: number, formerBytes: number, formerDevice: Place): void {
     const group = this.#gathering;
     group.remember(this.places, place, formerBytes === 0, formerDevice);
-    const offset = group.commit(words, created, end);
+    const offset = group.commit(words, 0, created, end);
     this.#grow(group, end - body + RECORD.BODY - formerBytes);
     setPlace(this.places, place, group.segment, offset, group.bytes, body);
     this.#schedule();

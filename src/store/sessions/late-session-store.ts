@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.js';
 import type { SessionWords } from './session-id.js';
 import type {
-  ChannelCursor, Claimed, IsConnected, SessionClaim, SessionPatch, SessionRecord, SessionRef, SessionStore, SessionTimes,
+  ChannelCursor, Claimed, FirstCursors, IsConnected, SessionClaim, SessionPatch, SessionRecord, SessionRef, SessionStore, SessionTimes,
 } from './session-store.js';
 
 type Waiting = (store: SessionStore | null) => void;
@@ -59,8 +59,8 @@ export class LateSessionStore implements SessionStore {
     return this.#call((store) => store.create(record));
   }
 
-  createMany(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> | null {
-    return this.#store?.createMany?.(ids, count, record) ?? null;
+  createMany(ids: Uint32Array, count: number, record: SessionRecord, cursors?: FirstCursors): Promise<void> | null {
+    return this.#store?.createMany?.(ids, count, record, cursors) ?? null;
   }
 
   addFirstCursor(words: SessionWords, generation: number, cursor: ChannelCursor): Promise<boolean> | null {

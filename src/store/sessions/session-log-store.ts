@@ -10,9 +10,8 @@ import type { SessionFollower } from '../session-log/follower.js';
 import { recover } from '../session-log/recovery.js';
 import { SessionLog } from '../session-log/session-log.js';
 import {
-  applyPatch, claimedRecord, releasedRecord, type ChannelCursor, type Claimed, type CursorChange, type IsConnected, type SessionClaim,
-  type SessionPatch, type SessionRecord, type SessionRef, type SessionStore,
-  type SessionTimes,
+  applyPatch, claimedRecord, releasedRecord, type ChannelCursor, type Claimed, type CursorChange, type FirstCursors, type IsConnected,
+  type SessionClaim, type SessionPatch, type SessionRecord, type SessionRef, type SessionStore, type SessionTimes,
 } from './session-store.js';
 import { readSessionId, type SessionWords } from './session-id.js';
 import { reason } from '../store-failure.js';
@@ -85,9 +84,9 @@ export class SessionLogStore implements SessionStore {
     }
   }
 
-  createMany(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> {
+  createMany(ids: Uint32Array, count: number, record: SessionRecord, cursors?: FirstCursors): Promise<void> {
     try {
-      return this.#log.createMany(ids, count, record);
+      return this.#log.createMany(ids, count, record, cursors);
     } catch (error) {
       return Promise.reject(error as Error);
     }

@@ -25,6 +25,9 @@ export interface CursorChange extends Omit<ChannelCursor, 'subscribed'> {
   readonly subscribed?: boolean;
 }
 
+/** Of each of some new sessions: the cursor that it begins with, where it has one. */
+export type FirstCursors = readonly (ChannelCursor | null)[];
+
 export interface SessionTimes {
   /** The owner's lease: it lives, or has died since, as far as others may assume. 0 when nobody is connected. */
   readonly leaseUntil: number;
@@ -103,9 +106,10 @@ export interface SessionStore {
   create(record: SessionRecord, words?: SessionWords): Promise<void>;
   /**
    * Where the store has it: `count` new sessions of nobody's device that differ from `record` in their ids only, four words each in `ids`,
-   * which are the caller's again. Null, and nothing is done, where they have to be created one by one.
+   * and, where `cursors` are given, in having one of those or none; both lists are the caller's again. Null, and nothing is done, where
+   * they have to be created one by one.
    */
-  createMany?(ids: Uint32Array, count: number, record: SessionRecord): Promise<void> | null;
+  createMany?(ids: Uint32Array, count: number, record: SessionRecord, cursors?: FirstCursors): Promise<void> | null;
   get(id: string): Promise<SessionRecord | null>;
   /** The session of this user and device that was created last, ended or expired ones included, until it is forgotten. */
   findDevice(user: string, device: string): Promise<SessionRecord | null>;

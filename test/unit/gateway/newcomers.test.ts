@@ -67,6 +67,50 @@ t.test('a sub right behind a hello is answered with the welcome, nobody is held 
   t.match((await harness.connect({ resume: welcomes.get(peer) })).welcome, { resumed: true, channels: { room: { seq: 1 } } });
 });
 
+t.test('a session is stored with the channel that it asks for behind its hello', async (t) => {
+  const harness = await makeHarness({ auth: { anonymousRead: ['room', 'hall'] } });
+  const publisher = await harness.connect();
+  for (const [id, channel] of ['room', 'hall'].entries()) await publisher.ask({ op: 'sub', id, channel });
+  const pub = (key: string): unknown => publisher.ask({ op: 'pub', id: 9, channel: 'room', key }, key);
+  await pub('before');
+  const before = harness.store.records.size;
+  const steps: string[] = [];
+  let store: () => void = () => undefined;
+  harness.store.before = (step) => {
+    steps.push(step);
+    return step === 'create' ? new Promise((resolve) => (store = resolve)) : undefined;
+  };
+  const begin = async (sub: string, meanwhile: () => unknown): Promise<{ peer: Peer; said: unknown[]; cursors: unknown }> => {
+    const [peer] = (await connectMany(harness, 1)) as [Peer];
+    peer.send('{"op":"hello"}');
+    peer.send(sub);
+    await harness.settle();
+    await meanwhile();
+    store();
+    await harness.settle();
+    return { peer, said: peer.client.take().slice(1), cursors: [...harness.store.records.values()].at(-1)?.cursors };
+  };
+
+  const usual = await begin(SUB, () => undefined);
+  t.match(usual.said, [{ op: 'ok', id: 1, server_seq: 1 }]);
+  t.match(usual.cursors, [{ channel: 'room', seq: 1, subscribed: true, told: false }]);
+  t.same(steps.splice(0), ['create'], 'there is nothing more to store');
+
+  const moved = await begin(SUB, () => pub('meanwhile'));
+  t.match(moved.said, [{ op: 'ok', id: 1, server_seq: 2 }], 'it gets what comes from now on');
+  t.match(moved.cursors, [{ channel: 'room', seq: 2, subscribed: true }], 'and so it would behind a restart');
+  await pub('after');
+  for (const { peer } of [usual, moved]) t.match(peer.client.take().at(-1), { op: 'msg', server_seq: 3 });
+
+  const denied = await begin(SUB.replace('room', 'other'), () => undefined);
+  t.match(denied.said, [{ op: 'err', id: 1, name: 'not_authorised' }]);
+  t.same(denied.cursors, []);
+  const unread = await begin(SUB.replace('room', 'hall'), () => undefined);
+  t.match(unread.said, [{ op: 'ok', id: 1, server_seq: 0 }]);
+  t.match(unread.cursors, [{ channel: 'hall', seq: 0 }]);
+  t.equal(harness.store.records.size, before + 4);
+});
+
 t.test('whatever comes behind a hello is answered in order, taken along or not, and without createMany', async (t) => {
   const long = JSON.stringify({ op: 'sub', id: 2, channel: 'r'.repeat(200) });
   const rounds: readonly (readonly string[])[] = [

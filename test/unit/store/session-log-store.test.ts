@@ -105,11 +105,13 @@ t.test('many new sessions at once are sessions as others are, and survive', asyn
   drawSessionIds(ids, COUNT);
   const words = Array.from({ length: COUNT }, (_, i) => ids.slice(i * 4, i * 4 + 4));
   const record = sessionRecord({ id: '', user: null });
-  const created = under.store.createMany!(ids, COUNT, record);
+  const cursor = { channel: 'room', seq: 41, epoch: 'k3f', subscribed: true, told: false };
+  const own = words.map((_, i) => (i % 5 === 1 ? { ...cursor, channel: `room${'m'.repeat(i)}`.slice(0, 255), seq: i } : null));
+  const created = under.store.createMany!(ids, COUNT, record, own);
   t.equal(under.store.create(sessionRecord()), created, 'one promise for one write');
   ids.fill(0);
-  const cursor = { channel: 'room', seq: 41, epoch: 'k3f', subscribed: true, told: false };
   const first = under.store.addFirstCursor!(words[7]!, record.generation, cursor);
+  t.equal(under.store.addFirstCursor!(words[11]!, record.generation, cursor), null, 'it has one');
   await created;
   t.equal(await first, true);
   const second = formatSessionId(words[8]!);
@@ -121,11 +123,29 @@ t.test('many new sessions at once are sessions as others are, and survive', asyn
     for (const [i, each] of words.entries()) {
       const id = formatSessionId(each);
       const found = await store.get(id);
-      if (i < 7 || i > 9) t.strictSame(found, { ...record, id });
+      const begun = own[i] ?? null;
+      if (i < 7 || i > 9) t.strictSame(found, { ...record, id, cursors: begun === null ? record.cursors : [begun] });
     }
     t.same((await store.get(formatSessionId(words[7]!)))?.cursors, [cursor]);
     t.match(await store.get(second), { generation: 2, owner: 'n2' });
     t.match(await store.get(formatSessionId(words[9]!)), { ended: true });
+  };
+  await check(under.store);
+  await check(await under.reopen());
+});
+
+t.test('of many new sessions of which one cannot be written there is none', async (t) => {
+  const under = await make(t);
+  const ids = new Uint32Array(8);
+  drawSessionIds(ids, 2);
+  const cursor = { channel: 'room', seq: 1, epoch: 'e', subscribed: true, told: false };
+  const record = sessionRecord({ id: '', user: null });
+  await t.rejects(under.store.createMany!(ids, 2, record, [cursor, { ...cursor, channel: 'r'.repeat(256) }])!, { name: 'StoreError' });
+  const other = sessionRecord();
+  await under.store.create(other);
+  const check = async (store: SessionStore): Promise<void> => {
+    for (const at of [0, 4]) t.equal(await store.get(formatSessionId(ids, at)), null);
+    t.same(await store.get(other.id), other);
   };
   await check(under.store);
   await check(await under.reopen());

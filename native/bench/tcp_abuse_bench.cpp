@@ -1,6 +1,10 @@
 #include <benchmark/benchmark.h>
 
+#include <chrono>
+
 #include "bench/tcp_crowd.hpp"
+#include "core/options.hpp"
+#include "core/turn_budget.hpp"
 
 // What abuse costs in memory: the figures of docs/TCP.md. "accounted" is what the stack says that it holds, "resident" what the process
 // grew by, both for each; one iteration each.
@@ -15,6 +19,7 @@ using bench::open_crowd;
 using bench::resident_bytes;
 
 constexpr uint32_t kMillion = 1'000'000;
+constexpr uint32_t kFloodPeers = 1u << 18;
 
 void report(benchmark::State& state, const TcpWorld& world, uint64_t resident, uint32_t count) {
   state.counters["resident_each"] = static_cast<double>(resident) / count;
@@ -103,6 +108,48 @@ void blind_injection(benchmark::State& state) {
   }
 }
 
+// A SYN of a flood, answered by a cookie.
+void syn_flood(benchmark::State& state) {
+  TcpWorld world(TcpWorld::options_for(1'024), 2 * kFloodPeers);
+  world.clock_us = 1'000'000'000;
+  from_each(world, 0, kFloodPeers, {0, 0, wire::kSyn});
+  for (auto _ : state) from_each(world, kFloodPeers, 2 * kFloodPeers, {0, 0, wire::kSyn});
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * kFloodPeers);
+}
+
+// How long the echo of a message takes that stands in a device's ring behind as many SYNs as it holds.
+void echo_behind_syns(benchmark::State& state) {
+  constexpr uint32_t kRing = 1'024;
+  TcpWorld world(TcpWorld::options_for(1'024), 2 * kFloodPeers);
+  world.clock_us = 1'000'000'000;
+  open_crowd(world, 0, 1);
+  from_each(world, 1, kFloodPeers, {0, 0, wire::kSyn});
+  std::vector<TcpWorld::Said> said;
+  uint32_t peer = kFloodPeers;
+  core::TurnBudget budget(core::CoreOptions{}.receive_budget);
+  uint32_t sent = 1;
+  for (auto _ : state) {
+    said.clear();
+    for (uint32_t i = 0; i < kRing; ++i, ++peer) {
+      if (peer == 2 * kFloodPeers) peer = kFloodPeers;
+      said.push_back({peer, peer, 0, wire::kSyn, 0});
+    }
+    said.push_back({0, sent, world.initial(0) + sent, wire::kAck | wire::kPsh, TcpWorld::kMessage});
+    sent += TcpWorld::kMessage;
+    world.announce(said);
+    const uint64_t before = world.driver().tcp_counters().bytes_out;
+    const auto begin = std::chrono::steady_clock::now();
+    while (world.driver().tcp_counters().bytes_out == before) {
+      budget.took(world.driver().poll(0, budget.next()));
+      world.serve();
+    }
+    state.SetIterationTime(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    while (world.driver().poll(0, TcpWorld::kBurst) != 0) world.serve();
+  }
+}
+
+BENCHMARK(syn_flood)->Unit(benchmark::kMillisecond);
+BENCHMARK(echo_behind_syns)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(half_open)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK(time_wait)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK(zero_window)->Iterations(1)->Unit(benchmark::kMillisecond);

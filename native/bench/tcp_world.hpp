@@ -188,15 +188,20 @@ class TcpWorld final : public net::IpLayer, public tcp::Reactor, public StreamSi
   // Reactor
   uint64_t now_us() noexcept override { return clock_us != 0 ? clock_us : monotonic_us(); }
   uint32_t receive(uint32_t budget) override {
+    uint32_t total = 0;
+    while (total < budget && left_ != 0) total += receive_burst(std::min(budget - total, kBurst));
+    return total;
+  }
+  uint32_t receive_burst(uint32_t most) {
     net::Segment segments[kBurst];
     net::Flow flows[kBurst];
     uint32_t count = 0;
-    for (budget = std::min(budget, kBurst); count < budget && left_ != 0; ++count, --left_, ++said_) {
+    for (; count < most && left_ != 0; ++count, --left_, ++said_) {
       flows[count] = flow_of(said_->peer);
       segments[count] = {&flows[count], frame(*said_, flows[count]), 0, said_->payload, net::Ecn::kNotCapable};
       segments[count].header_bytes = header_of(*said_);
     }
-    if (count != 0) driver_->on_segments(segments, count);
+    driver_->on_segments(segments, count);
     return count;
   }
   void wait(int64_t) override {}

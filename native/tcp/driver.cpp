@@ -19,6 +19,7 @@
 #include "tcp/send.hpp"
 #include "tcp/short_flight.hpp"
 #include "tcp/time_wait_input.hpp"
+#include "tcp/waiting_syns.hpp"
 
 namespace sluice::tcp {
 
@@ -71,6 +72,7 @@ std::unique_ptr<TcpDriver> TcpDriver::make(const TcpOptions& options, const TcpE
 }
 
 Driver::~Driver() {
+  drop_waiting_syns(stack_);
   // Packets belong to their pool; peers are told nothing, as when a machine loses its power.
   for (uint32_t i = 0; i < stack_.rows.high_water(); ++i) {
     Tcb& row = stack_.rows[i];
@@ -97,6 +99,9 @@ uint32_t Driver::turn(uint32_t budget) {
   uint32_t handled = run_read_list(stack_);
   const uint32_t received = stack_.reactor.receive(budget);
   handled += received;
+  const uint32_t syns = take_waiting_syns(stack_);
+  // Those that have just come are counted already.
+  if (handled == 0) handled = syns;
   if (received < budget || ++turns_put_off_ > kTurnsPutOff) {
     turns_put_off_ = 0;
     run_short_flights(stack_);
@@ -131,7 +136,7 @@ uint32_t Driver::poll(int64_t timeout_us, uint32_t budget) {
 
 uint64_t Driver::next_deadline_us() const noexcept {
   // What is owed at once, or can be delivered, is not a matter of time.
-  if (!stack_.ack_list.empty() || !stack_.read_list.empty()) return stack_.now_us;
+  if (!stack_.ack_list.empty() || !stack_.read_list.empty() || may_answer_syns(stack_)) return stack_.now_us;
   const uint32_t now_ms = stack_.now_ms();
   uint32_t least = UINT32_MAX;  // milliseconds from now
   const auto note = [&](uint32_t due_ms) { least = std::min(least, clock_before(now_ms, due_ms) ? due_ms - now_ms : 0); };
@@ -158,7 +163,7 @@ uint64_t Driver::next_deadline_us() const noexcept {
   return due_us == UINT64_MAX ? due_us : std::max(due_us, stack_.now_us);
 }
 
-void Driver::on_segments(const net::Segment* segments, uint32_t count) { take_segments(stack_, segments, count); }
+void Driver::on_segments(const net::Segment* segments, uint32_t count) { take_connected_first(stack_, segments, count); }
 
 void Driver::on_icmp_error(const net::IcmpError& error) {
   Tcb* const row = find_row(stack_, *error.flow);
@@ -324,7 +329,7 @@ bool Driver::peer_address(StreamId id, PeerAddress& out) const {
 // What does not grow with the connections: the tables are sized for the worst at start, but cost memory only as far as they are used.
 uint64_t Driver::memory_fixed() const noexcept {
   return sizeof *this + stack_.transfers.high_water() * sizeof(Transfer) + stack_.resent.bytes() + stack_.records.bytes() +
-         stack_.half_open.bytes() + stack_.time_wait.bytes();
+         stack_.half_open.bytes() + stack_.waiting_syns.bytes() + stack_.time_wait.bytes();
 }
 
 // A row, the stream's index of it, and the flow table's entry with its share of empty ones.

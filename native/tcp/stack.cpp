@@ -45,13 +45,14 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
       flows(given.capacity + given.orphans_max + given.half_open_max + given.time_wait_max, secrets.flows),
       rows(given.capacity + given.orphans_max), orphans(rows),
       orphans_sending_max(sending_orphans(given, packets)), transfers(transfer_count(given, packets)), stream_rows(given.capacity),
-      half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
+      waiting_syns(packets_total), half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
       time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), bodies(packets),
       records(record_count(packets)), resent(packets.total_count() + kPacketsInReserve + record_count(packets)), cookies(secrets.cookies),
       block(*environment.blocks), resets(given.resets_per_s), challenges(given.challenge_acks_per_s, secrets.challenges) {
   if (!given.populate) return;
   flows.populate_if_small();
   half_open.populate_if_small();
+  waiting_syns.populate_if_small();
 }
 
 Transfer* attach_transfer(Stack& stack, Tcb& row) noexcept {

@@ -22,6 +22,7 @@
 #include "tcp/timer_wheel.hpp"
 #include "tcp/token_bucket.hpp"
 #include "tcp/transfer.hpp"
+#include "tcp/waiting_syns.hpp"
 
 namespace sluice::tcp {
 
@@ -120,6 +121,7 @@ struct Stack {
   const uint32_t orphans_sending_max;
   Slab<Transfer> transfers;
   LazyArray<uint32_t> stream_rows;  // 1 + row of each stream; 0: none
+  WaitingSyns waiting_syns;
   HalfOpenTable half_open;
   TimeWaitTable time_wait;
   TimerWheel timers;

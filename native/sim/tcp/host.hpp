@@ -155,7 +155,9 @@ class Host final : public net::IpLayer, public Reactor, public StreamSink, publi
   void doubt(const net::IpAddress&) override {}
   void flush() override {}
   bool device_full() const noexcept override { return full; }
+  uint32_t frames_waiting() const noexcept override { return waiting; }
   bool full = false;
+  uint32_t waiting = 0;
   bool hold_transmitted = false;   // the device keeps what it was given,
   bool queue_transmitted = false;  // or has not even taken it
   void release_transmitted() {

@@ -16,7 +16,8 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   drain       --connections 500      a gateway is drained and started anew under clients that publish; every message is looked at
   c10m        --connections 1000000 [--hold S] [--rate DELIVERIES] [--duration S] [--subscribers N]
               all of it on one virtio-user link
-  flood       --connections 1000 [--rate SYNS]     SYNs from random addresses beside clients that echo, on such a link
+  flood       --connections 1000 [--rate SYNS] [--rounds N]     SYNs from random addresses beside clients that echo, on such a link,
+              in turns with the same clients alone
   takeover    --connections 200000 [--duration S] [--rate PUBLISHES]   on such a link, all publishing and subscribing, while control
               planes are killed one behind the other and standbys take over
   echo, fanout, idle, connect, churn, drain with --driver dpdk are played on such a link by sluice-wiregen

@@ -97,6 +97,11 @@ function isSkipped(scenario: string, lacking: string | null, { smoke }: Settings
   return true;
 }
 
+/** Of a phase, where it is not three seconds. Those of a flood are short and many. */
+const DURATION_S: Readonly<Record<string, number>> = { c10m: 60, flood: 0.5 };
+const FLOOD_WARMUP_S = 0.15;
+const FLOOD_ROUNDS = 20;
+
 /** What is played on a wire, or null where the scenario is one over sockets. */
 function wireOf(scenario: string, values: Values, settings: Settings): WireScenario | null {
   if (values.driver !== undefined && values.driver !== 'dpdk') throw new ArgumentError('--driver: only dpdk; --arms picks the others');
@@ -108,8 +113,9 @@ function wireOf(scenario: string, values: Values, settings: Settings): WireScena
     size: numberOf(values, 'size', 64),
     depth: numberOf(values, 'depth', 1),
     rate: values.rate === undefined ? null : numberOf(values, 'rate', 1),
-    durationS: numberOf(values, 'duration', small ? 1 : scenario === 'c10m' ? 60 : 3),
-    warmupS: settings.warmupS,
+    durationS: numberOf(values, 'duration', small ? Math.min(1, DURATION_S[scenario] ?? 1) : (DURATION_S[scenario] ?? 3)),
+    warmupS: scenario === 'flood' && !small ? numberOf(values, 'warmup', FLOOD_WARMUP_S) : settings.warmupS,
+    rounds: numberOf(values, 'rounds', small ? 1 : FLOOD_ROUNDS),
     holdS: numberOf(values, 'hold', small ? 0.5 : 10),
     subscribers: values.subscribers === undefined ? null : numberOf(values, 'subscribers', 1),
   });

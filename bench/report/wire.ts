@@ -2,7 +2,7 @@ import { curve } from '../lib/histogram.js';
 import { delayLines } from '../wire/delays.js';
 import { total, type Owners } from '../wire/memory.js';
 import { longestPause, pausesOver } from '../wire/pauses.js';
-import { bytesPerConnection, type Check, type Pauses, type WireRun } from '../wire/results.js';
+import { bytesPerConnection, type Check, type Pair, type Pauses, type WireRun } from '../wire/results.js';
 import type { PhaseResult } from '../wire/wiregen.js';
 import { STYLE } from './style.js';
 import { COLOURS, HEIGHT, LEFT, WIDTH, axes, path } from './axes.js';
@@ -39,6 +39,10 @@ function checkText({ what, measured, bar, of, met }: Check): string {
   return `${met ? 'met   ' : 'missed'}  ${what}: ${short(measured)} (bar: ${of === 'at-least' ? 'at least' : 'at most'} ${short(bar)})`;
 }
 
+function pairText({ without_us: without, beside_us: beside, ratio, per_second: rate }: Pair): string {
+  return `pair: p99 ${micros(without)}, beside ${short(rate)}/s ${micros(beside)}: ${ratio.toFixed(2)} times`;
+}
+
 /** The server's own account, a connection. */
 function partsOf({ parts, connections }: WireRun): (readonly [part: string, bytes: number])[] {
   return Object.entries(parts).map(([part, all]) => [part, all / connections] as const);
@@ -59,6 +63,7 @@ export function wireText(run: WireRun): string {
     ...delayLines(phase).map((line) => `${' '.repeat(20)}${line}`),
   ]);
   const perConnection = OWNERS.map(([owner, name]) => `${name} ${bytes(bytesPerConnection(run.points, (memory) => memory[owner]))}`);
+  lines.push(...(run.pairs ?? []).map(pairText));
   lines.push(`memory per connection: ${bytes(bytesPerConnection(run.points, total))} (${perConnection.join(', ')})`);
   const { wire } = run;
   const frames = `frames ${short(wire['frames_in'] ?? 0)} in, ${short(wire['frames_out'] ?? 0)} out`;

@@ -20,6 +20,14 @@ export interface MemoryPoint {
   readonly memory: Owners;
 }
 
+/** The p99 of a load without what is measured, and of the same load beside it, so many of that a second. */
+export interface Pair {
+  readonly without_us: number;
+  readonly beside_us: number;
+  readonly ratio: number;
+  readonly per_second: number;
+}
+
 /** Garbage collection of the server over the whole run: pauses by how long they were at most, in seconds, and all together. */
 export interface Pauses {
   readonly buckets: readonly (readonly [seconds: number, count: number])[];
@@ -55,6 +63,7 @@ export interface WireRun {
   readonly phases: readonly PhaseResult[];
   readonly points: readonly MemoryPoint[];
   readonly checks: readonly Check[];
+  readonly pairs?: readonly Pair[];
   /** Null where the server has no metrics. */
   readonly pauses: Pauses | null;
   /** When most connections were open. */

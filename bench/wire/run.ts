@@ -79,7 +79,7 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
       failure: result.failure ?? null,
       phases,
       points,
-      checks: smoke ? [] : [...scenario.checks(phases, points), ...pauseChecks(pauses)],
+      ...judge(scenario, smoke, phases, points, pauses),
       pauses,
       parts,
       wire: result.wire,
@@ -88,6 +88,13 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
     await paces.stop();
     await link.close();
   }
+}
+
+type Judged = Pick<WireRun, 'checks' | 'pairs'>;
+
+function judge(scenario: WireScenario, smoke: boolean, phases: PhaseResult[], points: MemoryPoint[], pauses: WireRun['pauses']): Judged {
+  const checks = smoke ? [] : [...scenario.checks(phases, points), ...pauseChecks(pauses)];
+  return scenario.pairs === undefined ? { checks } : { checks, pairs: scenario.pairs(phases) };
 }
 
 /** The control plane's garbage collection holds nobody up for longer than 20 ms. */

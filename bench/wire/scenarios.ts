@@ -1,4 +1,5 @@
-import { bytesPerConnection, check, inclusiveBytesPerConnection, type Check, type MemoryPoint } from './results.js';
+import { flood } from './flood.js';
+import { bytesPerConnection, check, inclusiveBytesPerConnection, type Check, type MemoryPoint, type Pair } from './results.js';
 import type { PhaseResult } from './wiregen.js';
 import { total } from './memory.js';
 
@@ -12,6 +13,8 @@ export interface WireScenario {
   /** In seconds, all phases together, generously. */
   readonly timeoutS: number;
   checks(phases: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[];
+  /** Where the same load is played in turns without something and beside it. */
+  pairs?(phases: readonly PhaseResult[]): Pair[];
 }
 
 export interface WireNumbers {
@@ -24,6 +27,8 @@ export interface WireNumbers {
   readonly holdS: number;
   /** Of the channel of broadcasts; null: a tenth of all, a million at most. */
   readonly subscribers: number | null;
+  /** Of what is played in turns. */
+  readonly rounds: number;
 }
 
 const named = (phases: readonly PhaseResult[], name: string): PhaseResult[] => phases.filter((phase) => phase.phase === name);
@@ -146,37 +151,6 @@ function c10m(n: WireNumbers): WireScenario {
   const timeoutS = n.durationS + n.holdS + drainS + 180 + n.connections / 20_000;
   const settings = [`channels count=${channels} crowd=${crowd} early=yes`];
   return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS, checks };
-}
-
-/** SYNs a second from random addresses, a little above the bar, and the bar. Openings a second beside them, by how many clients. */
-const FLOOD = 1_050_000;
-const FLOOD_BAR = 1_000_000;
-const OPENINGS = 500;
-const NEWCOMERS = 200;
-const FLOOD_GROWTH_MAX = 4 << 20;
-
-/** SYNs from random addresses beside clients that echo and others that open: none is lost, and none notices much. */
-function flood(n: WireNumbers): WireScenario {
-  const syns = `also flood kind=syn rate=${n.rate ?? FLOOD}`;
-  const echoes = `echo size=${n.size} rate=20000 ${timed(n)}`;
-  const phases = [`open inflight=256 count=${n.connections}`, echoes, syns, echoes, syns, `churn rate=${OPENINGS} ${timed(n)}`, 'close'];
-  const checks = (all: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[] => {
-    const [quiet, flooded] = named(all, 'echo');
-    const [churn] = named(all, 'churn');
-    // The first flood fills what is set aside for half-open connections (1 MiB, and 4 MiB of the flow table); a second adds nothing to it.
-    const before = points.filter((point) => point.after === 'echo').at(-1);
-    const after = points.find((point) => point.after === 'churn');
-    const growth = before === undefined || after === undefined ? Number.NaN : total(after.memory) - total(before.memory);
-    const p99 = (phase?: PhaseResult): number => phase?.latency?.p99_us ?? Number.NaN;
-    return [
-      check('SYNs a second', Number(flooded?.['flood_syn']) / (flooded?.seconds ?? 0), 'at-least', FLOOD_BAR),
-      check('p99 of the echoes, to that without the flood', p99(flooded) / p99(quiet), 'at-most', 2),
-      check('bytes that the server grew by under a second flood', growth, 'at-most', FLOOD_GROWTH_MAX),
-      check('clients that opened beside the flood, a second', churn?.per_second ?? 0, 'at-least', OPENINGS * 0.95),
-    ];
-  };
-  const timeoutS = 3 * (n.durationS + n.warmupS) + 120;
-  return { role: 'echo', connections: n.connections + NEWCOMERS, settings: [], phases, timeoutS, checks };
 }
 
 /** Sessions with a subscription each, let go at the gateway's own pace. */

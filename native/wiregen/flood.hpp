@@ -19,7 +19,7 @@ class Flood {
 
   void begin(const Stage& stage) { pacer_.start(rate_, stage.now()); }
   void turn(Stage& stage);
-  uint64_t sent() const noexcept { return pacer_.taken() - skipped_; }
+  uint64_t sent() const noexcept { return sent_; }
   const std::string& kind() const noexcept { return kind_; }
 
  private:
@@ -32,7 +32,7 @@ class Flood {
   double rate_;
   load::Pacer pacer_;
   Prng random_{0xf100d};
-  uint64_t skipped_ = 0;
+  uint64_t sent_ = 0;
 };
 
 }  // namespace sluice::wiregen

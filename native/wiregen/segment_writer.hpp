@@ -51,6 +51,8 @@ class SegmentWriter {
   void flush() noexcept;
   // Frames that the device did not take yet.
   size_t waiting() const noexcept { return backlog_.size() - sent_; }
+  // Whether it took less than it was last offered.
+  bool refused() const noexcept { return offer_ == kProbe; }
   const Counters& counters() const noexcept { return counters_; }
   nic::Nic& nic() noexcept { return nic_; }
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 
-import { wireHtml } from '../../../build/bench/report/wire.js';
+import { wireHtml, wireText } from '../../../build/bench/report/wire.js';
 import { cpuPerDelivery } from '../../../build/bench/report/flat.js';
 import { delayLines, delaysBetween, waitsOf } from '../../../build/bench/wire/delays.js';
 import { memoryByOwner } from '../../../build/bench/wire/memory.js';
@@ -55,7 +55,7 @@ t.test('memory is split by owner', async (t) => {
 });
 
 t.test('heartbeats and the drain of c10m are stretched beyond a million connections only', async (t) => {
-  const numbers = { size: 64, depth: 1, rate: null, durationS: 1, warmupS: 1, holdS: 1, subscribers: null };
+  const numbers = { size: 64, depth: 1, rate: null, durationS: 1, warmupS: 1, holdS: 1, subscribers: null, rounds: 1 };
   t.match(wireScenario('c10m', { ...numbers, connections: 1_000_000 }), {
     config: { limits: { heartbeatMs: 25_000 }, drain: { deadlineMs: 60_000 } },
   });
@@ -65,19 +65,31 @@ t.test('heartbeats and the drain of c10m are stretched beyond a million connecti
 });
 
 t.test('a flood is judged by what it does to the p99 of the same clients, to memory, to newcomers', async (t) => {
-  const numbers = { connections: 1000, size: 64, depth: 1, rate: null, durationS: 4, warmupS: 1, holdS: 1, subscribers: null };
+  const numbers = { connections: 1000, size: 64, depth: 1, rate: null, durationS: 4, warmupS: 1, holdS: 1, subscribers: null, rounds: 3 };
   const flood = wireScenario('flood', numbers);
   t.equal(flood?.connections, 1200, 'there is room for those that open beside it');
-  const echo = (p99: number, syns: number): PhaseResult =>
+  t.equal(flood?.phases.filter((line) => line.startsWith('echo')).length, 7);
+  const echo = (p99: number, syns = 0): PhaseResult =>
     ({ phase: 'echo', seconds: 5, ready: 1000, flood_syn: syns, latency: { p99_us: p99 } }) as unknown as PhaseResult;
   const point = (after: string, own: number): MemoryPoint =>
     ({ after, connections: 1000, memory: { process: own, region: 0, hugepages: 0, slab: 0 } });
+  const played = (p99: number, syns: number, opened: number): PhaseResult[] => [
+    echo(9000, 5e6), echo(100), echo(p99, syns), echo(50), echo(9000, syns), echo(400), echo(40, syns),
+    { phase: 'churn', seconds: 5, ready: 1000, per_second: opened },
+  ];
   const judge = (p99: number, syns: number, grown: number, opened: number): boolean[] => {
-    const phases = [echo(100, 0), echo(p99, syns), { phase: 'churn', seconds: 5, ready: 1000, per_second: opened }];
-    return flood?.checks(phases, [point('echo', 9e7), point('echo', 1e8), point('churn', 1e8 + grown)]).map(({ met }) => met) ?? [];
+    const points = [point('open', 9e7), point('echo', 1e8), point('echo', 2e8), point('churn', 1e8 + grown)];
+    return flood?.checks(played(p99, syns, opened), points).map(({ met }) => met) ?? [];
   };
   t.same(judge(200, 5e6, 1 << 20, 500), [true, true, true, true]);
   t.same(judge(201, 4.9e6, 1 << 24, 10), [false, false, false, false]);
+  const pairs = flood?.pairs?.(played(200, 5e6, 500)) ?? [];
+  const figures = pairs.map(({ without_us: without, beside_us: beside, ratio }) => [without, beside, ratio]);
+  t.same(figures, [[100, 200, 2], [50, 9000, 180], [400, 40, 0.1]]);
+  t.equal(pairs[0]?.per_second, 1e6);
+  const kept = JSON.parse(runToJson({ ...fakeRun(1000, 1), pairs })) as WireRun;
+  t.same(kept.pairs, pairs, 'all pairs are kept');
+  t.match(wireText(kept), 'pair: p99 100 µs, beside 1M/s 200 µs: 2.00 times');
 });
 
 t.test('a report says whose delay late messages were', async (t) => {
@@ -104,7 +116,7 @@ t.test('a report says whose delay late messages were', async (t) => {
 });
 
 t.test('the channel of broadcasts is a tenth of all, or what is asked for as long as others are left', async (t) => {
-  const numbers = { size: 64, depth: 1, rate: null, durationS: 1, warmupS: 1, holdS: 1 };
+  const numbers = { size: 64, depth: 1, rate: null, durationS: 1, warmupS: 1, holdS: 1, rounds: 1 };
   const settings = (connections: number, subscribers: number | null): readonly string[] | undefined =>
     wireScenario('c10m', { ...numbers, connections, subscribers })?.settings;
   t.same(settings(1_000_000, null), ['channels count=9001 crowd=100000 early=yes']);

@@ -21,7 +21,7 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   takeover    --connections 200000 [--duration S] [--rate PUBLISHES]   on such a link, all publishing and subscribing, while control
               planes are killed one behind the other and standbys take over
   echo, fanout, idle, connect, churn, drain with --driver dpdk are played on such a link by sluice-wiregen
-  goodput     --rounds 3 --duration 4 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
+  goodput     --rounds 10 --duration 2 [--path "1% loss"]   our TCP and Linux's with Linux, over a path that loses and delays
   pingpong    --rounds 3 --duration 2      one connection and one message: our own stack and the kernel's on the same veth
   native-echo --connections 1000 --depth 1 --size 64   the data plane alone on virtio-user, and testpmd's packet rate there
   compare     the cases above that have a bar, against uWebSockets.js, ws and Socket.IO

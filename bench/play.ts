@@ -162,8 +162,8 @@ async function playPair(scenario: string, values: Values, settings: Settings): P
   if (scenario !== 'goodput' && scenario !== 'pingpong') return null;
   if (isSkipped(scenario, pairLacking(), settings)) return 0;
   const { smoke, quiet, warmupS } = settings;
-  const rounds = numberOf(values, 'rounds', smoke ? 1 : 3);
-  const seconds = numberOf(values, 'duration', smoke ? 0.5 : scenario === 'goodput' ? 4 : 2);
+  const rounds = numberOf(values, 'rounds', smoke ? 1 : scenario === 'goodput' ? 10 : 3);
+  const seconds = numberOf(values, 'duration', smoke ? 0.5 : 2);
   const filter = typeof values.path === 'string' ? values.path : smoke ? '1% loss sends' : '';
   const goodput = (): Promise<string> => runGoodput({ rounds, seconds, warmupS, quiet }, filter);
   process.stdout.write(`${await (scenario === 'goodput' ? goodput() : runPingPong({ rounds, seconds, warmupS }))}\n`);

@@ -35,6 +35,27 @@ function onCpu(cpu: number | null): readonly string[] {
   return cpu === null ? [] : ['taskset', '-c', String(cpu)];
 }
 
+/** Of the link: a wire waits for nobody. */
+const LINK_PRIORITY = 50;
+/** Of the server behind it, whichever stack it has: a core of ours is to have its CPU when a frame comes, as Linux's softirq has. */
+const SERVER_PRIORITY = 10;
+
+/** The command in front of one that is to run before all others; null where the system refuses. */
+function realtime(priority: number): readonly string[] | null {
+  const command = ['chrt', '--fifo', String(priority)];
+  try {
+    execFileSync(command[0] as string, [...command.slice(1), 'true'], { stdio: 'ignore' });
+    return command;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether link and server run at real-time priority here. */
+export function realtimeAllowed(): boolean {
+  return realtime(LINK_PRIORITY) !== null;
+}
+
 function ip(...args: string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 }
@@ -81,6 +102,8 @@ export class Pair {
   readonly #names = [`sluice-a-${process.pid}`, `sluice-b-${process.pid}`] as const;
   readonly #made: string[] = [];
   readonly #children: ChildProcess[] = [];
+  /** In front of the server's command. */
+  #before: readonly string[] = [];
 
   /** However the process ends, nothing of this stays. */
   readonly #onExit = (): void => {
@@ -103,7 +126,9 @@ export class Pair {
     } else {
       const { faults, rate, queueBytes } = link;
       const args = ['--bridge', `${CLIENT_END},${SERVER_END}`, '--rate', rate, '--queue', String(queueBytes)];
-      await line(this.#spawn(a, [WIREGEN, ...args, ...(faults === '' ? [] : ['--faults', faults])]), /^ready .*$/m);
+      this.#before = realtime(SERVER_PRIORITY) ?? [];
+      const wire = [...(realtime(LINK_PRIORITY) ?? []), WIREGEN];
+      await line(this.#spawn(a, [...wire, ...args, ...(faults === '' ? [] : ['--faults', faults])]), /^ready .*$/m);
       ip('-n', a, 'link', 'set', SERVER_END, 'netns', b);
     }
     ip('-n', b, 'link', 'set', SERVER_END, 'addrgenmode', 'none');
@@ -118,7 +143,7 @@ export class Pair {
     const eal = `--no-huge -m 256 --vdev=${device}0,iface=${SERVER_END}`;
     const driver = stack === 'linux' ? ['--driver', 'epoll'] : ['--driver', 'dpdk', '--eal', eal, '--ip', `${SERVER_ADDRESS}/24`];
     if (stack === 'linux') linuxAddress(b, SERVER_ADDRESS, SERVER_END);
-    const command = [...onCpu(cpu), process.execPath, SLUICE_CLI, 'echo', ...driver, ...own];
+    const command = [...this.#before, ...onCpu(cpu), process.execPath, SLUICE_CLI, 'echo', ...driver, ...own];
     const ready = await line(this.#spawn(b, command), /^ready .*$/m);
     return /ws:\S+/.exec(ready)?.[0] ?? '';
   }

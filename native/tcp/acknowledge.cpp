@@ -1,6 +1,7 @@
 #include "tcp/acknowledge.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "tcp/rtt.hpp"
 #include "tcp/transmit.hpp"
@@ -19,6 +20,15 @@ constexpr uint32_t kHoldUs = 500;
 
 bool may_hold_back(const Tcb& row) noexcept {
   return row.in_flight() > 2u * row.mss && row.has(kSackOk) && srtt_us(row) >= 10 * kHoldUs && row.state == State::kEstablished;
+}
+
+// The peer's window is small where its data gets lost, so that goodput goes with the round trip, of which the application's turn and the
+// wait for a second segment at the end of a flight are a part where it is short. Only where data goes the other way too: without, nothing
+// keeps a transfer.
+bool is_prompt(Stack& stack, const Tcb& row) noexcept {
+  if (row.in_flight() <= 2u * row.mss || srtt_us(row) >= 10 * kHoldUs) return false;
+  const Transfer* const transfer = stack.transfer_of(row);
+  return transfer != nullptr && transfer->prompt_segments != 0;
 }
 
 void hold_back(Stack& stack, Tcb& row) {
@@ -40,6 +50,7 @@ void run_held_acks(Stack& stack) {
 }  // namespace
 
 void owe_ack_now(Stack& stack, Tcb& row) {
+  if (is_prompt(stack, row)) stack.prompt_owed = true;
   row.set(kAckNow);
   if (row.has(kInAckList)) return;
   row.set(kInAckList);
@@ -51,9 +62,12 @@ void owe_ack(Stack& stack, Tcb& row) {
   const uint32_t segment = std::max<uint32_t>(row.rcv_mss, 64);
   if (owed >= kSegmentsPerAckInBurst * segment && owed >= 4096) return send_ack(stack, row);
   // RFC 5681 §4.2: at least every second full segment.
+  const bool prompt = is_prompt(stack, row);
+  if (prompt) --stack.transfers[row.transfer].prompt_segments;
   const bool due = row.quick_acks != 0 || (owed >= 2 * segment && owed >= 536);
   if (due && may_hold_back(row)) return hold_back(stack, row);
   if (due || window_update_due(stack, row)) return owe_ack_now(stack, row);
+  if (prompt) return hold_back(stack, row);
   if (row.has(kAckDelayed)) return;
   row.set(kAckDelayed);
   if (row.has(kInDelayQueue)) return;
@@ -66,6 +80,16 @@ void owe_ack_behind_gap(Stack& stack, Tcb& row) {
   // With the turn's data, if there is any.
   if (row.has(kSackOk) && row.in_flight() != 0) return owe_ack_now(stack, row);
   send_ack(stack, row);
+}
+
+bool send_prompt_acks(Stack& stack) {
+  if (!std::exchange(stack.prompt_owed, false)) return false;
+  // They stay in the list, owing nothing more.
+  for (const uint32_t index : stack.ack_list) {
+    Tcb& row = stack.rows[index];
+    if (row.has(kAckNow) && !row.has(kDying) && is_prompt(stack, row)) send_ack(stack, row);
+  }
+  return true;
 }
 
 void flush_acks(Stack& stack) {

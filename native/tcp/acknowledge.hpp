@@ -9,6 +9,8 @@ namespace sluice::tcp {
 
 // Segments that are acknowledged at once where the peer's congestion window may be small: when it begins, and after losses.
 inline constexpr uint8_t kQuickAcks = 15;
+// After a gap: with one in a thousand lost most flights fall within.
+inline constexpr uint16_t kPromptSegments = 1000;
 
 // Something came twice or out of order: the peer sends again what was lost, with a window that may be a single segment. Delaying
 // the acknowledgement of that one would stop it for delayed_ack_ms.
@@ -33,6 +35,10 @@ inline void acknowledgement_sent(Tcb& row) noexcept {
   row.last_ack_sent = row.rcv_nxt;
 }
 
+// A gap was seen: what the peer sends is lost on its way.
+inline void expect_losses(Transfer& transfer) noexcept { transfer.prompt_segments = kPromptSegments; }
+// The burst of frames is taken: what is owed promptly leaves, before the application has its turn. False where nothing was.
+bool send_prompt_acks(Stack& stack);
 void flush_acks(Stack& stack);
 void run_delayed_acks(Stack& stack);
 

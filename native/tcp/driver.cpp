@@ -98,6 +98,7 @@ uint32_t Driver::turn(uint32_t budget) {
   run_delayed_acks(stack_);
   uint32_t handled = run_read_list(stack_);
   const uint32_t received = stack_.reactor.receive(budget);
+  if (send_prompt_acks(stack_)) stack_.ip.flush();
   handled += received;
   const uint32_t syns = take_waiting_syns(stack_);
   // Those that have just come are counted already.

@@ -144,6 +144,7 @@ struct Stack {
   Fifo<uint32_t> write_list;        // rows whose application waits to write and may
   std::vector<uint32_t> idle_list;  // rows whose transfer may have nothing left in it
   std::vector<uint32_t> dying;      // rows to be freed when nobody is in the middle of one
+  bool prompt_owed = false;         // one of ack_list is not to wait for the turn's end
   Fifo<DelayedAck> delayed_acks;
   Fifo<HeldAck> held_acks;
   Fifo<Paced> paced;

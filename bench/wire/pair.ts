@@ -8,6 +8,8 @@ import { ROOT, SLUICE_CLI } from '../lib/paths.js';
 
 const WIREGEN = `${ROOT}build/Release/sluice-wiregen`;
 const READY_WITHIN_MS = 20_000;
+/** A client's program, which has a deadline of its own. */
+const DONE_WITHIN_MS = 120_000;
 const NETWORK = '10.77.0.0/24';
 const CLIENT_ADDRESS = '10.77.0.1';
 const SERVER_ADDRESS = '10.77.0.2';
@@ -67,10 +69,10 @@ function linuxAddress(namespace: string, address: string, device: string): void 
 }
 
 /** Resolves with the line that matches; rejects with what was printed where the program ends before. */
-async function line(child: ChildProcess, pattern: RegExp): Promise<string> {
+async function line(child: ChildProcess, pattern: RegExp, withinMs = READY_WITHIN_MS): Promise<string> {
   let out = '';
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => fail('took too long'), READY_WITHIN_MS);
+    const timer = setTimeout(() => fail('took too long'), withinMs);
     const fail = (why: string): void => {
       clearTimeout(timer);
       reject(new Error(`${child.spawnargs.join(' ')}: ${why}\n${out.slice(-2000)}`));
@@ -150,7 +152,7 @@ export class Pair {
 
   /** Runs a client's program and resolves with the JSON that it prints. */
   async run(command: readonly string[], cpu: number | null = null): Promise<string> {
-    return line(this.#spawn(this.#names[0], [...onCpu(cpu), ...command]), /^\{.*\}$/m);
+    return line(this.#spawn(this.#names[0], [...onCpu(cpu), ...command]), /^\{.*\}$/m, DONE_WITHIN_MS);
   }
 
   async close(): Promise<void> {

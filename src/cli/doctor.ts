@@ -1,5 +1,7 @@
 import { readFileSync, statfsSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { loadNative } from '../engine/index.js';
 import { parseFlags } from './args.js';
@@ -37,8 +39,14 @@ function addon(): Finding {
     loadNative();
     return { state: 'good', what: 'native addon loads', mend: null };
   } catch (error) {
-    return { state: 'bad', what: `native addon: ${error instanceof Error ? error.message : String(error)}`, mend: 'npm run build:native' };
+    return { state: 'bad', what: `native addon: ${error instanceof Error ? error.message : String(error)}`, mend: buildCommand() };
   }
+}
+
+/** As it works from where this was asked, which for a package among others' modules is another folder. */
+function buildCommand(): string {
+  const folder = relative(process.cwd(), fileURLToPath(new URL('../..', import.meta.url)));
+  return `npm ${folder === '' ? '' : `--prefix ${folder} `}run build:native`;
 }
 
 function uring(): Finding[] {

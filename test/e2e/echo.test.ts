@@ -1,7 +1,7 @@
 import '../support/own-namespace.js';
 
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -191,6 +191,17 @@ t.test('the load programs tell their options', async (t) => {
     // Without DPDK there is no second.
     if (existsSync(path)) t.match(execFileSync(path, ['--help'], { encoding: 'utf8' }), new RegExp(`^${program} SCENARIO`));
   }
+});
+
+t.test('without its addon, doctor says how to build it from where it was asked', (t) => {
+  const folder = t.testdir({ node_modules: { sluice: {} } });
+  const packed = join(folder, 'node_modules', 'sluice');
+  cpSync(join(projectRoot(), 'dist'), join(packed, 'dist'), { recursive: true, dereference: true });
+  cpSync(join(projectRoot(), 'package.json'), join(packed, 'package.json'), { dereference: true });
+  const { status, stdout } = spawnSync(process.execPath, [join(packed, 'dist', 'cli.js'), 'doctor'], { cwd: folder, encoding: 'utf8' });
+  t.equal(status, 1);
+  t.match(stdout, /BAD .*addon could not be loaded\n +npm --prefix node_modules\/sluice run build:native\n/);
+  t.end();
 });
 
 t.test('--version is that of the package', async (t) => {

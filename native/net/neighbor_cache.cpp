@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "net/special_addresses.hpp"
@@ -11,7 +12,8 @@ namespace sluice::net {
 
 NeighborCache::NeighborCache(const InterfaceOptions& options, Link& link)
     : link_(link), key_(options.key), entries_(std::max(options.neighbors, 16u)),
-      buckets_(std::bit_ceil(std::max(options.neighbors, 16u)), kNone) {}
+      buckets_(std::bit_ceil(std::max(options.neighbors, 16u)), kNone),
+      waiting_(static_cast<uint32_t>(entries_.size()) * kWaitingShare) {}
 
 uint32_t NeighborCache::bucket_of(const IpAddress& address) const noexcept {
   return static_cast<uint32_t>(siphash13(key_, address.bytes, sizeof address.bytes)) & (static_cast<uint32_t>(buckets_.size()) - 1);
@@ -50,13 +52,19 @@ const nic::MacAddress* NeighborCache::resolve(const IpAddress& address, uint64_t
 void NeighborCache::hold(const IpAddress& address, nic::Packet* packet) {
   Entry* const entry = find(address);
   SLUICE_ASSERT(entry != nullptr && entry->state == State::kIncomplete);
-  if (entry->waiting_count == kWaitingPerNeighbor) {
-    // RFC 4861 §7.2.2: where the queue is full the oldest makes room.
-    link_.give_up(entry->waiting[0]);
-    std::memmove(entry->waiting, entry->waiting + 1, (kWaitingPerNeighbor - 1) * sizeof entry->waiting[0]);
-    --entry->waiting_count;
+  // RFC 4861 §7.2.2: where the queue is full the oldest makes room.
+  if (entry->waiting.count == kWaitingPerNeighbor || waiting_.full()) {
+    link_.give_up(waiting_.pop(entry->waiting.count >= kWaitingShare ? entry->waiting : crowded().waiting));
   }
-  entry->waiting[entry->waiting_count++] = packet;
+  waiting_.push(entry->waiting, packet);
+}
+
+// All slots are used, and one entry has fewer than its share: another has more.
+NeighborCache::Entry& NeighborCache::crowded() noexcept {
+  const auto count = static_cast<uint32_t>(entries_.size());
+  for (uint32_t i = 0; i < count && entries_[crowded_].waiting.count <= kWaitingShare; ++i) crowded_ = (crowded_ + 1) % count;
+  SLUICE_ASSERT(entries_[crowded_].waiting.count > kWaitingShare);
+  return entries_[crowded_];
 }
 
 void NeighborCache::heard(const IpAddress& address, const uint8_t* mac, Evidence evidence, uint64_t now_us) {
@@ -113,12 +121,9 @@ void NeighborCache::confirm(Entry& entry, uint64_t now_us) noexcept {
 }
 
 void NeighborCache::release_waiting(Entry& entry) {
-  const uint32_t count = entry.waiting_count;
-  nic::Packet* waiting[kWaitingPerNeighbor];
-  std::copy_n(entry.waiting, count, waiting);
-  entry.waiting_count = 0;
+  WaitingPackets::List waiting = std::exchange(entry.waiting, {});
   const nic::MacAddress mac = entry.mac;
-  for (uint32_t i = 0; i < count; ++i) link_.release(waiting[i], mac);
+  while (waiting.count != 0) link_.release(waiting_.pop(waiting), mac);
 }
 
 void NeighborCache::start_timer(Entry& entry, State state, uint64_t due_us) noexcept {
@@ -190,9 +195,8 @@ void NeighborCache::remove(Entry& entry) {
   *at = entry.next;
   entry.state = State::kFree;
   --size_;
-  const uint32_t count = entry.waiting_count;
-  entry.waiting_count = 0;
-  for (uint32_t i = 0; i < count; ++i) link_.give_up(entry.waiting[i]);
+  WaitingPackets::List waiting = std::exchange(entry.waiting, {});
+  while (waiting.count != 0) link_.give_up(waiting_.pop(waiting));
 }
 
 void NeighborCache::clear() {

@@ -5,6 +5,7 @@
 
 #include "net/counters.hpp"
 #include "net/options.hpp"
+#include "net/waiting_packets.hpp"
 #include "nic/nic.hpp"
 
 namespace sluice::net {
@@ -51,9 +52,12 @@ class NeighborCache {
   void clear();
 
   uint32_t size() const noexcept { return size_; }
-  uint64_t memory() const noexcept { return entries_.size() * sizeof(Entry) + buckets_.size() * sizeof(uint32_t); }
+  uint64_t memory() const noexcept { return entries_.size() * sizeof(Entry) + buckets_.size() * sizeof(uint32_t) + waiting_.bytes(); }
 
-  static constexpr uint32_t kWaitingPerNeighbor = 8;
+  // Clients that come all at once before theirs, or the router, is known: what has no place is sent again a second later.
+  static constexpr uint32_t kWaitingPerNeighbor = 128;
+  // All together have room for so many each, and whoever has fewer waiting is given it.
+  static constexpr uint32_t kWaitingShare = 8;
   static constexpr uint64_t kReachableUs = 30'000'000;  // RFC 4861 §10, and the following
   static constexpr uint64_t kDelayUs = 5'000'000;
   static constexpr uint64_t kRetransmitUs = 1'000'000;
@@ -70,10 +74,9 @@ class NeighborCache {
     State state = State::kFree;
     uint8_t solicits = 0;
     uint32_t next = kNone;     // in its bucket
-    uint32_t waiting_count = 0;
     uint64_t due_us = 0;       // kReachable: until when; otherwise the next step
     uint64_t used_us = 0;
-    nic::Packet* waiting[kWaitingPerNeighbor] = {};
+    WaitingPackets::List waiting{};
   };
 
   uint32_t bucket_of(const IpAddress& address) const noexcept;
@@ -85,14 +88,17 @@ class NeighborCache {
   void confirm(Entry& entry, uint64_t now_us) noexcept;
   void learn(Entry& entry, const uint8_t* mac, State state, uint64_t now_us);
   void release_waiting(Entry& entry);
+  Entry& crowded() noexcept;
   void step(Entry& entry, uint64_t now_us);
 
   Link& link_;
   SipKey key_;
   std::vector<Entry> entries_;
   std::vector<uint32_t> buckets_;
+  WaitingPackets waiting_;
   uint32_t size_ = 0;
   uint32_t hand_ = 0;
+  uint32_t crowded_ = 0;  // where crowded() looks first
   uint32_t last_ = 0;  // entry of the last resolve(): most packets go where the one before went
   uint64_t next_due_us_ = UINT64_MAX;
 };

@@ -83,14 +83,50 @@ TEST_CASE("a neighbour that does not answer is asked three times and given up", 
   REQUIRE(fixture.all_returned());
 }
 
-TEST_CASE("of many packets for an unknown neighbour the newest wait", "[net]") {
+TEST_CASE("a hundred packets for an unknown neighbour wait, and go in their order", "[net]") {
   NetFixture fixture;
-  for (uint8_t i = 0; i < 20; ++i) fixture.send(kPeer, {i});
-  REQUIRE(fixture.interface.counters().unsent_unresolved == 20 - net::NeighborCache::kWaitingPerNeighbor);
+  for (uint8_t i = 0; i < 100; ++i) fixture.send(kPeer, {i});
+  REQUIRE(fixture.interface.counters().unsent_unresolved == 0);
   fixture.nic.sent.clear();
   fixture.receive(fixture.arp(wire::ArpView::kReply, kPeer, kOwn));
-  REQUIRE(fixture.nic.sent.size() == net::NeighborCache::kWaitingPerNeighbor);
-  REQUIRE(fixture.nic.sent.back()[54] == 19);
+  REQUIRE(fixture.nic.sent.size() == 100);
+  for (uint8_t i = 0; i < 100; ++i) REQUIRE(fixture.nic.sent[i][54] == i);
+  REQUIRE(fixture.all_returned());
+}
+
+TEST_CASE("of more packets for an unknown neighbour than may wait the newest do", "[net]") {
+  NetFixture fixture;
+  constexpr uint32_t kMost = net::NeighborCache::kWaitingPerNeighbor;
+  for (uint32_t i = 0; i < kMost + 20; ++i) fixture.send(kPeer, {static_cast<uint8_t>(i)});
+  REQUIRE(fixture.interface.counters().unsent_unresolved == 20);
+  fixture.nic.sent.clear();
+  fixture.receive(fixture.arp(wire::ArpView::kReply, kPeer, kOwn));
+  REQUIRE(fixture.nic.sent.size() == kMost);
+  REQUIRE(fixture.nic.sent.front()[54] == 20);
+  REQUIRE(fixture.nic.sent.back()[54] == static_cast<uint8_t>(kMost + 19));
+}
+
+TEST_CASE("packets for one unknown neighbour take no other's share", "[net]") {
+  net::InterfaceOptions options = NetFixture::defaults();
+  options.neighbors = 16;
+  NetFixture fixture(options);
+  constexpr uint32_t kShare = net::NeighborCache::kWaitingShare;
+  static_assert(net::NeighborCache::kWaitingPerNeighbor == 16 * kShare, "one neighbour alone can have all the room");
+  for (uint32_t i = 0; i < 16 * kShare; ++i) fixture.send(kPeer);
+  REQUIRE(fixture.interface.counters().unsent_unresolved == 0);
+  const net::IpAddress other = v4(10, 9, 0, 8);
+  for (uint32_t i = 0; i < kShare; ++i) fixture.send(other);
+  REQUIRE(fixture.interface.counters().unsent_unresolved == kShare);
+  // Of who has its share, its own oldest.
+  fixture.send(other);
+  REQUIRE(fixture.interface.counters().unsent_unresolved == kShare + 1);
+  fixture.nic.sent.clear();
+  fixture.receive(fixture.arp(wire::ArpView::kReply, other, kOwn));
+  REQUIRE(fixture.nic.sent.size() == kShare);
+  fixture.nic.sent.clear();
+  fixture.receive(fixture.arp(wire::ArpView::kReply, kPeer, kOwn));
+  REQUIRE(fixture.nic.sent.size() == 15 * kShare);
+  REQUIRE(fixture.all_returned());
 }
 
 TEST_CASE("a packet that waits may not be sent again meanwhile", "[net]") {

@@ -1,8 +1,10 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
+import { FULL_PACE } from '../lib/pace.js';
 import { micros, short } from '../report/svg.js';
 import type { Commits, Pauses } from './results.js';
 import { pausesOver } from './pauses.js';
+import type { Seconds } from './phase-pace.js';
 import type { PhaseResult } from './wiregen.js';
 
 /** How long a server's threads were ready to run and had no CPU, in milliseconds: since it began, or in one phase. */
@@ -71,6 +73,24 @@ export function delaysBetween(before: DelayReading, after: DelayReading): Delays
   };
 }
 
+/** Seconds of a phase with the server's whole CPU and with less, and how many messages were late in them. */
+export interface LateByPace {
+  readonly full: { readonly seconds: number; readonly messages: number };
+  readonly less: { readonly seconds: number; readonly messages: number };
+}
+
+/** A stall counts where it began. Null where no second was looked at. */
+export function lateByPace(list: Late['list'], paces: Seconds): LateByPace | null {
+  const both = { full: { seconds: 0, messages: 0 }, less: { seconds: 0, messages: 0 } };
+  const kindOf = paces.map((pace) => (pace === null ? null : both[pace.server >= FULL_PACE ? 'full' : 'less']));
+  for (const kind of kindOf) if (kind !== null) kind.seconds += 1;
+  for (const [at, , , messages] of list) {
+    const kind = kindOf[Math.floor(at / 1000)];
+    if (kind !== undefined && kind !== null) kind.messages += messages;
+  }
+  return both.full.seconds + both.less.seconds === 0 ? null : both;
+}
+
 const duration = (ms: number): string => micros(ms * 1000);
 
 /** Whose delay the late messages of a phase were, a line for each side. */
@@ -86,7 +106,15 @@ export function delayLines(phase: PhaseResult): string[] {
       `the generator was away ${late.absences} times, ${duration(late.absent_ms)} in all, ${duration(late.longest_absence_ms)} at most, ` +
       `and would alone explain ${own.length} stalls with ${short(spoiled)} messages`,
   ];
-  const { delays } = phase;
+  const { delays, pace_of_seconds: paces } = phase;
+  const byPace = paces === undefined ? null : lateByPace(late.list, paces);
+  if (byPace !== null) {
+    const { full, less } = byPace;
+    lines.push(
+      `  of them ${short(full.messages)} in the ${full.seconds} s in which the server had all of its CPU, ` +
+        `${short(less.messages)} in the ${less.seconds} s in which it had not`,
+    );
+  }
   if (delays === undefined || delays === null) return lines;
   const { loop_ms: loop, threads_ms: threads, pauses, commits } = delays;
   lines.push(

@@ -27,9 +27,22 @@ export function openedAtFullPace(progress: readonly Progress[], server: readonly
   return seconds === 0 ? null : { seconds, opened_per_second: opened / seconds };
 }
 
+/** Second by second, as `Pace` says it, in hundredths; null where a CPU was not looked at. */
+export type Seconds = readonly (Pace | null)[];
+
+export function paceOfSeconds(server: readonly Look[], client: readonly Look[], fromMs: number, toMs: number): Seconds {
+  const hundredths = (share: number): number => Math.round(100 * share) / 100;
+  return Array.from({ length: Math.ceil((toMs - fromMs) / 1000) }, (_, second) => {
+    const pace = paceBetween(server, client, fromMs + 1000 * second, fromMs + 1000 * (second + 1) - 1);
+    return pace === null ? null : { server: hundredths(pace.server), client: hundredths(pace.client) };
+  });
+}
+
 /** What is added to the result of a phase. */
 export interface PhasePace {
   readonly pace: Pace | null;
+  /** Of `publish`, whose late messages are compared with it. */
+  readonly pace_of_seconds?: Seconds;
   /** Of `open`. */
   readonly at_full_pace?: AtFullPace | null;
 }
@@ -50,12 +63,13 @@ export class PhasePaces {
 
   ended(phase: string): PhasePace {
     const { server, client } = this.#watch;
-    const now = Date.now();
-    const pace = paceBetween(server, client, this.#beganMs, now);
+    const [from, now] = [this.#beganMs, Date.now()];
+    const pace = paceBetween(server, client, from, now);
     const opening = this.#opening;
     this.#beganMs = now;
     this.#opening = [];
-    return phase === 'open' ? { pace, at_full_pace: openedAtFullPace(opening, server, client) } : { pace };
+    if (phase === 'open') return { pace, at_full_pace: openedAtFullPace(opening, server, client) };
+    return phase === 'publish' ? { pace, pace_of_seconds: paceOfSeconds(server, client, from, now) } : { pace };
   }
 
   async stop(): Promise<void> {

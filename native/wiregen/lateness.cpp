@@ -15,6 +15,7 @@ void Lateness::clear() {
   const uint64_t turn_ns = turn_ns_;
   *this = Lateness();
   turn_ns_ = turn_ns;
+  began_ns_ = turn_ns;
 }
 
 void Lateness::absent(uint64_t now_ns) {
@@ -60,7 +61,8 @@ std::string Lateness::json() const {
   std::string list = "[";
   for (const Stall& stall : stalls_) {
     char one[160];
-    std::snprintf(one, sizeof one, "%s[%.1f,%.1f,%.1f,%llu,%.1f]", list.size() > 1 ? "," : "", ms(stall.from_ns),
+    std::snprintf(one, sizeof one, "%s[%.1f,%.1f,%.1f,%llu,%.1f]", list.size() > 1 ? "," : "",
+                  ms(stall.from_ns - std::min(stall.from_ns, began_ns_)),
                   ms(stall.to_ns - stall.from_ns), ms(stall.longest_ns), static_cast<unsigned long long>(stall.messages),
                   ms(absent_ns(stall)));
     list += one;

@@ -30,6 +30,7 @@ class Lateness {
     uint64_t messages;
   };
 
+  // What follows is of a new phase.
   void clear();
   // A turn of the generator's loop begins.
   void turn(uint64_t now_ns) {
@@ -44,7 +45,7 @@ class Lateness {
   // Of the generator, while messages of the stall were on their way.
   uint64_t absent_ns(const Stall& stall) const noexcept;
   // {"stalls":..,"messages":..,"absences":..,"absent_ms":..,"longest_absence_ms":..,
-  //  "list":[[at_ms,lasted_ms,longest_ms,messages,absent_ms],..]}
+  //  "list":[[at_ms,lasted_ms,longest_ms,messages,absent_ms],..]}; at_ms is since clear().
   std::string json() const;
 
  private:
@@ -54,6 +55,7 @@ class Lateness {
   std::vector<Stall> stalls_;
   std::vector<Absence> absences_;
   uint64_t turn_ns_ = 0;
+  uint64_t began_ns_ = 0;
   uint64_t messages_ = 0;
   uint64_t stalls_total_ = 0;
   uint64_t absences_total_ = 0;

@@ -51,3 +51,11 @@ TEST_CASE("wiregen: the generator says for how long it was itself away while mes
   REQUIRE(lateness.stalls().size() == 1);
   CHECK(lateness.absent_ns(lateness.stalls()[0]) == kMs + kMs / 2);
 }
+
+TEST_CASE("wiregen: a stall's place is told from where its phase began", "[wiregen]") {
+  Lateness lateness;
+  lateness.turn(1000 * kMs);
+  lateness.clear();
+  lateness.message(1250 * kMs, 1256 * kMs);
+  CHECK_THAT(lateness.json(), Catch::Contains(R"("list":[[250.0,6.0,6.0,1,0.0]])"));
+}

@@ -5,7 +5,8 @@ import t from 'tap';
 import { LOAD } from '../../../build/bench/lib/paths.js';
 import { paceBetween, type Look } from '../../../build/bench/lib/pace.js';
 import { wireText } from '../../../build/bench/report/wire.js';
-import { openedAtFullPace } from '../../../build/bench/wire/phase-pace.js';
+import { lateByPace } from '../../../build/bench/wire/delays.js';
+import { openedAtFullPace, paceOfSeconds } from '../../../build/bench/wire/phase-pace.js';
 import type { WireRun } from '../../../build/bench/wire/results.js';
 
 /** Two looks a second, of which each second has its own. */
@@ -25,6 +26,14 @@ t.test('openings at full pace are those of the seconds in which the server had i
   t.same(openedAtFullPace(progress, looks(8, 5, 5.2), looks(9, 9, 9)), { seconds: 2, opened_per_second: 150 });
   t.equal(openedAtFullPace(progress, looks(8, 8, 8), looks(5, 5, 5)), null, 'there was none');
   t.equal(openedAtFullPace([], looks(5), looks(5)), null);
+});
+
+t.test('late messages are told apart by what the CPU gave in the second in which they began', async (t) => {
+  const seconds = paceOfSeconds(looks(5, 8, 5.1), looks(5, 6, 6), 0, 3500);
+  t.same(seconds, [{ server: 1, client: 1 }, { server: 0.63, client: 0.83 }, { server: 0.98, client: 0.83 }, null]);
+  const list = [[100, 1900, 9, 40, 0], [1500, 3, 3, 5, 0], [2999.9, 3, 3, 2, 0], [3100, 3, 3, 7, 0], [9000, 3, 3, 1, 0]] as const;
+  t.same(lateByPace(list, seconds), { full: { seconds: 2, messages: 42 }, less: { seconds: 1, messages: 5 } });
+  t.equal(lateByPace(list, [null]), null, 'nobody looked');
 });
 
 t.test('the terminal says what the CPUs gave', async (t) => {

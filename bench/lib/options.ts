@@ -31,12 +31,18 @@ export type Values = { readonly [name in keyof typeof OPTIONS]?: string | boolea
 
 export class ArgumentError extends Error {}
 
+/** Seconds, and what comes in each; all others are whole. */
+const FRACTIONAL: ReadonlySet<keyof Values> = new Set(['duration', 'warmup', 'hold', 'rate']);
+const DECIMAL = /^\d{1,15}(\.\d{1,15})?$/;
+
 export function numberOf(values: Values, name: keyof Values, fallback: number): number {
   const text = values[name];
   if (text === undefined) return fallback;
-  const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new ArgumentError(`--${name}: expected a positive number, got '${text}'`);
-  return value;
+  const whole = !FRACTIONAL.has(name);
+  // Number() takes 0x10 and a blank as well.
+  const value = DECIMAL.test(String(text)) ? Number(text) : 0;
+  if (value > 0 && (!whole || Number.isInteger(value))) return value;
+  throw new ArgumentError(`--${name}: expected a positive ${whole ? 'whole ' : ''}number, got '${text}'`);
 }
 
 export function settingsOf(scenario: string, values: Values): Settings {

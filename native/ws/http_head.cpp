@@ -131,7 +131,8 @@ Refusal take_request_line(std::string_view& head, RequestLine& out) {
   const std::string_view version = line.substr(last + 1);
   if (!is_token(out.method)) return {400, "request method is not a token"};
   if (!version_form(version)) return {400, "malformed HTTP version"};
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") return {505, "only HTTP/1.1 is spoken here"};
+  // RFC 9110 §2.5: a higher minor version is understood as the highest that one knows.
+  if (!version.starts_with("HTTP/1.")) return {505, "only HTTP/1.1 is spoken here"};
   out.http10 = version == "HTTP/1.0";
   return split_target(out.target, out.path);
 }

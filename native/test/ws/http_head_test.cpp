@@ -45,10 +45,20 @@ TEST_CASE("up to four empty lines in front of the request are ignored (RFC 9112 
 }
 
 TEST_CASE("other versions of HTTP are not spoken (RFC 9110 15.6.6)", "[ws][http]") {
-  for (const char* version : {"HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "HTTP/3.0"}) {
+  for (const char* version : {"HTTP/2.0", "HTTP/2.1", "HTTP/0.9", "HTTP/3.0"}) {
     CHECK(refusal("GET / " + std::string(version) + "\r\n" + kHostLine + "\r\n") == 505);
   }
   CHECK(refusal("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == 505);
+}
+
+TEST_CASE("a higher minor version is taken as HTTP/1.1 (RFC 9110 2.5)", "[ws][http]") {
+  for (const char* version : {"HTTP/1.2", "HTTP/1.9"}) {
+    std::string request = handshake();
+    request.replace(request.find("HTTP/1.1"), 8, version);
+    CHECK(upgrades(request));
+    CHECK(refusal("GET / " + std::string(version) + "\r\n\r\n") == 400);  // it needs a Host as HTTP/1.1 does
+  }
+  CHECK(refusal("GET / HTTP/1.10\r\n" + std::string(kHostLine) + "\r\n") == 400);  // a minor version is one digit
 }
 
 TEST_CASE("bare CR, bare LF and control characters are refused where they stand (RFC 9112 2.2)", "[ws][http]") {

@@ -36,6 +36,7 @@ class CommandReader {
   void note_channel(const queue::Record& command);
   bool for_subscription(const queue::Record& command);
   void guard_queue(uint32_t slot);
+  void prefetch_for(const queue::Record& command) const noexcept;
   const uint8_t* bytes_of(const queue::Record& command);
 
   Parts& parts_;

@@ -146,6 +146,15 @@ void Outbox::flush() {
   }
 }
 
+template <uint32_t kMost>
+void Outbox::offer_slices(const Batch& batch, bool last) {
+  IoSlice slices[kMost];
+  uint32_t count = 0;
+  for (uint32_t i = batch.first; i != kEnd; i = segments_[i].next) slices[count++] = segments_[i].slice;
+  if (last) return driver_->write_last(batch.slot, slices, count);
+  driver_->write(batch.slot, slices, count);
+}
+
 void Outbox::offer(const Batch& batch) {
   ConnectionRow& row = table_[batch.slot];
   if (row.queue != 0 || batch.segments > StreamDriver::kMaxSlices) {
@@ -157,11 +166,10 @@ void Outbox::offer(const Batch& batch) {
   }
   const bool last = row.ends_when_drained();
   if (batch.segments == 1 && !last) return driver_->write(batch.slot, &segments_[batch.first].slice, 1);
-  IoSlice slices[StreamDriver::kMaxSlices];
-  uint32_t count = 0;
-  for (uint32_t i = batch.first; i != kEnd; i = segments_[i].next) slices[count++] = segments_[i].slice;
-  if (last) return driver_->write_last(batch.slot, slices, count);
-  driver_->write(batch.slot, slices, count);
+  // Most often there are two, and what is not needed is not made.
+  constexpr uint32_t kFew = 4;
+  if (batch.segments <= kFew) return offer_slices<kFew>(batch, last);
+  offer_slices<StreamDriver::kMaxSlices>(batch, last);
 }
 
 void Outbox::on_written(uint32_t slot, uint32_t accepted, uint32_t offered) {

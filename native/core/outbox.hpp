@@ -124,6 +124,8 @@ class Outbox {
   uint8_t* cork(uint32_t length);
   void append_segment(uint32_t slot, IoSlice slice);
   void offer(const Batch& batch);
+  template <uint32_t kMost>
+  void offer_slices(const Batch& batch, bool last);
   void keep(uint32_t slot, const Batch& batch, uint64_t skip);
   void push(Queue& queue, const uint8_t* data, uint64_t length);
   void offer_queue(uint32_t slot);

@@ -41,6 +41,11 @@ class Hub {
   // True when it is new. `seq`: what was published before; 0 where the channel has no order.
   bool subscribe(uint32_t channel, uint32_t slot, DeliverySink& sink, uint64_t seq = 0);
   bool unsubscribe(uint32_t channel, uint32_t slot, DeliverySink& sink);
+  // subscribe() follows soon.
+  [[gnu::always_inline]] void prefetch(uint32_t channel, uint32_t slot) const noexcept {
+    const auto at = index_.find(channel);
+    if (at != index_.end()) channels_[at->second].subscribers.prefetch(slot);
+  }
 
   // Takes the slot out of every channel, at the cost of a look at each: for a slot whose channels nobody knows any more.
   void forget(uint32_t slot, DeliverySink& sink);

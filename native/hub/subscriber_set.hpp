@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <memory>
@@ -24,6 +25,10 @@ class SubscriberSet {
   bool erase(uint32_t slot);
   bool contains(uint32_t slot) const noexcept;
   uint32_t size() const noexcept { return size_; }
+  // insert() follows soon.
+  [[gnu::always_inline]] void prefetch(uint32_t slot) const noexcept {
+    if (slots_) __builtin_prefetch(&slots_[dense() ? std::min(slot / kWordBits, capacity_ - 1) : home(slot)], 1);
+  }
   uint64_t memory() const noexcept { return slots_ ? static_cast<uint64_t>(capacity_) * sizeof(uint32_t) : 0; }
 
   // Calls fn(slot) for each. The set must not change meanwhile.

@@ -47,6 +47,7 @@ uint32_t HalfOpenTable::add(const net::Flow& flow, uint8_t local, uint32_t hash,
   if (of_address >= per_address_max_) return kNone;
   const uint32_t index = records_.allocate();
   if (index == kNone) return kNone;
+  records_.prefetch_next();
   ++of_address;
   HalfOpen& record = records_[index];
   record.remote = flow.remote;

@@ -264,7 +264,9 @@ uint32_t expected_row(Stack& stack, const net::Segment& segment) noexcept {
 // The row that the table has under this hash, whose memory is asked for; kNone where there is none.
 uint32_t guess_row(const Stack& stack, uint32_t hash) noexcept {
   const FlowRef ref = FlowTable::Cursor(stack.flows, hash).next();
-  if (ref.empty() || ref.kind() != FlowKind::kTcb) return kNone;
+  if (ref.empty()) return kNone;
+  if (ref.kind() == FlowKind::kHalfOpen) stack.half_open.prefetch(ref.index());
+  if (ref.kind() != FlowKind::kTcb) return kNone;
   prefetch_row(stack, ref.index());
   return ref.index();
 }

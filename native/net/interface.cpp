@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
+#include "wire/ethernet.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/ipv6.hpp"
 #include "wire/tcp.hpp"
@@ -121,6 +122,10 @@ bool Interface::divert(const Segment& segment) {
 
 bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) {
   SLUICE_ASSERT(packet->length >= header_bytes);
+  if ((packet->flags & nic::kPayloadSummed) != 0 && packet->next == nullptr && flow.remote.is_v4()) {
+    const nic::MacAddress* const mac = output_.station_of(flow.remote);
+    if (__builtin_expect(mac != nullptr && !context_.transmitter.tags(), 1)) return send_summed_v4(flow, packet, header_bytes, ecn, *mac);
+  }
   const uint32_t bytes = packet->next == nullptr ? packet->length : frame_bytes(packet);
   const uint32_t ip_bytes = flow.remote.is_v4() ? wire::Ipv4View::kMinBytes : wire::Ipv6View::kBytes;
   if (bytes + ip_bytes > context_.mtu) {
@@ -138,6 +143,29 @@ bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_byte
   }
   ++context_.counters.segments_out;
   return output_.send(ip, packet, bytes);
+}
+
+// What fan-outs and short messages are made of: nothing has to be asked about it, and both headers are of what is in registers.
+bool Interface::send_summed_v4(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn, const nic::MacAddress& mac) {
+  const uint32_t bytes = packet->length;
+  if (__builtin_expect(bytes + wire::Ipv4View::kMinBytes > context_.mtu, 0)) {
+    context_.drop(packet, context_.counters.unsent_too_big);
+    return false;
+  }
+  wire::Checksum sum;
+  wire::add_pseudo_header_v4(sum, flow.local.v4(), flow.remote.v4(), wire::kProtocolTcp, static_cast<uint16_t>(bytes));
+  sum.add_header(packet->data, header_bytes);
+  sum.add_raw(packet->segment_bytes);
+  wire::store_checksum(packet->data + wire::TcpView::kChecksumOffset, sum.finish());
+  SLUICE_ASSERT(packet->headroom() >= wire::Ipv4View::kMinBytes);
+  wire::Ipv4View::write(packet->push(wire::Ipv4View::kMinBytes),
+                        {.total_bytes = static_cast<uint16_t>(bytes + wire::Ipv4View::kMinBytes), .tos = static_cast<uint8_t>(ecn),
+                         .protocol = wire::kProtocolTcp, .source = flow.local.v4(), .target = flow.remote.v4()});
+  packet->flags = 0;
+  packet->l3_bytes = wire::Ipv4View::kMinBytes;
+  packet->l4_bytes = static_cast<uint8_t>(header_bytes);
+  ++context_.counters.segments_out;
+  return context_.transmitter.send_untagged<wire::kTypeIpv4>(packet, mac);
 }
 
 // A device that takes a frame in few pieces only gets a copy in one. Null where there is no packet for it.

@@ -13,9 +13,8 @@
 namespace sluice::net {
 
 bool IpOutput::send(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes) {
-  const IpAddress* const hop = context_->routes.next_hop(*ip.remote);
-  // An own address is on one of the own links.
-  if (__builtin_expect(hop == nullptr || (hop == ip.remote && context_->routes.is_local(*ip.remote)), 0)) {
+  const IpAddress* const hop = next_hop(*ip.remote);
+  if (__builtin_expect(hop == nullptr, 0)) {
     context_->drop(packet, context_->counters.unsent_no_route);
     return false;
   }

@@ -36,6 +36,11 @@ class IpOutput final : public NeighborCache::Link {
     requests_ = &requests;
   }
 
+  // Where packets for an address go now; null where there is no route, or its next hop is being asked for, which send() then minds.
+  const nic::MacAddress* station_of(const IpAddress& remote) {
+    const IpAddress* const hop = next_hop(remote);
+    return hop == nullptr ? nullptr : context_->neighbors.resolve(*hop, context_->now_us);
+  }
   // `packet->data` is at the message. Takes one reference of each piece. False when it was dropped at once.
   bool send(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes);
   // The same, whatever its length: copied into packets of which each fits the MTU (RFC 791 §3.2, RFC 8200 §4.5).
@@ -49,6 +54,11 @@ class IpOutput final : public NeighborCache::Link {
   void give_up(nic::Packet* packet) override;
 
  private:
+  // An own address is on one of the own links, and no packet goes there.
+  const IpAddress* next_hop(const IpAddress& remote) const noexcept {
+    const IpAddress* const hop = context_->routes.next_hop(remote);
+    return hop == &remote && context_->routes.is_local(remote) ? nullptr : hop;
+  }
   static uint16_t type_of(const nic::Packet* packet) noexcept;
   void write_header(const IpPacket& ip, nic::Packet* packet, uint32_t message_bytes) noexcept;
   bool send_fragment(const IpPacket& ip, nic::Packet* fragment, uint32_t offset, uint32_t id, bool more);

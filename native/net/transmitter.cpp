@@ -2,35 +2,19 @@
 
 #include <algorithm>
 
-#include "base/assert.hpp"
-#include "wire/ethernet.hpp"
-
 namespace sluice::net {
 
 Transmitter::~Transmitter() {
   for (; head_ != tail_; ++head_) nic_.pool().unref_frame(frames_[head_ & kMask]);
 }
 
-bool Transmitter::send(nic::Packet* packet, const nic::MacAddress& to, uint16_t type) {
-  if (__builtin_expect(waiting() >= kFlushAt && !full_, 0)) flush();
-  if (__builtin_expect(waiting() == kQueue, 0)) {
-    ++counters_.unsent_device_full;
-    nic_.pool().unref_frame(packet);
-    return false;
-  }
-  const auto bytes = static_cast<uint16_t>(ethernet_bytes());
-  SLUICE_ASSERT(packet->headroom() >= bytes);
-  wire::EthernetView::write(packet->push(bytes), to.bytes, mac_.bytes, type, vlan_);
-  packet->l2_bytes = static_cast<uint8_t>(bytes);
-  packet->vlan = 0;
-  mark_waiting(packet);
-  if (gatherer_.join(packet)) {
-    ++counters_.segments_gathered;
-    return true;
-  }
-  frames_[tail_++ & kMask] = packet;
-  gatherer_.begin(packet);
-  return true;
+// False when the frame was dropped.
+bool Transmitter::make_room(nic::Packet* frame) {
+  if (!full_) flush();
+  if (waiting() != kQueue) return true;
+  ++counters_.unsent_device_full;
+  nic_.pool().unref_frame(frame);
+  return false;
 }
 
 void Transmitter::flush() {

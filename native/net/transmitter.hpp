@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "net/counters.hpp"
 #include "net/options.hpp"
 #include "net/segment_gatherer.hpp"
 #include "nic/nic.hpp"
+#include "wire/ethernet.hpp"
 
 namespace sluice::net {
 
@@ -25,7 +27,18 @@ class Transmitter {
   Transmitter& operator=(const Transmitter&) = delete;
 
   // Takes one reference of each piece. False when it was dropped because the queue is full.
-  bool send(nic::Packet* packet, const nic::MacAddress& to, uint16_t type);
+  bool send(nic::Packet* packet, const nic::MacAddress& to, uint16_t type) {
+    write_header(packet, to, type, vlan_);
+    return queue(packet);
+  }
+  // The same for a frame without a tag whose type is known where it is called, on an interface that puts none.
+  template <uint16_t kType>
+  [[gnu::always_inline]] bool send_untagged(nic::Packet* packet, const nic::MacAddress& to) {
+    SLUICE_ASSERT(vlan_ == 0);
+    write_header(packet, to, kType, 0);
+    return queue(packet);
+  }
+  bool tags() const noexcept { return vlan_ != 0; }
   // Hands what was queued to the device; what it does not take is offered again by the next flush().
   void flush();
 
@@ -48,6 +61,26 @@ class Transmitter {
   static constexpr uint32_t kBurst = 64;
   // So many are handed over without waiting for flush(): the device works while the turn goes on.
   static constexpr uint32_t kFlushAt = 256;
+
+  [[gnu::always_inline]] void write_header(nic::Packet* packet, const nic::MacAddress& to, uint16_t type, uint16_t vlan) noexcept {
+    const uint16_t bytes = vlan == 0 ? wire::EthernetView::kBytes : wire::EthernetView::kBytes + wire::EthernetView::kTagBytes;
+    SLUICE_ASSERT(packet->headroom() >= bytes);
+    wire::EthernetView::write(packet->push(bytes), to.bytes, mac_.bytes, type, vlan);
+    packet->l2_bytes = static_cast<uint8_t>(bytes);
+    packet->vlan = 0;
+  }
+  bool queue(nic::Packet* frame) {
+    if (__builtin_expect(waiting() >= kFlushAt && (!full_ || waiting() == kQueue), 0) && !make_room(frame)) return false;
+    mark_waiting(frame);
+    if (gatherer_.join(frame)) {
+      ++counters_.segments_gathered;
+      return true;
+    }
+    frames_[tail_++ & kMask] = frame;
+    gatherer_.begin(frame);
+    return true;
+  }
+  bool make_room(nic::Packet* frame);
 
   nic::Nic& nic_;
   NetCounters& counters_;

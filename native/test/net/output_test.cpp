@@ -73,6 +73,52 @@ TEST_CASE("a payload that the sender has summed is believed, and no device asked
   REQUIRE(sum.good());
 }
 
+TEST_CASE("a segment whose payload the sender has summed leaves with the headers of any other", "[net]") {
+  NetFixture fixture;
+  const net::IpAddress gateway = v4(10, 9, 0, 254);
+  const net::IpAddress remote = GENERATE(kPeer, v4(10, 200, 0, 3));
+  const bool known = GENERATE(true, false);
+  const auto learn = [&] { fixture.receive(fixture.arp(wire::ArpView::kRequest, remote == kPeer ? kPeer : gateway, v4(10, 9, 0, 1))); };
+  if (known) learn();
+  for (const uint8_t flags : {uint8_t{0}, uint8_t{nic::kPayloadSummed}}) {
+    nic::Packet* const packet = fixture.nic.pool().allocate(23);
+    packet->length = 23;
+    wire::TcpView::write(packet->data, {9000, 40'000, 7, 8, 512, 20, wire::kAck});
+    std::memcpy(packet->data + 20, "abc", 3);
+    wire::Checksum payload;
+    payload.add(packet->data + 20, 3);
+    packet->segment_bytes = payload.raw();
+    packet->flags = flags;
+    REQUIRE(fixture.interface.send({v4(10, 9, 0, 1), remote, 9000, 40'000}, packet, 20, net::Ecn::kCapable0));
+  }
+  fixture.interface.flush();
+  // Both wait for the neighbour's address where it has to be asked for.
+  if (!known) learn();
+  std::vector<Bytes> segments;
+  for (const Bytes& frame : fixture.nic.sent) {
+    if (frame.size() == 14 + 20 + 23) segments.push_back(frame);
+  }
+  REQUIRE(segments.size() == 2);
+  CHECK(segments[0] == segments[1]);
+  CHECK(segments[1][15] == static_cast<uint8_t>(net::Ecn::kCapable0));
+}
+
+TEST_CASE("a segment whose payload the sender has summed goes nowhere that no other would", "[net]") {
+  NetFixture fixture;
+  const net::IpAddress remote = GENERATE(v4(10, 9, 0, 1), v4(224, 0, 0, 9), kPeer);
+  fixture.learn(kPeer);
+  const uint32_t bytes = remote == kPeer ? 1461 : 3;
+  nic::Packet* const packet = fixture.nic.pool().allocate(20 + bytes);
+  wire::TcpView::write(packet->data, {9000, 40'000, 7, 8, 512, 20, wire::kAck});
+  packet->length = static_cast<uint16_t>(20 + bytes);
+  packet->segment_bytes = 0;
+  packet->flags = nic::kPayloadSummed;
+  CHECK_FALSE(fixture.interface.send({v4(10, 9, 0, 1), remote, 9000, 40'000}, packet, 20, net::Ecn::kNotCapable));
+  CHECK(fixture.interface.counters().unsent_too_big == (remote == kPeer ? 1 : 0));
+  CHECK(fixture.interface.counters().unsent_no_route == (remote == kPeer ? 0 : 1));
+  CHECK(fixture.all_returned());
+}
+
 TEST_CASE("a payload in several pieces is summed over all of them", "[net]") {
   NetFixture fixture;
   fixture.nic.change_capabilities().max_pieces = 2;

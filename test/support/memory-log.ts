@@ -26,11 +26,14 @@ export class MemoryLog implements MessageLog {
   failure: Error | null = null;
   /** Reads throw it. */
   readFailure: Error | null = null;
+  /** What opens a channel throws it. */
+  openFailure: Error | null = null;
   readonly #byName = new Map<string, StoredChannel>();
   readonly #byId: StoredChannel[] = [];
   #waiting: (() => void)[] = [];
 
   openChannel(name: string): ChannelHead {
+    if (this.openFailure !== null) throw this.openFailure;
     let channel = this.#byName.get(name);
     if (channel === undefined) {
       channel = { id: this.#byId.length, name, epoch: `e${this.#byId.length}`, oldest: 1, messages: [], keys: new Map() };

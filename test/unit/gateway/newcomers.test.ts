@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { StoreError } from '../../../src/errors.js';
+import { until } from '../../support/wait.js';
 import { makeHarness, type Harness, type Peer } from '../../support/gateway-harness.js';
 
 async function connectMany(harness: Harness, count: number): Promise<Peer[]> {
@@ -109,6 +110,53 @@ t.test('a session is stored with the channel that it asks for behind its hello',
   t.match(unread.said, [{ op: 'ok', id: 1, server_seq: 0 }]);
   t.match(unread.cursors, [{ channel: 'hall', seq: 0 }]);
   t.equal(harness.store.records.size, before + 4);
+});
+
+t.test('a session that was stored with a channel that it cannot join any more joins it the long way, or is stored without', async (t) => {
+  const harness = await makeHarness({ log: { channelIdleMs: 1000 } });
+  harness.gateway.start();
+  const publisher = await harness.connect();
+  const room = { id: 1, channel: 'room' };
+  await publisher.ask({ op: 'pub', key: 'k', ...room }, 'before');
+  let store: () => void = () => undefined;
+  harness.store.before = (step) => (step === 'create' ? new Promise((resolve) => (store = resolve)) : undefined);
+  /** The channel leaves memory while the session is on its way to the store. */
+  const begin = async (meanwhile: () => void): Promise<{ peer: Peer; welcome: Record<string, unknown>; said: unknown[] }> => {
+    await publisher.ask({ op: 'sub', ...room });
+    await publisher.ask({ op: 'unsub', ...room });
+    const [peer] = (await connectMany(harness, 1)) as [Peer];
+    peer.send('{"op":"hello"}');
+    peer.send(SUB);
+    await harness.settle();
+    harness.pass(1100);
+    await until('the channel is not in use', () => harness.gateway.admin.stats().channels === 0);
+    meanwhile();
+    store();
+    await harness.settle();
+    const [welcome = {}, ...said] = peer.client.take();
+    t.equal(welcome['op'], 'welcome');
+    return { peer, welcome, said };
+  };
+  const cursors = (): unknown => [...harness.store.records.values()].at(-1)?.cursors;
+
+  const anew = await begin(() => undefined);
+  t.match(anew.said, [{ op: 'ok', id: 1, server_seq: 1 }]);
+  await until('it is stored', () => JSON.stringify(cursors()).includes('"subscribed":true'));
+  t.match(cursors(), [{ channel: 'room', seq: 1, subscribed: true }]);
+  t.match(await publisher.ask({ op: 'pub', key: 'l', ...room }, 'after'), [{ op: 'ok' }]);
+  t.match(anew.peer.client.take(), [{ op: 'msg', server_seq: 2 }], 'live, once');
+  await anew.peer.ask({ op: 'unsub', ...room });
+
+  const failed = await begin(() => { harness.log.openFailure = new StoreError('the disk is gone', false); });
+  t.match(failed.said, [{ op: 'err', id: 1 }]);
+  await until('it is stored', () => JSON.stringify(cursors()).includes('"subscribed":false'));
+  harness.log.openFailure = null;
+  harness.port.disconnect(failed.peer.row);
+  await harness.settle();
+  const again = await harness.connect({ resume: failed.welcome['resume'] });
+  t.match(again.welcome, { resumed: true, session: failed.welcome['session'] });
+  await publisher.ask({ op: 'pub', key: 'm', ...room }, 'for nobody');
+  t.same(again.client.take(), [], 'it has not become a subscriber behind its client\'s back');
 });
 
 t.test('whatever comes behind a hello is answered in order, taken along or not, and without createMany', async (t) => {

@@ -21,19 +21,23 @@ const kinds = {
   tsan: { prefix: withoutAslr, env: { TSAN_OPTIONS: 'halt_on_error=0:exitcode=66:second_deadlock_stack=1' }, tests: ['~[no-tsan]'] },
 };
 
+// Headers that CMake looks for.
+const libraries = {
+  dev: ['catch2/catch.hpp'], asan: ['catch2/catch.hpp'], tsan: ['catch2/catch.hpp'], fuzz: [], bench: ['benchmark/benchmark.h'],
+};
+
 function missingTools(kind) {
-  const wanted = ['cmake', 'ninja', ...(kind === 'dev' ? [] : ['clang++'])];
+  const wanted = ['cmake', 'ninja', ...(kind === 'dev' || kind === 'bench' ? [] : ['clang++'])];
   const missing = wanted.filter((program) => !has(program));
-  if (kind !== 'fuzz' && !existsSync('/usr/include/catch2/catch.hpp')) missing.push('catch2');
-  return missing;
+  return [...missing, ...libraries[kind].filter((header) => !existsSync(`/usr/include/${header}`))];
 }
 
 const built = new Map();
 
-async function build(r, kind) {
+async function build(r, kind, targets = []) {
   if (!built.has(kind)) {
     await endBuildAhead();
-    const result = await run(['scripts/cmake', kind], { seconds: 1500, log: r.log, echo: r.verbose });
+    const result = await run(['scripts/cmake', kind, ...targets], { seconds: 1500, log: r.log, echo: r.verbose });
     if (!result.ok) {
       // Compilers print much; what failed begins with ninja's mark.
       const start = result.output.indexOf('FAILED:');
@@ -112,5 +116,27 @@ export async function nativeFuzzTargets(r) {
   const wanted = targets.filter((name) => r.filter === undefined || name.includes(r.filter)).sort();
   if (wanted.length === 0) return r.note('there are no fuzz targets');
   await inParallel(wanted, 2, (name) => fuzzOne(r, join(folder, name), 5));
+  return undefined;
+}
+
+// Each benchmark once, for as long as it takes: what counts is that none breaks. The library ends well where one gives up, and says so.
+export async function microBenchmarks(r) {
+  const missing = missingTools('bench');
+  if (missing.length > 0) return r.skip('native micro-benchmarks', `${missing.join(', ')} not installed`);
+  if (!(await build(r, 'bench', ['sluice_bench']))) return undefined;
+  const program = 'build-bench/sluice_bench';
+  const list = await run([program, '--benchmark_list_tests'], { seconds: 30, log: r.log });
+  if (!list.ok) return r.fail(`native micro-benchmarks: ${list.why}`, list.output);
+  const names = list.output.split('\n').filter((line) => /^[\w/:.]+$/.test(line));
+  if (names.length === 0) return r.fail('native micro-benchmarks: there are none', list.output);
+  const result = await run([program, '--benchmark_min_time=0.01'], { seconds: 300, log: r.log, echo: r.verbose });
+  const rows = result.output.split('\n');
+  const whole = names.filter((name) => rows.some((row) => row.startsWith(`${name} `) && !row.includes('ERROR OCCURRED')));
+  r.pass(whole.length);
+  const broken = names.filter((name) => !whole.includes(name));
+  if (broken.length > 0 || !result.ok) {
+    const why = result.ok ? '' : `: ${result.why}`;
+    r.fail(`native micro-benchmarks ${broken.join(', ')}${why}`, result.output, Math.max(1, broken.length));
+  }
   return undefined;
 }

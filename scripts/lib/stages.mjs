@@ -1,6 +1,6 @@
 // The stages of scripts/test, in order. Each reports what it ran to `r` (see test.mjs).
 import { existsSync, readdirSync } from 'node:fs';
-import { nativeFuzzTargets, nativeStage } from './native-stages.mjs';
+import { microBenchmarks, nativeFuzzTargets, nativeStage } from './native-stages.mjs';
 import { run } from './run.mjs';
 import { tapStage } from './tap-stage.mjs';
 
@@ -47,6 +47,11 @@ function lackingBuild() {
 }
 
 async function bench(r) {
+  if (r.filter === undefined || 'native micro-benchmarks'.includes(r.filter)) await microBenchmarks(r);
+  if (r.filter === undefined) await benchScenarios(r);
+}
+
+async function benchScenarios(r) {
   await step(r, 'bench compare', ['node', 'dist/cli.js', 'bench', 'compare', '--smoke'], 600);
   await benchStep(r, 'bench publish-redis', ['publish-redis', '--smoke', '--rounds', '1', '--arms', 'sluice-epoll'], 300);
   // The second is everything that ten million would do, with the same checks; SLUICE_C10M=50000 is what CI plays.

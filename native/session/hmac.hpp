@@ -18,6 +18,12 @@ class Hmac {
 
   Digest digest(std::string_view text) const noexcept;
 
+  // The digests of `count` short texts of one length, kTogether at most, each at the beginning of a block of its own, which is filled up.
+  // Step by step for all of them: nothing is read as soon as it was written, which would wait for all stores before.
+  static constexpr uint32_t kTogether = 8;
+  static constexpr uint32_t kShortMost = kSha256Block - 1 - 8;
+  void digest_short(uint8_t* blocks, uint32_t length, uint32_t count, Digest* out) const noexcept;
+
  private:
   Sha256State inner_ = kSha256Initial;
   Sha256State outer_ = kSha256Initial;

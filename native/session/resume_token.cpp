@@ -1,5 +1,6 @@
 #include "session/resume_token.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.hpp"
@@ -36,6 +37,40 @@ char* ResumeTokens::sign(char* out, const uint8_t* statement, uint32_t length) c
   *dot = '.';
   mac(dot + 1, {out, static_cast<size_t>(dot - out)});
   return dot + 1 + kMacChars;
+}
+
+// Of few, whose signed texts take a block each.
+void ResumeTokens::sign_short(char* out, size_t stride, const uint8_t* statements, uint32_t length, uint32_t count) const noexcept {
+  uint8_t blocks[Hmac::kTogether][kSha256Block];
+  Hmac::Digest digests[Hmac::kTogether];
+  const uint32_t chars = base64url_chars(length);
+  for (uint32_t i = 0; i < count; ++i) {
+    std::memcpy(blocks[i], kPurpose.data(), kPurpose.size());
+    base64url_encode(reinterpret_cast<char*>(blocks[i]) + kPurpose.size(), statements + static_cast<size_t>(i) * length, length);
+  }
+  hmac_.digest_short(blocks[0], static_cast<uint32_t>(kPurpose.size()) + chars, count, digests);
+  for (uint32_t i = 0; i < count; ++i) {
+    char* const token = out + i * stride;
+    std::memcpy(token, blocks[i] + kPurpose.size(), chars);
+    token[chars] = '.';
+    base64url_encode(token + chars + 1, digests[i].data(), kSha256Bytes);
+  }
+}
+
+void ResumeTokens::sign_many(char* out, size_t stride, const uint8_t* statements, uint32_t length, uint32_t count) const noexcept {
+  const bool is_short = kPurpose.size() + base64url_chars(length) <= Hmac::kShortMost;
+  const uint32_t most = is_short ? Hmac::kTogether : 1;
+  while (count != 0) {
+    const uint32_t some = std::min(count, most);
+    if (is_short) {
+      sign_short(out, stride, statements, length, some);
+    } else {
+      sign(out, statements, length);
+    }
+    out += some * stride;
+    statements += static_cast<size_t>(some) * length;
+    count -= some;
+  }
 }
 
 int32_t ResumeTokens::verify(uint8_t* out, std::string_view token) const noexcept {

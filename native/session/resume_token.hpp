@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -21,10 +22,14 @@ class ResumeTokens {
   // Writes the token of a statement of at most kStatementMax bytes; returns what follows it.
   char* sign(char* out, const uint8_t* statement, uint32_t length) const noexcept;
 
+  // Tokens of `count` statements of one length, behind one another; the next one's begins `stride` characters behind one's beginning.
+  void sign_many(char* out, size_t stride, const uint8_t* statements, uint32_t length, uint32_t count) const noexcept;
+
   // Length of the statement, which is written to `out` (kStatementMax bytes); -1 where the token is forged or damaged.
   int32_t verify(uint8_t* out, std::string_view token) const noexcept;
 
  private:
+  void sign_short(char* out, size_t stride, const uint8_t* statements, uint32_t length, uint32_t count) const noexcept;
   void mac(char* out, std::string_view payload) const noexcept;
 
   Hmac hmac_;

@@ -1,6 +1,7 @@
 #include "session/sha256.hpp"
 
 #include <bit>
+#include <cstddef>
 
 #include "base/bytes.hpp"
 
@@ -54,12 +55,16 @@ void sha256_block_portable(Sha256State& state, const uint8_t* block) noexcept {
   state = {state[0] + a, state[1] + b, state[2] + c, state[3] + d, state[4] + e, state[5] + f, state[6] + g, state[7] + h};
 }
 
+void sha256_blocks_portable(Sha256State* states, const uint8_t* blocks, uint32_t count) noexcept {
+  for (uint32_t i = 0; i < count; ++i) sha256_block_portable(states[i], blocks + static_cast<size_t>(i) * kSha256Block);
+}
+
 #if defined(__x86_64__)
 
-// Two steps an instruction, which hold a, b, e, f in one register and c, d, g, h in the other (Intel SDM volume 2, SHA256RNDS2).
-__attribute__((target("sha,sse4.1"))) void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept {
+namespace {
+
+[[gnu::always_inline]] __attribute__((target("sha,sse4.1"))) inline void fill_schedule(__m128i* schedule, const uint8_t* block) noexcept {
   const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-  __m128i schedule[16];
   for (uint32_t i = 0; i < 4; ++i) {
     schedule[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16 * i)), big_endian);
   }
@@ -68,27 +73,61 @@ __attribute__((target("sha,sse4.1"))) void sha256_block_native(Sha256State& stat
                                         _mm_alignr_epi8(schedule[i - 1], schedule[i - 2], 4));
     schedule[i] = _mm_sha256msg2_epu32(mixed, schedule[i - 1]);
   }
-  auto* const words = reinterpret_cast<__m128i*>(state.data());
-  const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128(words), 0xb1);
-  const __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128(words + 1), 0x1b);
-  const __m128i first_abef = _mm_alignr_epi8(cdab, efgh, 8);
-  const __m128i first_cdgh = _mm_blend_epi16(efgh, cdab, 0xf0);
-  __m128i abef = first_abef;
-  __m128i cdgh = first_cdgh;
-  for (uint32_t i = 0; i < 16; ++i) {
-    const __m128i added = _mm_add_epi32(schedule[i], _mm_load_si128(reinterpret_cast<const __m128i*>(kConstants) + i));
-    cdgh = _mm_sha256rnds2_epu32(cdgh, abef, added);
-    abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(added, 0x0e));
+}
+
+// Two steps an instruction, which hold a, b, e, f in one register and c, d, g, h in the other (Intel SDM volume 2, SHA256RNDS2).
+template <uint32_t kLanes>
+[[gnu::always_inline]] __attribute__((target("sha,sse4.1"))) inline void take_blocks(Sha256State* states, const uint8_t* blocks) noexcept {
+  __m128i schedule[kLanes][16];
+  __m128i first_abef[kLanes];
+  __m128i first_cdgh[kLanes];
+  __m128i abef[kLanes];
+  __m128i cdgh[kLanes];
+#pragma GCC unroll 2
+  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+    fill_schedule(schedule[lane], blocks + lane * kSha256Block);
+    const auto* const words = reinterpret_cast<const __m128i*>(states[lane].data());
+    const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128(words), 0xb1);
+    const __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128(words + 1), 0x1b);
+    abef[lane] = first_abef[lane] = _mm_alignr_epi8(cdab, efgh, 8);
+    cdgh[lane] = first_cdgh[lane] = _mm_blend_epi16(efgh, cdab, 0xf0);
   }
-  const __m128i feba = _mm_shuffle_epi32(_mm_add_epi32(abef, first_abef), 0x1b);
-  const __m128i dchg = _mm_shuffle_epi32(_mm_add_epi32(cdgh, first_cdgh), 0xb1);
-  _mm_storeu_si128(words, _mm_blend_epi16(feba, dchg, 0xf0));
-  _mm_storeu_si128(words + 1, _mm_alignr_epi8(dchg, feba, 8));
+  for (uint32_t i = 0; i < 16; ++i) {
+#pragma GCC unroll 2
+    for (uint32_t lane = 0; lane < kLanes; ++lane) {
+      const __m128i added = _mm_add_epi32(schedule[lane][i], _mm_load_si128(reinterpret_cast<const __m128i*>(kConstants) + i));
+      cdgh[lane] = _mm_sha256rnds2_epu32(cdgh[lane], abef[lane], added);
+      abef[lane] = _mm_sha256rnds2_epu32(abef[lane], cdgh[lane], _mm_shuffle_epi32(added, 0x0e));
+    }
+  }
+#pragma GCC unroll 2
+  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+    auto* const words = reinterpret_cast<__m128i*>(states[lane].data());
+    const __m128i feba = _mm_shuffle_epi32(_mm_add_epi32(abef[lane], first_abef[lane]), 0x1b);
+    const __m128i dchg = _mm_shuffle_epi32(_mm_add_epi32(cdgh[lane], first_cdgh[lane]), 0xb1);
+    _mm_storeu_si128(words, _mm_blend_epi16(feba, dchg, 0xf0));
+    _mm_storeu_si128(words + 1, _mm_alignr_epi8(dchg, feba, 8));
+  }
+}
+
+}  // namespace
+
+__attribute__((target("sha,sse4.1"))) void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept {
+  take_blocks<1>(&state, block);
+}
+
+__attribute__((target("sha,sse4.1"))) void sha256_blocks_native(Sha256State* states, const uint8_t* blocks, uint32_t count) noexcept {
+  uint32_t i = 0;
+  for (; i + 2 <= count; i += 2) take_blocks<2>(states + i, blocks + static_cast<size_t>(i) * kSha256Block);
+  if (i != count) take_blocks<1>(states + i, blocks + static_cast<size_t>(i) * kSha256Block);
 }
 
 #else
 
 void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept { sha256_block_portable(state, block); }
+void sha256_blocks_native(Sha256State* states, const uint8_t* blocks, uint32_t count) noexcept {
+  sha256_blocks_portable(states, blocks, count);
+}
 
 #endif
 

@@ -17,5 +17,8 @@ inline constexpr uint32_t kSha256Bytes = 32;
 void sha256_block_portable(Sha256State& state, const uint8_t* block) noexcept;
 // The same by the processor's instructions, where it has them (base/sha_instructions.hpp).
 void sha256_block_native(Sha256State& state, const uint8_t* block) noexcept;
+// Block i, of those behind one another, into state i. Native: two at a time, for each step waits for the one before it.
+void sha256_blocks_portable(Sha256State* states, const uint8_t* blocks, uint32_t count) noexcept;
+void sha256_blocks_native(Sha256State* states, const uint8_t* blocks, uint32_t count) noexcept;
 
 }  // namespace sluice::session

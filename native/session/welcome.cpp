@@ -1,5 +1,6 @@
 #include "session/welcome.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/bytes.hpp"
@@ -14,6 +15,7 @@ constexpr uint32_t kIdBytes = 16;
 // Version, id, generation; see src/session/resume-token.ts.
 constexpr uint32_t kStatement = 1 + kIdBytes + 4;
 constexpr uint32_t kFirstGeneration = 1;
+constexpr uint32_t kTokenAt = kBeforeId.size() + 2 * kIdBytes + kBeforeToken.size();
 constexpr uint32_t kToken = base64url_chars(kStatement) + 1 + ResumeTokens::kMacChars;
 
 char* put(char* out, std::string_view text) noexcept {
@@ -33,18 +35,27 @@ char* put_hex(char* out, const uint8_t* data, uint32_t length) noexcept {
 }  // namespace
 
 uint32_t Welcomes::bytes_each(std::string_view tail) noexcept {
-  return static_cast<uint32_t>(kBeforeId.size() + 2 * kIdBytes + kBeforeToken.size() + kToken + tail.size());
+  return static_cast<uint32_t>(kTokenAt + kToken + tail.size());
 }
 
 void Welcomes::write(char* out, const ResumeTokens& tokens, const uint32_t* words, uint32_t count, uint8_t version,
                      std::string_view tail) noexcept {
-  uint8_t statement[kStatement];
-  statement[0] = version;
-  store_be32(statement + 1 + kIdBytes, kFirstGeneration);
-  for (uint32_t i = 0; i < count; ++i) {
-    for (uint32_t word = 0; word < kIdWords; ++word) store_be32(statement + 1 + 4 * word, words[kIdWords * i + word]);
-    out = put_hex(put(out, kBeforeId), statement + 1, kIdBytes);
-    out = put(tokens.sign(put(out, kBeforeToken), statement, kStatement), tail);
+  constexpr uint32_t kTogether = 32;
+  uint8_t statements[kTogether][kStatement];
+  while (count != 0) {
+    const uint32_t some = std::min(count, kTogether);
+    char* at = out;
+    for (uint32_t i = 0; i < some; ++i, words += kIdWords) {
+      uint8_t* const id = statements[i] + 1;
+      statements[i][0] = version;
+      for (uint32_t word = 0; word < kIdWords; ++word) store_be32(id + 4 * word, words[word]);
+      store_be32(id + kIdBytes, kFirstGeneration);
+      at = put(put_hex(put(at, kBeforeId), id, kIdBytes), kBeforeToken);
+      at = put(at + kToken, tail);
+    }
+    tokens.sign_many(out + kTokenAt, bytes_each(tail), statements[0], kStatement, some);
+    out = at;
+    count -= some;
   }
 }
 

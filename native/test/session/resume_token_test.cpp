@@ -62,6 +62,45 @@ TEST_CASE("SHA-256 is the same with the processor's instructions and without", "
   }
 }
 
+TEST_CASE("SHA-256 of several blocks at once is that of each", "[session][digest]") {
+  Prng prng(11);
+  for (uint32_t count = 0; count <= 5; ++count) {
+    uint8_t blocks[5][kSha256Block];
+    Sha256State each[5];
+    for (uint32_t i = 0; i < count; ++i) {
+      for (uint8_t& byte : blocks[i]) byte = static_cast<uint8_t>(prng.next());
+      for (uint32_t& word : each[i]) word = static_cast<uint32_t>(prng.next());
+    }
+    Sha256State portable[5];
+    Sha256State native[5];
+    for (uint32_t i = 0; i < count; ++i) portable[i] = native[i] = each[i];
+    for (uint32_t i = 0; i < count; ++i) sha256_block_portable(each[i], blocks[i]);
+    sha256_blocks_portable(portable, blocks[0], count);
+    if (has_sha_instructions()) sha256_blocks_native(native, blocks[0], count);
+    for (uint32_t i = 0; i < count; ++i) {
+      REQUIRE(portable[i] == each[i]);
+      if (has_sha_instructions()) REQUIRE(native[i] == each[i]);
+    }
+  }
+}
+
+TEST_CASE("HMACs of several short texts at once are those of each", "[session][digest]") {
+  const Hmac hmac(bytes("a key of some length"), 20);
+  Prng prng(13);
+  for (uint32_t length = 0; length <= Hmac::kShortMost; ++length) {
+    const uint32_t count = 1 + length % Hmac::kTogether;
+    uint8_t blocks[Hmac::kTogether][kSha256Block];
+    std::string texts[Hmac::kTogether];
+    for (uint32_t i = 0; i < count; ++i) {
+      for (uint8_t& byte : blocks[i]) byte = static_cast<uint8_t>(prng.next());
+      texts[i].assign(reinterpret_cast<const char*>(blocks[i]), length);
+    }
+    Hmac::Digest digests[Hmac::kTogether];
+    hmac.digest_short(blocks[0], length, count, digests);
+    for (uint32_t i = 0; i < count; ++i) REQUIRE(digests[i] == hmac.digest(texts[i]));
+  }
+}
+
 TEST_CASE("base64url of every length comes back", "[session][base64url]") {
   Prng prng(3);
   for (uint32_t length = 0; length < 70; ++length) {
@@ -102,6 +141,25 @@ TEST_CASE("a resume token says what was signed, and only whole ones do", "[sessi
   CHECK(verify(tokens, std::string(5000, 'A') + '.' + std::string(ResumeTokens::kMacChars, 'A'), found) == -1);
 }
 
+TEST_CASE("tokens that are signed together are those that are signed one by one", "[session][token]") {
+  const ResumeTokens tokens(bytes(std::string(32, '\x01')), 32);
+  Prng prng(17);
+  // Of the last the signed text takes more than a block.
+  for (const uint32_t length : {1u, 21u, 30u, 31u, 64u}) {
+    for (const uint32_t count : {0u, 1u, 2u, 8u, 9u, 40u}) {
+      std::string statements;
+      for (uint32_t i = 0; i < count * length; ++i) statements += static_cast<char>(prng.next());
+      const uint32_t token = base64url_chars(length) + 1 + ResumeTokens::kMacChars;
+      const uint32_t stride = token + 3;
+      std::string out(count * stride, '#');
+      tokens.sign_many(out.data(), stride, bytes(statements), length, count);
+      std::string wanted;
+      for (uint32_t i = 0; i < count; ++i) wanted += token_of(tokens, statements.substr(i * length, length)) + "###";
+      REQUIRE(out == wanted);
+    }
+  }
+}
+
 TEST_CASE("welcomes of new sessions carry their ids and tokens", "[session][welcome]") {
   const ResumeTokens tokens(bytes(std::string(32, '\x01')), 32);
   const uint32_t words[] = {0x01234567, 0x89abcdef, 0xfedcba98, 0x76543210, 1, 2, 3, 4};
@@ -113,6 +171,15 @@ TEST_CASE("welcomes of new sessions carry their ids and tokens", "[session][welc
   const std::string first = token_of(tokens, statement);
   CHECK(out.substr(0, each) == R"({"op":"welcome","session":"0123456789abcdeffedcba9876543210","resume":")" + first + std::string(kTail));
   const std::string second = token_of(tokens, std::string("\x03\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x01", 21));
+  // More than are signed together.
+  constexpr uint32_t kMany = 70;
+  uint32_t many[4 * kMany];
+  for (uint32_t i = 0; i < 4 * kMany; ++i) many[i] = words[i % 8];
+  std::string all(kMany * each, '\0');
+  Welcomes::write(all.data(), tokens, many, kMany, 3, kTail);
+  std::string wanted;
+  for (uint32_t i = 0; i < kMany; i += 2) wanted += out;
+  CHECK(all == wanted);
   CHECK(out.substr(each) == R"({"op":"welcome","session":"00000001000000020000000300000004","resume":")" + second + std::string(kTail));
 }
 

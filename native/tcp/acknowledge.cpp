@@ -22,15 +22,6 @@ bool may_hold_back(const Tcb& row) noexcept {
   return row.in_flight() > 2u * row.mss && row.has(kSackOk) && srtt_us(row) >= 10 * kHoldUs && row.state == State::kEstablished;
 }
 
-// The peer's window is small where its data gets lost, so that goodput goes with the round trip, of which the application's turn and the
-// wait for a second segment at the end of a flight are a part where it is short. Only where data goes the other way too: without, nothing
-// keeps a transfer.
-bool is_prompt(Stack& stack, const Tcb& row) noexcept {
-  if (row.in_flight() <= 2u * row.mss || srtt_us(row) >= 10 * kHoldUs) return false;
-  const Transfer* const transfer = stack.transfer_of(row);
-  return transfer != nullptr && transfer->prompt_segments != 0;
-}
-
 void hold_back(Stack& stack, Tcb& row) {
   row.set(kAckHeld);
   if (row.has(kInHeldQueue)) return;
@@ -49,8 +40,10 @@ void run_held_acks(Stack& stack) {
 
 }  // namespace
 
+bool acknowledges_promptly(const Tcb& row) noexcept { return row.lossy != 0 && srtt_us(row) < 10 * kHoldUs; }
+
 void owe_ack_now(Stack& stack, Tcb& row) {
-  if (is_prompt(stack, row)) stack.prompt_owed = true;
+  if (acknowledges_promptly(row)) stack.prompt_owed = true;
   row.set(kAckNow);
   if (row.has(kInAckList)) return;
   row.set(kInAckList);
@@ -62,12 +55,9 @@ void owe_ack(Stack& stack, Tcb& row) {
   const uint32_t segment = std::max<uint32_t>(row.rcv_mss, 64);
   if (owed >= kSegmentsPerAckInBurst * segment && owed >= 4096) return send_ack(stack, row);
   // RFC 5681 §4.2: at least every second full segment.
-  const bool prompt = is_prompt(stack, row);
-  if (prompt) --stack.transfers[row.transfer].prompt_segments;
-  const bool due = row.quick_acks != 0 || (owed >= 2 * segment && owed >= 536);
+  const bool due = acknowledges_promptly(row) || row.quick_acks != 0 || (owed >= 2 * segment && owed >= 536);
   if (due && may_hold_back(row)) return hold_back(stack, row);
   if (due || window_update_due(stack, row)) return owe_ack_now(stack, row);
-  if (prompt) return hold_back(stack, row);
   if (row.has(kAckDelayed)) return;
   row.set(kAckDelayed);
   if (row.has(kInDelayQueue)) return;
@@ -87,7 +77,7 @@ bool send_prompt_acks(Stack& stack) {
   // They stay in the list, owing nothing more.
   for (const uint32_t index : stack.ack_list) {
     Tcb& row = stack.rows[index];
-    if (row.has(kAckNow) && !row.has(kDying) && is_prompt(stack, row)) send_ack(stack, row);
+    if (row.has(kAckNow) && !row.has(kDying) && acknowledges_promptly(row)) send_ack(stack, row);
   }
   return true;
 }

@@ -9,8 +9,9 @@ namespace sluice::tcp {
 
 // Segments that are acknowledged at once where the peer's congestion window may be small: when it begins, and after losses.
 inline constexpr uint8_t kQuickAcks = 15;
-// After a gap: with one in a thousand lost most flights fall within.
-inline constexpr uint16_t kPromptSegments = 1000;
+// Of kLossyPiece bytes each, after a gap: with one segment in a thousand lost most flights fall within.
+inline constexpr uint8_t kLossyPieces = 15;
+inline constexpr uint32_t kLossyPiece = 1u << 16;
 
 // Something came twice or out of order: the peer sends again what was lost, with a window that may be a single segment. Delaying
 // the acknowledgement of that one would stop it for delayed_ack_ms.
@@ -32,11 +33,15 @@ inline void acknowledgement_sent(Tcb& row) noexcept {
   row.clear(kAckHeld);
   // What an application writes says the same number many times over.
   if (row.quick_acks != 0 && row.last_ack_sent != row.rcv_nxt) --row.quick_acks;
+  if (row.lossy != 0 && row.last_ack_sent.raw / kLossyPiece != row.rcv_nxt.raw / kLossyPiece) --row.lossy;
   row.last_ack_sent = row.rcv_nxt;
 }
 
+// The peer's window is small where its data gets lost, so that goodput goes with the round trip, of which the application's turn, a long
+// turn's frames and the wait for a second segment are a part where it is short.
+bool acknowledges_promptly(const Tcb& row) noexcept;
 // A gap was seen: what the peer sends is lost on its way.
-inline void expect_losses(Transfer& transfer) noexcept { transfer.prompt_segments = kPromptSegments; }
+inline void expect_losses(Tcb& row) noexcept { row.lossy = kLossyPieces; }
 // The burst of frames is taken: what is owed promptly leaves, before the application has its turn. False where nothing was.
 bool send_prompt_acks(Stack& stack);
 void flush_acks(Stack& stack);

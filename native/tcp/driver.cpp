@@ -26,6 +26,7 @@ namespace sluice::tcp {
 namespace {
 
 constexpr uint32_t kRowsMax = 1u << 29;
+constexpr uint32_t kKeepaliveProbesMax = 15;  // what a row counts (tcb.hpp)
 
 bool check_options(const TcpOptions& options, std::string& error) {
   const uint64_t flows = static_cast<uint64_t>(options.capacity) + options.orphans_max + options.half_open_max + options.time_wait_max;
@@ -42,6 +43,8 @@ bool check_options(const TcpOptions& options, std::string& error) {
     error = "tcp: delayed_ack_ms must be below 500 (RFC 9293, 3.8.6.3)";
   } else if (options.rto_min_ms == 0 || options.rto_max_ms < options.rto_min_ms || options.rto_max_ms < 1000) {
     error = "tcp: rto_min_ms must be at least 1, rto_max_ms at least that and 1000";
+  } else if (options.keepalive_probes > kKeepaliveProbesMax) {
+    error = "tcp: keepalive_probes must be at most 15";
   } else if (options.send_buffer < 4096) {
     error = "tcp: send_buffer must be at least 4096";
   } else {
@@ -137,7 +140,8 @@ uint32_t Driver::poll(int64_t timeout_us, uint32_t budget) {
 
 uint64_t Driver::next_deadline_us() const noexcept {
   // What is owed at once, or can be delivered, is not a matter of time.
-  if (!stack_.ack_list.empty() || !stack_.read_list.empty() || may_answer_syns(stack_)) return stack_.now_us;
+  const bool now = !stack_.ack_list.empty() || !stack_.read_list.empty() || !stack_.next_turn.empty() || may_answer_syns(stack_);
+  if (now) return stack_.now_us;
   const uint32_t now_ms = stack_.now_ms();
   uint32_t least = UINT32_MAX;  // milliseconds from now
   const auto note = [&](uint32_t due_ms) { least = std::min(least, clock_before(now_ms, due_ms) ? due_ms - now_ms : 0); };

@@ -45,18 +45,21 @@ void note_paced(const Stack& stack, const Tcb& row, Transfer& transfer, uint32_t
   transfer.paced_us = now_us - credit_us + std::min(us_of(bytes), credit_us);
 }
 
-void wait_for_pace(Stack& stack, const Tcb& row, Transfer& transfer) {
+void wait_for_pace(Stack& stack, const Tcb& row, Transfer& transfer, bool only_a_turn) {
   if (transfer.awaits_pace) return;
   transfer.awaits_pace = true;
-  stack.paced.push({row.transfer, stack.now_us32() + kTurnUs});
+  Fifo<Paced>& queue = only_a_turn ? stack.next_turn : stack.paced;
+  queue.push({row.transfer, stack.now_us32() + (only_a_turn ? 0 : kTurnUs)});
 }
 
-uint32_t run_paced(Stack& stack) {
+namespace {
+
+uint32_t run_queue(Stack& stack, Fifo<Paced>& queue) {
   uint32_t ran = 0;
-  for (size_t left = stack.paced.size(); left != 0; --left) {
-    const Paced next = stack.paced.front();
+  for (size_t left = queue.size(); left != 0; --left) {
+    const Paced next = queue.front();
     if (clock_before(stack.now_us32(), next.due_us)) break;
-    stack.paced.pop();
+    queue.pop();
     Transfer& transfer = stack.transfers[next.transfer];
     if (!transfer.awaits_pace) continue;
     transfer.awaits_pace = false;
@@ -68,5 +71,9 @@ uint32_t run_paced(Stack& stack) {
   }
   return ran;
 }
+
+}  // namespace
+
+uint32_t run_paced(Stack& stack) { return run_queue(stack, stack.next_turn) + run_queue(stack, stack.paced); }
 
 }  // namespace sluice::tcp

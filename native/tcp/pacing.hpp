@@ -14,8 +14,8 @@ namespace sluice::tcp {
 uint32_t paced_room(const Stack& stack, const Tcb& row, const Transfer& transfer) noexcept;
 // So many of them left. Only where paced_room() said how many may.
 void note_paced(const Stack& stack, const Tcb& row, Transfer& transfer, uint32_t bytes) noexcept;
-// push_out() again in a moment.
-void wait_for_pace(Stack& stack, const Tcb& row, Transfer& transfer);
+// push_out() again in a moment, or with the next turn.
+void wait_for_pace(Stack& stack, const Tcb& row, Transfer& transfer, bool only_a_turn);
 // Returns how many have had their turn.
 uint32_t run_paced(Stack& stack);
 

@@ -117,7 +117,7 @@ void take_out_of_order(Stack& stack, Tcb& row, Text& text) {
     send_ack(stack, row);
     return;
   }
-  if (gap || row.rcv_nxt == before) expect_losses(stack.transfers[row.transfer]);
+  if (gap || row.rcv_nxt == before) expect_losses(row);
   const bool dup = duplicate.begin != duplicate.end;
   // RFC 5681 §4.2: at once for what is out of order and for what fills a gap, wholly or in part.
   if (dup || row.rcv_nxt == before) {

@@ -107,7 +107,8 @@ struct Tcb {
     uint16_t orphan_list;
   };
   uint8_t ts_recent_age;      // when ts_recent was set, in units of 2^24 ms
-  uint8_t keepalive_sent;
+  uint8_t keepalive_sent : 4;
+  uint8_t lossy : 4;          // what came shows gaps: how much more is acknowledged promptly (acknowledge.hpp)
   uint16_t challenge_ms16;    // when the last challenge was sent, in units of 16 ms
   uint32_t free_next;         // in use: the flow's hash
 

@@ -80,7 +80,6 @@ struct alignas(64) Transfer {
   // RFC 8985 §5.2, §7.1
   bool rack_valid = false;
   bool tail_probe_out = false;
-  uint16_t prompt_segments = 0;        // received ones that are acknowledged promptly (acknowledge.cpp)
 
   // Scoreboard (RFC 6675 §3): of the bytes between SND.UNA and SND.NXT.
   uint32_t sacked_bytes = 0;

@@ -137,6 +137,29 @@ TEST_CASE("tcp: once something was answered, an acknowledgement waits for the ne
   CHECK(peer.ack_of(peer.take()) == 19);
 }
 
+TEST_CASE("tcp: behind a gap a megabyte is acknowledged segment by segment, whatever is answered (RFC 5681 4.2)", "[tcp]") {
+  Peer peer;
+  peer.open();
+  uint32_t at = 0;
+  const auto next = [&] {
+    peer.out.clear();
+    peer.data(at, std::string(1000, 'x'));
+    at += 1000;
+    return !peer.silent() && peer.ack_of(peer.out.back()) == at;
+  };
+  for (int i = 0; i < 20; ++i) next();
+  CHECK_FALSE(next());
+  peer.data(at + 1000, std::string(1000, 'x'));
+  peer.data(at, std::string(1000, 'x'));
+  at += 2000;
+  bool each = true;
+  while (at < 900'000) each &= next();
+  CHECK(each);
+  while (at < 1'100'000) next();
+  peer.wait_ms(100);
+  CHECK_FALSE(next());
+}
+
 TEST_CASE("tcp: while reading is paused the window closes, nothing that was promised is refused, and it opens again", "[tcp]") {
   Peer peer;
   peer.open({1460, -1, true, false, false});

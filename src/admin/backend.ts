@@ -68,6 +68,8 @@ export interface GatewayStats {
   readonly hot_log: { readonly bytes: number; readonly messages: number };
   /** The cold tier; null where there is none. */
   readonly history: HistoryStats | null;
+  /** What was found to be damaged since the start: chunks of log.mdb, messages of history.mdb; up to 1,000 of each. */
+  readonly damaged: { readonly log: number; readonly history: number };
   /** Memory by owner: bytes in all and bytes for each connection. */
   readonly memory: readonly { readonly part: string; readonly bytes: number; readonly per_connection: number }[];
 }

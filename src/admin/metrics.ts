@@ -28,6 +28,8 @@ const TOTALS: readonly { readonly name: string; readonly help: string; readonly 
   { name: 'sluice_history_dropped_total', help: 'Messages that never reached the cold tier', of: (s) => s.history?.dropped ?? 0 },
   { name: 'sluice_history_removed_total', help: 'Messages that its retention removed', of: (s) => s.history?.removed ?? 0 },
   { name: 'sluice_history_read_failures_total', help: 'Reads that the cold tier did not answer', of: (s) => s.history?.read_failures ?? 0 },
+  { name: 'sluice_log_damaged_total', help: 'Chunks of log.mdb that the disk has changed', of: (s) => s.damaged.log },
+  { name: 'sluice_history_damaged_total', help: 'Messages of history.mdb that the disk has changed', of: (s) => s.damaged.history },
   { name: 'sluice_cluster_gaps_total', help: 'Gaps in what other nodes told, read from Redis', of: (s) => s.cluster?.gaps ?? 0 },
   { name: 'sluice_cluster_renewals_total', help: 'Sequences that Redis had set back', of: (s) => s.cluster?.renewals ?? 0 },
   { name: 'sluice_redis_commands_total', help: 'Commands and scripts for Redis', of: (s) => s.cluster?.store.commands ?? 0 },

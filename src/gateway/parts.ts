@@ -16,6 +16,7 @@ import { Subscriptions } from '../session/subscriptions.js';
 import { SessionTable } from '../session/table.js';
 import { SessionWriter } from '../session/writer.js';
 import type { Archiving } from '../store/archive/archiver.js';
+import type { DamageCounts } from '../store/damage.js';
 import type { HistoryStore } from '../store/history-store.js';
 import { HotLog } from '../store/hot-log.js';
 import type { SharedStores } from '../store/redis/open.js';
@@ -57,6 +58,8 @@ export interface GatewayDeps {
   readonly archiver?: Pick<Archiving, 'stats'> | null;
   /** The same, where it is told of what is appended. */
   readonly sharedArchiver?: NonNullable<ClusterDeps['sharedArchiver']> | null;
+  /** What was found of it in the stores' files; by default nothing. */
+  readonly damage?: GatewayParts['damage'];
   /** Signs resume tokens. */
   readonly secret: Uint8Array;
   readonly clock: Clock;
@@ -81,6 +84,7 @@ export interface GatewayParts extends GatewayContext {
   readonly publisher: Publishing;
   readonly hotLog: HotLog;
   readonly archiver: Pick<Archiving, 'stats'> | null;
+  readonly damage: Readonly<DamageCounts>;
   readonly worker: Pick<WorkerNumber, 'snowflake'>;
 }
 
@@ -116,7 +120,7 @@ export async function makeParts(deps: GatewayDeps, hooks: Hooks): Promise<Gatewa
     subscriptions: new Subscriptions(port.rows),
     rate: new PublishRate(port.rows, config.limits),
     cold: makeCold(deps), seenIds: new SeenIds(),
-    archiver: deps.archiver ?? null, worker,
+    archiver: deps.archiver ?? null, damage: deps.damage ?? { log: 0, history: 0 }, worker,
     replays: new Replays(replayLimits, sink, () => clock.monotonic(), hooks.onReplay),
     publisher: cluster?.publisher(hooks) ?? makePublisher(deps, ownLog(deps), hotLog, channels, hooks),
     drops: noDrops(),

@@ -29,7 +29,7 @@ export interface ServerOptions {
   readonly onCluster?: (error: Error | null) => void;
   /** The cold tier does not take messages; null: it does again. */
   readonly onHistory?: (error: Error | null) => void;
-  /** Messages of the log cannot be read any more: its file is damaged. */
+  /** Messages of the log, or of a cold tier of files, cannot be read any more: the file is damaged. */
   readonly onDamage?: (error: StoreError) => void;
   /** It has stopped, and a store that did not answer lacks something. */
   readonly onUnwritten?: (what: string) => void;

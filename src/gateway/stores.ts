@@ -7,6 +7,7 @@ import type { Config } from '../config.js';
 import { ConfigError, StoppedError, type StoreError } from '../errors.js';
 import type { ArchiveLoopOptions } from '../store/archive/archive-loop.js';
 import { Archiver, type Archiving } from '../store/archive/archiver.js';
+import { DamageWatch, type DamageCounts } from '../store/damage.js';
 import { FileWorkerLeases } from '../store/file-worker-leases.js';
 import type { HistoryStore } from '../store/history-store.js';
 import { LogFollower } from '../store/log/follower.js';
@@ -43,7 +44,7 @@ type OnHistory = (error: Error | null) => void;
 
 export interface StoreNotices {
   readonly onHistory?: OnHistory;
-  /** As that of the log. */
+  /** Messages cannot be read any more, because bits of the log, or of the cold tier's file, have changed on the disk. */
   readonly onDamage?: (error: StoreError) => void;
 }
 
@@ -57,6 +58,7 @@ export interface Stores {
   readonly archiver: Archiving | null;
   /** The same, where several nodes share a log: told of what is appended to it. */
   readonly sharedArchiver: SharedArchiver | null;
+  readonly damage: Readonly<DamageCounts>;
   /** Signs resume tokens. */
   readonly secret: Buffer;
   /** What an operator should know of them; null where nothing is to be said. */
@@ -83,7 +85,7 @@ export interface StoreFollowers {
 /** What can be found out before an engine is taken is: throws DataFolderError. */
 export function prepareStores(config: Config, notices: StoreNotices): PreparedStores {
   const { redis } = config.store;
-  if (redis !== null) return { followers: null, open: () => openShared(config, redis, notices.onHistory) };
+  if (redis !== null) return { followers: null, open: () => openShared(config, redis, notices) };
   const secret = loadSessionSecret(config.data);
   const followers = {
     log: new LogFollower(logOptions(config)),
@@ -96,16 +98,17 @@ function sessionFolder({ data }: Config): string {
   return join(data, 'sessions');
 }
 
-async function openShared(config: Config, redis: string, onHistory?: OnHistory): Promise<Stores> {
+async function openShared(config: Config, redis: string, { onHistory, onDamage }: StoreNotices): Promise<Stores> {
   // Loaded here: who is alone does without.
   const { openRedis } = await import('../store/redis/open.js');
   const { store: settings, log, history: { store: tier, backlogMessages }, node } = config;
   const backlog = tier === 'none' ? null : backlogMessages;
   const shared = await openRedis({ ...settings, redis, backlog, retentionMs: log.retentionMs }, node);
+  const watch = new DamageWatch(onDamage);
   let history: HistoryStore | null = null;
   try {
     await checkColdTier(config, shared);
-    history = openHistory(config);
+    history = openHistory(config, watch.of('history'));
   } catch (error) {
     await shared.close();
     throw error;
@@ -119,7 +122,8 @@ async function openShared(config: Config, redis: string, onHistory?: OnHistory):
     await time.of(history?.close() ?? Promise.resolve());
   };
   const openRest = async (): Promise<void> => undefined;
-  return { log: null, shared, store, worker, history, archiver, sharedArchiver: archiver, secret, notice, openRest, close };
+  const { counts: damage } = watch;
+  return { log: null, shared, store, worker, history, archiver, sharedArchiver: archiver, damage, secret, notice, openRest, close };
 }
 
 /** What one node archives, every other must find. */
@@ -136,8 +140,8 @@ async function checkColdTier({ data, history, store }: Config, shared: RedisStor
 async function openOwn(
   config: Config, secret: Buffer, followers: StoreFollowers, hurried: boolean, { onHistory, onDamage }: StoreNotices,
 ): Promise<Stores> {
-  const told = onDamage === undefined ? {} : { onDamage };
-  const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log, hurried, ...told });
+  const watch = new DamageWatch(onDamage);
+  const log = new LmdbMessageLog({ ...logOptions(config), follower: followers.log, hurried, onDamage: watch.of('log') });
   const store = new LateSessionStore((over) => openSessions(config, followers.sessions, hurried, over));
   let worker: WorkerNumber | null = null;
   try {
@@ -146,7 +150,7 @@ async function openOwn(
     worker.start().catch(() => undefined);
     if (!hurried) await store.opened();
     followers.log.close();
-    const history = openHistory(config);
+    const history = openHistory(config, watch.of('history'));
     const archiver = history === null ? null : makeArchiver(config, log, history, onHistory);
     const close = async (): Promise<void> => {
       // What the cold tier was given last, it is given again after the next start.
@@ -155,7 +159,8 @@ async function openOwn(
       await Promise.all([store.close(), log.close(), worker?.stop()]);
     };
     const openRest = (): Promise<void> => store.opened();
-    return { log, shared: null, store, worker, history, archiver, sharedArchiver: null, secret, notice: null, openRest, close };
+    const { counts: damage } = watch;
+    return { log, shared: null, store, worker, history, archiver, sharedArchiver: null, damage, secret, notice: null, openRest, close };
   } catch (error) {
     await store.close();
     await worker?.stop();

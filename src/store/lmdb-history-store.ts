@@ -1,5 +1,8 @@
+import type { StoreError } from '../errors.js';
+import { Damage } from './damage.js';
 import { FolderLock } from './folder-lock.js';
 import { runOfFrames } from './frame-run.js';
+import { ENTRY_HEADER, openEntry, sealEntry, type HistoryEntry } from './history-entry.js';
 import type { HistoryBounds, HistoryLimits, HistoryPlace, HistorySegment, HistoryStore } from './history-store.js';
 import { LmdbEnv } from './lmdb-env.js';
 import { nameKey, readU48, segmentKey, seqValue } from './log/table-keys.js';
@@ -10,11 +13,13 @@ export interface LmdbHistoryOptions {
   /** Made when it is missing. */
   readonly folder: string;
   readonly mapBytes?: number;
+  /** Messages cannot be read any more, because bits have changed on the disk; once for each. */
+  readonly onDamage?: (error: StoreError) => void;
 }
 
 /**
  * - places: epoch and channel -> number of the place;
- * - messages: (place, seq) -> id, server_ts, frame;
+ * - messages: (place, seq) -> id, server_ts, frame (history-entry.ts);
  * - meta: the next place's number.
  */
 const TABLES = ['places', 'messages', 'meta'] as const;
@@ -22,8 +27,6 @@ type Env = LmdbEnv<(typeof TABLES)[number]>;
 
 const NEXT_PLACE = Buffer.from('nextPlace');
 const LAST_SEQ = 2 ** 47;
-/** id: high f64, low u32; server_ts f64. */
-const VALUE_HEADER = 20;
 /** Messages that retention removes of a channel in one go. */
 const REMOVED_MAX = 2000;
 
@@ -34,17 +37,21 @@ interface Entry {
 
 const seqOf = ({ key }: Entry): number => readU48(key, 4);
 
-/** The cold tier in an LMDB file: for one node, on a disk that is larger or cheaper than the log's. */
+/**
+ * The cold tier in an LMDB file: for one node, on a disk that is larger or cheaper than the log's. A message that the disk has changed
+ * is as if it were not there, and reported.
+ */
 export class LmdbHistoryStore implements HistoryStore {
   readonly #lock: FolderLock;
   readonly #env: Env;
+  readonly #damage: Damage;
   /** Settles with the last commit that was asked for. */
   #last: Promise<void> = Promise.resolve();
   /** Key of the place behind which retention goes on. */
   #retained: Buffer = Buffer.alloc(0);
 
   /** Throws DataFolderError when the folder cannot be used or another process has it. */
-  constructor({ folder, mapBytes = 2 ** 38 }: LmdbHistoryOptions) {
+  constructor({ folder, mapBytes = 2 ** 38, onDamage = () => undefined }: LmdbHistoryOptions) {
     LmdbEnv.prepare(folder);
     this.#lock = new FolderLock(folder);
     try {
@@ -53,6 +60,7 @@ export class LmdbHistoryStore implements HistoryStore {
       this.#lock.release();
       throw error;
     }
+    this.#damage = new Damage(this.#env.path, onDamage);
   }
 
   // --- writing
@@ -87,18 +95,16 @@ export class LmdbHistoryStore implements HistoryStore {
   #put({ messages }: Env['tables'], { firstSeq, ids, serverTs, frames, ends }: HistorySegment, place: number): void {
     const there = this.#there(place, firstSeq, ends.length);
     // One piece of memory: LMDB's thread reads it, and looks an ArrayBuffer's address up once.
-    const memory = Buffer.from(new ArrayBuffer(frames.length + ends.length * VALUE_HEADER));
+    const memory = Buffer.from(new ArrayBuffer(frames.length + ends.length * ENTRY_HEADER));
     let from = 0;
     let at = 0;
     ends.forEach((end, i) => {
-      const value = memory.subarray(at, (at += VALUE_HEADER + end - from));
-      const id = ids[i] as string;
-      value.writeDoubleLE(idHigh(id), 0);
-      value.writeUInt32LE(idLow(id), 8);
-      value.writeDoubleLE(serverTs[i] as number, 12);
-      frames.copy(value, VALUE_HEADER, from, end);
+      const value = memory.subarray(at, (at += ENTRY_HEADER + end - from));
+      const key = segmentKey(place, firstSeq + i);
+      frames.copy(value, ENTRY_HEADER, from, end);
+      sealEntry(value, key, ids[i] as string, serverTs[i] as number);
       from = end;
-      if (!there.has(firstSeq + i)) void messages.put(segmentKey(place, firstSeq + i), value);
+      if (!there.has(firstSeq + i)) void messages.put(key, value);
     });
   }
 
@@ -112,13 +118,13 @@ export class LmdbHistoryStore implements HistoryStore {
 
   async read(place: HistoryPlace, fromSeq: number, maxCount: number, maxBytes: number): Promise<FrameRun | null> {
     const id = this.#place(place);
-    const taken = id === null ? null : this.#take(this.#range(id, Math.max(1, fromSeq), false, maxCount), 1, maxCount, maxBytes);
+    const taken = id === null ? null : this.#take(this.#range(id, Math.max(1, fromSeq), false), 1, maxCount, maxBytes);
     return taken === null ? null : runOfFrames(taken.seq, taken.frames);
   }
 
   async readBack(place: HistoryPlace, toSeq: number, maxCount: number, maxBytes: number): Promise<FrameRun | null> {
     const id = this.#place(place);
-    const taken = id === null ? null : this.#take(this.#range(id, toSeq, true, maxCount), -1, maxCount, maxBytes);
+    const taken = id === null ? null : this.#take(this.#range(id, toSeq, true), -1, maxCount, maxBytes);
     return taken === null ? null : runOfFrames(taken.seq - taken.frames.length + 1, taken.frames.reverse());
   }
 
@@ -130,13 +136,24 @@ export class LmdbHistoryStore implements HistoryStore {
     let seq = 0;
     let bytes = 0;
     for (const entry of entries) {
+      if (frames.length >= maxCount || (frames.length > 0 && seqOf(entry) !== seq + frames.length * step)) break;
+      const opened = this.#whole(entry);
+      if (opened === null && frames.length > 0) break;
+      if (opened === null) continue;
       if (frames.length === 0) seq = seqOf(entry);
-      if (seqOf(entry) !== seq + frames.length * step || frames.length >= maxCount) break;
-      bytes += entry.value.length - VALUE_HEADER;
+      bytes += opened.frame.length;
       if (bytes > maxBytes && frames.length > 0) break;
-      frames.push(Buffer.from(entry.value.subarray(VALUE_HEADER)));
+      frames.push(Buffer.from(opened.frame));
     }
     return frames.length === 0 ? null : { seq, frames };
+  }
+
+  /** Null where it is damaged. */
+  #whole({ key, value }: Entry): HistoryEntry | null {
+    const opened = openEntry(key, value);
+    if (typeof opened !== 'string') return opened;
+    this.#damage.report(`message ${readU48(key, 4)} of its channel ${key.readUInt32BE(0)}`, opened);
+    return null;
   }
 
   #place(place: HistoryPlace): number | null {
@@ -144,13 +161,13 @@ export class LmdbHistoryStore implements HistoryStore {
     return stored === undefined ? null : readU48(stored, 0);
   }
 
-  #range(place: number, seq: number, reverse: boolean, limit: number): Iterable<Entry> {
+  #range(place: number, seq: number, reverse: boolean): Iterable<Entry> {
     const end = reverse ? segmentKey(place, 0) : segmentKey(place, LAST_SEQ);
-    return this.#env.tables.messages.getRange({ start: segmentKey(place, seq), end, reverse, limit });
+    return this.#env.tables.messages.getRange({ start: segmentKey(place, seq), end, reverse });
   }
 
   #first(place: number, seq: number, reverse: boolean): Entry | null {
-    for (const entry of this.#range(place, seq, reverse, 1)) return entry;
+    for (const entry of this.#range(place, seq, reverse)) return entry;
     return null;
   }
 
@@ -167,29 +184,42 @@ export class LmdbHistoryStore implements HistoryStore {
   }
 
   async seqAtTs(place: HistoryPlace, ts: number): Promise<number | null> {
-    return this.#search(this.#place(place), (value) => value.readDoubleLE(12) >= ts);
+    return this.#search(this.#place(place), ({ serverTs }) => serverTs >= ts);
   }
 
   async seqAfterId(place: HistoryPlace, id: string): Promise<number | null> {
     const high = idHigh(id);
     const low = idLow(id);
-    return this.#search(this.#place(place), (value) => compareIds(value.readDoubleLE(0), value.readUInt32LE(8), high, low) >= 0);
+    return this.#search(this.#place(place), (entry) => compareIds(entry.idHigh, entry.idLow, high, low) >= 0);
   }
 
-  /** First seq for which `reached` is true; it is false up to some message and true from there on. */
-  #search(place: number | null, reached: (value: Buffer) => boolean): number | null {
+  /**
+   * First seq for which `reached` is true; it is false up to some message and true from there on. Behind damaged ones it may be the seq of
+   * one of those: nothing that can be read is passed over.
+   */
+  #search(place: number | null, reached: (entry: HistoryEntry) => boolean): number | null {
     const bounds = place === null ? null : this.#bounds(place);
     if (place === null || bounds === null) return null;
     let low = bounds.oldestSeq;
     let high = bounds.newestSeq + 1;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const entry = this.#first(place, middle, false);
-      if (entry === null || reached(entry.value)) high = middle;
-      else low = seqOf(entry) + 1;
+      const found = this.#firstWhole(place, middle, high);
+      if (found === null || reached(found.entry)) high = middle;
+      else low = found.seq + 1;
     }
     const found = this.#first(place, low, false);
     return found === null ? null : seqOf(found);
+  }
+
+  #firstWhole(place: number, from: number, end: number): { readonly seq: number; readonly entry: HistoryEntry } | null {
+    for (const found of this.#range(place, from, false)) {
+      const seq = seqOf(found);
+      if (seq >= end) return null;
+      const entry = this.#whole(found);
+      if (entry !== null) return { seq, entry };
+    }
+    return null;
   }
 
   // --- retention
@@ -225,7 +255,7 @@ export class LmdbHistoryStore implements HistoryStore {
     const bounds = this.#bounds(place);
     if (bounds === null) return [];
     const { oldestSeq, newestSeq } = bounds;
-    const young = before === null ? oldestSeq : (this.#search(place, (value) => value.readDoubleLE(12) >= before) ?? newestSeq + 1);
+    const young = before === null ? oldestSeq : (this.#search(place, ({ serverTs }) => serverTs >= before) ?? newestSeq + 1);
     const keepFrom = Math.max(young, maxMessages === null ? oldestSeq : newestSeq - maxMessages + 1);
     const range = { start: segmentKey(place, 0), end: segmentKey(place, keepFrom), limit: REMOVED_MAX };
     return [...this.#env.tables.messages.getKeys(range)].map((found) => Buffer.from(found));

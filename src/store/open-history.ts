@@ -2,19 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config.js';
-import { DataFolderError } from '../errors.js';
+import { DataFolderError, type StoreError } from '../errors.js';
 import type { HistoryStore } from './history-store.js';
 import { LmdbHistoryStore } from './lmdb-history-store.js';
 import { PostgresHistoryStore } from './postgres/history-store.js';
 
-/** The cold tier that the configuration names; null for none. Throws DataFolderError. */
-export function openHistory({ data, history }: Pick<Config, 'data' | 'history'>): HistoryStore | null {
+/** The cold tier that the configuration names; null for none. `onDamage`: of a file of this node. Throws DataFolderError. */
+export function openHistory(
+  { data, history }: Pick<Config, 'data' | 'history'>, onDamage: (error: StoreError) => void,
+): HistoryStore | null {
   const { store, folder, mapBytes, url, table, pool, timeoutMs } = history;
   switch (store) {
     case 'none':
       return null;
     case 'lmdb':
-      return new LmdbHistoryStore({ folder: lmdbFolder(folder, data), mapBytes });
+      return new LmdbHistoryStore({ folder: lmdbFolder(folder, data), mapBytes, onDamage });
     case 'postgres':
       return new PostgresHistoryStore({ url: url ?? '', table, pool, timeoutMs });
   }

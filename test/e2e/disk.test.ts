@@ -220,6 +220,7 @@ t.test('a message that the disk has changed is left out, and the operator and th
   t.match(lost, [{ channel: 'c', from_seq: 4, to_seq: 4 }]);
   t.same(reader.delivered.map(({ seq }) => seq), Array.from({ length: count }, (_, i) => i + 1).filter((seq) => seq !== 4));
   await until('the operator is told', () => /log\.mdb is damaged: chunk \d+ .*copy/.test(again.stderr()));
+  t.match(await (await fetch(`${again.admin}metrics`)).text(), /^sluice_log_damaged_total 1$/m);
   reader.close();
   t.equal(await again.stop('SIGTERM'), 0);
 });

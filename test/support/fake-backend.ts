@@ -41,7 +41,8 @@ export class FakeBackend implements AdminBackend {
       drain: this.drain, connections: this.connections, sessions: 2,
       subscriptions: 4, channels: 1, counters: this.counters, event_ring: { used: 7, capacity: 1024 },
       command_ring: { used: 8, capacity: 2048 }, published: 30, duplicates: 1, commits: 12, drops: { rate_limited: 2 },
-      hot_log: { bytes: 100, messages: 3 }, history: null, memory: [{ part: 'rows', bytes: 256, per_connection: 128 }],
+      hot_log: { bytes: 100, messages: 3 }, history: null, damaged: { log: 2, history: 3 },
+      memory: [{ part: 'rows', bytes: 256, per_connection: 128 }],
     };
   }
 

@@ -142,6 +142,7 @@ export class AdminView implements AdminBackend {
       drops: { ...drops },
       hot_log: { bytes: hotLog.bytes, messages: hotLog.messages },
       history: historyStats(this.#parts),
+      damaged: { ...this.#parts.damage },
       memory: memoryParts(this.#parts, region.counters),
     };
   }

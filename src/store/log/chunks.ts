@@ -1,4 +1,5 @@
 import { StoreError } from '../../errors.js';
+import { Damage } from '../damage.js';
 import type { LmdbEnv } from '../lmdb-env.js';
 import { readChunkHeader, segmentsOf, SegmentView, type ChunkHeader } from './segment.js';
 import { chunkKey } from './table-keys.js';
@@ -8,21 +9,17 @@ export interface Chunk {
   readonly bytes: Buffer;
 }
 
-/** Reported once each; more than so many are all said to be damaged by then. */
-const REPORTS = 1_000;
-
 /**
  * The table of chunks, as readers see it: one whose bits have changed on the disk is as if it were not there, so that what it holds
  * is never taken for messages, and its neighbours are read as before.
  */
 export class Chunks {
   readonly #env: LmdbEnv;
-  readonly #onDamage: (error: StoreError) => void;
-  readonly #damaged = new Set<number>();
+  readonly #damage: Damage;
 
   constructor(env: LmdbEnv, onDamage: (error: StoreError) => void) {
     this.#env = env;
-    this.#onDamage = onDamage;
+    this.#damage = new Damage(env.path, onDamage);
   }
 
   /** Valid until the next read from the database. */
@@ -66,8 +63,6 @@ export class Chunks {
   }
 
   #report(chunk: number, what: string): void {
-    if (this.#damaged.has(chunk) || this.#damaged.size === REPORTS) return;
-    this.#damaged.add(chunk);
-    this.#onDamage(new StoreError(`${this.#env.path} is damaged: chunk ${chunk} cannot be read (${what})`, false));
+    this.#damage.report(`chunk ${chunk}`, what);
   }
 }

@@ -54,6 +54,8 @@ t.test('metrics', async (t) => {
     'sluice_bytes_out_total 2000',
     'sluice_ring_used{ring="event"} 7',
     'sluice_ring_capacity{ring="command"} 2048',
+    'sluice_log_damaged_total 2',
+    'sluice_history_damaged_total 3',
     'sluice_drops_total{reason="rate_limited"} 2',
     'sluice_commit_seconds_bucket{le="0.005"} 1',
     'sluice_commit_seconds_bucket{le="0.002"} 0',

@@ -73,7 +73,7 @@ t.test('stats', async (t) => {
   const stats = gateway.admin.stats();
   t.match(stats, {
     node: 'n1', region_name: 'fake', driver: 'fake', connections: 2, sessions: 1, subscriptions: 1, channels: 1,
-    published: 1, duplicates: 1, commits: 1, hot_log: { messages: 1 },
+    published: 1, duplicates: 1, commits: 1, hot_log: { messages: 1 }, damaged: { log: 0, history: 0 },
   });
   t.same(commits, [1]);
   t.ok(stats.memory.every(({ bytes, per_connection }) => Number.isFinite(bytes) && Number.isFinite(per_connection)));

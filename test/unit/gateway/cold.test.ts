@@ -1,8 +1,13 @@
 /** Channels whose older messages have left the log: what the cold tier has comes from there, what it has not is said. */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { StoreError } from '../../../src/errors.js';
+import type { HistoryStore } from '../../../src/store/history-store.js';
+import { LmdbHistoryStore } from '../../../src/store/lmdb-history-store.js';
 import { makeHarness, START, type Harness, type Peer } from '../../support/gateway-harness.js';
 import { MemoryHistory } from '../../support/memory-history.js';
+import { until } from '../../support/wait.js';
 
 const TOTAL = 40;
 /** The log has the messages from here on; the last few are in memory as well. */
@@ -17,9 +22,11 @@ interface Cold extends Harness {
   publish(): Promise<void>;
 }
 
-async function coldHarness(): Promise<Cold> {
+/** `store`: instead of the one in memory. */
+async function coldHarness(store: HistoryStore | null = null): Promise<Cold> {
   const history = new MemoryHistory();
-  const harness = await makeHarness({ log: { hotMessages: 1 }, limits: { publishRate: 0 }, history: { timeoutMs: 100 } }, {}, history);
+  const tier = store ?? history;
+  const harness = await makeHarness({ log: { hotMessages: 1 }, limits: { publishRate: 0 }, history: { timeoutMs: 100 } }, {}, tier);
   const writer = await harness.connect();
   const ids: string[] = [];
   const times: number[] = [];
@@ -30,7 +37,7 @@ async function coldHarness(): Promise<Cold> {
     times.push(Number(ok?.['server_ts']));
   };
   for (let i = 0; i < TOTAL; i += 1) await publish();
-  await history.write([harness.log.segmentBelow('room', LOGGED)]);
+  await tier.write([harness.log.segmentBelow('room', LOGGED)]);
   harness.log.expire('room', LOGGED);
   return { ...harness, history, ids, times, publish };
 }
@@ -66,6 +73,32 @@ t.test('by time and by id, in the cold tier and across its edge', async (t) => {
     const byId = await other.ask({ op: 'sub', id: 1, channel: 'room', since: { msg_id: harness.ids[at - 1] } });
     t.same(told(byId), range(at + 1, TOTAL), `behind the id of ${at}`);
   }
+});
+
+t.test('what the disk has changed of the cold tier is said, and never comes as a message', async (t) => {
+  const folder = t.testdir();
+  const told = new Array<string>();
+  const store = new LmdbHistoryStore({ folder, mapBytes: 2 ** 28, onDamage: ({ message }) => told.push(message) });
+  t.teardown(() => store.close());
+  const harness = await coldHarness(store);
+  const path = join(folder, 'history.mdb');
+  const bytes = readFileSync(path);
+  // Within the file as it is: the store has it mapped.
+  const file = openSync(path, 'r+');
+  for (const changed of ['body 7', 'body 12', 'body 13']) {
+    for (let at = bytes.indexOf(changed); at >= 0; at = bytes.indexOf(changed, at + 1)) writeSync(file, 'B', at);
+  }
+  closeSync(file);
+  const peer = await harness.connect();
+  peer.send({ op: 'sub', id: 1, channel: 'room', since: { seq: 3 } });
+  const got = new Array<number | string>();
+  await until('it has caught up', async () => {
+    await harness.settle();
+    got.push(...take(peer));
+    return got.at(-1) === TOTAL;
+  });
+  t.same(got, [4, 5, 6, '7-7 expired', 8, 9, 10, 11, '12-13 expired', ...range(14, TOTAL)]);
+  t.equal(told.length, 3);
 });
 
 t.test('what the cold tier has no more is said, exactly', async (t) => {

@@ -148,7 +148,10 @@ TEST_CASE("tcp: behind a gap a megabyte is acknowledged segment by segment, what
     return !peer.silent() && peer.ack_of(peer.out.back()) == at;
   };
   for (int i = 0; i < 20; ++i) next();
-  CHECK_FALSE(next());
+  // Every second one.
+  const bool odd = next();
+  const bool even = next();
+  CHECK(odd != even);
   peer.data(at + 1000, std::string(1000, 'x'));
   peer.data(at, std::string(1000, 'x'));
   at += 2000;

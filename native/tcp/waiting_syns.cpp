@@ -22,7 +22,11 @@ bool is_syn(const net::Segment& segment) noexcept {
 // They have left the cache while they waited.
 [[gnu::always_inline]] inline void prefetch(const net::Segment* syns, uint32_t count) noexcept {
   for (uint32_t i = 0; i < count; ++i) nic::PacketPool::prefetch(syns[i].packet);
-  for (uint32_t i = 0; i < count; ++i) __builtin_prefetch(syns[i].packet->data);
+  for (uint32_t i = 0; i < count; ++i) {
+    // A header most often lies in two lines.
+    __builtin_prefetch(syns[i].packet->data);
+    __builtin_prefetch(syns[i].packet->data + syns[i].header_bytes - 1);
+  }
 }
 
 uint32_t answer_some(Stack& stack) {

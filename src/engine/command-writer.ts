@@ -144,6 +144,16 @@ export class CommandWriter {
     this.#commit(COMMAND.SEND, flags, 0, slot, generation, at, length, 0, 0);
   }
 
+  /** Address of `length` bytes of the data ring, for writeClaimed(), which is the next thing that is written; -1 where there is no room. */
+  claimMessage(length: number): number {
+    return this.#waiting.length > 0 ? -1 : this.#claim(length);
+  }
+
+  /** A message whose payload is there. */
+  writeClaimed(flags: number, slot: number, generation: number, at: number, length: number): void {
+    this.#commit(COMMAND.SEND, flags, 0, slot, generation, at, length, 0, 0);
+  }
+
   /**
    * `count` messages of `length` bytes each to as many slots, which `fill` writes behind one another where they are sent from. False where
    * there is no room for all of them, and nothing has been done.

@@ -212,6 +212,16 @@ export class RegionPort implements EnginePort {
     this.#written();
   }
 
+  claimText(row: Row, most: number): Address {
+    return this.#writers[this.#coreOf(row)]!.claimMessage(most);
+  }
+
+  sendClaimed(row: Row, address: Address, length: number): void {
+    const core = this.#coreOf(row);
+    this.#writers[core]!.writeClaimed(FLAG.TEXT, row - core * this.connectionsPerCore, this.#generations[row]!, address, length);
+    this.#written();
+  }
+
   sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void {
     // The rows of an only core are its slots.
     const flags = text ? FLAG.TEXT : 0;

@@ -101,6 +101,10 @@ export interface EnginePort {
   send(row: Row, address: Address, length: number, text: boolean): void;
   /** Sends a copy of `data`, of bytes the first `length`. A string is sent as a text message. */
   sendCopy(row: Row, data: string | Uint8Array, text: boolean, length?: number): void;
+  /** Where up to `most` bytes of a text to the row may be written, which sendClaimed() then sends; -1 where there is no room now. */
+  claimText(row: Row, most: number): Address;
+  /** Nothing was sent since the bytes at `address` were claimed. */
+  sendClaimed(row: Row, address: Address, length: number): void;
   /** Sends to each of the first `count` rows a message of `length` bytes of its own: `fill` writes them, one behind the other. */
   sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void;
   /**

@@ -79,6 +79,7 @@ export class Gateway implements EngineEvents {
     this.#admission = new Admission(parts, {
       kept: (row, kept) => this.#onKept(row, kept),
       subBehindHello: (bytes, at, length) => this.#dispatcher.subBehindHello(bytes, at, length),
+      copyCursor: (into) => this.#dispatcher.copyCursor(into),
       behindHello: (row, ...said) => {
         if (parts.sessions.state(row) === SESSION.open) this.#dispatcher.onBehindHello(row, ...said);
       },

@@ -16,6 +16,7 @@ export interface FakePortOptions {
 }
 
 const MESSAGE_BYTES = 4 * 1024 * 1024;
+const CLAIM_BYTES = 1024;
 
 class FakeArena implements Arena {
   readonly chunkSize: number;
@@ -67,6 +68,7 @@ export class FakePort implements EnginePort {
   confirmed = 0;
   lazy = false;
   readonly #sendBudget: number;
+  #claims = 0;
   readonly #lastSeq = new Map<number, number>();
   readonly #holds: (FakeClient | undefined)[] = [];
   #commands: (() => void)[] = [];
@@ -81,7 +83,7 @@ export class FakePort implements EnginePort {
     const { rows = 64, chunkSize = 256 * 1024, chunks = 8, sendBudget = 16 * 1024 } = options;
     this.rows = rows;
     this.connectionsPerCore = rows;
-    this.memory = Buffer.alloc(MESSAGE_BYTES + chunkSize * chunks);
+    this.memory = Buffer.alloc(MESSAGE_BYTES + chunkSize * chunks + CLAIM_BYTES);
     this.arena = new FakeArena(MESSAGE_BYTES, chunkSize, chunks);
     this.#sendBudget = sendBudget;
   }
@@ -205,6 +207,16 @@ export class FakePort implements EnginePort {
   sendCopy(row: Row, data: string | Uint8Array, text: boolean, length = data.length): void {
     const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.subarray(0, length));
     this.#command('send', row, (client) => client.payload(bytes, text));
+  }
+
+  /** Half of them find room: both ways mean the same. */
+  claimText(_row: Row, most: number): Address {
+    this.#claims += 1;
+    return this.#claims % 2 === 0 || most > CLAIM_BYTES ? -1 : this.memory.length - CLAIM_BYTES;
+  }
+
+  sendClaimed(row: Row, address: Address, length: number): void {
+    this.sendCopy(row, this.memory.subarray(address, address + length), true);
   }
 
   sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void {

@@ -47,7 +47,7 @@ export class MemorySessions implements SessionStore {
   createMany(ids: Uint32Array, count: number, record: SessionRecord, given: FirstCursors = []): Promise<void> {
     const records = Array.from({ length: count }, (_, i) => {
       const cursor = given[i] ?? null;
-      return { ...record, id: formatSessionId(ids, i * 4), cursors: cursor === null ? record.cursors : [cursor] };
+      return { ...record, id: formatSessionId(ids, i * 4), cursors: cursor === null ? record.cursors : [{ ...cursor }] };
     });
     return this.#step('create', () => {
       for (const each of records) this.records.set(each.id, each);

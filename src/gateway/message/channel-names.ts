@@ -1,14 +1,21 @@
 /**
  * Channels in use, found by the bytes of their names: there is neither a text nor a look at a channel's own memory before it is the one.
- * Names are kept as words, behind one another, and found by a hash in one of few places, so that nobody who chooses names makes a search
- * long. What is not here is asked of the registry; what is asked for comes here.
+ * Each has a card, which is the cursor of who subscribes to it, as sessions are stored with it: it begins with the name. Cards are found by
+ * a hash in one of few places, so that nobody who chooses names makes a search long. What is not here is asked of the registry; what is
+ * asked for comes here.
  */
 
 import type { OpenChannel } from '../../sequence/channels.js';
+import { ENCODED_BYTES, type EncodedCursor } from '../../store/sessions/encoded-cursor.js';
+import { writeCursor } from '../../store/sessions/session-codec.js';
 
-/** Of a name; longer ones are not kept here. */
-const WORDS = 12;
-export const NAME_BYTES_MAX = WORDS * 4;
+const WORD = 4;
+/** Of a name; others are not kept here. */
+export const NAME_BYTES_LEAST = WORD;
+export const NAME_BYTES_MAX = 96;
+/** Behind name and epoch, each with its length before it, the cursor has its position and a byte of flags. */
+const SEQ_FLAGS_BYTES = 9;
+export const EPOCH_BYTES_MAX = ENCODED_BYTES - NAME_BYTES_MAX - SEQ_FLAGS_BYTES - 2;
 /** Places of a hash, one behind the other: they share one or two lines of the cache. */
 const TRIES = 8;
 /** Places for each channel; powers of two of them, between these. */
@@ -20,11 +27,11 @@ export class ChannelNames {
   /** Of each place: a name's hash, and the number of its entry + 1. */
   #places!: Int32Array;
   #mask!: number;
-  /** Of each entry: the words of its name, zeros behind it. */
-  #names!: Int32Array;
+  /** Of each entry. */
+  #cards!: Buffer;
+  #view!: DataView;
   #channels!: (OpenChannel | null)[];
   #used = 0;
-  readonly #words = new Int32Array(WORDS);
   /** Of the name that was looked for last. */
   #hash = 0;
 
@@ -32,27 +39,30 @@ export class ChannelNames {
     this.#reserve(PLACES_LEAST);
   }
 
-  /** The channel whose name is in [from, to), of 1 to NAME_BYTES_MAX bytes; null where it is not here. It may be in use no more. */
-  find(view: DataView, from: number, to: number): OpenChannel | null {
-    const count = this.#load(view, from, to);
+  /** The entry of the name in [from, to), of NAME_BYTES_LEAST to NAME_BYTES_MAX bytes; -1 where it is not here. */
+  find(view: DataView, from: number, to: number): number {
+    const hash = hashOf(view, from, to);
+    this.#hash = hash;
     const places = this.#places;
-    const names = this.#names;
-    const words = this.#words;
+    const mask = this.#mask;
     for (let tries = 0; tries < TRIES; tries += 1) {
-      const at = ((this.#hash + tries) & this.#mask) * 2;
-      if (places[at] !== this.#hash || places[at + 1] === 0) continue;
+      const at = ((hash + tries) & mask) * 2;
+      if (places[at] !== hash || places[at + 1] === 0) continue;
       const entry = (places[at + 1] as number) - 1;
-      const name = entry * WORDS;
-      let same = 0;
-      while (same < count && names[name + same] === words[same]) same += 1;
-      // A longer name goes on behind it.
-      if (same === count && (count === WORDS || names[name + count] === 0)) return this.#channels[entry] as OpenChannel;
+      if (this.#isNamed(entry, view, from, to - from)) return entry;
     }
-    return null;
+    return -1;
   }
 
-  /** Keeps the channel under the name that was looked for last. `inUse`: how many channels are. */
-  keep(channel: OpenChannel, inUse: number): void {
+  /** It may be in use no more. */
+  channel(entry: number): OpenChannel {
+    return this.#channels[entry] as OpenChannel;
+  }
+
+  /** Keeps the channel under the name that was looked for last. `inUse`: how many channels are. -1 where its epoch is not plain. */
+  keep(channel: OpenChannel, inUse: number): number {
+    const { name, epoch, epochJson } = channel;
+    if (epochJson.length !== epoch.length + 2 || epoch.length > EPOCH_BYTES_MAX || Buffer.byteLength(epoch) !== epoch.length) return -1;
     const wanted = Math.min(PLACES_MOST, 2 ** Math.ceil(Math.log2(inUse * PLACES_PER_CHANNEL + 1)));
     // Those that were there come again by themselves, but for such as are not in use any more.
     if (wanted > this.#mask + 1 || this.#used === this.#channels.length) this.#reserve(Math.max(wanted, this.#mask + 1));
@@ -61,8 +71,31 @@ export class ChannelNames {
     const entry = known === 0 ? this.#used++ : known - 1;
     this.#places[place] = this.#hash;
     this.#places[place + 1] = entry + 1;
-    this.#names.set(this.#words, entry * WORDS);
+    const card = entry * ENCODED_BYTES;
+    const cursor = { channel: name, epoch, seq: channel.publishedSeq, subscribed: true, told: false };
+    writeCursor(cursor, this.#cards, card);
     this.#channels[entry] = channel;
+    return entry;
+  }
+
+  /** The cursor of who subscribes to the channel now. */
+  copyCursor(entry: number, into: EncodedCursor): void {
+    const { name, epoch, publishedSeq } = this.channel(entry);
+    const view = this.#view;
+    const card = entry * ENCODED_BYTES;
+    const epochAt = card + 1 + view.getUint8(card);
+    const seqAt = epochAt + 1 + view.getUint8(epochAt);
+    if (view.getFloat64(seqAt, true) !== publishedSeq) view.setFloat64(seqAt, publishedSeq, true);
+    into.set(name, epoch, publishedSeq, view, card, seqAt + SEQ_FLAGS_BYTES - card);
+  }
+
+  #isNamed(entry: number, view: DataView, from: number, length: number): boolean {
+    const card = entry * ENCODED_BYTES;
+    const cards = this.#view;
+    if (cards.getUint8(card) !== length) return false;
+    const last = length - WORD;
+    for (let i = 0; i < last; i += WORD) if (cards.getInt32(card + 1 + i, true) !== view.getInt32(from + i, true)) return false;
+    return cards.getInt32(card + 1 + last, true) === view.getInt32(from + last, true);
   }
 
   /** An empty place, that of the same hash, or else the first one, whose name makes room. */
@@ -74,35 +107,24 @@ export class ChannelNames {
     return (this.#hash & this.#mask) * 2;
   }
 
-  /** Leaves the name in #words and its hash in #hash; returns how many words it has. */
-  #load(view: DataView, from: number, to: number): number {
-    const words = this.#words;
-    let hash = to - from;
-    let count = 0;
-    let at = from;
-    for (; at + 4 <= to; at += 4) {
-      const word = view.getInt32(at, true);
-      words[count++] = word;
-      hash = mix(hash ^ word);
-    }
-    if (at < to) {
-      let word = 0;
-      for (let shift = 0; at < to; at += 1, shift += 8) word |= view.getUint8(at) << shift;
-      words[count++] = word;
-      hash = mix(hash ^ word);
-    }
-    for (let i = count; i < WORDS; i += 1) words[i] = 0;
-    this.#hash = hash;
-    return count;
-  }
-
   #reserve(places: number): void {
     this.#places = new Int32Array(places * 2);
     this.#mask = places - 1;
-    this.#names = new Int32Array((places / PLACES_PER_CHANNEL) * WORDS);
-    this.#channels = new Array<OpenChannel | null>(places / PLACES_PER_CHANNEL).fill(null);
+    const entries = places / PLACES_PER_CHANNEL;
+    const cards = new ArrayBuffer(entries * ENCODED_BYTES);
+    this.#cards = Buffer.from(cards);
+    this.#view = new DataView(cards);
+    this.#channels = new Array<OpenChannel | null>(entries).fill(null);
     this.#used = 0;
   }
+}
+
+/** By words, of which the last may overlap the one before it. */
+function hashOf(view: DataView, from: number, to: number): number {
+  const last = to - WORD;
+  let hash = to - from;
+  for (let at = from; at < last; at += WORD) hash = mix(hash ^ view.getInt32(at, true));
+  return mix(hash ^ view.getInt32(last, true));
 }
 
 /** Spreads neighbouring numbers over the low bits, which choose the place. */

@@ -4,7 +4,7 @@ import type { Hold, Row } from '../../engine/port.js';
 import { CLOSE, REPLY } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { SESSION } from '../../session/table.js';
-import type { ChannelCursor } from '../../store/sessions/session-store.js';
+import type { EncodedCursor } from '../../store/sessions/encoded-cursor.js';
 import type { Kept } from './checking.js';
 import type { Body, GatewayContext, Operation } from '../context.js';
 import { HeaderFault, parseHeader, readId, salvageId, type Header } from './header.js';
@@ -116,15 +116,21 @@ export class Dispatcher {
     return length <= this.#headerBytes ? this.#plainSubs?.named(bytes, at, length) ?? null : null;
   }
 
+  /** The cursor of who subscribes now to that channel. */
+  copyCursor(into: EncodedCursor): void {
+    this.#plainSubs?.copyCursor(into);
+  }
+
   /**
    * A text without a body that came right behind the `hello`, of a session that has just been opened. `cursor`: what the session was stored
    * with, where `channel` is what the text asks for.
    */
-  onBehindHello(row: Row, bytes: PlainBytes, at: number, length: number, channel: OpenChannel | null, cursor: ChannelCursor | null): void {
+  onBehindHello(row: Row, bytes: PlainBytes, at: number, length: number, channel: OpenChannel | null, cursor: EncodedCursor | null): void {
     if (channel !== null && cursor !== null) {
-      if (this.#plainSubs?.join(row, channel, bytes.memory, at, cursor.seq) === true) return;
+      if (this.#plainSubs?.join(row, channel, bytes.memory, at, cursor, true) === true) return;
       const { writer, keeper } = this.#context;
-      writer.change(keeper.ref(row), { upsert: [{ ...cursor, subscribed: false }] }, true);
+      const { channel: name, seq, epoch } = cursor;
+      writer.change(keeper.ref(row), { upsert: [{ channel: name, seq, epoch, subscribed: false, told: false }] }, true);
     } else if (length <= this.#headerBytes && this.#plainSubs?.take(row, bytes, at, length) === true) return;
     const message = Buffer.from(bytes.memory.subarray(at, at + length));
     this.#context.port.letGo(this.onKept(row, { message, headerLength: length, text: true, hold: -1 }));

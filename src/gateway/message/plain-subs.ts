@@ -5,12 +5,13 @@
  */
 
 import type { Row } from '../../engine/port.js';
-import type { OpenChannel } from '../../sequence/channels.js';
+import { wholeSeconds, type OpenChannel } from '../../sequence/channels.js';
+import { copyWords } from '../../store/little-endian.js';
+import { ENCODED_BYTES, EncodedCursor } from '../../store/sessions/encoded-cursor.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
-import { ChannelNames, NAME_BYTES_MAX } from './channel-names.js';
-import { CHANNEL_BYTES_MAX } from './fields.js';
-import { PlainText, type PlainBytes } from './plain-text.js';
+import { ChannelNames, NAME_BYTES_LEAST, NAME_BYTES_MAX } from './channel-names.js';
+import { plainBytes, PlainText, type PlainBytes } from './plain-text.js';
 
 const BEFORE_ID = new PlainText('{"op":"sub","id":');
 const BEFORE_NAME = new PlainText(',"channel":"');
@@ -19,9 +20,7 @@ const AFTER_NAME_BYTES = 2;
 const LEAST_BYTES = BEFORE_ID.length + 1 + BEFORE_NAME.length + 1 + AFTER_NAME_BYTES;
 const BEFORE_OK_ID = '{"op":"ok","id":';
 const BEFORE_SEQ = ',"server_seq":';
-const BEFORE_EPOCH = ',"epoch":';
-/** No position. */
-const NOT_STORED = -1;
+const BEFORE_EPOCH = ',"epoch":"';
 /** `sub` and not another operation. */
 const OP_AT = 7;
 
@@ -34,24 +33,30 @@ const LETTER_S = 0x73;
 const CLOSE = 0x7d;
 const DELETE = 0x7f;
 
-/** So many digits are always exact. */
-const MAX_DIGITS = 15;
-/** Epochs beyond it are answered as texts. */
-const MAX_EPOCH = 64;
+/** Of a position, and of an id: so many are always exact. */
+const MAX_DIGITS = 16;
+/** Behind the epoch, and what copying by words may bring besides. */
+const END = QUOTE | (CLOSE << 8);
+const END_BYTES = 2;
+const SLACK = 4;
 
 export class PlainSubs {
   readonly #context: GatewayContext;
   readonly #names = new ChannelNames();
-  readonly #reply = Buffer.alloc(BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + 2 * MAX_DIGITS + MAX_EPOCH + 8);
-  /** What it begins with stays, as most have the same id, and channels in which nothing was published the same number. */
+  /** Entry of the channel that was named last. */
+  #named = -1;
+  /** What answers begin with, up to the epoch, as most have the same id, and channels in which nothing was published the same number. */
+  readonly #head = plainBytes(Buffer.alloc(BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + 2 * MAX_DIGITS + SLACK));
+  #headBytes = 0;
   #repliedId = '';
   #repliedSeq = -1;
   #seqAt = 0;
-  #epochAt = 0;
-  /** By their lengths: making one costs more than what is done with it. */
-  readonly #replies = Array.from({ length: this.#reply.length + 1 }, (_, length) => this.#reply.subarray(0, length));
+  readonly #region: DataView;
+  /** For answers for which there is no room in the region. */
+  readonly #spare = plainBytes(Buffer.alloc(this.#head.memory.length + ENCODED_BYTES));
+  readonly #cursor = new EncodedCursor(new DataView(new ArrayBuffer(ENCODED_BYTES)), 0);
 
-  /** Of the turn, read when it is needed; 0 until then. */
+  /** Seconds since the Unix epoch, of the turn, read when they are needed; 0 until then. */
   #now = 0;
 
   /** Whether the message begins as such a `sub` does. */
@@ -61,6 +66,7 @@ export class PlainSubs {
 
   constructor(context: GatewayContext) {
     this.#context = context;
+    this.#region = plainBytes(context.port.memory).view;
   }
 
   /** Time goes on. */
@@ -71,7 +77,14 @@ export class PlainSubs {
   /** Of a row whose session is open; false where the message is not such a `sub`, and nothing has been done. */
   take(row: Row, bytes: PlainBytes, at: number, length: number): boolean {
     const channel = this.named(bytes, at, length);
-    return channel !== null && this.join(row, channel, bytes.memory, at, NOT_STORED);
+    if (channel === null) return false;
+    this.copyCursor(this.#cursor);
+    return this.join(row, channel, bytes.memory, at, this.#cursor, false);
+  }
+
+  /** The cursor of who subscribes now to the channel that was named last. */
+  copyCursor(into: EncodedCursor): void {
+    this.#names.copyCursor(this.#named, into);
   }
 
   /** The channel that such a `sub` names; null where the message is none, or the channel is not in use. */
@@ -81,31 +94,31 @@ export class PlainSubs {
     const idEnd = digitsEnd(memory, at + BEFORE_ID.length);
     const from = idEnd + BEFORE_NAME.length;
     const to = at + length - AFTER_NAME_BYTES;
-    if (idEnd < 0 || from >= to || !BEFORE_NAME.isAt(view, idEnd)) return null;
-    if (to - from > CHANNEL_BYTES_MAX || memory[to] !== QUOTE || memory[to + 1] !== CLOSE) return null;
-    return this.#find(bytes, from, to);
+    if (idEnd < 0 || !BEFORE_NAME.isAt(view, idEnd)) return null;
+    if (to - from < NAME_BYTES_LEAST || to - from > NAME_BYTES_MAX || memory[to] !== QUOTE || memory[to + 1] !== CLOSE) return null;
+    this.#named = this.#find(bytes, from, to);
+    return this.#named < 0 ? null : this.#names.channel(this.#named);
   }
 
   /**
-   * The row, whose session is open, joins the channel that the `sub` at `at` names. `storedSeq`: the session is stored with it already, up
-   * to there; NOT_STORED where it is not. False where it may not, and nothing has been done.
+   * The row, whose session is open, joins the channel that the `sub` at `at` names. `cursor`: that channel's; `isStored`: the session is
+   * stored with it already. False where it may not, and nothing has been done.
    */
-  join(row: Row, channel: OpenChannel, memory: Buffer, at: number, storedSeq: number): boolean {
+  join(row: Row, channel: OpenChannel, memory: Buffer, at: number, cursor: EncodedCursor, isStored: boolean): boolean {
     if (!channel.inUse || !this.#mayJoin(row, channel)) return false;
-    const id = at + BEFORE_ID.length;
-    const replyEnd = this.#writeReply(memory, id, digitsEnd(memory, id), channel);
-    if (replyEnd < 0) return false;
     const { subscriptions, replays, port, keeper, clock } = this.#context;
     const { publishedSeq } = channel;
-    if (this.#now === 0) this.#now = clock.now();
+    if (this.#now === 0) this.#now = wholeSeconds(clock.now());
     channel.usedAt = this.#now;
     // A sync may be sending what is not subscribed.
     stopCatchingUp(replays, row, channel.id);
     const node = subscriptions.add(row, channel.id);
-    port.sendCopy(row, this.#replies[replyEnd] as Uint8Array, true);
+    const id = at + BEFORE_ID.length;
+    this.#writeHead(memory, id, digitsEnd(memory, id), publishedSeq);
+    this.#reply(row, cursor);
     subscriptions.setLiveFrom(node, publishedSeq + 1);
     port.subscribe(row, channel.id, publishedSeq);
-    if (storedSeq !== publishedSeq) keeper.subscribed(row, channel, publishedSeq);
+    if (!isStored || cursor.seq !== publishedSeq) keeper.subscribed(row, channel, publishedSeq);
     return true;
   }
 
@@ -115,34 +128,43 @@ export class PlainSubs {
       subscriptions.countOfRow(row) < config.limits.channelsPerSession;
   }
 
-  /** Null where no channel of this name is in use, or the name is not plain ASCII. */
-  #find({ memory, view }: PlainBytes, from: number, to: number): OpenChannel | null {
-    const isShort = to - from <= NAME_BYTES_MAX;
-    const known = isShort ? this.#names.find(view, from, to) : null;
-    if (known !== null && known.inUse) return known;
-    if (!isPlain(memory, from, to)) return null;
+  /** The entry of the channel; -1 where no channel of this name is in use, or it is not plain ASCII. */
+  #find({ memory, view }: PlainBytes, from: number, to: number): number {
+    const known = this.#names.find(view, from, to);
+    if (known >= 0 && this.#names.channel(known).inUse) return known;
+    if (!isPlain(memory, from, to)) return -1;
     const { channels } = this.#context;
     const channel = channels.inUse(memory.latin1Slice(from, to));
-    if (isShort && channel !== null) this.#names.keep(channel, channels.size);
-    return channel;
+    return channel === null ? -1 : this.#names.keep(channel, channels.size);
   }
 
-  /** Returns where it ends; -1 where its epoch is not plain. */
-  #writeReply(memory: Buffer, id: number, idEnd: number, { publishedSeq, epochJson }: OpenChannel): number {
-    if (epochJson.length > MAX_EPOCH) return -1;
+  #writeHead(memory: Buffer, id: number, idEnd: number, publishedSeq: number): void {
+    const head = this.#head.memory;
     if (!isText(memory, id, idEnd, this.#repliedId)) {
       this.#repliedId = memory.latin1Slice(id, idEnd);
       this.#repliedSeq = -1;
-      this.#seqAt = putText(this.#reply, 0, BEFORE_OK_ID + this.#repliedId + BEFORE_SEQ);
+      this.#seqAt = head.latin1Write(BEFORE_OK_ID + this.#repliedId + BEFORE_SEQ, 0);
     }
-    if (this.#repliedSeq !== publishedSeq) {
-      this.#repliedSeq = publishedSeq;
-      this.#epochAt = putText(this.#reply, this.#seqAt, publishedSeq + BEFORE_EPOCH);
-    }
-    const at = putText(this.#reply, this.#epochAt, epochJson);
-    if (at < 0) return -1;
-    this.#reply[at] = CLOSE;
-    return at + 1;
+    if (this.#repliedSeq === publishedSeq) return;
+    this.#repliedSeq = publishedSeq;
+    this.#headBytes = this.#seqAt + head.latin1Write(publishedSeq + BEFORE_EPOCH, this.#seqAt);
+  }
+
+  /** Sends what #writeHead() wrote, with the epoch of the cursor: written where it is sent from, if there is room. */
+  #reply(row: Row, { view, at }: EncodedCursor): void {
+    const { port } = this.#context;
+    const head = this.#headBytes;
+    const epochAt = at + 1 + view.getUint8(at);
+    const epochBytes = view.getUint8(epochAt);
+    const length = head + epochBytes + END_BYTES;
+    const address = port.claimText(row, length + SLACK);
+    const into = address < 0 ? this.#spare.view : this.#region;
+    const to = address < 0 ? 0 : address;
+    copyWords(this.#head.view, 0, head, into, to);
+    copyWords(view, epochAt + 1, epochBytes, into, to + head);
+    into.setUint16(to + head + epochBytes, END, true);
+    if (address < 0) port.sendCopy(row, this.#spare.memory, true, length);
+    else port.sendClaimed(row, address, length);
   }
 }
 
@@ -167,14 +189,4 @@ function digitsEnd(memory: Buffer, from: number): number {
   const digits = at - from;
   // JSON has no leading zeros.
   return digits === 0 || digits > MAX_DIGITS || (digits > 1 && memory[from] === ZERO) ? -1 : at;
-}
-
-/** Returns where it ends; -1 where it is not ASCII. */
-function putText(into: Buffer, at: number, text: string): number {
-  for (let i = 0; i < text.length; i += 1) {
-    const char = text.charCodeAt(i);
-    if (char >= DELETE) return -1;
-    into[at + i] = char;
-  }
-  return at + text.length;
 }

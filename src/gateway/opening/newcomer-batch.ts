@@ -3,7 +3,8 @@
 import type { Hold, Row } from '../../engine/port.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { plainBytes } from '../message/plain-text.js';
-import type { ChannelCursor, SessionRecord } from '../../store/sessions/session-store.js';
+import { EncodedCursor } from '../../store/sessions/encoded-cursor.js';
+import type { SessionRecord } from '../../store/sessions/session-store.js';
 
 /** Begun at once, at most. */
 const MANY = 256;
@@ -23,7 +24,8 @@ export class NewcomerBatch {
   readonly #saidBytes = new Uint8Array(MANY);
   /** Channels that they ask for by that, with the cursors that their sessions begin with; null where it is something else. */
   readonly channels = new Array<OpenChannel | null>(MANY).fill(null);
-  readonly cursors = new Array<ChannelCursor | null>(MANY).fill(null);
+  readonly cursors = new Array<EncodedCursor | null>(MANY).fill(null);
+  readonly #cursors = EncodedCursor.many(MANY);
   count = 0;
   /** What all have in common. */
   record: SessionRecord | null = null;
@@ -60,10 +62,13 @@ export class NewcomerBatch {
     this.#saidBytes[this.count - 1] = length;
   }
 
-  /** By what it said the last one asks for the channel. */
-  ask(channel: OpenChannel, cursor: ChannelCursor): void {
-    this.channels[this.count - 1] = channel;
-    this.cursors[this.count - 1] = cursor;
+  /** By what it said the last one asks for the channel. Returns its cursor, to be filled in. */
+  ask(channel: OpenChannel): EncodedCursor {
+    const at = this.count - 1;
+    const cursor = this.#cursors[at] as EncodedCursor;
+    this.channels[at] = channel;
+    this.cursors[at] = cursor;
+    return cursor;
   }
 
   saidAt(i: number): number {
@@ -91,6 +96,10 @@ export class NewcomerBatch {
     this.said.memory.copyWithin(this.saidAt(to), this.saidAt(i), this.saidAt(i + 1));
     this.#saidBytes[to] = this.saidBytes(i);
     this.channels[to] = this.channels[i] as OpenChannel | null;
-    this.cursors[to] = this.cursors[i] as ChannelCursor | null;
+    this.cursors[to] = this.cursors[i] as EncodedCursor | null;
+    // Each has its own still.
+    const mine = this.#cursors[to] as EncodedCursor;
+    this.#cursors[to] = this.#cursors[i] as EncodedCursor;
+    this.#cursors[i] = mine;
   }
 }

@@ -11,12 +11,12 @@ import { compilePatterns, type Matcher } from '../../session/patterns.js';
 import { encodeSessionNote } from '../../session/session-note.js';
 import { SESSION, type SessionStart } from '../../session/table.js';
 import { formatSessionId } from '../../store/sessions/session-id.js';
-import type { ChannelCursor, SessionRecord } from '../../store/sessions/session-store.js';
+import type { EncodedCursor } from '../../store/sessions/encoded-cursor.js';
+import type { SessionRecord } from '../../store/sessions/session-store.js';
 import type { GatewayContext } from '../context.js';
 import { PlainSubs } from '../message/plain-subs.js';
 import { PlainText, type PlainBytes } from '../message/plain-text.js';
 import { NewcomerBatch } from './newcomer-batch.js';
-import { subscribedCursor } from './first-cursors.js';
 import { giveBack } from './welcome.js';
 
 export interface NewcomersParts {
@@ -35,9 +35,11 @@ const MESSAGE = new PlainText('{"op":"hello"}');
 export interface BehindHello {
   /** The channel that such a text asks for where that is plain and the channel is in use. */
   readonly subBehindHello: (bytes: PlainBytes, at: number, length: number) => OpenChannel | null;
+  /** The cursor of who subscribes now to the channel that was asked for last. */
+  readonly copyCursor: (into: EncodedCursor) => void;
   /** The session is open. `channel`: what the text asks for, and is stored with by `cursor`; null where it is something else. */
   readonly behindHello: (
-    row: Row, bytes: PlainBytes, at: number, length: number, channel: OpenChannel | null, cursor: ChannelCursor | null,
+    row: Row, bytes: PlainBytes, at: number, length: number, channel: OpenChannel | null, cursor: EncodedCursor | null,
   ) => void;
 }
 
@@ -103,7 +105,7 @@ export class Newcomers {
     if (!PlainSubs.begins(this.#view, address, length)) return false;
     batch.say(this.#view, address, length);
     const channel = this.#parts.later.subBehindHello(batch.said, batch.saidAt(batch.count - 1), length);
-    if (channel !== null && this.#readable.matches(channel.name)) batch.ask(channel, subscribedCursor(channel, channel.publishedSeq));
+    if (channel !== null && this.#readable.matches(channel.name)) this.#parts.later.copyCursor(batch.ask(channel));
     return true;
   }
 

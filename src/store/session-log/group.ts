@@ -1,7 +1,8 @@
 import type { StoreError } from '../../errors.js';
 import { putU32 } from '../little-endian.js';
-import { CURSOR_MAX, writeFirstCursor } from '../sessions/session-codec.js';
-import type { FirstCursors } from '../sessions/session-store.js';
+import { EncodedCursor } from '../sessions/encoded-cursor.js';
+import { CURSOR_MAX, writeFirstCursor, writeFirstEncoded } from '../sessions/session-codec.js';
+import type { ChannelCursor, FirstCursors } from '../sessions/session-store.js';
 import { ALIVE, BATCH, KIND, RECORD, type Alive } from './format.js';
 import { PLACE, type Place, type SessionPlaces } from './places.js';
 
@@ -87,7 +88,7 @@ export class Group {
 
   /** Copies a record of a group to where one was claimed; returns where it begins in `bytes`. */
   copy(from: DataView, at: number, length: number): number {
-    copyWords(from, at, length, this.view, this.end);
+    copyBytes(from, at, length, this.view, this.end);
     return this.end;
   }
 
@@ -111,14 +112,20 @@ export class Group {
       for (let i = 0; i < count; i += 1) {
         const cursor = cursors[i] ?? null;
         const start = this.claim(cursor === null ? length : length + CURSOR_MAX);
-        copyWords(body, 0, length, this.view, start);
-        const end = cursor === null ? start + length : writeFirstCursor(this.bytes, start, start + length, cursor);
+        copyBytes(body, 0, length, this.view, start);
+        const end = cursor === null ? start + length : this.#addCursor(cursor, start, start + length);
         into[i] = this.commit(ids, i * 4, created + i, end);
       }
     } catch (error) {
       Object.assign(this, former);
       throw error;
     }
+  }
+
+  /** The session of [body, end) gets its first cursor; returns where it ends. */
+  #addCursor(cursor: ChannelCursor, body: number, end: number): number {
+    if (cursor instanceof EncodedCursor) return writeFirstEncoded(this.view, body, end, cursor);
+    return writeFirstCursor(this.bytes, body, end, cursor);
   }
 
   addAlive(start: number, { until, expires, forget }: Alive): void {
@@ -172,7 +179,7 @@ export class Group {
 }
 
 /** Four bytes at a time: a call that copies costs as much as all of them. */
-function copyWords(from: DataView, at: number, length: number, into: DataView, to: number): void {
+function copyBytes(from: DataView, at: number, length: number, into: DataView, to: number): void {
   let i = 0;
   for (; i + 4 <= length; i += 4) into.setUint32(to + i, from.getUint32(at + i, true), true);
   for (; i < length; i += 1) into.setUint8(to + i, from.getUint8(at + i));

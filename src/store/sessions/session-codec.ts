@@ -1,7 +1,8 @@
 import '../native-buffer.js';
 import { StoreError } from '../../errors.js';
 import { equalsText, KnownTexts } from '../known-texts.js';
-import { getDouble, getU16, getU32, getU48, putDouble, putU16, putU32, putU48 } from '../little-endian.js';
+import { copyWords, getDouble, getU16, getU32, getU48, putDouble, putU16, putU32, putU48 } from '../little-endian.js';
+import type { EncodedCursor } from './encoded-cursor.js';
 import type { ChannelCursor, SessionRecord, SessionTimes } from './session-store.js';
 
 /**
@@ -59,7 +60,8 @@ export function writeSession(record: SessionRecord, bytes: Buffer, start: number
   return at;
 }
 
-function writeCursor({ channel, epoch, seq, subscribed, told }: ChannelCursor, bytes: Buffer, start: number): number {
+/** Returns where it ends. Throws StoreError. */
+export function writeCursor({ channel, epoch, seq, subscribed, told }: ChannelCursor, bytes: Buffer, start: number): number {
   const at = writeText(bytes, writeText(bytes, start, channel), epoch);
   putDouble(bytes, at, seq);
   bytes[at + 8] = (subscribed ? SUBSCRIBED : 0) | (told ? TOLD : 0);
@@ -79,6 +81,13 @@ export function isFresh(view: DataView, at: number, until: number): boolean {
 export function writeFirstCursor(bytes: Buffer, at: number, end: number, cursor: ChannelCursor): number {
   putU16(bytes, at + COUNT, 1);
   return writeCursor(cursor, bytes, end);
+}
+
+/** The same by bytes that are there already. */
+export function writeFirstEncoded(view: DataView, at: number, end: number, cursor: EncodedCursor): number {
+  view.setUint16(at + COUNT, 1, true);
+  copyWords(cursor.view, cursor.at, cursor.length, view, end);
+  return end + cursor.length;
 }
 
 /**

@@ -106,8 +106,8 @@ export interface SessionStore {
   create(record: SessionRecord, words?: SessionWords): Promise<void>;
   /**
    * Where the store has it: `count` new sessions of nobody's device that differ from `record` in their ids only, four words each in `ids`,
-   * and, where `cursors` are given, in having one of those or none; both lists are the caller's again. Null, and nothing is done, where
-   * they have to be created one by one.
+   * and, where `cursors` are given, in having one of those or none; lists and cursors are the caller's again. Null, and nothing is done,
+   * where they have to be created one by one.
    */
   createMany?(ids: Uint32Array, count: number, record: SessionRecord, cursors?: FirstCursors): Promise<void> | null;
   get(id: string): Promise<SessionRecord | null>;

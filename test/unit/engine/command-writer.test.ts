@@ -58,6 +58,25 @@ t.test('bytes are what was written, round after round and beyond 2^31 and 2^32',
   }
 });
 
+t.test('what is claimed is written in place, and sent as long as it became', async (t) => {
+  const rings = new Rings(2 ** 31 - DATA);
+  const expected: string[] = [];
+  for (let i = 0; i < 200; i += 1) {
+    const message = text(i, 1 + ((i * 37) % 90));
+    const at = rings.writer.claimMessage(message.length + 4);
+    t.ok(at >= DATA_AT && at + message.length + 4 <= DATA_AT + DATA, 'within the ring');
+    rings.memory.latin1Write(`${message}****`, at);
+    rings.writer.writeClaimed(1, i, 1, at, message.length);
+    expected.push(message);
+    if (i % 7 === 6) rings.carryOut();
+  }
+  rings.carryOut();
+  t.same(rings.sent.map((one) => one.text), expected);
+  while (rings.writer.claimMessage(100) >= 0) rings.writer.writeMessage(1, 0, 1, Buffer.alloc(100), 100);
+  rings.writer.writeMessage(1, 0, 1, Buffer.alloc(100), 100);
+  t.equal(rings.writer.claimMessage(1), -1, 'not before what waits');
+});
+
 t.test('what finds no room waits, in order', async (t) => {
   const rings = new Rings(2 ** 31 - 100);
   const expected = Array.from({ length: 40 }, (_, i) => text(i, 200));

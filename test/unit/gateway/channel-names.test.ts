@@ -1,8 +1,15 @@
 /** Channels found by the bytes of their names. */
 
 import t from 'tap';
-import { ChannelNames, NAME_BYTES_MAX } from '../../../src/gateway/message/channel-names.js';
+import { ChannelNames, EPOCH_BYTES_MAX, NAME_BYTES_LEAST, NAME_BYTES_MAX } from '../../../src/gateway/message/channel-names.js';
 import type { OpenChannel } from '../../../src/sequence/channels.js';
+import { EncodedCursor } from '../../../src/store/sessions/encoded-cursor.js';
+import { decodeSession, encodeSession, writeFirstEncoded } from '../../../src/store/sessions/session-codec.js';
+import { sessionRecord } from '../store/session-store-suite.js';
+
+function channelOf(name: string, epoch = 'k3f9'): OpenChannel {
+  return { name, epoch, epochJson: JSON.stringify(epoch), publishedSeq: 0 } as OpenChannel;
+}
 
 class Memory {
   readonly names = new ChannelNames();
@@ -13,23 +20,26 @@ class Memory {
   /** `at`: names lie at any address. */
   find(name: string, at = name.length): string | null {
     const to = at + this.#bytes.latin1Write(name, at);
-    return this.names.find(this.#view, at, to)?.name ?? null;
+    const entry = this.names.find(this.#view, at, to);
+    return entry < 0 ? null : this.names.channel(entry).name;
   }
 
   keep(name: string): void {
     this.find(name);
     this.#inUse.add(name);
-    this.names.keep({ name } as OpenChannel, this.#inUse.size);
+    this.names.keep(channelOf(name), this.#inUse.size);
   }
 }
 
 t.test('names of any length that fits, and no other ones', async (t) => {
   const memory = new Memory();
-  const names = Array.from({ length: NAME_BYTES_MAX }, (_, i) => 'abcdefghijklmnopqrstuvwxyz'.repeat(2).slice(0, i + 1));
+  const names = Array.from(
+    { length: NAME_BYTES_MAX + 1 - NAME_BYTES_LEAST }, (_, i) => 'abcdefghijklmnopqrstuvwxyz'.repeat(4).slice(0, i + NAME_BYTES_LEAST),
+  );
   for (const name of names) t.equal(memory.find(name), null, name);
   for (const [i, name] of names.entries()) {
     memory.keep(name);
-    t.equal(memory.find(name, 64 + i), name);
+    t.equal(memory.find(name, 128 + i), name);
     // What begins with it, and what it begins with, are other names.
     if (i + 1 < names.length) t.equal(memory.find(names[i + 1] as string), null);
     t.equal(memory.find(`${name.slice(0, -1)}#`), null);
@@ -57,10 +67,42 @@ t.test('very many: one that made room is asked for again, and nobody gets anothe
 t.test('the latest channel of a name is found', async (t) => {
   const memory = new Memory();
   memory.keep('room');
-  const other = { name: 'room', id: 2 } as OpenChannel;
+  const other = channelOf('room');
   memory.find('room');
   memory.names.keep(other, 1);
   t.equal(memory.find('room'), 'room');
   const bytes = Buffer.from('room');
-  t.equal(memory.names.find(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, 4), other);
+  t.equal(memory.names.channel(memory.names.find(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, 4)), other);
+});
+
+t.test('a card is the cursor of who subscribes now', async (t) => {
+  const memory = new Memory();
+  const [cursor] = EncodedCursor.many(1) as [EncodedCursor];
+  const longest = ['n'.repeat(NAME_BYTES_MAX), 'e'.repeat(EPOCH_BYTES_MAX)] as const;
+  for (const [name, epoch] of [['room', 'k3f9d8e7a6b5c4d'], longest, ['lobby', '']] as const) {
+    const channel = channelOf(name, epoch);
+    memory.find(name);
+    const entry = memory.names.keep(channel, 1);
+    for (const seq of [0, 7, 2 ** 40]) {
+      channel.publishedSeq = seq;
+      memory.names.copyCursor(entry, cursor);
+      const said = { channel: name, epoch, seq, subscribed: true, told: false };
+      t.same({ ...cursor }, { ...cursor, ...said });
+      const record = sessionRecord({ cursors: [] });
+      const body = encodeSession(record);
+      const bytes = Buffer.alloc(body.length + 256);
+      body.copy(bytes);
+      writeFirstEncoded(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, body.length, cursor);
+      t.same(decodeSession(record.id, bytes), { ...record, cursors: [said] });
+    }
+  }
+});
+
+t.test('channels whose epochs need more than their characters are not kept', async (t) => {
+  const memory = new Memory();
+  for (const epoch of ['a"b', 'ä', 'e'.repeat(EPOCH_BYTES_MAX + 1)]) {
+    memory.find('room');
+    t.equal(memory.names.keep(channelOf('room', epoch), 1), -1, epoch);
+  }
+  t.equal(memory.find('room'), null);
 });

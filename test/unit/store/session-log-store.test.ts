@@ -1,6 +1,8 @@
 import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { ENCODED_BYTES, EncodedCursor } from '../../../src/store/sessions/encoded-cursor.js';
+import { writeCursor } from '../../../src/store/sessions/session-codec.js';
 import { SessionLogStore } from '../../../src/store/sessions/session-log-store.js';
 import { drawSessionIds, formatSessionId, parseSessionId } from '../../../src/store/sessions/session-id.js';
 import type { ChannelCursor, SessionRecord, SessionStore } from '../../../src/store/sessions/session-store.js';
@@ -107,7 +109,9 @@ t.test('many new sessions at once are sessions as others are, and survive', asyn
   const record = sessionRecord({ id: '', user: null });
   const cursor = { channel: 'room', seq: 41, epoch: 'k3f', subscribed: true, told: false };
   const own = words.map((_, i) => (i % 5 === 1 ? { ...cursor, channel: `room${'m'.repeat(i)}`.slice(0, 255), seq: i } : null));
-  const created = under.store.createMany!(ids, COUNT, record, own);
+  const given = own.map((each, i) => (each !== null && i % 2 === 0 && i < 80 ? encoded(each) : each));
+  const created = under.store.createMany!(ids, COUNT, record, given);
+  for (const each of given) if (each instanceof EncodedCursor) each.view.setFloat64(each.at, -1);
   t.equal(under.store.create(sessionRecord()), created, 'one promise for one write');
   ids.fill(0);
   const first = under.store.addFirstCursor!(words[7]!, record.generation, cursor);
@@ -133,6 +137,14 @@ t.test('many new sessions at once are sessions as others are, and survive', asyn
   await check(under.store);
   await check(await under.reopen());
 });
+
+function encoded(cursor: ChannelCursor): EncodedCursor {
+  const bytes = Buffer.alloc(ENCODED_BYTES);
+  const length = writeCursor(cursor, bytes, 0);
+  const [made] = EncodedCursor.many(1) as [EncodedCursor];
+  made.set(cursor.channel, cursor.epoch, cursor.seq, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, length);
+  return made;
+}
 
 t.test('of many new sessions of which one cannot be written there is none', async (t) => {
   const under = await make(t);

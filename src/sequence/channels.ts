@@ -32,7 +32,7 @@ export class OpenChannel implements Channel {
   readonly clocked: boolean;
   sequencedSeq: number;
   publishedSeq: number;
-  /** Whole seconds since the Unix epoch: V8 keeps them in the object, where each time in milliseconds would be another one. */
+  /** Milliseconds since the Unix epoch. */
   usedAt: number;
   /** False once it has left memory: who asks for its name gets another object. */
   inUse = true;
@@ -48,7 +48,7 @@ export class OpenChannel implements Channel {
     this.ascii = ascii;
     this.ephemeral = ephemeral;
     this.clocked = kind.clocked;
-    this.usedAt = wholeSeconds(now);
+    this.usedAt = now;
     this.#log = log;
     if (ephemeral && former !== null) {
       this.sequencedSeq = former.seq;
@@ -70,10 +70,6 @@ export class OpenChannel implements Channel {
     if (this.ephemeral) return this.publishedSeq + 1;
     return this.#log.findChannel(this.name)?.oldestSeq ?? this.publishedSeq + 1;
   }
-}
-
-export function wholeSeconds(ms: number): number {
-  return Math.floor(ms / 1000);
 }
 
 /** What the configuration says of a channel by its name. */
@@ -128,7 +124,7 @@ export class ChannelRegistry {
     const now = this.#options.now();
     const known = this.#byName.get(name);
     if (known !== undefined) {
-      known.usedAt = wholeSeconds(now);
+      known.usedAt = now;
       return known;
     }
     const former = this.#expected.size === 0 ? undefined : this.#expectedNames.get(name);
@@ -197,7 +193,7 @@ export class ChannelRegistry {
   find(name: string): OpenChannel | null {
     const inUse = this.#byName.get(name);
     if (inUse !== undefined) {
-      inUse.usedAt = wholeSeconds(this.#options.now());
+      inUse.usedAt = this.#options.now();
       return inUse;
     }
     return this.#expectedNames.has(name) || this.#options.log.findChannel(name) !== null ? this.open(name) : null;
@@ -233,7 +229,7 @@ export class ChannelRegistry {
    * `inUse` (subscribers, say). Returns how many went.
    */
   sweep(budget: number, inUse: (channel: OpenChannel) => boolean): number {
-    const oldest = wholeSeconds(this.#options.now() - this.#options.idleMs);
+    const oldest = this.#options.now() - this.#options.idleMs;
     let removed = 0;
     for (let i = 0; i < budget; i++) {
       this.#hand ??= this.#byId.values();
@@ -243,7 +239,7 @@ export class ChannelRegistry {
         break;
       }
       const channel = value as OpenChannel;
-      if (channel.usedAt >= oldest || channel.sequencedSeq !== channel.publishedSeq || inUse(channel)) continue;
+      if (channel.usedAt > oldest || channel.sequencedSeq !== channel.publishedSeq || inUse(channel)) continue;
       this.forget(channel);
       this.#options.onUse?.(channel, false);
       removed++;

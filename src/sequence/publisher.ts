@@ -3,7 +3,7 @@ import type { EnginePort } from '../engine/port.js';
 import { KeyHash } from '../store/key-hash.js';
 import type { FirstResult, MessageLog } from '../store/types.js';
 import type { HotLog } from '../store/hot-log.js';
-import { wholeSeconds, type ChannelRegistry, type OpenChannel } from './channels.js';
+import type { ChannelRegistry, OpenChannel } from './channels.js';
 import type { LamportClock } from './lamport.js';
 import type { Snowflake } from './snowflake.js';
 import type { PublishRequest } from './types.js';
@@ -176,7 +176,7 @@ export class Publisher {
     if (request.bodyBytes !== null) memory.set(request.bodyBytes, body);
     else memory.copyWithin(body, request.bodyAddress, request.bodyAddress + request.bodyLength);
     channel.sequencedSeq++;
-    channel.usedAt = wholeSeconds(now);
+    channel.usedAt = now;
     return new Publication(request, channel, id, serverTs, stamp, memory, address, length);
   }
 

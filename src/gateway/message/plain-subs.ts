@@ -5,7 +5,7 @@
  */
 
 import type { Row } from '../../engine/port.js';
-import { wholeSeconds, type OpenChannel } from '../../sequence/channels.js';
+import type { OpenChannel } from '../../sequence/channels.js';
 import { copyWords } from '../../store/little-endian.js';
 import { ENCODED_BYTES, EncodedCursor } from '../../store/sessions/encoded-cursor.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
@@ -35,6 +35,8 @@ const DELETE = 0x7f;
 
 /** Of a position, and of an id: so many are always exact. */
 const MAX_DIGITS = 16;
+/** A channel's last use is known to so much. */
+const USED_MS = 1000;
 /** Behind the epoch, and what copying by words may bring besides. */
 const END = QUOTE | (CLOSE << 8);
 const END_BYTES = 2;
@@ -56,7 +58,7 @@ export class PlainSubs {
   readonly #spare = plainBytes(Buffer.alloc(this.#head.memory.length + ENCODED_BYTES));
   readonly #cursor = new EncodedCursor(new DataView(new ArrayBuffer(ENCODED_BYTES)), 0);
 
-  /** Seconds since the Unix epoch, of the turn, read when they are needed; 0 until then. */
+  /** Of the turn, read when it is needed; 0 until then. */
   #now = 0;
 
   /** Whether the message begins as such a `sub` does. */
@@ -108,8 +110,9 @@ export class PlainSubs {
     if (!channel.inUse || !this.#mayJoin(row, channel)) return false;
     const { subscriptions, replays, port, keeper, clock } = this.#context;
     const { publishedSeq } = channel;
-    if (this.#now === 0) this.#now = wholeSeconds(clock.now());
-    channel.usedAt = this.#now;
+    if (this.#now === 0) this.#now = clock.now();
+    // Such a number is an object of its own each time, which the collector has to know of.
+    if (this.#now - channel.usedAt >= USED_MS) channel.usedAt = this.#now;
     // A sync may be sending what is not subscribed.
     stopCatchingUp(replays, row, channel.id);
     const node = subscriptions.add(row, channel.id);

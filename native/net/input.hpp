@@ -26,6 +26,7 @@ class Input {
   void receive(nic::Packet** frames, uint32_t count);
 
  private:
+  bool take_plain(nic::Packet* frame);
   void take(nic::Packet* frame);
   void take_arp(nic::Packet* frame);
   void take_icmp_v4(nic::Packet* frame, uint32_t bytes, const Addressing& addressing);
@@ -56,6 +57,7 @@ class Input {
   bool whole_ = false;                   // what is looked at was put together from fragments
   uint8_t* start_ = nullptr;             // of the frame that is looked at
   const uint8_t* source_mac_ = nullptr;
+  uint64_t plain_target_ = UINT64_MAX;   // own IPv4 address that the last segment was for; at first none that fits
   uint32_t count_ = 0;
   Segment segments_[kBurst];
   Flow flows_[kBurst];

@@ -286,3 +286,46 @@ TEST_CASE("with a VLAN only its frames are taken, and frames carry its tag", "[n
   REQUIRE(load_be16(&fixture.nic.sent[0][12]) == wire::kTypeVlan);
   REQUIRE(load_be16(&fixture.nic.sent[0][14]) == 5);
 }
+
+namespace {
+uint64_t difference(const net::NetCounters& before, const net::NetCounters& after, size_t at) {
+  uint64_t values[2];
+  std::memcpy(&values[0], reinterpret_cast<const char*>(&before) + at, sizeof values[0]);
+  std::memcpy(&values[1], reinterpret_cast<const char*>(&after) + at, sizeof values[1]);
+  return values[1] - values[0];
+}
+}  // namespace
+
+TEST_CASE("what is seen of a frame at a glance is what is seen layer by layer", "[net]") {
+  static_assert(sizeof(net::NetCounters) % sizeof(uint64_t) == 0);
+  const net::IpAddress far = v4(10, 200, 0, 3);
+  const Bytes good = ethernet(kOwnMac, wire::kTypeIpv4, ipv4(far, kOwn, 6, tcp_segment(far, kOwn, {'a', 'b'})));
+  const uint8_t flags = GENERATE(nic::kRxL4ChecksumGood, nic::kRxL4ChecksumGood | nic::kRxIpChecksumGood,
+                                 nic::kRxL4ChecksumGood | nic::kRxChecksumBad);
+  constexpr size_t kHeaderBits = (14 + 20 + 20) * 8;
+  for (size_t bit = 0; bit <= kHeaderBits; ++bit) {
+    Bytes frame = good;
+    if (bit != kHeaderBits) frame[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+    NetFixture first;   // of all that it is given
+    NetFixture second;  // behind one for the same address
+    second.receive(good, nic::kRxL4ChecksumGood);
+    REQUIRE(second.tcp.segments.size() == 1);
+    const net::NetCounters before_first = first.interface.counters();
+    const net::NetCounters before_second = second.interface.counters();
+    first.receive(frame, flags);
+    second.receive(frame, flags);
+    INFO("bit " << bit);
+    REQUIRE(second.tcp.segments.size() == first.tcp.segments.size() + 1);
+    if (!first.tcp.segments.empty()) {
+      const Recorder::Seen& a = first.tcp.segments.back();
+      const Recorder::Seen& b = second.tcp.segments.back();
+      CHECK((a.flow == b.flow && a.bytes == b.bytes && a.header_bytes == b.header_bytes));
+      CHECK((a.payload_bytes == b.payload_bytes && a.ecn == b.ecn && a.strayed == b.strayed));
+    }
+    for (size_t at = 0; at < sizeof(net::NetCounters); at += sizeof(uint64_t)) {
+      INFO("counter " << at / sizeof(uint64_t));
+      CHECK(difference(before_first, first.interface.counters(), at) == difference(before_second, second.interface.counters(), at));
+    }
+    CHECK(first.all_returned() == second.all_returned());
+  }
+}

@@ -33,8 +33,10 @@ const LETTER_S = 0x73;
 const CLOSE = 0x7d;
 const DELETE = 0x7f;
 
-/** Of a position, and of an id: so many are always exact. */
-const MAX_DIGITS = 16;
+/** Of an id: so many are always exact. */
+const ID_DIGITS = 15;
+/** Of a position. */
+const SEQ_DIGITS = 16;
 /** A channel's last use is known to so much. */
 const USED_MS = 1000;
 /** Behind the epoch, and what copying by words may bring besides. */
@@ -48,7 +50,7 @@ export class PlainSubs {
   /** Entry of the channel that was named last. */
   #named = -1;
   /** What answers begin with, up to the epoch, as most have the same id, and channels in which nothing was published the same number. */
-  readonly #head = plainBytes(Buffer.alloc(BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + 2 * MAX_DIGITS + SLACK));
+  readonly #head = plainBytes(Buffer.alloc(BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + ID_DIGITS + SEQ_DIGITS + SLACK));
   #headBytes = 0;
   #repliedId = '';
   #repliedSeq = -1;
@@ -191,5 +193,5 @@ function digitsEnd(memory: Buffer, from: number): number {
   while ((memory[at] as number) >= ZERO && (memory[at] as number) <= NINE) at += 1;
   const digits = at - from;
   // JSON has no leading zeros.
-  return digits === 0 || digits > MAX_DIGITS || (digits > 1 && memory[from] === ZERO) ? -1 : at;
+  return digits === 0 || digits > ID_DIGITS || (digits > 1 && memory[from] === ZERO) ? -1 : at;
 }

@@ -43,7 +43,10 @@ t.test('is answered, live and stored like one that is parsed', async (t) => {
 });
 
 t.test('whatever is almost one means what its JSON does', async (t) => {
-  const ids = ['0', '999999999999999', '9007199254740991', '99999999999999999999', '01', '', '1.5', '-1', '1e3', '"1"', ' 1'];
+  const ids = [
+    '0', '999999999999999', '9007199254740991', '9007199254740992', '9007199254740993', '99999999999999999999',
+    '01', '', '1.5', '-1', '1e3', '"1"', ' 1',
+  ];
   const names = ['other', '', 'räume', 'closed', 'ro\\u006fm', 'room","channel":"other', 'r'.repeat(255), 'r'.repeat(256)];
   const lines = [
     ...ids.map((id) => `{"op":"sub","id":${id},"channel":"room"}`),

@@ -134,6 +134,11 @@ class StreamDriver {
     return 0;
   }
   virtual void unshare(uint32_t shared) { static_cast<void>(shared); }
+  // Since anything came from the peer, acknowledgements included; UINT32_MAX where the driver does not know.
+  virtual uint32_t quiet_ms(StreamId id) const noexcept {
+    static_cast<void>(id);
+    return UINT32_MAX;
+  }
   // More is queued below than leaves at once: what can wait should.
   virtual bool congested() const noexcept { return false; }
   // Hands everything that write() has queued to the system, in one call where it can.

@@ -36,7 +36,8 @@ enum ConnectionFlag : uint16_t {
 struct ConnectionRow {
   uint32_t generation;
   ConnectionState state;
-  uint8_t heartbeats_missed;
+  uint8_t heartbeats_missed : 4;
+  uint8_t heartbeats_spared : 4;  // since it was heard (heartbeat.cpp)
   uint16_t flags;
   ws::ParserState parser;
   uint32_t message_address;  // message in progress that spans receive blocks; 0: none

@@ -40,7 +40,8 @@ void Heartbeat::look_at(uint32_t slot) {
     lifecycle_.fail(slot, kCloseHeartbeatMissed, "heartbeat missed");
     return;
   }
-  const bool silent = heard >= (row.heartbeats_missed + 1u) * Parts::kTicksPerHeartbeat;
+  bool silent = heard >= (row.heartbeats_missed + 1u) * Parts::kTicksPerHeartbeat;
+  if (silent && acknowledged(slot)) silent = false;
   // The peer needs a sign of life as well: one that is only listened to would take us for dead.
   if (silent || said >= Parts::kTicksPerHeartbeat) {
     if (allowed_ == 0) return;
@@ -52,6 +53,21 @@ void Heartbeat::look_at(uint32_t slot) {
   } else if (said >= Parts::kTicksPerHeartbeat) {
     send(slot);
   }
+}
+
+// Who acknowledges what it is sent is there, and need not be asked as well. Not once it has been asked: of that its TCP knows nothing.
+bool Heartbeat::acknowledged(uint32_t slot) {
+  ConnectionRow& row = parts_.table[slot];
+  if (row.heartbeats_missed != 0 || row.heartbeats_spared == kSparedMost) return false;
+  const uint64_t quiet_us = parts_.driver->quiet_ms(slot) * 1000ull;
+  if (quiet_us >= parts_.options.heartbeat_ms * 1000ull) return false;
+  const uint16_t tick = parts_.tick_at(parts_.now_us - quiet_us);
+  // What came with the last that was heard, or soon after, says no more than that.
+  constexpr int16_t kSoon = Parts::kTicksPerHeartbeat / 8;
+  if (static_cast<int16_t>(tick - row.received_tick) < kSoon) return false;
+  row.received_tick = tick;
+  ++row.heartbeats_spared;
+  return true;
 }
 
 void Heartbeat::send(uint32_t slot) {

@@ -20,11 +20,14 @@ class Heartbeat {
  private:
   static constexpr uint32_t kWalksPerInterval = 8;
   static constexpr uint8_t kMissedAllowed = 2;
+  // In a row: an application that hangs is found out although its TCP goes on acknowledging.
+  static constexpr uint8_t kSparedMost = 3;
   static constexpr uint64_t kWalkEveryUs = 1000;
   // Heartbeats in a second.
   static constexpr uint64_t kAllowedLeast = 12'800;
 
   void look_at(uint32_t slot);
+  bool acknowledged(uint32_t slot);
   void send(uint32_t slot);
 
   Parts& parts_;

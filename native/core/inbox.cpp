@@ -12,7 +12,7 @@ using queue::Counter;
 void Inbox::receive(uint32_t slot, uint8_t* data, uint32_t length) {
   ConnectionRow& row = parts_.table[slot];
   row.received_tick = parts_.tick();
-  row.heartbeats_missed = 0;
+  row.heartbeats_missed = row.heartbeats_spared = 0;
   uint8_t* end = data + length;
   if (row.has(kDiscard) || row.state == ConnectionState::kGone) return;
   if (row.has(kStalled)) {

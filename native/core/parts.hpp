@@ -46,8 +46,9 @@ struct Parts {
 
   // Coarse time for heartbeats: sixteen ticks an interval, so that differences of 16 bits never wrap in a connection's silence.
   static constexpr uint32_t kTicksPerHeartbeat = 16;
-  uint16_t tick() const noexcept {
-    return options.heartbeat_ms == 0 ? 0 : static_cast<uint16_t>(now_us * kTicksPerHeartbeat / (options.heartbeat_ms * 1000ull));
+  uint16_t tick() const noexcept { return tick_at(now_us); }
+  uint16_t tick_at(uint64_t at_us) const noexcept {
+    return options.heartbeat_ms == 0 ? 0 : static_cast<uint16_t>(at_us * kTicksPerHeartbeat / (options.heartbeat_ms * 1000ull));
   }
 
   // Gives a piece of the assembly window back and forgets it.

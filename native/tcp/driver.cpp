@@ -352,6 +352,11 @@ TcpGauges Driver::gauges() const noexcept {
   return out;
 }
 
+uint32_t Driver::quiet_ms(StreamId id) const noexcept {
+  const Tcb* const row = const_cast<Stack&>(stack_).find_stream(id);
+  return row == nullptr ? UINT32_MAX : stack_.now_ms() - row->last_receive_ms;
+}
+
 bool Driver::describe(StreamId id, ConnectionInfo& out) const {
   const Tcb* const row = const_cast<Stack&>(stack_).find_stream(id);
   if (row == nullptr) return false;

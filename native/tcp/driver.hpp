@@ -29,6 +29,7 @@ class Driver final : public TcpDriver {
   void prefetch(StreamId id, bool near) const noexcept override;
   uint32_t share(const uint8_t* data, uint32_t length) override;
   void unshare(uint32_t shared) override { stack_.bodies.withdraw(shared); }
+  uint32_t quiet_ms(StreamId id) const noexcept override;
   bool congested() const noexcept override;
   void notify_writable(StreamId id) override;
   void pause_reading(StreamId id) override;

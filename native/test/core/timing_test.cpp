@@ -101,6 +101,40 @@ TEST_CASE("core: a peer that answers its heartbeats stays", "[core][time]") {
   }
 }
 
+TEST_CASE("core: who acknowledges what it is sent is asked for a sign of life only now and then", "[core][time]") {
+  core::CoreOptions options;
+  options.heartbeat_ms = 100;
+  CoreFixture fixture(options);
+  const Peer peer = fixture.open();
+  peer->quiet_ms = 0;
+  REQUIRE(fixture.turn_until([&] { return fixture.row(peer).heartbeats_missed == 1; }));
+  CHECK(peer->quiet_asked == 3);
+  peer->send(frame(0x8a, ""));
+  // Once it was asked it has to answer, whatever it acknowledges.
+  REQUIRE(fixture.turn_until([&] { return peer->fin_sent; }));
+  CHECK(peer->quiet_asked == 6);
+  fixture.turn(2);
+  CHECK(fixture.close_codes() == Codes{core::kCloseHeartbeatMissed});
+  peer->fin = true;
+  fixture.turn(3);
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: acknowledgements of an interval ago are no sign of life", "[core][time]") {
+  core::CoreOptions options;
+  options.heartbeat_ms = 100;
+  CoreFixture fixture(options);
+  const Peer peer = fixture.open();
+  peer->quiet_ms = 100;
+  REQUIRE(fixture.turn_until([&] { return peer->fin_sent; }));
+  CHECK(peer->quiet_asked == 1);
+  fixture.turn(2);
+  CHECK(fixture.close_codes() == Codes{core::kCloseHeartbeatMissed});
+  peer->fin = true;
+  fixture.turn(3);
+  fixture.check_all_free();
+}
+
 TEST_CASE("core: heartbeats of many that opened together leave a few at a time", "[core][time]") {
   core::CoreOptions options;
   options.heartbeat_ms = 1000;

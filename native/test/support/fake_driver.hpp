@@ -21,6 +21,8 @@ struct FakePeer {
   std::string written;
   size_t window = SIZE_MAX;       // bytes that the socket still takes
   size_t write_limit = SIZE_MAX;  // bytes that one write takes
+  uint32_t quiet_ms = UINT32_MAX;
+  uint32_t quiet_asked = 0;       // times
 
   StreamId id = kNoStream;
   bool established = false;
@@ -75,6 +77,12 @@ class FakeDriver final : public StreamDriver {
     while (!pending_.empty()) complete(pending_.begin()->first);
   }
 
+  uint32_t quiet_ms(StreamId id) const noexcept override {
+    const auto at = streams_.find(id);
+    if (at == streams_.end()) return UINT32_MAX;
+    ++at->second->quiet_asked;
+    return at->second->quiet_ms;
+  }
   void notify_writable(StreamId id) override { peer_of(id).wants_writable = true; }
   void pause_reading(StreamId id) override { peer_of(id).paused = true; }
   void resume_reading(StreamId id) override { peer_of(id).paused = false; }

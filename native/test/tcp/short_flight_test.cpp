@@ -67,6 +67,22 @@ TEST_CASE("tcp: what a fan-out sent is remembered by records until it is acknowl
   CHECK(peer.silent());
 }
 
+TEST_CASE("tcp: a peer is quiet since its last segment, were it only an acknowledgement", "[tcp]") {
+  Peer peer;
+  peer.open();
+  peer.out.clear();
+  peer.wait_ms(300);
+  const uint32_t quiet_ms = peer.host.driver->quiet_ms(peer.id());
+  CHECK(quiet_ms >= 300);
+  REQUIRE(deliver(peer, pattern(300)));
+  CHECK(peer.host.driver->quiet_ms(peer.id()) >= quiet_ms);
+  peer.ack(300);
+  CHECK(peer.host.driver->quiet_ms(peer.id()) == 0);
+  peer.wait_ms(7);
+  CHECK(peer.host.driver->quiet_ms(peer.id()) == 7);
+  CHECK(peer.host.driver->quiet_ms(peer.id() + 1) == UINT32_MAX);
+}
+
 TEST_CASE("tcp: whatever comes while a fan-out's bytes are in flight finds a usual flight", "[tcp]") {
   Peer peer;
   peer.open();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/block_pool.hpp"
@@ -114,12 +115,14 @@ class StreamDriver {
   virtual void write(StreamId id, const IoSlice* slices, uint32_t count) = 0;
   // The same for the last bytes of a stream: where all are accepted shutdown_send() or close() follows, and the FIN may be on its way.
   virtual void write_last(StreamId id, const IoSlice* slices, uint32_t count) { write(id, slices, count); }
-  // Sends all of the slice at once where nothing of the stream's waits to be sent or acknowledged, and no on_written() follows. False:
-  // nothing was done, and it is write()'s. The caller has nothing outstanding for the stream.
-  virtual bool write_at_once(StreamId id, const IoSlice& slice) {
-    static_cast<void>(id);
+  // To those of the streams, 32 at most, whose bits `which` has, by their places: sends all of the slice at once where nothing of the
+  // stream's waits to be sent or acknowledged, and no on_written() follows. Returns their bits. For the others nothing was done, and it is
+  // write()'s. The caller has nothing outstanding for the streams.
+  virtual uint32_t write_at_once(std::span<const StreamId> ids, uint32_t which, const IoSlice& slice) {
+    static_cast<void>(ids);
+    static_cast<void>(which);
     static_cast<void>(slice);
-    return false;
+    return 0;
   }
   // Fetches what write() will look at, some streams before (`near` false) and again when most of that way is gone (`near` true).
   virtual void prefetch(StreamId id, bool near) const noexcept {

@@ -1,6 +1,7 @@
 #include "core/core.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/clock.hpp"
 #include "core/snapshot.hpp"
@@ -13,7 +14,7 @@ Core::Core(queue::Region& region, uint32_t index, const CoreOptions& options)
     : parts_(region, index, options, *this), lifecycle_(parts_), endings_(parts_, lifecycle_), inbox_(parts_, lifecycle_, endings_),
       heartbeat_(parts_, lifecycle_), commands_(parts_, lifecycle_, endings_, *this), inspection_(parts_),
       budget_(options.receive_budget) {
-  parts_.now_us = monotonic_us();
+  parts_.set_now(monotonic_us());
 }
 
 Core::~Core() = default;
@@ -30,7 +31,7 @@ void Core::attach(std::unique_ptr<StreamDriver> driver, DeviceSide* device) {
 uint64_t Core::now_us() noexcept { return device_ != nullptr ? device_->now_us() : monotonic_us(); }
 
 bool Core::receive(int64_t timeout_us) {
-  parts_.now_us = now_us();
+  parts_.set_now(now_us());
   parts_.events.reclaim();
   inbox_.resume_stalled();
   // Deadlines are looked at as often as kCareEveryUs, so no wait may be longer.
@@ -38,7 +39,7 @@ bool Core::receive(int64_t timeout_us) {
   int64_t wait = timeout_us < 0 || timeout_us > care ? care : timeout_us;
   if (parts_.hub.flushing()) wait = 0;
   handled_ = take_in(wait);
-  if (wait != 0) parts_.now_us = now_us();
+  if (wait != 0) parts_.set_now(now_us());
   if (parts_.now_us >= care_due_us_) take_care();
   heartbeat_.walk();
   return parts_.events.publish();
@@ -176,20 +177,41 @@ void Core::on_notice(NoticeKind kind, int error) {
 
 // ---- fan-out ----
 
-bool Core::deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) {
-  ConnectionRow& row = parts_.table[slot];
-  if (row.state != ConnectionState::kOpen) return true;
-  // Nearly all of a crowd have nothing waiting: theirs leaves here, while what it concerns is in the cache.
-  const bool nothing_before = row.batch == 0 && row.queue == 0 && !row.awaits_drain();
-  if (count == 1 && nothing_before && driver_->write_at_once(slot, {pieces[0].data, pieces[0].length, pieces[0].shared})) {
-    row.sent_tick = parts_.tick();
-    parts_.counters.add(Counter::payload_bytes_out, pieces[0].length);
-    return true;
+uint32_t Core::deliver(std::span<const uint32_t> slots, std::span<const hub::Piece> pieces) {
+  const uint32_t done = pieces.size() == 1 ? deliver_at_once(slots, pieces[0]) : 0;
+  uint32_t over_budget = 0;
+  for (uint32_t left = ((1u << slots.size()) - 1) & ~done; left != 0; left &= left - 1) {
+    const auto i = static_cast<uint32_t>(std::countr_zero(left));
+    if (!deliver_later(slots[i], pieces)) over_budget |= 1u << i;
   }
+  return over_budget;
+}
+
+// Nearly all of a crowd have nothing waiting: theirs leaves here, while what it concerns is in the cache. Returns whose did.
+uint32_t Core::deliver_at_once(std::span<const uint32_t> slots, const hub::Piece& piece) {
+  uint32_t idle = 0;
+  for (uint32_t i = 0; i < slots.size(); ++i) {
+    const ConnectionRow& row = parts_.table[slots[i]];
+    const bool nothing_before = row.state == ConnectionState::kOpen && (row.batch | row.queue) == 0 && !row.awaits_drain();
+    idle |= static_cast<uint32_t>(nothing_before) << i;
+  }
+  const uint32_t sent = driver_->write_at_once(slots, idle, {piece.data, piece.length, piece.shared});
+  uint64_t bytes = 0;
+  for (uint32_t left = sent; left != 0; left &= left - 1) {
+    parts_.table[slots[std::countr_zero(left)]].sent_tick = parts_.tick();
+    bytes += piece.length;
+  }
+  parts_.counters.add(Counter::payload_bytes_out, bytes);
+  return sent;
+}
+
+// False: it is over its send budget.
+bool Core::deliver_later(uint32_t slot, std::span<const hub::Piece> pieces) {
+  if (parts_.table[slot].state != ConnectionState::kOpen) return true;
   if (parts_.outbox.over_budget(slot)) return false;
-  for (uint32_t i = 0; i < count; ++i) {
-    parts_.outbox.append_reference(slot, pieces[i].data, pieces[i].length, pieces[i].shared);
-    parts_.counters.add(Counter::payload_bytes_out, pieces[i].length);
+  for (const hub::Piece& piece : pieces) {
+    parts_.outbox.append_reference(slot, piece.data, piece.length, piece.shared);
+    parts_.counters.add(Counter::payload_bytes_out, piece.length);
   }
   // A flush calls back into the hub only through the control plane, so it is safe in the middle of a fan-out.
   if (parts_.outbox.full()) parts_.outbox.flush();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "core/commands.hpp"
@@ -82,7 +83,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   }
   uint32_t share(const hub::Piece& piece) override { return driver_->share(piece.data, piece.length); }
   void unshare(uint32_t shared) override { driver_->unshare(shared); }
-  bool deliver(uint32_t slot, const hub::Piece* pieces, uint32_t count) override;
+  uint32_t deliver(std::span<const uint32_t> slots, std::span<const hub::Piece> pieces) override;
   void lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) override;
 
   // Outbox::Listener
@@ -106,6 +107,8 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   uint32_t take_in(int64_t wait_us);
   void take_care();
   void fan_out(bool whole);
+  uint32_t deliver_at_once(std::span<const uint32_t> slots, const hub::Piece& piece);
+  bool deliver_later(uint32_t slot, std::span<const hub::Piece> pieces);
   void publish_counters();
 
   Parts parts_;

@@ -42,11 +42,16 @@ struct Parts {
   ws::HealthState health_now() const noexcept { return attached ? health : ws::HealthState::kUnattended; }
   uint32_t retry_after_s = 5;
   uint64_t now_us = 0;
+  uint16_t tick_now = 0;
+  void set_now(uint64_t us) noexcept {
+    now_us = us;
+    tick_now = tick_at(us);
+  }
   uint64_t messages_out = 0;
 
   // Coarse time for heartbeats: sixteen ticks an interval, so that differences of 16 bits never wrap in a connection's silence.
   static constexpr uint32_t kTicksPerHeartbeat = 16;
-  uint16_t tick() const noexcept { return tick_at(now_us); }
+  uint16_t tick() const noexcept { return tick_now; }
   uint16_t tick_at(uint64_t at_us) const noexcept {
     return options.heartbeat_ms == 0 ? 0 : static_cast<uint16_t>(at_us * kTicksPerHeartbeat / (options.heartbeat_ms * 1000ull));
   }

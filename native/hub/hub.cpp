@@ -1,5 +1,7 @@
 #include "hub/hub.hpp"
 
+#include <bit>
+
 #include "base/assert.hpp"
 
 namespace sluice::hub {
@@ -110,15 +112,15 @@ void Hub::begin(Walk& walk, Channel& channel, DeliverySink& sink) {
 }
 
 uint64_t Hub::go_on(Walk& walk, Channel& channel, DeliverySink& sink, uint32_t& most) {
-  const auto count = static_cast<uint32_t>(walk.pieces.size());
   uint64_t delivered = 0;
   walk.place = channel.subscribers.visit(
       walk.place, most, [&](uint32_t slot) { sink.prefetch(slot); },
-      [&](uint32_t slot) {
-        if (sink.deliver(slot, walk.pieces.data(), count)) {
-          delivered += walk.messages;
-        } else {
-          walk.over_budget.push_back(slot);
+      [&](const uint32_t* slots, uint32_t count) {
+        const uint32_t over_budget = sink.deliver({slots, count}, walk.pieces);
+        delivered += count * walk.messages;
+        for (uint32_t left = over_budget; left != 0; left &= left - 1) {
+          delivered -= walk.messages;
+          walk.over_budget.push_back(slots[std::countr_zero(left)]);
         }
       });
   if (walk.place != SubscriberSet::kEnd) return delivered;

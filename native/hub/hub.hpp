@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -28,8 +29,9 @@ class DeliverySink {
   virtual void unshare(uint32_t shared) { static_cast<void>(shared); }
   // deliver() follows soon.
   virtual void prefetch(uint32_t slot) { static_cast<void>(slot); }
-  // Hands `count` pieces to the slot's connection. False when it is over its send budget: it gets none of them.
-  virtual bool deliver(uint32_t slot, const Piece* pieces, uint32_t count) = 0;
+  // Hands `pieces` to the connections of a group of slots, at most SubscriberSet::kGroup. Those whose bits the result has, by their place
+  // in the group, are over their send budget and get none.
+  virtual uint32_t deliver(std::span<const uint32_t> slots, std::span<const Piece> pieces) = 0;
   // The slot was taken out of the channel at `next_seq`: it has everything before and nothing from there on.
   virtual void lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) = 0;
 };

@@ -35,34 +35,42 @@ class SubscriberSet {
   template <typename Fn>
   void for_each(Fn&& fn) const {
     uint32_t most = UINT32_MAX;
-    visit(0, most, [](uint32_t) {}, fn);
+    visit(0, most, [](uint32_t) {}, [&](const uint32_t* slots, uint32_t count) {
+      for (uint32_t i = 0; i < count; ++i) fn(slots[i]);
+    });
   }
 
-  // The same for at most `most`, which becomes what is left of it, from place `from` on (0 to begin with); returns the place at which to go
-  // on, kEnd behind the last. ahead(slot) is called for each some while before.
+  // The same in groups of up to kGroup, fn(slots, count), for at most `most`, which becomes what is left of it, from place `from` on (0 to
+  // begin with); returns the place at which to go on, kEnd behind the last. ahead(slot) is called for each some while before.
   static constexpr uint32_t kEnd = UINT32_MAX;
+  static constexpr uint32_t kGroup = 8;
   template <typename Ahead, typename Fn>
   uint32_t visit(uint32_t from, uint32_t& most, Ahead&& ahead, Fn&& fn) const {
     if (dense()) return visit_dense(from, most, ahead, fn);
     const uint32_t* const slots = slots_ ? slots_.get() : inline_;
     const uint32_t end = slots_ ? capacity_ : size_;
+    Group group;
     for (; from < end && most != 0; ++from) {
       if (from + kAhead < end && slots[from + kAhead] != kEmpty) ahead(slots[from + kAhead]);
       if (slots[from] == kEmpty) continue;
-      fn(slots[from]);
+      group.slots[group.count++] = slots[from];
       --most;
+      if (group.count != kGroup) continue;
+      fn(group.slots, kGroup);
+      group.count = 0;
     }
+    if (group.count != 0) fn(group.slots, group.count);
     return from < end ? from : kEnd;
   }
 
  private:
   static constexpr uint32_t kInline = 2;
-  static constexpr uint32_t kAhead = 8;
+  static constexpr uint32_t kAhead = kGroup;
   static constexpr uint32_t kDense = 0;  // as shift_: no table has it
   static constexpr uint32_t kWordBits = 32;
 
   struct Group {
-    uint32_t slots[kAhead];
+    uint32_t slots[kGroup];
     uint32_t count = 0;
   };
 
@@ -80,7 +88,7 @@ class SubscriberSet {
   template <typename Ahead>
   Group gather(uint32_t& from, Ahead&& ahead) const {
     Group group;
-    while (group.count != kAhead && from / kWordBits < capacity_) {
+    while (group.count != kGroup && from / kWordBits < capacity_) {
       const uint32_t bits = slots_[from / kWordBits] >> from % kWordBits;
       if (bits == 0) {
         from = (from / kWordBits + 1) * kWordBits;
@@ -97,10 +105,10 @@ class SubscriberSet {
     Group group = gather(from, ahead);
     while (group.count != 0) {
       const Group next = gather(from, ahead);
-      for (uint32_t i = 0; i < group.count; ++i, --most) {
-        if (most == 0) return group.slots[i];
-        fn(group.slots[i]);
-      }
+      const uint32_t some = std::min(group.count, most);
+      if (some != 0) fn(group.slots, some);
+      most -= some;
+      if (some != group.count) return group.slots[some];
       group = next;
     }
     return kEnd;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "tcp/acknowledge.hpp"
@@ -228,7 +229,7 @@ void Driver::write(StreamId id, const IoSlice* slices, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) offered += slices[i].length;
   Tcb* const row = settled_stream(id);
   if (row == nullptr) return stack_.sink.on_written(id, 0, offered);
-  if (count == 1 && send_at_once(stack_, *row, slices[0])) return stack_.sink.on_written(id, offered, offered);
+  if (count == 1 && may_send_at_once(stack_) && send_at_once(stack_, *row, slices[0])) return stack_.sink.on_written(id, offered, offered);
   uint32_t accepted = 0;
   if (may_send(row->state) || row->state == State::kSynSent || row->state == State::kSynReceived) {
     accepted = append_bytes(stack_, *row, slices, count);
@@ -255,10 +256,15 @@ void Driver::write_last(StreamId id, const IoSlice* slices, uint32_t count) {
   stack_.sink.on_written(id, accepted, offered);
 }
 
-bool Driver::write_at_once(StreamId id, const IoSlice& slice) {
+uint32_t Driver::write_at_once(std::span<const StreamId> ids, uint32_t which, const IoSlice& slice) {
+  if (!may_send_at_once(stack_)) return 0;
   begin_call();
-  Tcb* const row = stack_.find_stream(id);
-  return row != nullptr && send_at_once(stack_, *row, slice);
+  uint32_t sent = 0;
+  for (uint32_t left = which; left != 0; left &= left - 1) {
+    Tcb* const row = stack_.find_stream(ids[static_cast<uint32_t>(std::countr_zero(left))]);
+    if (row != nullptr && send_at_once(stack_, *row, slice)) sent |= left & -left;
+  }
+  return sent;
 }
 
 void Driver::prefetch(StreamId id, bool near) const noexcept {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "tcp/keepalive.hpp"
 #include "tcp/path_mtu.hpp"
 #include "tcp/stack.hpp"
@@ -24,7 +26,7 @@ class Driver final : public TcpDriver {
   void watch_doorbell(int fd) override { stack_.reactor.watch_doorbell(fd); }
   void write(StreamId id, const IoSlice* slices, uint32_t count) override;
   void write_last(StreamId id, const IoSlice* slices, uint32_t count) override;
-  bool write_at_once(StreamId id, const IoSlice& slice) override;
+  uint32_t write_at_once(std::span<const StreamId> ids, uint32_t which, const IoSlice& slice) override;
   void flush() override;
   void prefetch(StreamId id, bool near) const noexcept override;
   uint32_t share(const uint8_t* data, uint32_t length) override;

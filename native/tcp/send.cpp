@@ -422,7 +422,6 @@ bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice) {
   const uint32_t bytes = slice.length;
   const bool plain = row.state == State::kEstablished && (row.flags & (kFinQueued | kFinWaiting)) == 0;
   if (!plain || row.in_flight() != 0 || bytes == 0 || bytes > row.snd_wnd) return false;
-  if (stack.packets.free_count() < stack.packets_total / 2) return false;
   if (slice.shared != 0) return send_short_flight(stack, row, slice);
   if (bytes > row.mss) return false;
   nic::Packet* const packet = stack.packets.allocate_kept(bytes);

@@ -19,8 +19,9 @@ uint32_t send_room(const Stack& stack, const Tcb& row) noexcept;
 // Sends what windows and congestion control let go: first what was lost, then what is new (RFC 9293 §3.7.4, §3.8.6.2.1).
 void push_out(Stack& stack, Tcb& row);
 // Both for a short message on a connection that has nothing else to send or in flight, which is how most answers go: it leaves at once, in
-// one segment. False, with nothing done, where anything is not as usual.
+// one segment. False, with nothing done, where anything is not as usual. Not where may_send_at_once() says that packets are short.
 bool send_at_once(Stack& stack, Tcb& row, const IoSlice& slice);
+inline bool may_send_at_once(const Stack& stack) noexcept { return stack.packets.free_count() >= stack.packets_total / 2; }
 // It waits for the device or for a neighbour's address, or is with a device that is full, where a copy would only wait behind it: it
 // cannot have been lost.
 bool not_sent_yet(const Stack& stack, const nic::Packet* packet) noexcept;

@@ -19,11 +19,18 @@ struct Lagging {
 };
 
 struct Recorder final : DeliverySink {
-  bool deliver(uint32_t slot, const Piece* pieces, uint32_t count) override {
-    if (slow.count(slot) != 0) return false;
-    for (uint32_t i = 0; i < count; ++i) got[slot].append(reinterpret_cast<const char*>(pieces[i].data), pieces[i].length);
-    pieces_seen += count;
-    return true;
+  uint32_t deliver(std::span<const uint32_t> slots, std::span<const Piece> pieces) override {
+    REQUIRE((!slots.empty() && slots.size() <= SubscriberSet::kGroup));
+    uint32_t over_budget = 0;
+    for (uint32_t i = 0; i < slots.size(); ++i) {
+      if (slow.count(slots[i]) != 0) {
+        over_budget |= 1u << i;
+        continue;
+      }
+      for (const Piece& piece : pieces) got[slots[i]].append(reinterpret_cast<const char*>(piece.data), piece.length);
+      pieces_seen += static_cast<uint32_t>(pieces.size());
+    }
+    return over_budget;
   }
   void lagging(uint32_t slot, uint32_t channel, uint64_t next_seq) override { lost.push_back({slot, channel, next_seq}); }
 

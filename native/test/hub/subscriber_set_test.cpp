@@ -85,9 +85,10 @@ TEST_CASE("subscriber set: a crowd takes little memory and is walked in order, f
       uint32_t most = slice;
       place = set.visit(
           place, most, [&](uint32_t slot) { announced.insert(slot); },
-          [&](uint32_t slot) {
-            REQUIRE(announced.count(slot) == 1);
-            walked.push_back(slot);
+          [&](const uint32_t* slots, uint32_t count) {
+            REQUIRE((count != 0 && count <= SubscriberSet::kGroup));
+            for (uint32_t i = 0; i < count; ++i) REQUIRE(announced.count(slots[i]) == 1);
+            walked.insert(walked.end(), slots, slots + count);
           });
       REQUIRE(walked.size() - before == slice - most);
       REQUIRE((most == 0 || place == SubscriberSet::kEnd));

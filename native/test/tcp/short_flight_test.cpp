@@ -17,7 +17,8 @@ bool deliver(Peer& peer, const std::string& bytes) {
   const auto length = static_cast<uint32_t>(bytes.size());
   const uint32_t shared = peer.host.driver->share(data, length);
   REQUIRE(shared != 0);
-  const bool left = peer.host.driver->write_at_once(peer.id(), {data, length, shared});
+  const StreamId id = peer.id();
+  const bool left = peer.host.driver->write_at_once({&id, 1}, 1, {data, length, shared}) == 1;
   peer.host.driver->unshare(shared);
   peer.host.driver->flush();
   peer.host.driver->audit();
@@ -190,11 +191,11 @@ TEST_CASE("tcp: a transfer is there for each short flight that needs one", "[tcp
   peer.out.clear();
   REQUIRE(deliver(peer, bytes));
   const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
-  CHECK_FALSE(peer.host.driver->write_at_once(first, {data, 1'000}));
+  CHECK(peer.host.driver->write_at_once({&first, 1}, 1, {data, 1'000}) == 0);
   peer.wait_ms(5'000);
   REQUIRE_FALSE(peer.silent());
   peer.ack(1'000);
   peer.host.driver->audit();
   CHECK(peer.host.driver->gauges().active == 0);
-  CHECK(peer.host.driver->write_at_once(first, {data, 1'000}));
+  CHECK(peer.host.driver->write_at_once({&first, 1}, 1, {data, 1'000}) == 1);
 }

@@ -120,12 +120,17 @@ bool Interface::divert(const Segment& segment) {
   return frame->l3_bytes != 0 && exceptions_.divert(ExceptionKind::kPorts, frame, frame->data - frame->l3_bytes);
 }
 
-bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) {
+[[gnu::flatten]] bool Interface::send(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) {
   SLUICE_ASSERT(packet->length >= header_bytes);
   if ((packet->flags & nic::kPayloadSummed) != 0 && packet->next == nullptr && flow.remote.is_v4()) {
     const nic::MacAddress* const mac = output_.station_of(flow.remote);
     if (__builtin_expect(mac != nullptr && !context_.transmitter.tags(), 1)) return send_summed_v4(flow, packet, header_bytes, ecn, *mac);
   }
+  return send_any(flow, packet, header_bytes, ecn);
+}
+
+// The general way.
+[[gnu::noinline]] bool Interface::send_any(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn) {
   const uint32_t bytes = packet->next == nullptr ? packet->length : frame_bytes(packet);
   const uint32_t ip_bytes = flow.remote.is_v4() ? wire::Ipv4View::kMinBytes : wire::Ipv6View::kBytes;
   if (bytes + ip_bytes > context_.mtu) {

@@ -62,6 +62,7 @@ class Interface final : public IpLayer, private IpOutput::Requests {
   void advance();
   void announce();
   void look_at_link();
+  bool send_any(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn);
   bool send_summed_v4(const Flow& flow, nic::Packet* packet, uint16_t header_bytes, Ecn ecn, const nic::MacAddress& mac);
   nic::Packet* in_fewer_pieces(nic::Packet* packet, uint32_t bytes);
   void prepare_checksum(const Flow& flow, nic::Packet* packet, uint32_t bytes) const noexcept;

@@ -56,7 +56,7 @@ inline void count_references(rte_mbuf* mbuf, int16_t more, bool one_owner) noexc
 
 // The chain of mbufs to be sent. A piece to which the caller keeps a reference gets a second one for the device; the only reference of
 // another is passed on, which leaves it without any here (of one that several frames end in the device may have more already).
-inline rte_mbuf* prepare_frame(Packet* packet, bool one_owner) noexcept {
+[[gnu::always_inline]] inline rte_mbuf* prepare_frame(Packet* packet, bool one_owner) noexcept {
   rte_mbuf* const head = mbuf_of(packet);
   uint32_t bytes = 0;
   uint16_t pieces = 0;

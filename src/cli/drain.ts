@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { DrainStatus } from '../admin/index.js';
 import { DRAIN_OPTIONS } from '../config/options.js';
 import { AdminError, UsageError } from '../errors.js';
+import { askAdmin, textOf } from './admin-request.js';
 import { adminHost, parseFlags, textFlag, type FlagValues } from './args.js';
 
 const FLAGS = {
@@ -13,7 +14,6 @@ const FLAGS = {
 
 const POLL_MS = 250;
 const REPORT_MS = 2000;
-const TIMEOUT_MS = 5000;
 
 /** `sluice drain`: has the gateway let its clients go, and waits until they are gone. */
 export async function drain(argv: readonly string[]): Promise<number> {
@@ -42,7 +42,7 @@ function readBody(values: FlagValues): { readonly deadline_ms?: number; readonly
 async function adminToken(admin: string, values: FlagValues): Promise<string> {
   const given = textFlag(values, 'token', process.env['SLUICE_ADMIN_TOKEN'] ?? '');
   if (given !== '') return given;
-  const { token_file: file } = (await fetchJson(`http://${admin}/stats`, {})) as { readonly token_file?: unknown };
+  const { token_file: file } = await askAdmin(`http://${admin}/stats`);
   const remedy = 'Pass --token or set SLUICE_ADMIN_TOKEN.';
   if (typeof file !== 'string') throw new AdminError('the gateway has its admin token from its configuration', { remedy });
   try {
@@ -82,21 +82,9 @@ function line({ state, initial, connections, forced, rate, deadline_ms: left }: 
 }
 
 async function ask(admin: string, token: string, options: RequestInit): Promise<DrainStatus> {
+  const url = `http://${admin}/api/drain`;
   const headers = { ...(options.headers as Record<string, string> | undefined), authorization: `Bearer ${token}` };
-  return (await fetchJson(`http://${admin}/api/drain`, { ...options, headers })) as DrainStatus;
-}
-
-/** Throws AdminError, with a cause when nothing answered. */
-async function fetchJson(url: string, options: RequestInit): Promise<unknown> {
-  let response: Response;
-  try {
-    response = await fetch(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  } catch (cause) {
-    throw new AdminError(`nothing answers at ${url}`, { cause });
-  }
-  if (response.status === 401) {
-    throw new AdminError(`${url} does not accept the admin token`, { remedy: 'Pass --token with the right one.' });
-  }
-  if (!response.ok) throw new AdminError(`${url} answered ${response.status}: ${await response.text()}`);
-  return response.json();
+  const status = await askAdmin(url, { ...options, headers });
+  textOf(status, 'state', url);
+  return status as unknown as DrainStatus;
 }

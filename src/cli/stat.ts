@@ -1,5 +1,5 @@
 import { RegionReader, type RegionCounters } from '../engine/index.js';
-import { AdminError } from '../errors.js';
+import { askAdmin, textOf } from './admin-request.js';
 import { adminHost, parseFlags, readFlag, textFlag, type FlagValues } from './args.js';
 import { parsePeer, SHOWN, statConnections, type WhichConnections } from './stat-connections.js';
 
@@ -17,8 +17,9 @@ export async function stat(argv: readonly string[]): Promise<number> {
   if (parsed === null) return 0;
   const which = whichConnections(parsed.values);
   const named = parsed.values['name'];
-  const stats = typeof named === 'string' ? null : await fetchStats(adminHost(parsed.values));
-  const name = typeof named === 'string' ? named : String(stats?.['region_name']);
+  const url = `http://${adminHost(parsed.values)}/stats`;
+  const stats = typeof named === 'string' ? null : await askAdmin(url);
+  const name = stats === null ? String(named) : textOf(stats, 'region_name', url);
   if (which !== null) {
     process.stdout.write(await statConnections(name, which, parsed.values['json'] === true));
     return 0;
@@ -46,19 +47,8 @@ interface MemoryPart {
   readonly per_connection: number;
 }
 
-async function fetchStats(admin: string): Promise<Record<string, unknown>> {
-  let response: Response;
-  try {
-    response = await fetch(`http://${admin}/stats`, { signal: AbortSignal.timeout(5000) });
-  } catch (cause) {
-    throw new AdminError(`nothing answers at http://${admin}/stats`, { cause });
-  }
-  if (!response.ok) throw new AdminError(`http://${admin}/stats answered ${response.status}`);
-  return (await response.json()) as Record<string, unknown>;
-}
-
 /** The gateway knows all parts; without it only those of the data plane are known. */
-function memoryByPart(region: RegionCounters, stats: Record<string, unknown> | null): readonly MemoryPart[] {
+function memoryByPart(region: RegionCounters, stats: Readonly<Record<string, unknown>> | null): readonly MemoryPart[] {
   if (stats !== null && Array.isArray(stats['memory'])) return stats['memory'] as MemoryPart[];
   const open = Math.max(1, region.counters['connections_open'] ?? 0);
   const part = (name: string, counter: string): MemoryPart => {

@@ -1,7 +1,7 @@
 /**
- * What connections change of their sessions, on its way to the store: gathered for a moment, one write of a session at a time, in
- * slices, so that a burst (a channel list that is subscribed, a network that comes back) does not hold up publishing. When the
- * store fails everything is kept and repeated; nothing here may be more than a moment old when the process dies.
+ * What connections change of their sessions, on its way to the store: gathered for a moment, one write of a session at a time unless
+ * somebody is about to read it, in slices, so that a burst (a channel list that is subscribed, a network that comes back) does not hold
+ * up publishing. When the store fails everything is kept and repeated; nothing here may be more than a moment old when the process dies.
  */
 
 import {
@@ -52,8 +52,11 @@ interface Entry {
   readonly ref: SessionRef;
   waiting: Changes;
   final: Final | null;
-  /** What the store was given and has not answered. */
+  /** What the store was given and has not answered: of all writes that are under way. */
   sent: { readonly changes: Changes; readonly final: Final | null } | null;
+  writes: number;
+  /** One of them failed. */
+  failed: boolean;
   queued: boolean;
 }
 
@@ -125,17 +128,17 @@ export class SessionWriter {
     this.#finish(ref, { forgetAt }, {});
   }
 
-  /** Gives the store what there is of this session now, so that a read that follows sees it. */
+  /** Gives the store what there is of this session now, so that a read that follows sees it, whatever is under way to the disk. */
   push(id: string): void {
     const entry = this.#entries.get(id);
-    if (entry !== undefined && entry.sent === null) this.#send(entry);
+    if (entry !== undefined) this.#send(entry);
   }
 
   /** Writes what there is; resolves when the store has it, or failed. */
   async close(): Promise<void> {
     // What came while the first write of a session was under way is its second.
     for (let round = 0; round < 2 && this.#entries.size > 0; round += 1) {
-      for (const entry of this.#queue.splice(0)) this.#send(entry);
+      for (const entry of this.#queue.splice(0)) this.#sendNext(entry);
       if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     }
   }
@@ -164,7 +167,7 @@ export class SessionWriter {
     if (known?.ref.generation === ref.generation) return known;
     // An entry of an earlier generation would be refused by the store.
     if (known !== undefined) this.#remove(known);
-    const entry: Entry = { ref, waiting: new Changes(), final: null, sent: null, queued: false };
+    const entry: Entry = { ref, waiting: new Changes(), final: null, sent: null, writes: 0, failed: false, queued: false };
     this.#entries.set(ref.id, entry);
     return entry;
   }
@@ -191,19 +194,28 @@ export class SessionWriter {
 
   #flush(): void {
     const slice = this.#queue.splice(0, SLICE);
-    for (const entry of slice) this.#send(entry);
+    for (const entry of slice) this.#sendNext(entry);
     if (this.#queue.length > 0 && !this.#failing) this.#plan(2, 1);
+  }
+
+  /** What waits behind a write is sent when that is done. */
+  #sendNext(entry: Entry): void {
+    entry.queued = false;
+    if (entry.sent === null) this.#send(entry);
   }
 
   #send(entry: Entry): void {
     entry.queued = false;
     if (this.#entries.get(entry.ref.id) !== entry) return;
-    if (entry.sent !== null || (entry.waiting.empty && entry.final === null)) return;
-    const changes = entry.waiting;
-    entry.sent = { changes, final: entry.final };
+    const { waiting, final, sent } = entry;
+    if (waiting.empty && final === (sent?.final ?? null)) return;
+    const patch = waiting.patch;
+    sent?.changes.add(patch);
+    entry.sent = { changes: sent?.changes ?? waiting, final };
     entry.waiting = new Changes();
+    entry.writes += 1;
     this.#inFlight += 1;
-    const answer = this.#write(entry.ref, changes.patch, entry.final);
+    const answer = this.#write(entry.ref, patch, final);
     if (this.#sent?.answer === answer) this.#sent.entries.push(entry);
     else this.#await(answer, entry);
   }
@@ -233,31 +245,47 @@ export class SessionWriter {
   }
 
   #written(entry: Entry, kept: boolean): void {
-    const final = entry.sent?.final ?? null;
-    entry.sent = null;
+    const { sent } = entry;
+    entry.writes -= 1;
     this.#options.onHealth(null);
-    if (!kept || final !== null || (entry.waiting.empty && entry.final === null)) this.#remove(entry);
-    else this.#enqueue(entry, entry.final !== null);
-    if (!kept && final === null) this.#options.lost(entry.ref);
+    // Where it is not kept nothing else of it will be; it may have been said already.
+    if (!kept && sent !== null) {
+      entry.sent = null;
+      this.#remove(entry);
+      if (sent.final === null) this.#options.lost(entry.ref);
+    } else if (entry.writes === 0) this.#answered(entry);
     this.#settled();
   }
 
   /** Whether it was written is not known; everything here may be written twice. */
   #failed(entry: Entry, error: unknown): void {
-    const { sent } = entry;
-    entry.sent = null;
-    if (sent !== null && this.#entries.get(entry.ref.id) === entry) {
-      sent.changes.add(entry.waiting.patch);
-      entry.waiting = sent.changes;
-      if (!this.#failing) {
-        this.#failing = true;
-        this.#planned = 0;
-        this.#plan(2, RETRY_MS);
-      }
-      this.#enqueue(entry, false);
-    }
+    entry.writes -= 1;
+    entry.failed = true;
+    if (entry.writes === 0) this.#answered(entry);
     this.#options.onHealth(error);
     this.#settled();
+  }
+
+  /** Nothing of it is under way any more. */
+  #answered(entry: Entry): void {
+    const { sent, failed } = entry;
+    entry.sent = null;
+    entry.failed = false;
+    if (sent === null || this.#entries.get(entry.ref.id) !== entry) return;
+    if (failed) return this.#again(entry, sent.changes);
+    if (sent.final !== null || (entry.waiting.empty && entry.final === null)) this.#remove(entry);
+    else this.#enqueue(entry, entry.final !== null);
+  }
+
+  #again(entry: Entry, changes: Changes): void {
+    changes.add(entry.waiting.patch);
+    entry.waiting = changes;
+    if (!this.#failing) {
+      this.#failing = true;
+      this.#planned = 0;
+      this.#plan(2, RETRY_MS);
+    }
+    this.#enqueue(entry, false);
   }
 
   #remove(entry: Entry): void {

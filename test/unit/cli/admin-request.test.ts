@@ -24,7 +24,8 @@ t.test('another server than a gateway is named', async (t) => {
   for (body of ['', '<html>', 'null', '5', '{}', '[]', '{"region_name":5}', '{"state":null}']) {
     await t.rejects(stat(['--admin', admin]), { constructor: AdminError, message: strangers }, `stat of ${body}`);
     await t.rejects(stat(['--admin', admin, '--connections', '3']), { message: strangers }, `stat --connections of ${body}`);
-    await t.rejects(drain(['--admin', admin, '--token', 'x'.repeat(20)]), { constructor: AdminError, message: strangers }, `drain of ${body}`);
+    const drained = drain(['--admin', admin, '--token', 'x'.repeat(20)]);
+    await t.rejects(drained, { constructor: AdminError, message: strangers }, `drain of ${body}`);
   }
 });
 

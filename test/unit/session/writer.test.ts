@@ -1,7 +1,7 @@
 import t from 'tap';
 import { StoreError } from '../../../src/errors.js';
 import { SessionWriter } from '../../../src/session/writer.js';
-import type { CursorChange, SessionRef } from '../../../src/store/sessions/session-store.js';
+import type { CursorChange, SessionPatch, SessionRef } from '../../../src/store/sessions/session-store.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { MemorySessions } from '../../support/memory-sessions.js';
 import { sessionRecord } from '../store/session-store-suite.js';
@@ -77,6 +77,95 @@ t.test('one write of a session at a time; what comes meanwhile is the next', asy
   await settle(200);
   t.same(steps, ['update', 'update']);
   t.match(store.records.get(record.id)?.cursors, [{ channel: 'a', subscribed: false }]);
+});
+
+interface Call {
+  readonly what: string;
+  readonly patch: SessionPatch;
+  resolve(kept: boolean): void;
+  reject(error: Error): void;
+}
+
+/** A store that answers when the test says so. */
+function makeSlow(): { readonly calls: Call[]; readonly writer: SessionWriter; readonly clock: FakeClock; readonly lost: SessionRef[] } {
+  const calls: Call[] = [];
+  const lost: SessionRef[] = [];
+  const clock = new FakeClock();
+  const say = (what: string, patch: SessionPatch): Promise<boolean> =>
+    new Promise((resolve, reject) => calls.push({ what, patch, resolve, reject }));
+  const writer = new SessionWriter({
+    store: {
+      update: (_id, _generation, patch) => say('update', patch),
+      release: (_id, _generation, _times, patch) => say('release', patch),
+      end: (_id, _generation, patch) => say('end', patch),
+    },
+    gatherMs: 200,
+    after: (ms, run) => void clock.setTimeout(run, ms),
+    lost: (ref) => lost.push(ref),
+    onHealth: () => undefined,
+  });
+  return { calls, writer, clock, lost };
+}
+
+const turns = async (): Promise<void> => {
+  for (let i = 0; i < 20; i += 1) await Promise.resolve();
+};
+
+t.test('whoever reads next sees all of it, also what came behind a write that is under way', async (t) => {
+  const { calls, writer, clock } = makeSlow();
+  const ref = sessionRecord();
+  writer.change(ref, { upsert: [change('a', 1)] }, true);
+  clock.advance(0);
+  writer.change(ref, { confirmed: true, upsert: [change('a', 2)] }, false);
+  t.equal(calls.length, 1);
+  writer.push(ref.id);
+  writer.push(ref.id);
+  t.match(calls, [{ patch: { confirmed: false } }, { what: 'update', patch: { confirmed: true, upsert: [{ channel: 'a', seq: 2 }] } }]);
+  writer.release(ref, TIMES, {});
+  writer.push(ref.id);
+  t.match(calls[2], { what: 'release' });
+  clock.advance(500);
+  t.equal(calls.length, 3, 'each once');
+  for (const { resolve } of calls) resolve(true);
+  await turns();
+  t.equal(writer.pending, 0);
+});
+
+t.test('one of several writes under way fails: all is written again', async (t) => {
+  for (const failing of [0, 1]) {
+    const { calls, writer, clock } = makeSlow();
+    const ref = sessionRecord();
+    writer.change(ref, { upsert: [change('a', 1)], lastSeenMessageId: '1' }, true);
+    clock.advance(0);
+    writer.change(ref, { confirmed: true, upsert: [change('b', 2)] }, true);
+    writer.push(ref.id);
+    calls[failing]?.reject(new StoreError('away', true));
+    await turns();
+    writer.change(ref, { upsert: [change('c', 3)] }, true);
+    clock.advance(500);
+    t.equal(calls.length, 2, 'not before the other is answered');
+    calls[1 - failing]?.resolve(true);
+    await turns();
+    clock.advance(500);
+    t.match(calls[2], { what: 'update', patch: { confirmed: true, lastSeenMessageId: '1' } });
+    t.same(calls[2]?.patch.upsert?.map(({ channel }) => channel).sort(), ['a', 'b', 'c']);
+    calls[2]?.resolve(true);
+    await turns();
+    t.equal(writer.pending, 0);
+  }
+});
+
+t.test('a session that went elsewhere is lost once, however many writes are told so', async (t) => {
+  const { calls, writer, clock, lost } = makeSlow();
+  const ref = sessionRecord();
+  writer.change(ref, { upsert: [change('a', 1)] }, true);
+  clock.advance(0);
+  writer.change(ref, { upsert: [change('b', 2)] }, true);
+  writer.push(ref.id);
+  for (const { resolve } of calls) resolve(false);
+  await turns();
+  t.same(lost.map(({ id }) => id), [ref.id]);
+  t.equal(writer.pending, 0);
 });
 
 t.test('a store that fails is tried again until it is well; nothing is lost', async (t) => {

@@ -48,6 +48,8 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async get(id: string): Promise<SessionRecord | null> {
+    // What was changed before is seen, whatever is under way. It never rejects.
+    await this.#tails.get(id);
     const value = await this.#read(id);
     return value === null ? null : decodeSession(id, value);
   }

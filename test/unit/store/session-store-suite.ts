@@ -232,6 +232,15 @@ function patchTests(t: Test, make: Make): void {
     t.equal(cursors.length, 51);
     t.same(cursors.find(({ channel }) => channel === 'a'), cursor('a', 49, 'e1', false));
   });
+
+  t.test('a read sees what was changed before it, whatever is under way', async (t) => {
+    const { store } = await make(t);
+    const record = sessionRecord();
+    await store.create(record);
+    const writes = [1, 2, 3].map((seq) => store.update(record.id, 1, { upsert: [cursor('a', seq)] }));
+    t.match(await store.get(record.id), { cursors: [{ channel: 'a', seq: 3 }] });
+    t.same(await Promise.all(writes), [true, true, true]);
+  });
 }
 
 function endTests(t: Test, make: Make): void {

@@ -9,9 +9,9 @@ namespace sluice::tcp {
 
 // Segments that are acknowledged at once where the peer's congestion window may be small: when it begins, and after losses.
 inline constexpr uint8_t kQuickAcks = 15;
-// Of kLossyPiece bytes each, after a gap: with one segment in a thousand lost most flights fall within.
+// Of kLossyPiece bytes each, after a gap: with one segment in a thousand lost nearly all flights fall within.
 inline constexpr uint8_t kLossyPieces = 15;
-inline constexpr uint32_t kLossyPiece = 1u << 16;
+inline constexpr uint32_t kLossyPiece = 1u << 18;
 
 // Something came twice or out of order: the peer sends again what was lost, with a window that may be a single segment. Delaying
 // the acknowledgement of that one would stop it for delayed_ack_ms.

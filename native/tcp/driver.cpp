@@ -141,7 +141,7 @@ uint32_t Driver::poll(int64_t timeout_us, uint32_t budget) {
 
 uint64_t Driver::next_deadline_us() const noexcept {
   // What is owed at once, or can be delivered, is not a matter of time.
-  const bool now = !stack_.ack_list.empty() || !stack_.read_list.empty() || !stack_.next_turn.empty() || may_answer_syns(stack_);
+  const bool now = !stack_.ack_list.empty() || !stack_.read_list.empty() || may_answer_syns(stack_);
   if (now) return stack_.now_us;
   const uint32_t now_ms = stack_.now_ms();
   uint32_t least = UINT32_MAX;  // milliseconds from now
@@ -161,6 +161,7 @@ uint64_t Driver::next_deadline_us() const noexcept {
   };
   if (!stack_.held_acks.empty()) note_us(stack_.held_acks.front().due_us);
   if (!stack_.paced.empty()) note_us(stack_.paced.front().due_us);
+  if (!stack_.spread.empty()) note_us(stack_.spread.front().due_us);
   if (!stack_.flights_out.empty()) note_us(stack_.flights_out.front().sent_us + kShortFlightUs);
   uint64_t keepalive_us = 0;
   if (keepalive_.next_due(stack_.now_us, keepalive_us)) due_us = std::min(due_us, keepalive_us);

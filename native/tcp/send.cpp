@@ -363,15 +363,12 @@ void note_limit(Tcb& row, const Transfer& transfer) noexcept {
 // Returns whether anything went out.
 bool send_new(Stack& stack, Tcb& row, Transfer& transfer) {
   const uint32_t room = paced_room(stack, row, transfer);
-  // Sending many takes as long as it takes for more to come, which is acknowledged in between.
-  constexpr uint32_t kSegmentsATurn = 8;
-  const uint32_t most = acknowledges_promptly(row) ? std::min(room, kSegmentsATurn * row.mss) : room;
-  uint32_t left = most;
+  uint32_t left = room;
   bool sent_any = false;
   while (transfer.send_next != nullptr) {
     nic::Packet* const packet = transfer.send_next;
     if (std::min(sent(packet).bytes, row.mss) > left) {
-      wait_for_pace(stack, row, transfer, most != room);
+      wait_for_pace(stack, row, transfer);
       break;
     }
     if (!may_send_new(stack, row, transfer, packet)) break;
@@ -381,7 +378,7 @@ bool send_new(Stack& stack, Tcb& row, Transfer& transfer) {
     sent_any = true;
     left -= sent(packet).bytes;
   }
-  if (room != UINT32_MAX && sent_any) note_paced(stack, row, transfer, most - left);
+  if (room != UINT32_MAX && sent_any) note_paced(stack, row, transfer, room - left);
   return sent_any;
 }
 

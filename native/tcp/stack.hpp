@@ -148,7 +148,7 @@ struct Stack {
   Fifo<DelayedAck> delayed_acks;
   Fifo<HeldAck> held_acks;
   Fifo<Paced> paced;
-  Fifo<Paced> next_turn;  // has sent what one turn may (send.cpp)
+  Fifo<Paced> spread;               // the same, with another wait (pacing.cpp)
   Fifo<FlightOut> flights_out;
 
   uint32_t row_of(const Tcb& row) const noexcept { return rows.index_of(row); }

@@ -54,12 +54,12 @@ bool unwanted(const Tcb& row, const Text& text) noexcept {
   return row.state == State::kFinWait1 || row.state == State::kFinWait2;
 }
 
-// There is nothing behind a FIN: a peer that sent bytes there, before it or afterwards, made them up. The first FIN that came counts.
-// Returns whether this segment's is that.
+// There is nothing behind a FIN: a peer that sent bytes there, before it or afterwards, made them up. Of several FINs that of the lowest
+// number counts, as if all had come in order. Returns whether this segment's is that.
 bool end_at_fin(Stack& stack, Tcb& row, Text& text, bool fin, Seq fin_at) {
   Transfer* const transfer = stack.transfer_of(row);
   if (transfer == nullptr) return fin;
-  if (!transfer->fin_known) {
+  if (!transfer->fin_known || (fin && fin_at < transfer->fin_at)) {
     if (fin) discard_behind(stack, *transfer, fin_at);
     return fin;
   }

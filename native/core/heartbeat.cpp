@@ -16,9 +16,9 @@ void Heartbeat::walk() {
   const uint64_t walk_us = parts_.options.heartbeat_ms * 1000ull / kWalksPerInterval;
   const uint64_t elapsed = std::min(parts_.now_us - walked_us_, walk_us);
   walked_us_ = parts_.now_us;
-  // Those that opened together are due together. Spread over half of an interval they hold nobody up; who is late by that is not taken
-  // for dead, as two more have to be missed.
-  allowed_ = std::max<uint64_t>(kAllowedLeast * elapsed / 1'000'000, 2 * elapsed * rows / (parts_.options.heartbeat_ms * 1000ull));
+  // Those that opened together are due together. Spread over four fifths of an interval they hold nobody up; who is late by that is not
+  // taken for dead, as two more have to be missed.
+  allowed_ = std::max<uint64_t>(kAllowedLeast * elapsed / 1'000'000, 5 * elapsed * rows / (4 * parts_.options.heartbeat_ms * 1000ull));
   // The fraction of a row is carried over: a small table is walked as evenly as a large one.
   due_ = std::min<uint64_t>(due_ + (elapsed * rows << 16) / std::max<uint64_t>(walk_us, 1), static_cast<uint64_t>(rows) << 16);
   for (; due_ >= 1 << 16; due_ -= 1 << 16) {

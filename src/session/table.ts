@@ -229,10 +229,15 @@ export class SessionTable {
   }
 
   /** Copies the words of the session's id. */
-  copyId(row: Row, into: SessionWords): SessionWords {
+  copyId(row: Row, into: SessionWords, offset = 0): SessionWords {
     const columns = this.#id;
-    for (let i = 0; i < 4; i += 1) into[i] = columns[row * 4 + i] as number;
+    for (let i = 0; i < 4; i += 1) into[offset + i] = columns[row * 4 + i] as number;
     return into;
+  }
+
+  hasId(row: Row, words: SessionWords, offset: number): boolean {
+    for (let i = 0; i < 4; i += 1) if (words[offset + i] !== this.#id[row * 4 + i]) return false;
+    return true;
   }
 
   sessionId(row: Row): string {
@@ -271,12 +276,14 @@ export class SessionTable {
   }
 
   /**
-   * Calls `visit` for the open rows from `from` up to `to` whose lease ends before `before` (milliseconds since the Unix epoch). Leases of
-   * rows that were opened one behind the other end at about the same time: most ranges of them need not be looked at.
+   * Calls `visit` for the open rows from `from` up to `to` whose lease ends before `before` (milliseconds since the Unix epoch), `most` of
+   * them; returns the row behind those that it has looked at. Leases of rows that were opened one behind the other end at about the same
+   * time: most ranges of them need not be looked at.
    */
-  leasesBefore(from: Row, to: Row, before: number, visit: (row: Row) => void): void {
+  leasesBefore(from: Row, to: Row, before: number, most: number, visit: (row: Row) => void): Row {
     const seconds = before / 1000;
     const end = Math.min(to, this.#rowsUsed);
+    let left = most;
     for (let row = from, next; row < end; row = next) {
       const range = row >>> RANGE_BITS;
       const rangeEnd = (range + 1) << RANGE_BITS;
@@ -286,11 +293,15 @@ export class SessionTable {
       for (let at = row; at < next; at += 1) {
         if (this.#state[at] !== SESSION.open) continue;
         const until = this.#leaseUntil[at] as number;
-        if (until < seconds) visit(at);
         if (until < earliest) earliest = until;
+        if (until >= seconds) continue;
+        if (left === 0) return at;
+        left -= 1;
+        visit(at);
       }
       if (row === range << RANGE_BITS && (next === rangeEnd || next === this.#rowsUsed)) this.#earliest[range] = earliest;
     }
+    return to;
   }
 
   /** Calls `visit` for each row with a connection. */

@@ -8,33 +8,29 @@ import { CLOSE } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { SessionOpener } from '../../session/opener.js';
 import { parseSessionId } from '../../store/sessions/session-id.js';
-import { SESSION } from '../../session/table.js';
 import type { ChannelCursor, SessionRecord, SessionRef } from '../../store/sessions/session-store.js';
 import { catchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
 import { FirstCursors, subscribedCursor } from '../opening/first-cursors.js';
 import { leaveMark } from '../takeover/marks.js';
+import { Leases } from './leases.js';
 import { Releases } from './releases.js';
 
-/** Leases renewed by one call of the store, and sessions that one sweep of it looks at. */
-const RENEWALS = 500;
+/** Sessions that one sweep of the store looks at. */
 const SWEPT = 200;
 
 export class SessionKeeper {
   readonly #context: GatewayContext;
   readonly #firsts: FirstCursors;
   readonly #releases: Releases;
-  #nextRow = 0;
-  #renewing = false;
+  readonly #leases: Leases;
   #sweeping = false;
-  /** When the round of renewals that goes on began, and the last one that left no lease behind: all are good beyond the latter. */
-  #roundBegan = Infinity;
-  #allRenewedAt = -Infinity;
 
   constructor(context: GatewayContext) {
     this.#context = context;
     this.#firsts = new FirstCursors(context);
     this.#releases = new Releases(context);
+    this.#leases = new Leases(context, (ref) => this.lost(ref));
   }
 
   ref(row: Row): SessionRef {
@@ -135,7 +131,7 @@ export class SessionKeeper {
 
   /** Looks at up to `rows` rows, in turn over the calls, and renews the leases that it is time for. */
   renew(rows: number): void {
-    if (!this.#renewing) void this.#renew(rows);
+    this.#leases.renew(rows);
   }
 
   /**
@@ -143,7 +139,7 @@ export class SessionKeeper {
    * is everybody who is connected, unless their leases are renewed first.
    */
   sweep(): void {
-    if (!this.#sweeping && this.#allRenewedAt > -Infinity) void this.#sweep();
+    if (!this.#sweeping && this.#leases.allRenewedAt > -Infinity) void this.#sweep();
   }
 
   /** The session as it is stored, with what was told since; null when it is there no more. Rejects with StoreError. */
@@ -167,39 +163,9 @@ export class SessionKeeper {
     return { channel: channel.name, seq: told ? 0 : next - 1, epoch: channel.epoch, subscribed: true, told };
   }
 
-  /** Never rejects: a lease that the store did not take is tried again in the next round. */
-  async #renew(rows: number): Promise<void> {
-    const { sessions, config, clock } = this.#context;
-    const now = clock.now();
-    if (this.#nextRow === 0) this.#roundBegan = now;
-    const due: Row[] = [];
-    const to = Math.min(this.#nextRow + rows, sessions.rows);
-    sessions.leasesBefore(this.#nextRow, to, now + config.session.leaseMs / 2, (row) => due.push(row));
-    this.#nextRow = to === sessions.rows ? 0 : to;
-    this.#renewing = true;
-    for (let at = 0; at < due.length; at += RENEWALS) {
-      await this.#renewSome(due.slice(at, at + RENEWALS)).catch(() => (this.#roundBegan = Infinity));
-    }
-    if (this.#nextRow === 0 && this.#roundBegan < Infinity) this.#allRenewedAt = this.#roundBegan;
-    this.#renewing = false;
-  }
-
-  async #renewSome(rows: readonly Row[]): Promise<void> {
-    const { sessions, store, config, clock } = this.#context;
-    const open = rows.filter((row) => sessions.state(row) === SESSION.open);
-    const refs = open.map((row) => this.ref(row));
-    const times = SessionOpener.connected(config.session, clock.now());
-    const kept = await store.renew(refs, times);
-    refs.forEach((ref, index) => {
-      const row = open[index] as Row;
-      if (kept[index] !== true) this.lost(ref);
-      else if (sessions.state(row) === SESSION.open && sessions.sessionId(row) === ref.id) sessions.setLease(row, times.leaseUntil);
-    });
-  }
-
   async #sweep(): Promise<void> {
     this.#sweeping = true;
-    await this.#context.store.sweep(this.#allRenewedAt, SWEPT).catch(() => undefined);
+    await this.#context.store.sweep(this.#leases.allRenewedAt, SWEPT).catch(() => undefined);
     this.#sweeping = false;
   }
 }

@@ -99,6 +99,10 @@ export class LateSessionStore implements SessionStore {
     return this.#call((store) => store.renew(sessions, times));
   }
 
+  renewMany(ids: Uint32Array, generations: Uint32Array, count: number, times: SessionTimes, kept: Uint8Array): Promise<void> | null {
+    return this.#store?.renewMany?.(ids, generations, count, times, kept) ?? null;
+  }
+
   keepConnected(isConnected: IsConnected): void {
     this.#isConnected = isConnected;
     this.#store?.keepConnected?.(isConnected);

@@ -156,24 +156,41 @@ export class SessionLogStore implements SessionStore {
     }
   }
 
-  /** In memory, and in one record for all of them: whoever reads the log knows that the process was there. */
   async renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]> {
+    const ids = new Uint32Array(sessions.length * 4);
+    const generations = new Uint32Array(sessions.length);
+    const kept = new Uint8Array(sessions.length);
+    // There is no generation 0.
+    sessions.forEach(({ id, generation }, i) => (generations[i] = readSessionId(id, ids.subarray(i * 4)) ? generation : 0));
+    await this.renewMany(ids, generations, sessions.length, times, kept);
+    return Array.from(kept, (is) => is === 1);
+  }
+
+  /** In memory, and in one record for all of them: whoever reads the log knows that the process was there. */
+  async renewMany(ids: Uint32Array, generations: Uint32Array, count: number, times: SessionTimes, kept: Uint8Array): Promise<void> {
     const { leaseUntil, expiresAt, forgetAt } = times;
     const until = Math.min(0xffffffff, Math.ceil(leaseUntil / 1000));
     const { places } = this.#log;
+    const words = this.#words;
     const writers = new Set<number>();
-    const kept = sessions.map(({ id, generation }) => {
-      const place = this.#place(id);
-      if (place === NONE || !this.#isCurrent(place, generation)) return false;
+    const changed: Promise<void>[] = [];
+    for (let i = 0; i < count; i += 1) {
+      for (let word = 0; word < 4; word += 1) words[word] = ids[i * 4 + word]!;
+      const place = places.findId(words);
+      kept[i] = place !== NONE && this.#isCurrent(place, generations[i]!) ? 1 : 0;
+      if (kept[i] === 0) continue;
+      if (places.has(place, PLACE.owned)) {
+        places.setUntil(place, until);
+        writers.add(this.#log.writerOf(place));
+        continue;
+      }
       // The cleaner took it for nobody's, but its connection goes on with an engine that outlives who wrote the record.
-      if (!places.has(place, PLACE.owned)) return this.#change(id, generation, (record) => ({ ...record, ...times, owner: this.#owner }));
-      places.setUntil(place, until);
-      writers.add(this.#log.writerOf(place));
-      return true;
-    });
+      const owned = this.#change(idOf(words), generations[i]!, (record) => ({ ...record, ...times, owner: this.#owner }));
+      changed.push(owned.then((is) => void (kept[i] = is ? 1 : 0)));
+    }
     const alive = { until, expires: expiresAt - leaseUntil, forget: forgetAt - leaseUntil };
-    const [all] = await Promise.all([Promise.all(kept), writers.size === 0 ? null : this.#log.prolong(writers, alive)]);
-    return all;
+    if (writers.size > 0) changed.push(this.#log.prolong(writers, alive));
+    await Promise.all(changed);
   }
 
   keepConnected(isConnected: IsConnected): void {

@@ -140,6 +140,11 @@ export interface SessionStore {
   releaseNow?(words: SessionWords, generation: number, times: SessionTimes, cursor: ChannelCursor | null): Promise<boolean> | null;
   /** Prolongs leases, perhaps by a second more than that. For each: false as for `update`. */
   renew(sessions: readonly SessionRef[], times: SessionTimes): Promise<readonly boolean[]>;
+  /**
+   * Where the store has it: the same for `count` sessions, four words of `ids` and one of `generations` each. When it resolves `kept` has 1
+   * for each whose lease is longer now, else 0.
+   */
+  renewMany?(ids: Uint32Array, generations: Uint32Array, count: number, times: SessionTimes, kept: Uint8Array): Promise<void> | null;
   /** Ends the session for good, keeping its cursors for its device until `forgetAt`. False as for `update`. */
   end(id: string, generation: number, patch: SessionPatch, forgetAt: number): Promise<boolean>;
   /** Where the store gives up leases of processes that have ended: connections may outlive the process that wrote their sessions. */

@@ -58,9 +58,9 @@ Napi::Value ResumeTokens::verify(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), tokens_->verify(info[1].As<Napi::Uint8Array>().Data(), {token, length}));
 }
 
-// writeWelcomes(ids: Uint32Array, count, version, tail: Uint8Array, memory: Uint8Array, address): number, bytes of each
+// writeWelcomes(ids: Uint32Array, count, version, tail: Uint8Array, memory: Uint8Array, address, stride): number, bytes of each
 Napi::Value ResumeTokens::write_welcomes(const Napi::CallbackInfo& info) {
-  const bool typed = info.Length() >= 6 && is_typed(info[0], napi_uint32_array) && is_typed(info[3], napi_uint8_array) &&
+  const bool typed = info.Length() >= 7 && is_typed(info[0], napi_uint32_array) && is_typed(info[3], napi_uint8_array) &&
                      is_typed(info[4], napi_uint8_array);
   if (!typed) return refuse(info.Env(), "writeWelcomes takes ids, a tail and memory");
   const auto ids = info[0].As<Napi::Uint32Array>();
@@ -69,14 +69,16 @@ Napi::Value ResumeTokens::write_welcomes(const Napi::CallbackInfo& info) {
   const uint32_t count = info[1].ToNumber().Uint32Value();
   const uint32_t version = info[2].ToNumber().Uint32Value();
   const auto address = static_cast<uint64_t>(info[5].ToNumber().Int64Value());
+  const uint64_t stride = info[6].ToNumber().Uint32Value();
   const std::string_view text(reinterpret_cast<const char*>(tail.Data()), tail.ByteLength());
   const uint64_t each = session::Welcomes::bytes_each(text);
+  const uint64_t all = count == 0 ? 0 : (count - 1) * stride + each;
   if (count > ids.ElementLength() / session::Welcomes::kIdWords || address > memory.ByteLength() ||
-      count * each > memory.ByteLength() - address) {
+      (count != 0 && stride < each) || all > memory.ByteLength() - address) {
     return refuse(info.Env(), "the welcomes do not fit");
   }
   auto* const out = reinterpret_cast<char*>(memory.Data()) + address;
-  session::Welcomes::write(out, *tokens_, ids.Data(), count, static_cast<uint8_t>(version), text);
+  session::Welcomes::write(out, stride, *tokens_, ids.Data(), count, static_cast<uint8_t>(version), text);
   return Napi::Number::New(info.Env(), static_cast<double>(each));
 }
 

@@ -23,7 +23,7 @@ CommandReader::CommandReader(Parts& parts, Lifecycle& lifecycle, Endings& ending
 
 // A channel's set lies where no other subscription of the turn has been. Nothing relies on what the record says.
 [[gnu::always_inline]] inline void CommandReader::prefetch_for(const Record& command) const noexcept {
-  if (command.type == queue::kCommandSubscribe) parts_.hub.prefetch(command.a, command.slot);
+  if (command.type == queue::kCommandWelcome || command.type == queue::kCommandSubscribe) parts_.hub.prefetch(command.a, command.slot);
 }
 
 uint32_t CommandReader::run(uint32_t budget) {
@@ -93,6 +93,8 @@ void CommandReader::for_row(const Record& command) {
     case queue::kCommandSend:
     case queue::kCommandSendFramed:
       return send(command);
+    case queue::kCommandWelcome:
+      return welcome(command);
     case queue::kCommandClose:
     case queue::kCommandLeave:
       return close(command);
@@ -130,8 +132,7 @@ bool CommandReader::for_subscription(const Record& command) {
   const uint32_t slot = command.slot;
   const uint64_t seq = static_cast<uint64_t>(command.c) << 32 | command.b;
   if (command.type == queue::kCommandSubscribe) {
-    parts_.handover.forget_behind(slot, command.a);
-    if (parts_.hub.subscribe(command.a, slot, sink_, seq)) ++parts_.table[slot].subscriptions;
+    subscribe(slot, command.a, seq);
     return true;
   }
   if (command.type == queue::kCommandMark) {
@@ -141,6 +142,11 @@ bool CommandReader::for_subscription(const Record& command) {
   if (command.type != queue::kCommandBehind) return false;
   parts_.handover.behind(slot, command.a, seq);
   return true;
+}
+
+void CommandReader::subscribe(uint32_t slot, uint32_t channel, uint64_t seq) {
+  parts_.handover.forget_behind(slot, channel);
+  if (parts_.hub.subscribe(channel, slot, sink_, seq)) ++parts_.table[slot].subscriptions;
 }
 
 void CommandReader::confirm(const Record& command) {
@@ -207,6 +213,18 @@ void CommandReader::send(const Record& command) {
     ++parts_.messages_out;
     parts_.counters.add(Counter::payload_bytes_out, command.length);
   }
+  guard_queue(command.slot);
+}
+
+// What a session begins with: there are as many as connections, so it is one record, and one piece of what the connection is offered.
+void CommandReader::welcome(const Record& command) {
+  const uint8_t* frames = bytes_of(command);
+  if (frames == nullptr) return;
+  parts_.table[command.slot].set(kAdmitted);
+  parts_.outbox.append_reference(command.slot, frames, command.length);
+  parts_.messages_out += command.code;
+  parts_.counters.add(Counter::payload_bytes_out, command.length);
+  if (command.flags & queue::kFlagChannel) subscribe(command.slot, command.a, command.b);
   guard_queue(command.slot);
 }
 

@@ -30,11 +30,13 @@ class CommandReader {
   void for_row(const queue::Record& command);
   uint32_t send_run(uint32_t from, uint32_t count);
   void send(const queue::Record& command);
+  void welcome(const queue::Record& command);
   void close(const queue::Record& command);
   void publish(const queue::Record& command);
   void confirm(const queue::Record& command);
   void note_channel(const queue::Record& command);
   bool for_subscription(const queue::Record& command);
+  void subscribe(uint32_t slot, uint32_t channel, uint64_t seq);
   void guard_queue(uint32_t slot);
   void prefetch_for(const queue::Record& command) const noexcept;
   const uint8_t* bytes_of(const queue::Record& command);

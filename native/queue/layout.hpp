@@ -15,7 +15,7 @@
 namespace sluice::queue {
 
 inline constexpr uint64_t kMagic = 0x0001'4543'4955'4c53;  // "SLUICE" and a format byte, little-endian
-inline constexpr uint32_t kLayoutVersion = 3;
+inline constexpr uint32_t kLayoutVersion = 4;
 // Grows when what a control plane leaves in notes for its successor changes its meaning.
 inline constexpr uint32_t kNoteVersion = 2;
 

@@ -52,11 +52,14 @@ enum CommandType : uint8_t {
   kCommandMark = 18,        // a: channel; b, c: what a successor has to know of the row's subscription; both 0: nothing
   kCommandAnswering = 19,   // code 1: answers to the row are on their way, 0: none are; its ending waits for them
   kCommandLeave = 20,       // as kCommandClose, once what the row has said is answered
+  kCommandWelcome = 21,     // address, length: whole WebSocket frames, code of them, that the row is admitted with;
+                            // flags: kFlagChannel, then a: channel that it subscribes to; b: as of kCommandSubscribe, its low word
 };
 
 enum RecordFlag : uint8_t {
   kFlagText = 1,
   kFlagData = 2,  // a command whose bytes lie in the command data ring; its consumption frees the ring up to `c`
+  kFlagChannel = 4,
 };
 
 enum NoticeCode : uint16_t {

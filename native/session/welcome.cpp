@@ -38,23 +38,22 @@ uint32_t Welcomes::bytes_each(std::string_view tail) noexcept {
   return static_cast<uint32_t>(kTokenAt + kToken + tail.size());
 }
 
-void Welcomes::write(char* out, const ResumeTokens& tokens, const uint32_t* words, uint32_t count, uint8_t version,
+void Welcomes::write(char* out, size_t stride, const ResumeTokens& tokens, const uint32_t* words, uint32_t count, uint8_t version,
                      std::string_view tail) noexcept {
   constexpr uint32_t kTogether = 32;
   uint8_t statements[kTogether][kStatement];
   while (count != 0) {
     const uint32_t some = std::min(count, kTogether);
-    char* at = out;
     for (uint32_t i = 0; i < some; ++i, words += kIdWords) {
       uint8_t* const id = statements[i] + 1;
       statements[i][0] = version;
       for (uint32_t word = 0; word < kIdWords; ++word) store_be32(id + 4 * word, words[word]);
       store_be32(id + kIdBytes, kFirstGeneration);
-      at = put(put_hex(put(at, kBeforeId), id, kIdBytes), kBeforeToken);
-      at = put(at + kToken, tail);
+      char* const token = put(put_hex(put(out + i * stride, kBeforeId), id, kIdBytes), kBeforeToken);
+      put(token + kToken, tail);
     }
-    tokens.sign_many(out + kTokenAt, bytes_each(tail), statements[0], kStatement, some);
-    out = at;
+    tokens.sign_many(out + kTokenAt, stride, statements[0], kStatement, some);
+    out += some * stride;
     count -= some;
   }
 }

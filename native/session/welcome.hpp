@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -15,8 +16,9 @@ class Welcomes {
   // `tail`: what follows the token's closing quote.
   static uint32_t bytes_each(std::string_view tail) noexcept;
 
-  // Writes `count` texts of bytes_each() bytes behind one another, for the ids at `words`, kIdWords each. `version`: the statement's.
-  static void write(char* out, const ResumeTokens& tokens, const uint32_t* words, uint32_t count, uint8_t version,
+  // Writes `count` texts of bytes_each() bytes, each `stride` behind the one before it, for the ids at `words`, kIdWords each. `version`:
+  // the statement's.
+  static void write(char* out, size_t stride, const ResumeTokens& tokens, const uint32_t* words, uint32_t count, uint8_t version,
                     std::string_view tail) noexcept;
 };
 

@@ -8,6 +8,8 @@ const WORDS = RING.RECORD_BYTES / 4;
 const SHORT = 8;
 /** Positions in the data ring are counted modulo 2^32, and distances between them are compared as signed numbers. */
 const DATA_MOST = 2 ** 29;
+/** A welcome is one record, or two where its subscription does not fit into it. */
+const WELCOME_RECORDS = 2;
 
 /** A command that did not fit the ring; with the bytes that belong into the data ring, or null. */
 interface Waiting {
@@ -42,6 +44,8 @@ export class CommandWriter {
   /** Where the head was when it was last published, and how many commands had been put into the ring until then. */
   #publishedHead: number;
   #published = 0;
+  /** Of each place that was claimed last for welcomes. */
+  #welcomeBytes = 0;
   /** What did not fit the ring, in order; what comes later waits behind it. */
   #waiting: Waiting[] = [];
 
@@ -154,23 +158,18 @@ export class CommandWriter {
     this.#commit(COMMAND.SEND, flags, 0, slot, generation, at, length, 0, 0);
   }
 
-  /**
-   * `count` messages of `length` bytes each to as many slots, which `fill` writes behind one another where they are sent from. False where
-   * there is no room for all of them, and nothing has been done.
-   */
-  writeMessages(
-    flags: number, slots: Int32Array, generations: Int32Array, count: number, length: number, fill: (into: Uint8Array) => void,
-  ): boolean {
-    const bytes = count * length;
-    if (this.#waiting.length > 0 || bytes > this.#dataSize / 2 || !this.#hasRecords(count)) return false;
-    const at = this.#claim(bytes);
-    if (at < 0) return false;
-    fill(this.#memory.subarray(at, at + bytes));
-    for (let i = 0; i < count; i++) {
-      const slot = slots[i]!;
-      this.#commit(COMMAND.SEND, flags, 0, slot, generations[slot]!, at + i * length, length, 0, 0);
-    }
-    return true;
+  /** Address of `count` times `most` bytes, for writeWelcome() of each, which come next in the ring; -1 where there is no room for all. */
+  claimWelcomes(count: number, most: number): number {
+    const bytes = count * most;
+    if (this.#waiting.length > 0 || bytes > this.#dataSize / 2 || !this.#hasRecords(count * WELCOME_RECORDS)) return -1;
+    this.#welcomeBytes = most;
+    return this.#claim(bytes);
+  }
+
+  /** The first `length` of the next bytes that were claimed, which begin at `at`, are `frames` whole frames. */
+  writeWelcome(flags: number, frames: number, slot: number, generation: number, at: number, length: number, a: number, b: number): void {
+    this.#dataHead = (this.#dataHead + this.#welcomeBytes) | 0;
+    this.#put(COMMAND.WELCOME, flags | FLAG.DATA, frames, slot, generation, at, length, a, b, this.#dataHead);
   }
 
   writeBytes(type: number, flags: number, code: number, slot: number, generation: number, bytes: Uint8Array, a = 0, b = 0): void {

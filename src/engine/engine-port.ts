@@ -41,6 +41,8 @@ const TURN_EVENTS_GROW = 1 << 16;
 const SEND_BINARY = COMMAND.SEND;
 const SEND_TEXT = COMMAND.SEND | (FLAG.TEXT << 8);
 
+const WORD_MAX = 0xffffffff;
+
 /** Holds of one connection; what comes beyond them its ending does not wait for. */
 const HOLDS_MAX = 0xffff;
 /** Bits of a connection's generation that tell a hold of it from one of the row's former connection. */
@@ -222,13 +224,23 @@ export class RegionPort implements EnginePort {
     this.#written();
   }
 
-  sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void {
-    // The rows of an only core are its slots.
-    const flags = text ? FLAG.TEXT : 0;
-    if (this.cores === 1 && this.#writers[0]!.writeMessages(flags, rows, this.#generations, count, length, fill)) return this.#written();
-    const bytes = Buffer.allocUnsafe(count * length);
-    fill(bytes);
-    for (let i = 0; i < count; i++) this.sendCopy(rows[i]!, bytes.subarray(i * length, (i + 1) * length), text);
+  claimWelcomes(count: number, most: number): Address {
+    return this.cores === 1 ? this.#writers[0]!.claimWelcomes(count, most) : -1;
+  }
+
+  welcome(row: Row, from: Buffer, at: number, length: number, frames: number, channelId: number, publishedSeq: number): void {
+    const core = this.#coreOf(row);
+    const writer = this.#writers[core]!;
+    const slot = row - core * this.connectionsPerCore;
+    const generation = this.#generations[row]!;
+    const fits = channelId >= 0 && publishedSeq <= WORD_MAX;
+    const flags = fits ? FLAG.CHANNEL : 0;
+    const channel = fits ? channelId : 0;
+    const seq = fits ? publishedSeq | 0 : 0;
+    if (from === this.memory) writer.writeWelcome(flags, frames, slot, generation, at, length, channel, seq);
+    else writer.writeBytes(COMMAND.WELCOME, flags, frames, slot, generation, from.subarray(at, at + length), channel, seq);
+    if (channelId >= 0 && !fits) this.subscribe(row, channelId, publishedSeq);
+    this.#written();
   }
 
   sendFramed(row: Row, address: Address, length: number, channelId = 0, nextSeq = 0): void {

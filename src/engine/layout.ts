@@ -1,8 +1,8 @@
 // Made by scripts/layout.mjs from native/queue: do not edit.
 
 export const LAYOUT = {
-  VERSION: 3,
-  HASH: 3059045486,
+  VERSION: 4,
+  HASH: 2705281885,
   MAX_CORES: 64,
   MAX_SECTIONS: 386,
 } as const;
@@ -135,11 +135,13 @@ export const COMMAND = {
   MARK: 18,
   ANSWERING: 19,
   LEAVE: 20,
+  WELCOME: 21,
 } as const;
 
 export const FLAG = {
   TEXT: 1,
   DATA: 2,
+  CHANNEL: 4,
 } as const;
 
 export const NOTICE = {

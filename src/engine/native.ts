@@ -110,10 +110,12 @@ export interface NativeResumeTokens {
   /** Length of the statement, which is written to `statement` (RESUME_STATEMENT_MAX bytes); -1 where the token is forged or damaged. */
   verify(token: string, statement: Uint8Array): number;
   /**
-   * Writes at `address` of `memory` the `welcome`s of new sessions without a user, one behind the other; returns the length of each.
-   * `ids`: four words a session; `tail`: what follows the token.
+   * Writes at `address` of `memory`, and every `stride` bytes behind it, the `welcome`s of new sessions without a user; returns the length
+   * of each. `ids`: four words a session; `tail`: what follows the token.
    */
-  writeWelcomes(ids: Uint32Array, count: number, version: number, tail: Uint8Array, memory: Uint8Array, address: number): number;
+  writeWelcomes(
+    ids: Uint32Array, count: number, version: number, tail: Uint8Array, memory: Uint8Array, address: number, stride: number,
+  ): number;
 }
 
 /** A thread that writes to files, one piece at a time. */

@@ -105,8 +105,17 @@ export interface EnginePort {
   claimText(row: Row, most: number): Address;
   /** Nothing was sent since the bytes at `address` were claimed. */
   sendClaimed(row: Row, address: Address, length: number): void;
-  /** Sends to each of the first `count` rows a message of `length` bytes of its own: `fill` writes them, one behind the other. */
-  sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void;
+  /**
+   * Where `count` times `most` bytes may be written for welcome() of as many rows, which are the next commands, in the order of their
+   * places; -1 where there is no room now.
+   */
+  claimWelcomes(count: number, most: number): Address;
+  /**
+   * What a session begins with: the row is admitted, is sent the `length` bytes at `at` of `from`, which are `frames` whole WebSocket
+   * frames, and subscribed as by subscribe() unless `channelId` is below 0. `from`: `memory`, in the row's place that was claimed, or other
+   * memory, which is copied.
+   */
+  welcome(row: Row, from: Buffer, at: number, length: number, frames: number, channelId: number, publishedSeq: number): void;
   /**
    * Sends bytes of the arena that already are whole WebSocket frames. Of a catch-up: `channelId` and the server_seq that comes next,
    * so that a successor goes on there.

@@ -80,6 +80,7 @@ export class Gateway implements EngineEvents {
       kept: (row, kept) => this.#onKept(row, kept),
       subBehindHello: (bytes, at, length) => this.#dispatcher.subBehindHello(bytes, at, length),
       copyCursor: (into) => this.#dispatcher.copyCursor(into),
+      joinNew: (row, channel, memory, at, cursor, into, to) => this.#dispatcher.joinNew(row, channel, memory, at, cursor, into, to),
       behindHello: (row, ...said) => {
         if (parts.sessions.state(row) === SESSION.open) this.#dispatcher.onBehindHello(row, ...said);
       },

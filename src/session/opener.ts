@@ -109,9 +109,9 @@ export class SessionOpener {
     return stored === null ? null : { record, stored };
   }
 
-  /** Writes the `welcome`s of the first `count` of them to `into`, behind one another; returns the length of each. */
-  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Uint8Array): number {
-    return this.#parts.tokens.writeWelcomes(ids, count, tail, into);
+  /** Writes the `welcome`s of the first `count` of them at `at` of `into`, and each `stride` bytes further; returns the length of each. */
+  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Uint8Array, at: number, stride: number): number {
+    return this.#parts.tokens.writeWelcomes(ids, count, tail, into, at, stride);
   }
 
   /** The token for the next time. */

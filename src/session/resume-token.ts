@@ -56,10 +56,10 @@ export class ResumeTokens {
   }
 
   /**
-   * Writes to `into` the `welcome`s of the first `count` new sessions without a user, one behind the other, and returns the length of each.
-   * `ids`: four words a session; `tail`: what follows the token in each.
+   * Writes at `at` of `into`, and each `stride` bytes further, the `welcome`s of the first `count` new sessions without a user, and returns
+   * the length of each. `ids`: four words a session; `tail`: what follows the token in each.
    */
-  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Uint8Array): number {
-    return this.#native.writeWelcomes(ids, count, VERSION, tail, into, 0);
+  writeWelcomes(ids: Uint32Array, count: number, tail: Uint8Array, into: Uint8Array, at: number, stride: number): number {
+    return this.#native.writeWelcomes(ids, count, VERSION, tail, into, at, stride);
   }
 }

@@ -25,13 +25,15 @@ export class FakeClient {
   queued = 0;
   wantsWritable = false;
 
-  /** Whole WebSocket frames, one after another. */
-  frames(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) {
+  /** Whole WebSocket frames, one after another; returns how many. */
+  frames(bytes: Uint8Array): number {
+    let count = 0;
+    for (let at = 0; at < bytes.length; count += 1) {
       const { payload, end, text } = readFrame(bytes, at);
       this.payload(payload, text);
       at = end;
     }
+    return count;
   }
 
   payload(payload: Uint8Array, text: boolean): void {

@@ -16,7 +16,7 @@ export interface FakePortOptions {
 }
 
 const MESSAGE_BYTES = 4 * 1024 * 1024;
-const CLAIM_BYTES = 1024;
+const CLAIM_BYTES = 1 << 16;
 
 class FakeArena implements Arena {
   readonly chunkSize: number;
@@ -219,10 +219,17 @@ export class FakePort implements EnginePort {
     this.sendCopy(row, this.memory.subarray(address, address + length), true);
   }
 
-  sendMany(rows: Int32Array, count: number, length: number, text: boolean, fill: (into: Uint8Array) => void): void {
-    const bytes = Buffer.alloc(count * length);
-    fill(bytes);
-    for (let i = 0; i < count; i += 1) this.sendCopy(rows[i] as Row, bytes.subarray(i * length, (i + 1) * length), text);
+  claimWelcomes(count: number, most: number): Address {
+    return this.claimText(0, count * most);
+  }
+
+  welcome(row: Row, from: Buffer, at: number, length: number, frames: number, channelId: number): void {
+    const bytes = Buffer.from(from.subarray(at, at + length));
+    this.#command('welcome', row, (client) => {
+      client.admitted = true;
+      if (client.frames(bytes) !== frames) throw new Error(`a welcome of other than ${frames} frames`);
+      if (channelId >= 0) client.subscribed.add(channelId);
+    });
   }
 
   sendFramed(row: Row, address: Address, length: number): void {

@@ -10,7 +10,7 @@ import { Life } from './mortal.js';
 import { sleep } from './wait.js';
 
 const PORT_STEPS = [
-  'confirm', 'letGo', 'note', 'noteChannel', 'behind', 'mark', 'sendCopy', 'sendMany', 'sendFramed', 'sendFramedCopy', 'close', 'leave',
+  'confirm', 'letGo', 'note', 'noteChannel', 'behind', 'mark', 'sendCopy', 'welcome', 'sendFramed', 'sendFramedCopy', 'close', 'leave',
   'release', 'admit', 'notifyWritable', 'pause', 'resume', 'subscribe', 'unsubscribe', 'publish',
 ];
 const STORE_STEPS = ['create', 'claim', 'get', 'update', 'release', 'end', 'renew'];

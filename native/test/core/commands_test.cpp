@@ -44,7 +44,7 @@ TEST_CASE("core: addresses outside of the message bytes are not read from", "[co
   const std::vector<std::pair<uint32_t, uint32_t>> wild{{0, 10},     {4096, 1},                {size, 1},
                                                      {size - 1, 2}, {UINT32_MAX, UINT32_MAX}, {size - 4, UINT32_MAX}};
   for (const auto& [address, length] : wild) {
-    for (const auto type : {queue::kCommandSend, queue::kCommandSendFramed, queue::kCommandPublish}) {
+    for (const auto type : {queue::kCommandSend, queue::kCommandSendFramed, queue::kCommandWelcome, queue::kCommandPublish}) {
       queue::Record record = fixture.command(type, peer, 0, 1);
       record.address = address;
       record.length = length;
@@ -52,7 +52,7 @@ TEST_CASE("core: addresses outside of the message bytes are not read from", "[co
     }
     fixture.turn();
   }
-  CHECK(fixture.counter(Counter::commands_invalid) == wild.size() * 3);
+  CHECK(fixture.counter(Counter::commands_invalid) == wild.size() * 4);
   CHECK(server_frames(peer->written).empty());
   queue::Record close = fixture.command(queue::kCommandClose, peer, 1000);
   close.address = size;
@@ -71,7 +71,7 @@ TEST_CASE("core: unknown commands and early releases are counted and do nothing"
   CoreFixture fixture;
   const Peer peer = fixture.open();
   queue::Record unknown = fixture.command(queue::kCommandSend, peer);
-  for (const uint8_t type : {uint8_t{0}, uint8_t{queue::kCommandLeave + 1}, uint8_t{255}}) {
+  for (const uint8_t type : {uint8_t{0}, uint8_t{queue::kCommandWelcome + 1}, uint8_t{255}}) {
     unknown.type = type;
     fixture.push(unknown);
   }
@@ -89,6 +89,41 @@ TEST_CASE("core: unknown commands and early releases are counted and do nothing"
   CHECK(server_frames(peer->written) == std::vector<ServerFrame>{{1, "alive"}});
   peer->fin = handshaking->fin = true;
   fixture.turn(2);
+  fixture.check_all_free();
+}
+
+TEST_CASE("core: a welcome admits, sends and subscribes, or only the first two", "[core]") {
+  core::CoreOptions options;
+  options.protocol = core::Protocol::kSluice;
+  options.hello_timeout_ms = 60;
+  CoreFixture fixture(options);
+  const Peer joined = fixture.open();
+  const Peer alone = fixture.open();
+  const Peer stranger = fixture.open();
+  queue::Record welcome = fixture.command(queue::kCommandWelcome, joined, 2, 7);
+  welcome.flags = queue::kFlagChannel;
+  welcome.b = 5;
+  fixture.push(welcome, server_text("welcome") + server_text("ok"));
+  fixture.push(fixture.command(queue::kCommandWelcome, alone, 1, 7), server_text("welcome"));
+  fixture.turn();
+  CHECK(server_frames(joined->written) == std::vector<ServerFrame>{{1, "welcome"}, {1, "ok"}});
+  CHECK(server_frames(alone->written) == std::vector<ServerFrame>{{1, "welcome"}});
+  CHECK(fixture.row(joined).subscriptions == 1);
+  CHECK(fixture.row(alone).subscriptions == 0);
+  fixture.publish(7, 5, server_text("before"), 0);
+  fixture.publish(7, 6, server_text("after"), 100);
+  fixture.turn();
+  CHECK(fixture.counter(Counter::publishes_replayed) == 1);
+  CHECK(server_frames(joined->written).back().payload == "after");
+  CHECK(server_frames(alone->written).size() == 1);
+  REQUIRE(fixture.turn_until([&] { return stranger->fin_sent; }));
+  fixture.turn(2);
+  CHECK_FALSE((joined->fin_sent || alone->fin_sent));
+  // Counters are written now and then.
+  CHECK(fixture.turn_until([&] { return fixture.counter(Counter::messages_out) == 4; }));
+  fixture.push(fixture.command(queue::kCommandUnsubscribe, joined, 0, 7));
+  joined->fin = alone->fin = stranger->fin = true;
+  fixture.turn(3);
   fixture.check_all_free();
 }
 

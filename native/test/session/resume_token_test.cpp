@@ -166,7 +166,7 @@ TEST_CASE("welcomes of new sessions carry their ids and tokens", "[session][welc
   constexpr std::string_view kTail = R"(","resumed":false})";
   const uint32_t each = Welcomes::bytes_each(kTail);
   std::string out(2 * each, '\0');
-  Welcomes::write(out.data(), tokens, words, 2, 3, kTail);
+  Welcomes::write(out.data(), each, tokens, words, 2, 3, kTail);
   const std::string statement("\x03\x01\x23\x45\x67\x89\xab\xcd\xef\xfe\xdc\xba\x98\x76\x54\x32\x10\0\0\0\x01", 21);
   const std::string first = token_of(tokens, statement);
   CHECK(out.substr(0, each) == R"({"op":"welcome","session":"0123456789abcdeffedcba9876543210","resume":")" + first + std::string(kTail));
@@ -175,10 +175,12 @@ TEST_CASE("welcomes of new sessions carry their ids and tokens", "[session][welc
   constexpr uint32_t kMany = 70;
   uint32_t many[4 * kMany];
   for (uint32_t i = 0; i < 4 * kMany; ++i) many[i] = words[i % 8];
-  std::string all(kMany * each, '\0');
-  Welcomes::write(all.data(), tokens, many, kMany, 3, kTail);
+  constexpr std::string_view kBetween = "###";
+  const size_t stride = each + kBetween.size();
+  std::string all(kMany * stride, '#');
+  Welcomes::write(all.data(), stride, tokens, many, kMany, 3, kTail);
   std::string wanted;
-  for (uint32_t i = 0; i < kMany; i += 2) wanted += out;
+  for (uint32_t i = 0; i < kMany; ++i) wanted.append(out, i % 2 * each, each).append(kBetween);
   CHECK(all == wanted);
   CHECK(out.substr(each) == R"({"op":"welcome","session":"00000001000000020000000300000004","resume":")" + second + std::string(kTail));
 }

@@ -121,16 +121,20 @@ export class Dispatcher {
     this.#plainSubs?.copyCursor(into);
   }
 
+  /** See PlainSubs.joinNew(). */
+  joinNew(row: Row, channel: OpenChannel, memory: Buffer, at: number, cursor: EncodedCursor, into: DataView, to: number): number {
+    return this.#plainSubs?.joinNew(row, channel, memory, at, cursor, into, to) ?? 0;
+  }
+
   /**
    * A text without a body that came right behind the `hello`, of a session that has just been opened. `cursor`: what the session was stored
-   * with, where `channel` is what the text asks for.
+   * with, where the text asks for a channel that it could not join.
    */
-  onBehindHello(row: Row, bytes: PlainBytes, at: number, length: number, channel: OpenChannel | null, cursor: EncodedCursor | null): void {
-    if (channel !== null && cursor !== null) {
-      if (this.#plainSubs?.join(row, channel, bytes.memory, at, cursor, true) === true) return;
+  onBehindHello(row: Row, bytes: PlainBytes, at: number, length: number, cursor: EncodedCursor | null): void {
+    if (cursor !== null) {
       const { writer, keeper } = this.#context;
-      const { channel: name, seq, epoch } = cursor;
-      writer.change(keeper.ref(row), { upsert: [{ channel: name, seq, epoch, subscribed: false, told: false }] }, true);
+      const { channel, seq, epoch } = cursor;
+      writer.change(keeper.ref(row), { upsert: [{ channel, seq, epoch, subscribed: false, told: false }] }, true);
     } else if (length <= this.#headerBytes && this.#plainSubs?.take(row, bytes, at, length) === true) return;
     const message = Buffer.from(bytes.memory.subarray(at, at + length));
     this.#context.port.letGo(this.onKept(row, { message, headerLength: length, text: true, hold: -1 }));

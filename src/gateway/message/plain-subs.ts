@@ -10,7 +10,7 @@ import { copyWords } from '../../store/little-endian.js';
 import { ENCODED_BYTES, EncodedCursor } from '../../store/sessions/encoded-cursor.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
-import { ChannelNames, NAME_BYTES_LEAST, NAME_BYTES_MAX } from './channel-names.js';
+import { ChannelNames, EPOCH_BYTES_MAX, NAME_BYTES_LEAST, NAME_BYTES_MAX } from './channel-names.js';
 import { plainBytes, PlainText, type PlainBytes } from './plain-text.js';
 
 const BEFORE_ID = new PlainText('{"op":"sub","id":');
@@ -43,6 +43,13 @@ const USED_MS = 1000;
 const END = QUOTE | (CLOSE << 8);
 const END_BYTES = 2;
 const SLACK = 4;
+const HEAD_BYTES_MAX = BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + ID_DIGITS + SEQ_DIGITS;
+const REPLY_BYTES_MAX = HEAD_BYTES_MAX + EPOCH_BYTES_MAX + END_BYTES + SLACK;
+/** Of so short a text (RFC 6455 §5.2). */
+const FRAME_HEADER = 2;
+const FIN_TEXT = 0x81;
+/** Of an answer as a frame. */
+export const JOINED_BYTES_MAX = FRAME_HEADER + REPLY_BYTES_MAX;
 
 export class PlainSubs {
   readonly #context: GatewayContext;
@@ -50,14 +57,14 @@ export class PlainSubs {
   /** Entry of the channel that was named last. */
   #named = -1;
   /** What answers begin with, up to the epoch, as most have the same id, and channels in which nothing was published the same number. */
-  readonly #head = plainBytes(Buffer.alloc(BEFORE_OK_ID.length + BEFORE_SEQ.length + BEFORE_EPOCH.length + ID_DIGITS + SEQ_DIGITS + SLACK));
+  readonly #head = plainBytes(Buffer.alloc(HEAD_BYTES_MAX + SLACK));
   #headBytes = 0;
   #repliedId = '';
   #repliedSeq = -1;
   #seqAt = 0;
   readonly #region: DataView;
   /** For answers for which there is no room in the region. */
-  readonly #spare = plainBytes(Buffer.alloc(this.#head.memory.length + ENCODED_BYTES));
+  readonly #spare = plainBytes(Buffer.alloc(REPLY_BYTES_MAX));
   readonly #cursor = new EncodedCursor(new DataView(new ArrayBuffer(ENCODED_BYTES)), 0);
 
   /** Of the turn, read when it is needed; 0 until then. */
@@ -82,8 +89,13 @@ export class PlainSubs {
   take(row: Row, bytes: PlainBytes, at: number, length: number): boolean {
     const channel = this.named(bytes, at, length);
     if (channel === null) return false;
+    if (!channel.inUse || !this.#mayJoin(row, channel)) return false;
     this.copyCursor(this.#cursor);
-    return this.join(row, channel, bytes.memory, at, this.#cursor, false);
+    this.#enter(row, channel, bytes.memory, at);
+    this.#reply(row, this.#cursor);
+    this.#context.port.subscribe(row, channel.id, channel.publishedSeq);
+    this.#context.keeper.subscribed(row, channel, channel.publishedSeq);
+    return true;
   }
 
   /** The cursor of who subscribes now to the channel that was named last. */
@@ -105,26 +117,31 @@ export class PlainSubs {
   }
 
   /**
-   * The row, whose session is open, joins the channel that the `sub` at `at` names. `cursor`: that channel's; `isStored`: the session is
-   * stored with it already. False where it may not, and nothing has been done.
+   * The row, whose session has just been opened and is stored with `cursor`, joins that channel, which the `sub` at `at` names. The answer
+   * is written at `to` of `into`, a whole frame in up to JOINED_BYTES_MAX bytes; to send it and to tell the engine is left to who calls
+   * this. Returns the frame's bytes; 0 where the row may not join, and nothing has been done.
    */
-  join(row: Row, channel: OpenChannel, memory: Buffer, at: number, cursor: EncodedCursor, isStored: boolean): boolean {
-    if (!channel.inUse || !this.#mayJoin(row, channel)) return false;
-    const { subscriptions, replays, port, keeper, clock } = this.#context;
+  joinNew(row: Row, channel: OpenChannel, memory: Buffer, at: number, cursor: EncodedCursor, into: DataView, to: number): number {
+    if (!channel.inUse || !this.#mayJoin(row, channel)) return 0;
+    this.#enter(row, channel, memory, at);
+    const bytes = this.#writeReply(cursor, into, to + FRAME_HEADER);
+    into.setUint16(to, FIN_TEXT | (bytes << 8), true);
+    if (cursor.seq !== channel.publishedSeq) this.#context.keeper.subscribed(row, channel, channel.publishedSeq);
+    return FRAME_HEADER + bytes;
+  }
+
+  /** The row gets what comes from now on; the answer's beginning is there. */
+  #enter(row: Row, channel: OpenChannel, memory: Buffer, at: number): void {
+    const { subscriptions, replays, clock } = this.#context;
     const { publishedSeq } = channel;
     if (this.#now === 0) this.#now = clock.now();
     // Such a number is an object of its own each time, which the collector has to know of.
     if (this.#now - channel.usedAt >= USED_MS) channel.usedAt = this.#now;
     // A sync may be sending what is not subscribed.
     stopCatchingUp(replays, row, channel.id);
-    const node = subscriptions.add(row, channel.id);
+    subscriptions.setLiveFrom(subscriptions.add(row, channel.id), publishedSeq + 1);
     const id = at + BEFORE_ID.length;
     this.#writeHead(memory, id, digitsEnd(memory, id), publishedSeq);
-    this.#reply(row, cursor);
-    subscriptions.setLiveFrom(node, publishedSeq + 1);
-    port.subscribe(row, channel.id, publishedSeq);
-    if (!isStored || cursor.seq !== publishedSeq) keeper.subscribed(row, channel, publishedSeq);
-    return true;
   }
 
   #mayJoin(row: Row, channel: OpenChannel): boolean {
@@ -155,21 +172,23 @@ export class PlainSubs {
     this.#headBytes = this.#seqAt + head.latin1Write(publishedSeq + BEFORE_EPOCH, this.#seqAt);
   }
 
-  /** Sends what #writeHead() wrote, with the epoch of the cursor: written where it is sent from, if there is room. */
-  #reply(row: Row, { view, at }: EncodedCursor): void {
+  /** Sends the answer: written where it is sent from, if there is room. */
+  #reply(row: Row, cursor: EncodedCursor): void {
     const { port } = this.#context;
+    const address = port.claimText(row, REPLY_BYTES_MAX);
+    if (address >= 0) return port.sendClaimed(row, address, this.#writeReply(cursor, this.#region, address));
+    port.sendCopy(row, this.#spare.memory, true, this.#writeReply(cursor, this.#spare.view, 0));
+  }
+
+  /** Writes what #writeHead() wrote, with the epoch of the cursor, to up to REPLY_BYTES_MAX bytes; returns how many it has. */
+  #writeReply({ view, at }: EncodedCursor, into: DataView, to: number): number {
     const head = this.#headBytes;
     const epochAt = at + 1 + view.getUint8(at);
     const epochBytes = view.getUint8(epochAt);
-    const length = head + epochBytes + END_BYTES;
-    const address = port.claimText(row, length + SLACK);
-    const into = address < 0 ? this.#spare.view : this.#region;
-    const to = address < 0 ? 0 : address;
     copyWords(this.#head.view, 0, head, into, to);
     copyWords(view, epochAt + 1, epochBytes, into, to + head);
     into.setUint16(to + head + epochBytes, END, true);
-    if (address < 0) port.sendCopy(row, this.#spare.memory, true, length);
-    else port.sendClaimed(row, address, length);
+    return head + epochBytes + END_BYTES;
   }
 }
 

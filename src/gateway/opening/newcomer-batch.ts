@@ -79,6 +79,11 @@ export class NewcomerBatch {
     return this.#saidBytes[i] as number;
   }
 
+  /** What the `i`th said is dealt with. */
+  answered(i: number): void {
+    this.#saidBytes[i] = 0;
+  }
+
   /** A copy of what the `i`th said; null for nothing. */
   saidBy(i: number): Buffer | null {
     const length = this.saidBytes(i);

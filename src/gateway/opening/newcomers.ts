@@ -3,6 +3,7 @@
  * those of a turn are begun, stored and welcomed together: there is no object, text, promise or timer for each.
  */
 
+import { writeFrameHeader } from '../../engine/frame-header.js';
 import type { Hold, Row } from '../../engine/port.js';
 import { StoreError } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
@@ -14,8 +15,8 @@ import { formatSessionId } from '../../store/sessions/session-id.js';
 import type { EncodedCursor } from '../../store/sessions/encoded-cursor.js';
 import type { SessionRecord } from '../../store/sessions/session-store.js';
 import type { GatewayContext } from '../context.js';
-import { PlainSubs } from '../message/plain-subs.js';
-import { PlainText, type PlainBytes } from '../message/plain-text.js';
+import { JOINED_BYTES_MAX, PlainSubs } from '../message/plain-subs.js';
+import { plainBytes, PlainText, type PlainBytes } from '../message/plain-text.js';
 import { NewcomerBatch } from './newcomer-batch.js';
 import { giveBack } from './welcome.js';
 
@@ -30,6 +31,8 @@ export interface NewcomersParts {
 }
 
 const MESSAGE = new PlainText('{"op":"hello"}');
+/** Of a `welcome` as a frame (RFC 6455 §5.2): it has more than 125 bytes and fewer than 65,536. */
+const HEADER_BYTES = 4;
 
 /** Handles what clients say right behind their `hello`: texts without a body. */
 export interface BehindHello {
@@ -37,10 +40,12 @@ export interface BehindHello {
   readonly subBehindHello: (bytes: PlainBytes, at: number, length: number) => OpenChannel | null;
   /** The cursor of who subscribes now to the channel that was asked for last. */
   readonly copyCursor: (into: EncodedCursor) => void;
-  /** The session is open. `channel`: what the text asks for, and is stored with by `cursor`; null where it is something else. */
-  readonly behindHello: (
-    row: Row, bytes: PlainBytes, at: number, length: number, channel: OpenChannel | null, cursor: EncodedCursor | null,
-  ) => void;
+  /** See PlainSubs.joinNew(). */
+  readonly joinNew: (
+    row: Row, channel: OpenChannel, memory: Buffer, at: number, cursor: EncodedCursor, into: DataView, to: number,
+  ) => number;
+  /** The session is open. `cursor`: what it is stored with, where the text asks for a channel that it could not join. */
+  readonly behindHello: (row: Row, bytes: PlainBytes, at: number, length: number, cursor: EncodedCursor | null) => void;
 }
 
 /** Batches that become durable together. */
@@ -55,9 +60,10 @@ export class Newcomers {
   readonly #start: { -readonly [K in keyof SessionStart]: SessionStart[K] };
   readonly #readable: Matcher;
   readonly #tail: Buffer;
-  /** Of each `welcome`. */
+  /** Of each `welcome`, and the header of its frame. */
   readonly #bytes: number;
-  readonly #view: DataView;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  readonly #region: PlainBytes;
   #batch = new NewcomerBatch();
   readonly #free: NewcomerBatch[] = [];
   #write: Write | null = null;
@@ -70,9 +76,9 @@ export class Newcomers {
     };
     this.#readable = compilePatterns(read);
     this.#tail = Buffer.from(`","resumed":false${parts.context.welcomeTexts.plainTail}`);
-    const { buffer, byteOffset, length } = parts.context.port.memory;
-    this.#view = new DataView(buffer, byteOffset, length);
-    this.#bytes = parts.context.opener.writeWelcomes(new Uint32Array(0), 0, this.#tail, Buffer.alloc(0));
+    this.#region = plainBytes(parts.context.port.memory);
+    this.#bytes = parts.context.opener.writeWelcomes(new Uint32Array(0), 0, this.#tail, Buffer.alloc(0), 0, 0);
+    writeFrameHeader(this.#header, 0, this.#bytes, true);
   }
 
   /** Those of the clients that the configuration lets in without a token; null where each is a case of its own. */
@@ -85,7 +91,7 @@ export class Newcomers {
 
   /** Whether the message is the `hello` of such a client as clients write it; one that is written otherwise is parsed. */
   isHello(address: number, length: number): boolean {
-    return length === MESSAGE.length && MESSAGE.isAt(this.#view, address);
+    return length === MESSAGE.length && MESSAGE.isAt(this.#region.view, address);
   }
 
   /** The row waits for its session; `hold` is of the event that brought its `hello`. */
@@ -102,8 +108,8 @@ export class Newcomers {
   takeAlong(row: Row, address: number, length: number): boolean {
     const batch = this.#batch;
     if (!batch.takes(row, this.#parts.context.sessions.generation(row), length)) return false;
-    if (!PlainSubs.begins(this.#view, address, length)) return false;
-    batch.say(this.#view, address, length);
+    if (!PlainSubs.begins(this.#region.view, address, length)) return false;
+    batch.say(this.#region.view, address, length);
     const channel = this.#parts.later.subBehindHello(batch.said, batch.saidAt(batch.count - 1), length);
     if (channel !== null && this.#readable.matches(channel.name)) this.#parts.later.copyCursor(batch.ask(channel));
     return true;
@@ -173,15 +179,15 @@ export class Newcomers {
   #stored(batch: NewcomerBatch, isLate: boolean): void {
     const { context, welcomed, later } = this.#parts;
     this.#giveBackGone(batch, isLate);
-    const { ids, rows, holds, count, channels, cursors } = batch;
+    const { ids, rows, holds, count, cursors } = batch;
     this.#start.leaseUntil = (batch.record as SessionRecord).leaseUntil;
     context.sessions.openMany(rows, ids, count, this.#start);
-    for (let i = 0; i < count; i += 1) this.#admit(rows[i] as Row, ids, i);
-    context.port.sendMany(rows, count, this.#bytes, true, (into) => context.opener.writeWelcomes(ids, count, this.#tail, into));
+    if (context.port.detached) for (let i = 0; i < count; i += 1) this.#note(rows[i] as Row, ids, i);
+    if (count > 0) this.#welcome(batch);
     // What they said meanwhile is handled when all of them are there.
     for (let i = 0; i < count; i += 1) {
       const said = batch.saidBytes(i);
-      if (said !== 0) later.behindHello(rows[i] as Row, batch.said, batch.saidAt(i), said, channels[i] ?? null, cursors[i] ?? null);
+      if (said !== 0) later.behindHello(rows[i] as Row, batch.said, batch.saidAt(i), said, cursors[i] ?? null);
       welcomed(rows[i] as Row);
       context.port.letGo(holds[i] as Hold);
     }
@@ -189,13 +195,39 @@ export class Newcomers {
     this.#free.push(batch);
   }
 
-  #admit(row: Row, ids: Uint32Array, i: number): void {
-    const { port } = this.#parts.context;
-    if (port.detached) {
-      for (let word = 0; word < 4; word += 1) this.#start.id[word] = ids[i * 4 + word] as number;
-      port.note(row, encodeSessionNote(this.#start));
+  /** Each is told with one command, of its `welcome` and, where it is stored with a channel, of that as well. */
+  #welcome(batch: NewcomerBatch): void {
+    const { port, opener } = this.#parts.context;
+    const { ids, rows, count } = batch;
+    const welcome = HEADER_BYTES + this.#bytes;
+    const place = welcome + JOINED_BYTES_MAX;
+    const claimed = port.claimWelcomes(count, place);
+    const into = claimed < 0 ? plainBytes(Buffer.allocUnsafe(count * place)) : this.#region;
+    const header = this.#header.readInt32LE();
+    let at = Math.max(0, claimed);
+    opener.writeWelcomes(ids, count, this.#tail, into.memory, at + HEADER_BYTES, place);
+    for (let i = 0; i < count; i += 1, at += place) {
+      into.view.setInt32(at, header, true);
+      const joined = this.#join(batch, i, into.view, at + welcome);
+      const channel = joined === 0 ? null : batch.channels[i] as OpenChannel;
+      if (channel === null) port.welcome(rows[i] as Row, into.memory, at, welcome, 1, -1, 0);
+      else port.welcome(rows[i] as Row, into.memory, at, welcome + joined, 2, channel.id, channel.publishedSeq);
     }
-    port.admit(row);
+  }
+
+  /** Bytes of the answer to the `i`th, which is written at `to`; 0 where it is not stored with a channel, or cannot join it any more. */
+  #join(batch: NewcomerBatch, i: number, into: DataView, to: number): number {
+    const channel = batch.channels[i] as OpenChannel | null;
+    if (channel === null) return 0;
+    const cursor = batch.cursors[i] as EncodedCursor;
+    const joined = this.#parts.later.joinNew(batch.rows[i] as Row, channel, batch.said.memory, batch.saidAt(i), cursor, into, to);
+    if (joined !== 0) batch.answered(i);
+    return joined;
+  }
+
+  #note(row: Row, ids: Uint32Array, i: number): void {
+    for (let word = 0; word < 4; word += 1) this.#start.id[word] = ids[i * 4 + word] as number;
+    this.#parts.context.port.note(row, encodeSessionNote(this.#start));
   }
 
   /** Sessions whose connections went, or were told that there is none, are nobody's. */

@@ -34,7 +34,8 @@ class Rings {
     const head = Atomics.load(this.#header, RING.HEAD / 4);
     for (let tail = Atomics.load(this.#header, RING.TAIL / 4); tail !== head; tail = (tail + 1) | 0) {
       const [type = 0, slot = 0, , at = 0, length = 0, , , position = 0] = this.#records.subarray((tail & (RECORDS - 1)) * WORDS);
-      if ((type & 0xff) === COMMAND.SEND) this.sent.push({ slot, text: this.memory.toString('latin1', at, at + length) });
+      const sends = (type & 0xff) === COMMAND.SEND || (type & 0xff) === COMMAND.WELCOME;
+      if (sends) this.sent.push({ slot, text: this.memory.toString('latin1', at, at + length) });
       Atomics.store(this.#header, RING.DATA_TAIL / 4, position);
     }
     Atomics.store(this.#header, RING.TAIL / 4, head);
@@ -87,23 +88,33 @@ t.test('what finds no room waits, in order', async (t) => {
   t.same(rings.sent.map((one) => one.text), expected);
 });
 
-t.test('many at once', async (t) => {
+t.test('welcomes lie in places that were claimed together', async (t) => {
   const rings = new Rings(2 ** 32 - 3 * DATA);
-  const slots = Int32Array.from([5, 3, 9, 1]);
-  const generations = new Int32Array(10);
-  let written = 0;
-  const write = (length: number): boolean => rings.writer.writeMessages(1, slots, generations, 3, length, (into) => {
-    t.equal(into.length, 3 * length);
-    for (let i = 0; i < 3; i += 1) Buffer.from(text((written += 1), length)).copy(into, i * length);
-  });
+  const slots = [5, 3, 9];
+  const expected: unknown[] = [];
+  const write = (most: number): boolean => {
+    let at = rings.writer.claimWelcomes(slots.length, most);
+    if (at < 0) return false;
+    for (const [i, slot] of slots.entries()) {
+      const welcome = text(expected.length, most - i);
+      rings.memory.latin1Write(welcome, at);
+      rings.writer.writeWelcome(0, 1, slot, 1, at, welcome.length, 0, 0);
+      expected.push({ slot, text: welcome });
+      at += most;
+    }
+    return true;
+  };
   for (let round = 0; round < 100; round += 1) {
     t.ok(write(100 + round));
-    rings.carryOut();
+    rings.writer.writeMessage(1, 1, 1, Buffer.from('behind'), 6);
+    expected.push({ slot: 1, text: 'behind' });
+    if (round % 3 === 0) rings.carryOut();
   }
-  t.same(rings.sent, Array.from({ length: 300 }, (_, i) => ({ slot: slots[i % 3], text: text(i + 1, 100 + Math.floor(i / 3)) })));
+  rings.carryOut();
+  t.same(rings.sent, expected);
   t.notOk(write(DATA / 4), 'more than half of the ring');
-  for (let i = 0; i < RECORDS - 2; i += 1) rings.writer.write(COMMAND.ADMIT, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-  t.notOk(write(8), 'no room for their records');
+  for (let i = 0; i < RECORDS - 5; i += 1) rings.writer.write(COMMAND.ADMIT, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  t.notOk(write(8), 'no room for their records, of which each may take two');
   rings.carryOut();
   t.ok(write(8));
 });

@@ -1,5 +1,5 @@
 /** Which scenario is played by what, and what becomes of its result. */
-import { BASE } from './lib/arms.js';
+import { BASE, checkArms } from './lib/arms.js';
 import { describeCommit, describeMachine } from './lib/machine.js';
 import { ArgumentError, numberOf, settingsOf, type Values } from './lib/options.js';
 import { RESULTS } from './lib/paths.js';
@@ -198,6 +198,7 @@ async function measure(scenario: string, values: Values, settings: Settings): Pr
 /** Measures, prints and saves. Resolves with the exit status. */
 export async function play(scenario: string, argv: readonly string[], values: Values): Promise<number> {
   const settings = settingsOf(scenario, values);
+  checkArms(settings.arms ?? []);
   const other = await playOther(scenario, values, settings);
   if (other !== null) return other;
   const wire = wireOf(scenario, values, settings);

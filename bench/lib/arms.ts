@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 
+import { ArgumentError } from './options.js';
 import { SERVERS, SLUICE_CLI, SLUICE_INDEX } from './paths.js';
 import { scratchFolder } from './scratch.js';
 import { Server } from './server.js';
@@ -81,6 +82,13 @@ export const ARMS: readonly Arm[] = [
   detached('uring'),
   DPDK,
 ];
+
+/** Throws ArgumentError for a name that no server has: it would be left out in silence. */
+export function checkArms(names: readonly string[]): void {
+  const unknown = names.find((name) => !ARMS.some((arm) => arm.name === name));
+  if (unknown === undefined) return;
+  throw new ArgumentError(`--arms: there is no '${unknown}'; there are ${ARMS.map(({ name }) => name).join(', ')}`);
+}
 
 /** The same server once more under another name: how far apart its two rows lie is the noise of everything else. */
 export function twin(arm: Arm): Arm {

@@ -1,6 +1,7 @@
 import t from 'tap';
 
-import { numberOf, type Values } from '../../../build/bench/lib/options.js';
+import { ARMS, checkArms } from '../../../build/bench/lib/arms.js';
+import { ArgumentError, numberOf, type Values } from '../../../build/bench/lib/options.js';
 
 const read = (name: keyof Values, text: string): number => numberOf({ [name]: text }, name, 7);
 
@@ -15,4 +16,12 @@ t.test('numbers are decimal, and those that count something whole', async (t) =>
   for (const text of ['0x10', '1e3', '.5', '-1', '0.0']) {
     t.throws(() => read('duration', text), { message: `--duration: expected a positive number, got '${text}'` });
   }
+});
+
+t.test('a server that there is not is refused, and not left out', async (t) => {
+  t.doesNotThrow(() => checkArms(ARMS.map(({ name }) => name)));
+  t.throws(() => checkArms(['uws', 'sluice-urnig']), new ArgumentError(
+    "--arms: there is no 'sluice-urnig'; there are uws, ws, socket-io, sluice-epoll, sluice-uring, sluice-epoll-detached, " +
+    'sluice-uring-detached, sluice-dpdk',
+  ));
 });

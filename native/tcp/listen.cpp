@@ -45,6 +45,7 @@ struct Opening {
   Seq irs;
   bool measured = false;  // the timestamp that it echoes says when the SYN-ACK was sent
   uint8_t tries = 0;      // SYN-ACKs beyond the first
+  uint64_t cookie = 0;    // the name of the one that opens it
 };
 void open_passive(Stack& stack, const Arrival& arrival, uint32_t hash, uint8_t local, const Opening& opening) {
   Tcb* const row = open_row(stack, *arrival.segment->flow, local, hash);
@@ -64,6 +65,7 @@ void open_passive(Stack& stack, const Arrival& arrival, uint32_t hash, uint8_t l
   }
   if (opening.tries != 0) start_after_lost_syn(*row, opening.tries);
   bind_stream(stack, *row, id);
+  if (opening.cookie != 0) stack.spent_cookies.add(opening.cookie);
   ++stack.counters.passive_opens;
   ++stack.driver_counters.accepted;
   take_in_connection(stack, *row, arrival);
@@ -76,11 +78,20 @@ bool cookie_may_stand_for(const Stack& stack, const Arrival& arrival) {
   return listening_on(stack, *arrival.segment->flow);
 }
 
-// Whether the segment acknowledges a cookie that answered the SYN with that number, and what the cookie stands for.
+// Whether it acknowledges a cookie that opens a connection yet.
+bool may_have_overtaken(const Stack& stack, const Arrival& arrival) {
+  uint64_t name = 0;
+  return cookie_may_stand_for(stack, arrival) &&
+         stack.cookies.may_be_ours(*arrival.segment->flow, arrival.ack - 1, stack.now_ms(), name) && !stack.spent_cookies.has(name);
+}
+
+// Whether the segment acknowledges a cookie, not spent, that answered the SYN with that number, and what the cookie stands for.
 bool read_cookie(Stack& stack, const Arrival& arrival, Seq irs, Opening& opening) {
   if (!cookie_may_stand_for(stack, arrival)) return false;
   opening = {{}, arrival.ack - 1, irs};
-  if (!stack.cookies.check(*arrival.segment->flow, irs, opening.iss, stack.now_ms(), opening.agreed)) {
+  const net::Flow& flow = *arrival.segment->flow;
+  const bool ours = stack.cookies.check(flow, irs, opening.iss, stack.now_ms(), opening.agreed, opening.cookie);
+  if (!ours || stack.spent_cookies.has(opening.cookie)) {
     ++stack.counters.syn_cookies_bad;
     return false;
   }
@@ -156,9 +167,7 @@ void take_without_connection(Stack& stack, const Arrival& arrival, uint32_t hash
   ++stack.counters.dropped_no_connection;
   // RFC 9293 §3.10.7.2 has a reset for every acknowledgement that comes to a listener. One that names a cookie of ours may have overtaken
   // the segment that opens by it: a reset would end an honest client whose first segment was late or lost.
-  const net::Flow& flow = *arrival.segment->flow;
-  const bool early = cookie_may_stand_for(stack, arrival) && stack.cookies.may_be_ours(flow, arrival.ack - 1, stack.now_ms());
-  if (!early) send_reset_for(stack, *arrival.segment);
+  if (!may_have_overtaken(stack, arrival)) send_reset_for(stack, *arrival.segment);
   drop_packet(stack, arrival);
 }
 

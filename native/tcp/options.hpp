@@ -14,6 +14,7 @@ struct TcpOptions {
   uint32_t orphans_sending_max = 0;       // closed with bytes out; beyond, the closing resets; 0: a quarter of the packets, 65,536 at least
   uint32_t half_open_max = 16'384;        // beyond, connections open by SYN cookies, without memory (RFC 4987 §3.6)
   uint32_t half_open_per_address_max = 1'024;  // of one remote address, likewise
+  uint32_t spent_cookies_max = 262'144;   // remembered, so that none opens a second connection; beyond, about, the oldest is forgotten
   uint32_t time_wait_max = 262'144;       // beyond, the oldest is forgotten
   uint32_t active_max = 0;                // connections with bytes in flight, unread or out of order; 0: as many as there are packets
 

@@ -48,7 +48,8 @@ Stack::Stack(const TcpOptions& given, const TcpEnvironment& environment)
       waiting_syns(packets_total), half_open(given.half_open_max, given.half_open_per_address_max, flows, locals, secrets.addresses),
       time_wait(given.time_wait_max, flows, locals), timers(transfers, now_ms()), bodies(packets),
       records(record_count(packets)), resent(packets.total_count() + kPacketsInReserve + record_count(packets)), cookies(secrets.cookies),
-      block(*environment.blocks), resets(given.resets_per_s), challenges(given.challenge_acks_per_s, secrets.challenges) {
+      spent_cookies(given.spent_cookies_max), block(*environment.blocks), resets(given.resets_per_s),
+      challenges(given.challenge_acks_per_s, secrets.challenges) {
   if (!given.populate) return;
   flows.populate_if_small();
   half_open.populate_if_small();

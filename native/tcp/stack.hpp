@@ -15,6 +15,7 @@
 #include "tcp/resent.hpp"
 #include "tcp/sent_records.hpp"
 #include "tcp/shared_bodies.hpp"
+#include "tcp/spent_cookies.hpp"
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
 #include "tcp/tcp_driver.hpp"
@@ -131,6 +132,7 @@ struct Stack {
   ExpectedAcks expected;
   ResentPackets resent;
   SynCookies cookies;
+  SpentCookies spent_cookies;
   Listener listener;
   ReceiveBlock block;
   TokenBucket resets;

@@ -40,6 +40,9 @@ namespace {
 // which is more than a peer may send before it is answered, has the same: what overtook the first segment is never taken for it.
 uint32_t upper_bits(uint64_t hash, Seq irs) noexcept { return (static_cast<uint32_t>(hash >> 32) + irs.raw) << (kLowBits + kFlowBits); }
 
+// The hash is the same for all of a flow's openings within a period; they differ in the peer's number, and so in ours.
+uint64_t name_of(uint64_t hash, Seq iss) noexcept { return hash ^ iss.raw; }
+
 uint32_t flow_bits(uint64_t hash) noexcept { return static_cast<uint32_t>(hash & ((1u << kFlowBits) - 1)) << kLowBits; }
 
 }  // namespace
@@ -69,14 +72,17 @@ bool SynCookies::is_of_flow(const net::Flow& flow, Seq iss, uint32_t now_ms, uin
   return (iss.raw & kMask) == flow_bits(secret);
 }
 
-bool SynCookies::may_be_ours(const net::Flow& flow, Seq iss, uint32_t now_ms) const noexcept {
+bool SynCookies::may_be_ours(const net::Flow& flow, Seq iss, uint32_t now_ms, uint64_t& name) const noexcept {
   uint64_t secret = 0;
-  return is_of_flow(flow, iss, now_ms, secret);
+  const bool ours = is_of_flow(flow, iss, now_ms, secret);
+  name = name_of(secret, iss);
+  return ours;
 }
 
-bool SynCookies::check(const net::Flow& flow, Seq irs, Seq iss, uint32_t now_ms, Negotiated& agreed) const noexcept {
+bool SynCookies::check(const net::Flow& flow, Seq irs, Seq iss, uint32_t now_ms, Negotiated& agreed, uint64_t& name) const noexcept {
   uint64_t secret = 0;
   if (!is_of_flow(flow, iss, now_ms, secret)) return false;
+  name = name_of(secret, iss);
   if (upper_bits(secret, irs) != (iss.raw & ~((1u << (kLowBits + kFlowBits)) - 1))) return false;
   agreed = Negotiated{};
   agreed.peer_mss = kMss[iss.raw >> 2 & 7];

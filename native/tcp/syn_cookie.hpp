@@ -22,10 +22,10 @@ class SynCookies {
   // The timestamp that carries the rest, at most now_ts.
   static uint32_t timestamp(const Negotiated& agreed, uint32_t now_ts) noexcept;
 
-  // Whether `iss` is a cookie of ours and not older than two periods; fills in what it holds.
-  bool check(const net::Flow& flow, Seq irs, Seq iss, uint32_t now_ms, Negotiated& agreed) const noexcept;
+  // Whether `iss` is a cookie of ours and not older than two periods; fills in what it holds, and a number that no other cookie has.
+  bool check(const net::Flow& flow, Seq irs, Seq iss, uint32_t now_ms, Negotiated& agreed, uint64_t& name) const noexcept;
   // The same where the peer's first number is not known: of a thousand guesses one passes.
-  bool may_be_ours(const net::Flow& flow, Seq iss, uint32_t now_ms) const noexcept;
+  bool may_be_ours(const net::Flow& flow, Seq iss, uint32_t now_ms, uint64_t& name) const noexcept;
   static void read_timestamp(uint32_t echoed, Negotiated& agreed) noexcept;
 
  private:

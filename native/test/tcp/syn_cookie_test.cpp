@@ -4,6 +4,7 @@
 
 #include "sim/tcp/pattern.hpp"
 #include "sim/tcp/peer.hpp"
+#include "tcp/spent_cookies.hpp"
 
 using namespace sluice;
 using namespace sluice::tcp;
@@ -71,6 +72,75 @@ TEST_CASE("tcp: forged and stale cookies open nothing", "[tcp]") {
   }
   CHECK(peer.host.accepted == 0);
   CHECK(peer.counters().syn_cookies_bad + peer.counters().dropped_no_connection != 0);
+}
+
+TEST_CASE("tcp: a cookie opens one connection: what comes of it again is nobody's", "[tcp]") {
+  enum class End { kOurReset, kPeersReset, kFins };
+  const End end = GENERATE(End::kOurReset, End::kPeersReset, End::kFins);
+  Peer peer(only_cookies());
+  peer.open();
+  peer.data(0, "hello");
+  REQUIRE(peer.app().received == "hello");
+  if (end == End::kOurReset) peer.host.close(peer.id(), true);
+  if (end == End::kPeersReset) peer.send({wire::kRst, 5});
+  if (end == End::kFins) {
+    peer.send({wire::kAck | wire::kFin, 5});
+    peer.send({wire::kAck, 6, 1});
+  }
+  REQUIRE(peer.host.driver->gauges().connections == 0);
+  peer.out.clear();
+  SECTION("the first segment") { peer.data(0, "hello"); }
+  SECTION("one behind it") { peer.data(5, " again"); }
+  SECTION("later, while the cookie is good") {
+    peer.wait_ms(30'000);
+    peer.data(0, "hello");
+  }
+  CHECK(peer.host.accepted == 1);
+  CHECK(peer.host.driver->gauges().connections == 0);
+  REQUIRE(peer.out.size() == 1);
+  CHECK(peer.out.front().has(wire::kRst));
+  CHECK(peer.seq_of(peer.out.front()) == 0);
+}
+
+TEST_CASE("tcp: a cookie that is spent is nobody else's", "[tcp]") {
+  Peer peer(only_cookies());
+  const auto open_and_reset = [&] {
+    peer.open();
+    peer.host.close(peer.id(), true);
+  };
+  open_and_reset();
+  SECTION("another opening of the same port") {
+    peer.peer_isn += 70'001;
+    open_and_reset();
+  }
+  SECTION("another port") {
+    ++peer.port;
+    open_and_reset();
+  }
+  SECTION("the same SYN in the next period") {
+    peer.wait_ms(40'000);
+    open_and_reset();
+  }
+  CHECK(peer.host.accepted == 2);
+}
+
+TEST_CASE("tcp: a cookie whose connection was refused opens it yet when there is room", "[tcp]") {
+  Peer peer(only_cookies());
+  peer.host.refuse = true;
+  peer.open();
+  REQUIRE(peer.take().has(wire::kRst));
+  peer.host.refuse = false;
+  peer.data(0, "hello");
+  REQUIRE(peer.host.accepted == 1);
+  CHECK(peer.app().received == "hello");
+}
+
+TEST_CASE("tcp: of spent cookies as many are remembered as there is room for, the oldest forgotten first", "[tcp]") {
+  SpentCookies spent(16);
+  CHECK_FALSE(spent.has(0));
+  for (uint64_t name = 0; name < 17; ++name) spent.add(name << 32 | name * 7);
+  CHECK_FALSE(spent.has(0));
+  for (uint64_t name = 1; name < 17; ++name) CHECK(spent.has(name << 32 | name * 7));
 }
 
 TEST_CASE("tcp: a client that answers the cookie is let in though its second SYN found room for a record", "[tcp]") {

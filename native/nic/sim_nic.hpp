@@ -71,6 +71,8 @@ class SimNic final : public Nic {
   void advance();
   // When advance() has something to do; UINT64_MAX: never.
   uint64_t next_event_ns() const noexcept;
+  // Frames that it has not read yet.
+  bool sending() const noexcept { return !sending_.empty(); }
   // A frame waits for receive().
   bool frame_waits() const noexcept { return !arrived_.empty(); }
   bool takes_frames() const noexcept { return sending_.size() < options_.tx_ring; }

@@ -79,6 +79,8 @@ class Host final : public tcp::Reactor {
 
   // Frames wait, or the devices or the IP layer have something due: the driver is to be polled.
   bool ready() const;
+  // Frames of the stack are on their way to the wire yet.
+  bool sending() const { return ip_.frames_waiting() != 0 || device_.sending(); }
   // When that is so at the latest without anything else happening, not counting the driver's own deadline.
   uint64_t next_due_ns() const;
 

@@ -67,7 +67,7 @@ bool Talker::read_name(StreamId id, uint8_t*& data, uint32_t& length) {
   const bool named = stream.name >> 32 == kNameMark && number < sides_.size() && conversations_[number].opener != host_;
   if (!named) finding("bytes", kNobody, "it begins with no name of a conversation");
   const bool repeated = named && (sides_[number].id != kNoStream || sides_[number].done);
-  if (repeated && !replays_expected_) finding("bytes", number, "it begins twice");
+  if (repeated) finding("bytes", number, "it begins twice");
   if (!named || repeated) {
     stream.used = false;
     driver_->close(id, true);
@@ -148,7 +148,7 @@ void Talker::on_error(StreamId id, int error) {
   streams_[id].used = false;
   const std::string what = "it broke, errno " + std::to_string(error);
   if (number == kNobody) {
-    if (!abrupt_somewhere() && !replays_expected_) finding("error", number, what);
+    if (!abrupt_somewhere()) finding("error", number, what);
     return;
   }
   if (other_plan(number).ending == Ending::kShutdown) finding("error", number, what + ", though the other side ends in peace");

@@ -37,8 +37,6 @@ class Talker final : public StreamSink, public tcp::ConnectSink {
   // Where this side stands, for a report on what is stuck.
   std::string progress(uint32_t number) const;
   uint64_t bytes_received() const noexcept { return bytes_received_; }
-  // Repeated deliveries of a conversation's start are a known weakness of SYN cookies: the second is reset.
-  void expect_replays() noexcept { replays_expected_ = true; }
   const std::vector<Finding>& findings() const noexcept { return findings_; }
 
   StreamId on_accept() override;
@@ -102,7 +100,6 @@ class Talker final : public StreamSink, public tcp::ConnectSink {
   std::vector<Stream> streams_;
   std::vector<Finding> findings_;
   uint64_t bytes_received_ = 0;
-  bool replays_expected_ = false;
 };
 
 }  // namespace sluice::sim

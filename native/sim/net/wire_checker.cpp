@@ -84,12 +84,12 @@ void WireChecker::sent_segment(uint32_t host, const TcpFrame& frame) {
   Entry& entry = entries_[{host, {frame.source, frame.target, frame.source_port, frame.target_port}}];
   WireEndpoint* endpoint = owner(entry, frame);
   if (frame.has(wire::kSyn)) {
-    const bool same = endpoint != nullptr && !endpoint->over() && endpoint->iss() == frame.seq &&
+    const bool same = endpoint != nullptr && endpoint->may_repeat_syn() && endpoint->iss() == frame.seq &&
                       (!frame.has(wire::kAck) || endpoint->answers(frame.ack - 1));
     if (!same) new_incarnation(entry, frame);
     endpoint = owner(entry, frame);
   }
-  if (reopens_[host] && endpoint != nullptr && endpoint->over() && !frame.has(wire::kSyn | wire::kRst)) entry.blind = true;
+  if (reopens_[host] && endpoint != nullptr && endpoint->ended_unopened() && !frame.has(wire::kSyn | wire::kRst)) entry.blind = true;
   if (entry.blind) return;
   if (endpoint != nullptr) return endpoint->sent(frame, *this);
   if (!frame.has(wire::kRst)) broken("unopened", "a segment of a connection that was never opened: " + to_text(frame, 0, 0));
@@ -107,6 +107,16 @@ void WireChecker::delivered(uint32_t host, const uint8_t* frame, uint32_t length
     entry.syns.back().payload = nullptr;
   }
   for (const auto& each : entry.endpoints) each->delivered(*segment);
+  resets_came_[host] = resets_came_[host] || segment->has(wire::kRst);
+}
+
+void WireChecker::caught_up(uint32_t host) {
+  if (!resets_came_[host]) return;
+  resets_came_[host] = false;
+  for (auto& [key, entry] : entries_) {
+    if (key.host != host) continue;
+    for (const auto& each : entry.endpoints) each->caught_up();
+  }
 }
 
 }  // namespace sluice::sim

@@ -23,9 +23,12 @@ class WireChecker final : private RuleSink {
   // A frame that a host put on the wire, and one that a host's stack was given.
   void sent(uint32_t host, uint64_t now_ns, const uint8_t* frame, uint32_t length);
   void delivered(uint32_t host, const uint8_t* frame, uint32_t length);
+  // The host has dealt with all that it was given, and nothing that it sent is still in it or its device. Until then its frames may be
+  // those of before: a reset among what came together, or while they waited, has not ended a connection yet.
+  void caught_up(uint32_t host);
 
-  // The host opens connections by SYN cookies: one that it has ended may come back by an old segment, which answers for what nobody
-  // remembers. Such connections are looked at no more.
+  // The host opens connections by SYN cookies: what ended before it had opened, a reset having overtaken all else, is opened by what comes
+  // behind. Such connections are looked at no more. One that had opened never comes back.
   void expect_reopening(uint32_t host) noexcept { reopens_[host] = true; }
   const std::vector<Finding>& findings() const noexcept { return findings_; }
   // Of every frame that was sent, with its time: equal for equal runs.
@@ -58,6 +61,7 @@ class WireChecker final : private RuleSink {
   const TcpFrame* current_ = nullptr;
   uint32_t current_host_ = 0;
   bool reopens_[2] = {false, false};
+  bool resets_came_[2] = {false, false};
   std::array<uint8_t, 6> macs_[2] = {};  // by what they send
   uint64_t now_ns_ = 0;
   uint64_t hash_ = 0;

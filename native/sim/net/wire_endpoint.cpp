@@ -65,7 +65,7 @@ void WireEndpoint::delivered(const TcpFrame& frame) {
   if (frame.has(wire::kRst)) {
     // RFC 5961 §3.2: a reset at exactly the next number ends it.
     const int64_t next = received_.contiguous_from(0);
-    if (begin == next + (fin_received_at_ >= 0 && next >= fin_received_at_ ? 1 : 0)) reset_by_peer_ = true;
+    if (begin == next + (fin_received_at_ >= 0 && next >= fin_received_at_ ? 1 : 0)) reset_came_ = true;
     return;
   }
   if (begin < -kPlausible || begin > kPlausible) return;
@@ -111,6 +111,7 @@ void WireEndpoint::sent(const TcpFrame& frame, RuleSink& rules) {
     if (frame.has(wire::kAck)) check_acknowledgement(frame, rules);
     return;
   }
+  spoke_ = true;
   if (!frame.has(wire::kAck)) rules.broken("ack-flag", "a segment without ACK (RFC 9293 §3.10.7.4): " + to_text(frame, iss_, irs_));
   check_sequence(frame, rules);
   check_acknowledgement(frame, rules);

@@ -27,6 +27,12 @@ class WireEndpoint {
   bool answers(uint32_t peer_isn) const noexcept { return has_irs_ && irs_ == peer_isn; }
   // It has reset the connection or was reset, or both sides have seen both ends.
   bool over() const noexcept;
+  // It has said nothing but SYN and RST.
+  bool ended_unopened() const noexcept { return over() && !spoke_; }
+  // What it was given has had its effect, and what it sent before that has left.
+  void caught_up() noexcept { reset_by_peer_ = reset_by_peer_ || reset_came_; }
+  // A SYN-ACK with its numbers may be one that it sent before a reset ended it.
+  bool may_repeat_syn() const noexcept { return !over() && !(reset_came_ && ack_sent_ > 0); }
   // The segment's number is one that it might send.
   bool may_be_from(const TcpFrame& frame) const noexcept;
 
@@ -54,6 +60,7 @@ class WireEndpoint {
   Intervals on_wire_;           // which of them were seen
   int64_t fin_at_ = -1;
   bool reset_ = false;
+  bool spoke_ = false;  // it has sent what is neither SYN nor RST
   bool acked_ = false;  // it has sent an acknowledgement
   int64_t ack_sent_ = 0;
   int64_t edge_sent_ = 0;  // right edge of the window that it offered
@@ -62,7 +69,8 @@ class WireEndpoint {
 
   // Delivered.
   bool has_irs_ = false;
-  bool reset_by_peer_ = false;
+  bool reset_came_ = false;
+  bool reset_by_peer_ = false;  // the same once it has had its effect
   uint32_t irs_ = 0;
   wire::TcpOptions peer_syn_;
   Intervals received_;

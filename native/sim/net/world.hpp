@@ -54,6 +54,7 @@ class World final : private nic::WireObserver, private DeliveryObserver {
   void heal();
   void settle();
   bool turn(uint32_t host);
+  void note_rest(uint32_t host);
   uint64_t next_ns() const;
   void run_until(uint64_t until_us, bool stop_when_done);
   bool done(const Conversation& each) const;

@@ -188,6 +188,33 @@ TEST_CASE("wire checker: a late copy of a SYN may be answered with the same numb
   }
 }
 
+TEST_CASE("wire checker: a reset that came ends nothing before its host has caught up", "[sim]") {
+  Observed wire;
+  wire.delivered("S 5000 win 4000 <mss 500>");
+  wire.sent("S. 1000 ack 5001 win 60000 <mss 1000>");
+  wire.delivered("P. 5001:5101(100) ack 1001 win 4000");
+  wire.delivered("R. 5101 ack 1001 win 0");
+  SECTION("what it sent before leaves later") {
+    wire.sent("S. 1000 ack 5001 win 60000 <mss 1000>");
+    wire.sent(". 1001 ack 5101 win 60000");
+    CHECK(wire.rule() == "");
+  }
+  SECTION("a second opening with the same numbers behind that") {
+    wire.sent(". 1001 ack 5101 win 60000");
+    wire.sent("S. 1000 ack 5001 win 60000 <mss 1000>");
+    CHECK(wire.rule() == "");
+    wire.sent(". 1001 ack 5101 win 60000");
+    CHECK(wire.rule() == "ack");
+  }
+  SECTION("a second opening with the same numbers") {
+    wire.checker.caught_up(0);
+    wire.sent("S. 1000 ack 5001 win 60000 <mss 1000>");
+    CHECK(wire.rule() == "");
+    wire.sent(". 1001 ack 5101 win 60000");
+    CHECK(wire.rule() == "ack");
+  }
+}
+
 TEST_CASE("wire checker: what SACK reports has left the network, and more than that does not follow", "[sim]") {
   Observed wire;
   wire.open();

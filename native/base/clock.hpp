@@ -12,6 +12,13 @@ inline uint64_t monotonic_us() noexcept {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000u + static_cast<uint64_t>(now.tv_nsec) / 1'000u;
 }
 
+// Seconds since 1970 in UTC, as the machine has it: it may be set, and then steps. Read by the same.
+inline int64_t wall_clock_s() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return now.tv_sec;
+}
+
 // Time as it is handed in: the machine's, or that of a simulation.
 class Clock {
  public:

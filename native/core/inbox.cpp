@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.hpp"
 #include "ws/short_message.hpp"
 
 namespace sluice::core {
@@ -201,7 +202,7 @@ Inbox::Step Inbox::take_head(uint32_t slot, uint8_t*& cursor, uint8_t* end) {
   }
   parts_.counters.add(Counter::health_requests);
   uint8_t response[ws::kMaxResponse];
-  parts_.outbox.append_copy(slot, response, ws::write_health(response, head, parts_.health_now()));
+  parts_.outbox.append_copy(slot, response, ws::write_health(response, head, parts_.health_now(), wall_clock_s()));
   if (!head.keep_alive) lifecycle_.end_after_flush(slot);
   return Step::kContinue;
 }
@@ -209,7 +210,8 @@ Inbox::Step Inbox::take_head(uint32_t slot, uint8_t*& cursor, uint8_t* end) {
 void Inbox::refuse(uint32_t slot, uint16_t status, const char* detail, const ws::RequestHead* head) {
   parts_.counters.add(Counter::handshakes_refused);
   uint8_t response[ws::kMaxResponse];
-  parts_.outbox.append_copy(slot, response, ws::write_refusal(response, status, detail, parts_.retry_after_s, head));
+  const uint32_t length = ws::write_refusal(response, status, detail, parts_.retry_after_s, wall_clock_s(), head);
+  parts_.outbox.append_copy(slot, response, length);
   lifecycle_.end_after_flush(slot);
 }
 

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/clock.hpp"
+
 namespace sluice::core {
 
 using queue::Counter;
@@ -214,7 +216,7 @@ void Lifecycle::expire() {
     if (parts_.table[slot].state != ConnectionState::kHandshake) continue;
     parts_.counters.add(Counter::closed_upgrade_timeout);
     uint8_t response[ws::kMaxResponse];
-    const uint32_t length = ws::write_refusal(response, 408, "the request head did not come in time", 0);
+    const uint32_t length = ws::write_refusal(response, 408, "the request head did not come in time", 0, wall_clock_s());
     parts_.outbox.append_copy(slot, response, length);
     end_after_flush(slot);
   }

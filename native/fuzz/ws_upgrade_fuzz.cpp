@@ -46,7 +46,7 @@ bool inside(std::string_view view, const uint8_t* data, size_t length) {
 }
 
 void check_status(const RequestHead& head) {
-  static constexpr uint16_t kStatuses[] = {400, 403, 404, 405, 413, 414, 426, 431, 501, 505};
+  static constexpr uint16_t kStatuses[] = {400, 403, 404, 405, 411, 413, 414, 426, 431, 501, 505};
   SLUICE_ASSERT(std::find(std::begin(kStatuses), std::end(kStatuses), head.status) != std::end(kStatuses));
   SLUICE_ASSERT(head.detail[0] != '\0');
 }
@@ -57,8 +57,8 @@ std::string respond(const Answer& answer) {
   switch (answer.verdict) {
     case HeadVerdict::kNeedMore: return "";
     case HeadVerdict::kUpgrade: size = write_switching_protocols(out, answer.head); break;
-    case HeadVerdict::kHealth: size = write_health(out, answer.head, HealthState::kServing); break;
-    case HeadVerdict::kRefuse: size = write_refusal(out, answer.head.status, answer.head.detail, 1, &answer.head); break;
+    case HeadVerdict::kHealth: size = write_health(out, answer.head, HealthState::kServing, 0); break;
+    case HeadVerdict::kRefuse: size = write_refusal(out, answer.head.status, answer.head.detail, 1, 0, &answer.head); break;
   }
   SLUICE_ASSERT(size <= kMaxResponse);
   return {reinterpret_cast<char*>(out), size};

@@ -111,7 +111,8 @@ Refusal check_framing(const RequestLine& line, const Fields& fields) {
 }
 
 Refusal check_no_body(const Fields& fields) {
-  if (fields.body_announced || fields.transfer_encodings > 0) return {413, "request bodies are not taken"};
+  if (fields.transfer_encodings > 0) return {411, "request bodies are not taken: send neither Transfer-Encoding nor a body"};
+  if (fields.body_announced) return {413, "request bodies are not taken"};
   return {};
 }
 

@@ -36,7 +36,8 @@ Refusal note_field(const FieldLine& line, const UpgradePolicy& policy, Fields& f
 // RFC 9112 §3.2 and §6: what must hold for any request, whatever it asks for.
 Refusal check_framing(const RequestLine& line, const Fields& fields);
 
-// A body that is announced is never read, so its connection cannot go on. Asked after the method: a POST is a 405 with or without one.
+// A body that is announced is never read, so its connection cannot go on. One of unknown length is refused for that (RFC 9112 §6.3: 411),
+// whether it then is empty or not. Asked after the method: a POST is a 405 with or without one.
 Refusal check_no_body(const Fields& fields);
 
 // Whether the request is a WebSocket handshake that the policy admits.

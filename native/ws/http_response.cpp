@@ -3,10 +3,9 @@
 
 #include "base/assert.hpp"
 #include "ws/base64.hpp"
+#include "ws/http_date.hpp"
 #include "ws/sha1.hpp"
 #include "ws/upgrade.hpp"
-
-// RFC 9110 §6.6.1: no Date is sent, because nothing in this folder reads a clock.
 
 namespace sluice::ws {
 
@@ -59,6 +58,7 @@ std::string_view status_phrase(uint16_t status) {
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
+    case 411: return "Length Required";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
     case 426: return "Upgrade Required";
@@ -71,8 +71,11 @@ std::string_view status_phrase(uint16_t status) {
   }
 }
 
-void write_body(Response& response, std::string_view body, bool head_method) {
+// The rest of an answer that is one: RFC 9110 §6.6.1 asks for Date in all that are not 1xx or 5xx, which may have it.
+void write_body(Response& response, std::string_view body, bool head_method, int64_t now_s) {
   const auto length = static_cast<uint32_t>(body.size() + 1);
+  const auto date = http_date(now_s);
+  response << "Date: " << std::string_view(date.data(), date.size()) << "\r\n";
   response << "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: " << length << "\r\n\r\n";
   if (!head_method) response << body << "\n";  // RFC 9110 §9.3.2: the length of what GET would get, and nothing of it
 }
@@ -91,16 +94,17 @@ uint32_t write_switching_protocols(uint8_t* out, const RequestHead& head) {
   return response.size();
 }
 
-uint32_t write_health(uint8_t* out, const RequestHead& head, HealthState state) {
+uint32_t write_health(uint8_t* out, const RequestHead& head, HealthState state, int64_t now_s) {
   const bool serving = state == HealthState::kServing;
   Response response(out);
   response << "HTTP/1.1 " << (serving ? "200 OK\r\n" : "503 Service Unavailable\r\n");
   if (!head.keep_alive) response << "Connection: close\r\n";
-  write_body(response, serving ? "ok" : state == HealthState::kDraining ? "draining" : "no control plane", head.head_method);
+  write_body(response, serving ? "ok" : state == HealthState::kDraining ? "draining" : "no control plane", head.head_method, now_s);
   return response.size();
 }
 
-uint32_t write_refusal(uint8_t* out, uint16_t status, const char* detail, uint32_t retry_after_s, const RequestHead* head) {
+uint32_t write_refusal(uint8_t* out, uint16_t status, const char* detail, uint32_t retry_after_s, int64_t now_s,
+                       const RequestHead* head) {
   SLUICE_ASSERT(status >= 400 && status <= 599 && std::strlen(detail) <= kMaxDetail);
   Response response(out);
   response << "HTTP/1.1 " << status << " " << status_phrase(status) << "\r\n";
@@ -110,7 +114,7 @@ uint32_t write_refusal(uint8_t* out, uint16_t status, const char* detail, uint32
   if (upgrade_required) response << "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
   if (status == 503) response << "Retry-After: " << retry_after_s << "\r\n";
   response << (upgrade_required ? "Connection: Upgrade, close\r\n" : "Connection: close\r\n");
-  write_body(response, detail, head != nullptr && head->head_method);
+  write_body(response, detail, head != nullptr && head->head_method, now_s);
   return response.size();
 }
 

@@ -34,7 +34,7 @@ enum class HeadVerdict : uint8_t {
 };
 
 struct RequestHead {
-  uint16_t status = 0;             // kRefuse: 400, 403, 404, 405, 408, 413, 414, 426, 431, 501, 505
+  uint16_t status = 0;             // kRefuse: 400, 403, 404, 405, 408, 411, 413, 414, 426, 431, 501, 505
   const char* detail = "";         // kRefuse: a static sentence that says what was wrong
   bool head_method = false;
   bool health_target = false;      // kRefuse too: a 405 of /healthz allows other methods
@@ -52,10 +52,12 @@ HeadVerdict parse_head(const uint8_t* data, uint32_t length, uint32_t& scanned, 
 inline constexpr uint32_t kMaxResponse = 1024;
 // Each writes a whole response into `out` (kMaxResponse bytes) and returns its size.
 uint32_t write_switching_protocols(uint8_t* out, const RequestHead& head);
-uint32_t write_health(uint8_t* out, const RequestHead& head, HealthState state);
+// `now_s`: seconds since 1970, for Date (RFC 9110 §6.6.1), which the answer to an upgrade may do without.
+uint32_t write_health(uint8_t* out, const RequestHead& head, HealthState state, int64_t now_s);
 // 405 carries Allow, 426 carries Upgrade and Sec-WebSocket-Version, 503 carries Retry-After (seconds). `head` is the refused request
 // where there is one: the answer to a HEAD has no body. `detail` is at most kMaxDetail bytes.
 inline constexpr uint32_t kMaxDetail = 512;
-uint32_t write_refusal(uint8_t* out, uint16_t status, const char* detail, uint32_t retry_after_s, const RequestHead* head = nullptr);
+uint32_t write_refusal(uint8_t* out, uint16_t status, const char* detail, uint32_t retry_after_s, int64_t now_s,
+                       const RequestHead* head = nullptr);
 
 }  // namespace sluice::ws

@@ -114,9 +114,10 @@ TEST_CASE("a request whose end could be read in two ways is refused (RFC 9112 6.
 TEST_CASE("a body is not taken", "[ws][http]") {
   CHECK(refusal(handshake("Content-Length: 1\r\n")) == 413);
   CHECK(refusal(handshake("Content-Length: 99999999999999999999999\r\n")) == 413);
-  CHECK(refusal(handshake("Transfer-Encoding: chunked\r\n")) == 413);
-  CHECK(refusal(handshake("Transfer-Encoding: Chunked\r\nTransfer-Encoding: chunked\r\n")) == 413);
+  CHECK(refusal(handshake("Transfer-Encoding: chunked\r\n")) == 411);
+  CHECK(refusal(handshake("Transfer-Encoding: Chunked\r\nTransfer-Encoding: chunked\r\n")) == 411);
   CHECK(refusal(get("/healthz", "Content-Length: 5\r\n")) == 413);
+  CHECK(refusal(get("/healthz", "Transfer-Encoding: chunked\r\n")) == 411);
   CHECK(refusal(handshake("Transfer-Encoding: gzip, chunked\r\n")) == 501);
   CHECK(upgrades(handshake("Content-Length: 0\r\n")));
 }

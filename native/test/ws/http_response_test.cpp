@@ -1,17 +1,20 @@
 #include "test/ws/upgrade_fixture.hpp"
+#include "ws/http_date.hpp"
 
 namespace sluice::ws::test {
 namespace {
 
+constexpr int64_t kNow = 784'111'777;
+
 std::string refuse(uint16_t status, const char* detail, uint32_t retry_after_s = 0, const RequestHead* head = nullptr) {
   uint8_t out[kMaxResponse];
-  const uint32_t size = write_refusal(out, status, detail, retry_after_s, head);
+  const uint32_t size = write_refusal(out, status, detail, retry_after_s, kNow, head);
   return {reinterpret_cast<char*>(out), size};
 }
 
 std::string health(const RequestHead& head, HealthState state) {
   uint8_t out[kMaxResponse];
-  const uint32_t size = write_health(out, head, state);
+  const uint32_t size = write_health(out, head, state, kNow);
   return {reinterpret_cast<char*>(out), size};
 }
 
@@ -64,6 +67,27 @@ TEST_CASE("a refusal says why and closes", "[ws][response]") {
   CHECK(response.ends_with("\r\n\r\nno Host\n"));
 }
 
+TEST_CASE("what is no upgrade has a Date (RFC 9110 6.6.1)", "[ws][response]") {
+  const std::string date = "Date: Sun, 06 Nov 1994 08:49:37 GMT";
+  CHECK(has_line(refuse(404, "x"), date));
+  CHECK(has_line(refuse(503, "x"), date));
+  CHECK(has_line(health(RequestHead{}, HealthState::kServing), date));
+}
+
+TEST_CASE("a date is written as RFC 9110 5.6.7 has it", "[ws][response]") {
+  const auto date = [](int64_t unix_s) {
+    const auto text = http_date(unix_s);
+    return std::string(text.data(), text.size());
+  };
+  CHECK(date(0) == "Thu, 01 Jan 1970 00:00:00 GMT");
+  CHECK(date(951'827'696) == "Tue, 29 Feb 2000 12:34:56 GMT");
+  CHECK(date(1'798'761'599) == "Thu, 31 Dec 2026 23:59:59 GMT");
+  CHECK(date(4'107'542'400) == "Mon, 01 Mar 2100 00:00:00 GMT");
+  CHECK(date(253'402'300'799) == "Fri, 31 Dec 9999 23:59:59 GMT");
+  CHECK(date(INT64_MAX) == date(253'402'300'799));
+  CHECK(date(INT64_MIN) == date(0));
+}
+
 TEST_CASE("a refusal tells the client what would be accepted", "[ws][response]") {
   const std::string upgrade = refuse(426, "x");
   CHECK(has_line(upgrade, "Upgrade: websocket"));
@@ -80,7 +104,7 @@ TEST_CASE("a refusal tells the client what would be accepted", "[ws][response]")
 
 TEST_CASE("every refusal has its reason phrase and fits", "[ws][response]") {
   const std::string longest(kMaxDetail, 'd');
-  for (const uint16_t status : std::initializer_list<uint16_t>{400, 403, 404, 405, 408, 413, 414, 426, 429, 431, 501, 503, 505}) {
+  for (const uint16_t status : std::initializer_list<uint16_t>{400, 403, 404, 405, 408, 411, 413, 414, 426, 429, 431, 501, 503, 505}) {
     const std::string response = refuse(status, longest.c_str(), UINT32_MAX);
     CHECK(response.ends_with(longest + "\n"));
     CHECK(response.find(" Error\r\n") == std::string::npos);

@@ -64,3 +64,42 @@ t.test('a session that was left is over, also while its answers are on their way
   t.match(harness.gateway.admin.stats(), { connections: 0, sessions: 0, subscriptions: 0 });
   t.match((await harness.connect({ resume: peer.welcome['resume'] })).client.closed, { code: 4004, reason: /ended/ });
 });
+
+t.test('who has said bye is present nowhere, also while its answers are on their way', async (t) => {
+  const harness = await makeHarness();
+  const [peer, other] = [await harness.connect(), await harness.connect()];
+  const presence = async (): Promise<unknown> => (await other.ask({ op: 'presence', id: 9, channel: 'room' }))[0]?.['count'];
+  for (const each of [peer, other]) await each.ask({ op: 'sub', id: 1, channel: 'room' });
+  await peer.ask({ op: 'sub', id: 2, channel: 'another' });
+  t.equal(await presence(), 2);
+  peer.client.take();
+  harness.log.held = true;
+  peer.send({ op: 'pub', id: 3, channel: 'room', key: 'k' }, 'x');
+  peer.send({ op: 'bye' });
+  await harness.settle();
+  t.equal(peer.client.closed, null);
+  t.equal(await presence(), 1);
+  t.same([...peer.client.subscribed], []);
+  harness.log.held = false;
+  harness.log.commit();
+  await harness.settle();
+  t.same(peer.client.take().filter(({ op }) => op === 'ok').map(({ id }) => id), [3]);
+  t.equal(peer.client.closed?.code, 1000);
+  t.match(other.client.take(), [{ op: 'msg', server_seq: 1 }], 'others go on');
+});
+
+t.test('what a subscription asked for before bye still comes', async (t) => {
+  const harness = await makeHarness();
+  const [peer, other] = [await harness.connect(), await harness.connect()];
+  for (const key of ['a', 'b']) await other.ask({ op: 'pub', id: 1, channel: 'room', key }, key);
+  peer.client.take();
+  peer.send({ op: 'sub', id: 1, channel: 'room', since: { seq: 0, epoch: (await epochOf(other)) } });
+  peer.send({ op: 'bye' });
+  await harness.settle();
+  t.same(peer.client.take().map(({ op, server_seq }) => [op, server_seq]), [['ok', 2], ['msg', 1], ['msg', 2]]);
+  t.equal(peer.client.closed?.code, 1000);
+});
+
+async function epochOf(peer: Peer): Promise<unknown> {
+  return (await peer.ask({ op: 'sub', id: 5, channel: 'room' }))[0]?.['epoch'];
+}

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "nic/tap_device.hpp"
+
 namespace sluice::nic {
 
 namespace {
@@ -124,6 +126,11 @@ bool start_once(const char* text, std::string& error) {
   // EAL would print, which is kept from the terminal here, and end the process as if all had gone well.
   if (has(words, {"-h", "--help", "-v", "--version"})) {
     error = std::string("EAL arguments: -h and -v are for DPDK's own programs (dpdk-testpmd): ") + text;
+    return false;
+  }
+  // EAL would open its own queue of it without a word.
+  if (const std::string tap = taken_tap(words); !tap.empty()) {
+    error = tap_taken_error(tap);
     return false;
   }
   cpu_set_t affinity;

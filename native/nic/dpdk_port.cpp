@@ -13,6 +13,7 @@
 
 #include "nic/dpdk_files.hpp"
 #include "nic/flow_hash.hpp"
+#include "nic/tap_device.hpp"
 
 namespace sluice::nic {
 
@@ -99,6 +100,10 @@ bool DpdkPort::make_device(const DpdkOptions& options, const MacAddress& mac, st
   if (::access(file, R_OK | W_OK) != 0) {
     error = std::string("the exception path needs ") + file + ", which cannot be opened: " + std::strerror(errno) + ". Run `modprobe " +
             (tap ? "tun" : "vhost_net") + "`, as root";
+    return false;
+  }
+  if (tap && tap_is_taken(options.exception_device)) {
+    error = tap_taken_error(options.exception_device);
     return false;
   }
   if (const int result = rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()); result != 0) {

@@ -2,7 +2,9 @@
 
 export interface Received {
   readonly text: boolean;
-  /** The header line, parsed. */
+  /** The header line, as it came. */
+  readonly line: string;
+  /** The same, parsed. */
   readonly header: Record<string, unknown>;
   readonly body: Buffer;
 }
@@ -41,9 +43,9 @@ export class FakeClient {
     if (this.closed !== null) return;
     const bytes = Buffer.from(payload);
     const newline = bytes.indexOf(10);
-    const line = newline < 0 ? bytes : bytes.subarray(0, newline);
-    const header = JSON.parse(line.toString()) as Record<string, unknown>;
-    this.received.push({ text, header, body: newline < 0 ? Buffer.alloc(0) : bytes.subarray(newline + 1) });
+    const line = (newline < 0 ? bytes : bytes.subarray(0, newline)).toString();
+    const header = JSON.parse(line) as Record<string, unknown>;
+    this.received.push({ text, line, header, body: newline < 0 ? Buffer.alloc(0) : bytes.subarray(newline + 1) });
   }
 
   /** Headers received since the last call. */

@@ -30,8 +30,8 @@ const USAGE = `usage: sluice bench SCENARIO [options]
   --duration S   measured part of each, 3 by default
   --warmup S     before it, 1.5 by default; publish 6: V8 compiles that path for seconds
   --arms A,B     only these of uws, ws, socket-io, sluice-epoll, sluice-uring, sluice-dpdk
-  --json FILE    all rounds, raw
-  --html FILE    a page with charts
+  --json FILE    all rounds, raw; not of goodput, pingpong, native-echo and takeover, which only print
+  --html FILE    a page with charts; likewise
   --save         JSON and HTML into bench/results/, named by date
   --smoke        tiny sizes, seconds in all; nothing is judged
   --strict       exit status 1 where a bar is missed
@@ -45,6 +45,7 @@ async function run(argv: readonly string[]): Promise<number> {
     (values.help === true ? process.stdout : process.stderr).write(USAGE);
     return values.help === true ? 0 : 2;
   }
+  if (positionals.length > 1) throw new ArgumentError(`one scenario at a time: what is '${positionals[1]}'?`);
   return play(scenario, argv, values);
 }
 

@@ -5,7 +5,8 @@ import { ArgumentError, numberOf, settingsOf, type Values } from './lib/options.
 import { RESULTS } from './lib/paths.js';
 import { perfLacking } from './lib/perf.js';
 import { redisLacking } from './lib/redis.js';
-import { runToJson, writeFile, type CaseInfo, type Run } from './lib/results.js';
+import { checkFiles, noteFiles, saveFiles } from './lib/output-files.js';
+import { runToJson, type CaseInfo, type Run } from './lib/results.js';
 import { runCases, type BenchCase, type Outcome } from './lib/runner.js';
 import type { Settings } from './lib/settings.js';
 import { missedBars, tabulate } from './lib/verdict.js';
@@ -79,16 +80,6 @@ function runOf(scenario: string, argv: readonly string[], settings: Settings, ca
   };
 }
 
-function saveTexts({ date, scenario }: Pick<Run, 'date' | 'scenario'>, json: string, html: string, values: Values): void {
-  if (typeof values.json === 'string') writeFile(values.json, json);
-  if (typeof values.html === 'string') writeFile(values.html, html);
-  if (values.save !== true) return;
-  const stem = `${RESULTS}${date.slice(0, 16).replace(/[:T]/g, '-')}-${scenario}`;
-  writeFile(`${stem}.json`, json);
-  writeFile(`${stem}.html`, html);
-  process.stderr.write(`saved ${stem}.json\n`);
-}
-
 /** What the machine lacks is an error; in a smoke run it is said, and the scenario left out. */
 function isSkipped(scenario: string, lacking: string | null, { smoke }: Settings): boolean {
   if (lacking === null) return false;
@@ -127,7 +118,7 @@ async function playWire(wire: WireScenario, name: string, argv: readonly string[
   if (isSkipped(name, linkLacking(wire.connections), settings)) return 0;
   const result = await runWire(wire, { name, command: `sluice bench ${argv.join(' ')}`, smoke: settings.smoke, quiet: settings.quiet });
   process.stdout.write(`${wireText(result)}\n`);
-  saveTexts(result, wireJson(result), wireHtml(result, keptRuns(RESULTS, name)), values);
+  saveFiles(result, wireJson(result), wireHtml(result, keptRuns(RESULTS, name)), values);
   if (!result.ok) return 1;
   return values.strict === true && result.checks.some((one) => !one.met) ? 1 : 0;
 }
@@ -141,8 +132,13 @@ async function playNativeEcho(values: Values, settings: Settings): Promise<numbe
   return 0;
 }
 
-/** What is not made of cases. Null where the scenario is. */
+/** What is not made of cases, and not kept. */
+const PRINTED: ReadonlySet<string> = new Set(['native-echo', 'takeover', 'goodput', 'pingpong']);
+
+/** Null where the scenario is another one. */
 async function playOther(scenario: string, values: Values, settings: Settings): Promise<number | null> {
+  if (!PRINTED.has(scenario)) return null;
+  noteFiles(scenario, values);
   if (scenario === 'native-echo') return playNativeEcho(values, settings);
   return scenario === 'takeover' ? playTakeover(values, settings) : playPair(scenario, values, settings);
 }
@@ -157,9 +153,8 @@ async function playTakeover(values: Values, settings: Settings): Promise<number>
   return ok ? 0 : 1;
 }
 
-/** What takes two network namespaces. Null where the scenario is another one. */
-async function playPair(scenario: string, values: Values, settings: Settings): Promise<number | null> {
-  if (scenario !== 'goodput' && scenario !== 'pingpong') return null;
+/** What takes two network namespaces. */
+async function playPair(scenario: string, values: Values, settings: Settings): Promise<number> {
   if (isSkipped(scenario, pairLacking(), settings)) return 0;
   const { smoke, quiet, warmupS } = settings;
   const rounds = numberOf(values, 'rounds', smoke ? 1 : scenario === 'goodput' ? 10 : 3);
@@ -199,6 +194,7 @@ async function measure(scenario: string, values: Values, settings: Settings): Pr
 export async function play(scenario: string, argv: readonly string[], values: Values): Promise<number> {
   const settings = settingsOf(scenario, values);
   checkArms(settings.arms ?? []);
+  checkFiles(values);
   const other = await playOther(scenario, values, settings);
   if (other !== null) return other;
   const wire = wireOf(scenario, values, settings);
@@ -209,7 +205,7 @@ export async function play(scenario: string, argv: readonly string[], values: Va
   const result = { ...runOf(scenario, argv, settings, cases, outcome), machine };
   const tables = tabulate(result);
   process.stdout.write(`${textReport(result, tables)}\n`);
-  saveTexts(result, runToJson(result), htmlReport(result), values);
+  saveFiles(result, runToJson(result), htmlReport(result), values);
   const missed = settings.smoke ? [] : missedBars(tables);
   if (missed.length > 0) process.stdout.write(`bars missed: ${missed.join('; ')}\n`);
   return values.strict === true && missed.length > 0 ? 1 : 0;

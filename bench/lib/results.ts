@@ -1,6 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-
 import type { LoadResult } from './load.js';
 import type { Machine } from './machine.js';
 import type { Pace } from './pace.js';
@@ -78,11 +75,6 @@ export interface Run {
   readonly arms: readonly ArmInfo[];
   readonly cases: readonly CaseInfo[];
   readonly rounds: readonly Round[];
-}
-
-export function writeFile(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
 }
 
 /** One line a round: a run of a hundred rounds stays readable and small in git. */

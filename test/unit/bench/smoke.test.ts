@@ -81,4 +81,5 @@ t.test('the gateway is churned and drained, and nothing is lost', { skip: lackin
 t.test('bad arguments are status 2', async (t) => {
   t.equal(await runBench(['no-such-scenario']), 2);
   t.equal(await runBench(['echo', '--rounds', 'many']), 2);
+  t.equal(await runBench(['echo', 'fanout']), 2);
 });

@@ -19,11 +19,30 @@ export class CommitPace {
   readonly #other = new Uint8Array(RECENT);
   #others = 0;
   #next = 0;
+  /** Of the pause under way: when it may end, and what ends it. */
+  #due = 0;
+  #end: (() => void) | null = null;
 
-  /** Milliseconds, perhaps none: a commit that began at `started` has ended at `now`. */
-  wait(publications: readonly Publication[], started: number, now: number): number {
-    if (publications.length < MANY && !this.#comesFromMany(publications, started)) return 0;
-    return Math.max(0, INTERVAL_MS - (now - started));
+  /** When the next commit may begin, behind one of these messages that began at `started`: milliseconds of one monotonic clock. */
+  next(publications: readonly Publication[], started: number): number {
+    return publications.length < MANY && !this.#comesFromMany(publications, started) ? started : started + INTERVAL_MS;
+  }
+
+  /** Resolves with the first endTurn() from `due` on, or some time behind it: a timer is up to two milliseconds late. */
+  async pause(due: number, now: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.#end?.(), Math.ceil(due - now));
+      this.#due = due;
+      this.#end = () => {
+        clearTimeout(timer);
+        this.#end = null;
+        resolve();
+      };
+    });
+  }
+
+  endTurn(now: number): void {
+    if (this.#end !== null && now >= this.#due) this.#end();
   }
 
   #comesFromMany(publications: readonly Publication[], started: number): boolean {

@@ -197,6 +197,7 @@ export class Publisher {
     if (this.#gathering.publications.length > 0) {
       this.#gathering.positions[core] = position;
       if (!this.#commitRuns) void this.#commit();
+      else this.#pace.endTurn(this.#options.monotonic());
     } else if (this.#commitRuns) {
       this.#committing.positions[core] = position;
     } else {
@@ -229,9 +230,10 @@ export class Publisher {
       }
       if (failure === null) this.#published(batch, started);
       else this.#failed(failure);
-      const wait = this.#closed ? 0 : this.#pace.wait(batch.publications, started, this.#options.monotonic());
+      const due = this.#pace.next(batch.publications, started);
       batch.clear();
-      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, Math.ceil(wait)));
+      const now = this.#options.monotonic();
+      if (now < due && !this.#closed) await this.#pace.pause(due, now);
       // Turns that ended while it waited, with nothing to commit.
       this.#confirm(batch.positions);
       batch.positions.fill(-1);

@@ -125,8 +125,8 @@ class StreamDriver {
     return 0;
   }
   // Fetches what write() will look at, some streams before (`near` false) and again when most of that way is gone (`near` true).
-  virtual void prefetch(StreamId id, bool near) const noexcept {
-    static_cast<void>(id);
+  virtual void prefetch(std::span<const StreamId> ids, bool near) const noexcept {
+    static_cast<void>(ids);
     static_cast<void>(near);
   }
   // Bytes that many streams will be given, each by a slice that bears the name which is returned; they stay as they are until the

@@ -77,9 +77,9 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   void on_notice(NoticeKind kind, int error) override;
 
   // hub::DeliverySink
-  void prefetch(uint32_t slot) override {
-    __builtin_prefetch(&parts_.table[slot], 1);
-    driver_->prefetch(slot, true);
+  void prefetch(std::span<const uint32_t> slots) override {
+    for (const uint32_t slot : slots) __builtin_prefetch(&parts_.table[slot], 1);
+    driver_->prefetch(slots, true);
   }
   uint32_t share(const hub::Piece& piece) override { return driver_->share(piece.data, piece.length); }
   void unshare(uint32_t shared) override { driver_->unshare(shared); }
@@ -101,7 +101,7 @@ class Core final : public StreamSink, public hub::DeliverySink, public Outbox::L
   // A device or a pool that has no room holds a fan-out up, but does not stop it: what is not taken is the outbox's to keep.
   static constexpr uint64_t kHeldUpUs = 10'000;
   // Meanwhile: the device has frames for longer than that, and to look at it again and again only costs CPU.
-  static constexpr uint32_t kHeldUpPacingUs = 100;
+  static constexpr uint32_t kHeldUpPacingUs = 200;
 
   uint64_t now_us() noexcept;
   uint32_t take_in(int64_t wait_us);

@@ -115,8 +115,8 @@ void Outbox::flush() {
   constexpr size_t kNear = 6;
   const size_t count = batches_.size();
   for (size_t i = 0; i < count; ++i) {
-    if (i + kFar < count) driver_->prefetch(batches_[i + kFar].slot, false);
-    if (i + kNear < count) driver_->prefetch(batches_[i + kNear].slot, true);
+    if (i + kFar < count) driver_->prefetch({&batches_[i + kFar].slot, 1}, false);
+    if (i + kNear < count) driver_->prefetch({&batches_[i + kNear].slot, 1}, true);
     if (table_[batches_[i].slot].batch == i + 1) offer(batches_[i]);
   }
   for (const uint32_t slot : writable_) {

@@ -114,7 +114,7 @@ void Hub::begin(Walk& walk, Channel& channel, DeliverySink& sink) {
 uint64_t Hub::go_on(Walk& walk, Channel& channel, DeliverySink& sink, uint32_t& most) {
   uint64_t delivered = 0;
   walk.place = channel.subscribers.visit(
-      walk.place, most, [&](uint32_t slot) { sink.prefetch(slot); },
+      walk.place, most, [&](const uint32_t* slots, uint32_t count) { sink.prefetch({slots, count}); },
       [&](const uint32_t* slots, uint32_t count) {
         const uint32_t over_budget = sink.deliver({slots, count}, walk.pieces);
         delivered += count * walk.messages;

@@ -28,7 +28,7 @@ class DeliverySink {
   }
   virtual void unshare(uint32_t shared) { static_cast<void>(shared); }
   // deliver() follows soon.
-  virtual void prefetch(uint32_t slot) { static_cast<void>(slot); }
+  virtual void prefetch(std::span<const uint32_t> slots) { static_cast<void>(slots); }
   // Hands `pieces` to the connections of a group of slots, at most SubscriberSet::kGroup. Those whose bits the result has, by their place
   // in the group, are over their send budget and get none.
   virtual uint32_t deliver(std::span<const uint32_t> slots, std::span<const Piece> pieces) = 0;

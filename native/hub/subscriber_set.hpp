@@ -35,13 +35,14 @@ class SubscriberSet {
   template <typename Fn>
   void for_each(Fn&& fn) const {
     uint32_t most = UINT32_MAX;
-    visit(0, most, [](uint32_t) {}, [&](const uint32_t* slots, uint32_t count) {
+    visit(0, most, [](const uint32_t*, uint32_t) {}, [&](const uint32_t* slots, uint32_t count) {
       for (uint32_t i = 0; i < count; ++i) fn(slots[i]);
     });
   }
 
   // The same in groups of up to kGroup, fn(slots, count), for at most `most`, which becomes what is left of it, from place `from` on (0 to
-  // begin with); returns the place at which to go on, kEnd behind the last. ahead(slot) is called for each some while before.
+  // begin with); returns the place at which to go on, kEnd behind the last. ahead(slots, count) is called some while before, for other
+  // groups of them.
   static constexpr uint32_t kEnd = UINT32_MAX;
   static constexpr uint32_t kGroup = 8;
   template <typename Ahead, typename Fn>
@@ -51,7 +52,7 @@ class SubscriberSet {
     const uint32_t end = slots_ ? capacity_ : size_;
     Group group;
     for (; from < end && most != 0; ++from) {
-      if (from + kAhead < end && slots[from + kAhead] != kEmpty) ahead(slots[from + kAhead]);
+      if (from + kAhead < end && slots[from + kAhead] != kEmpty) ahead(&slots[from + kAhead], 1);
       if (slots[from] == kEmpty) continue;
       group.slots[group.count++] = slots[from];
       --most;
@@ -95,8 +96,9 @@ class SubscriberSet {
         continue;
       }
       from += static_cast<uint32_t>(std::countr_zero(bits));
-      ahead(group.slots[group.count++] = from++);
+      group.slots[group.count++] = from++;
     }
+    if (group.count != 0) ahead(group.slots, group.count);
     return group;
   }
 

@@ -55,29 +55,35 @@ void Input::receive(nic::Packet** frames, uint32_t count) {
 // Nearly every frame: one piece, a segment that the device has verified, to the address that the last one was for, from behind a router.
 // False for anything else, and for what is wrong in any way, which take() then looks at layer by layer; nothing was done with it.
 bool Input::take_plain(nic::Packet* frame) {
-  constexpr uint32_t kLeast = wire::EthernetView::kBytes + wire::Ipv4View::kMinBytes + wire::TcpView::kMinBytes;
+  constexpr uint16_t kInFront = wire::EthernetView::kBytes + wire::Ipv4View::kMinBytes;
+  constexpr uint32_t kLeast = kInFront + wire::TcpView::kMinBytes;
   constexpr uint8_t kVerified = nic::kRxL4ChecksumGood | nic::kRxChecksumBad;
   if (frame->length < kLeast || frame->next != nullptr || (frame->flags & kVerified) != nic::kRxL4ChecksumGood) return false;
   uint8_t* const data = frame->data;
-  const auto ethernet = wire::EthernetView::parse(data, frame->length);
-  if (ethernet->type() != wire::kTypeIpv4 || ethernet->tagged() || (frame->vlan | context_.options.vlan) != 0) return false;
+  const auto ethernet = wire::EthernetView::parsed(data);
+  if (ethernet.untagged_type() != wire::kTypeIpv4 || (frame->vlan | context_.options.vlan) != 0) return false;
   if (!same_mac(data, context_.transmitter.mac().bytes) || !context_.options.answers) return false;
-  const auto ip = wire::Ipv4View::parse(data + wire::EthernetView::kBytes, frame->length - wire::EthernetView::kBytes);
-  if (!ip || ip->header_bytes() != wire::Ipv4View::kMinBytes || ip->is_fragment() || ip->protocol() != wire::kProtocolTcp) return false;
-  if (address_word(ip->target()) != plain_target_ || is_martian_source_v4(ip->source())) return false;
-  if ((frame->flags & nic::kRxIpChecksumGood) == 0 && !ip->checksum_good()) return false;
-  const auto tcp = wire::TcpView::parse(ip->payload(), ip->payload_bytes());
-  // Own addresses, and those of broadcasts, are on an own link.
-  const IpAddress source = IpAddress::from_v4(ip->source());
-  if (!tcp || context_.routes.on_link(source)) return false;
-  constexpr uint16_t kInFront = wire::EthernetView::kBytes + wire::Ipv4View::kMinBytes;
-  frame->data = data + kInFront;
-  frame->length = static_cast<uint16_t>(ip->payload_bytes());
-  frame->l3_bytes = kInFront;
+  if (!wire::Ipv4View::is_plain(data + wire::EthernetView::kBytes, frame->length - wire::EthernetView::kBytes)) return false;
+  const auto ip = wire::Ipv4View::parsed(data + wire::EthernetView::kBytes);
+  if (ip.protocol() != wire::kProtocolTcp) return false;
+  if (address_word(ip.target()) != plain_target_ || is_martian_source_v4(ip.source())) return false;
+  if ((frame->flags & nic::kRxIpChecksumGood) == 0 && !ip.checksum_good()) return false;
+  const uint32_t bytes = ip.total_bytes() - wire::Ipv4View::kMinBytes;
+  if (!wire::TcpView::fits(data + kInFront, bytes)) return false;
+  const auto tcp = wire::TcpView::parsed(data + kInFront);
+  // Made where it stays: copied with one load, its two words would be waited for until they are in the cache.
   Flow& flow = flows_[count_];
-  flow = {IpAddress::from_v4(ip->target()), source, tcp->target_port(), tcp->source_port()};
-  segments_[count_++] = {&flow, frame, static_cast<uint16_t>(tcp->header_bytes()), ip->payload_bytes() - tcp->header_bytes(),
-                         static_cast<Ecn>(ip->ecn()), false};
+  flow.remote = IpAddress::from_v4(ip.source());
+  // Own addresses, and those of broadcasts, are on an own link.
+  if (context_.routes.on_link(flow.remote)) return false;
+  frame->data = data + kInFront;
+  frame->length = static_cast<uint16_t>(bytes);
+  frame->l3_bytes = kInFront;
+  flow.local = IpAddress::from_v4(ip.target());
+  flow.local_port = tcp.target_port();
+  flow.remote_port = tcp.source_port();
+  segments_[count_++] = {&flow, frame, static_cast<uint16_t>(tcp.header_bytes()), bytes - tcp.header_bytes(), static_cast<Ecn>(ip.ecn()),
+                         false};
   return true;
 }
 

@@ -27,6 +27,8 @@ uint8_t full_bits(const InterfaceAddress& entry) noexcept {
   return static_cast<uint8_t>(entry.prefix + (entry.address.is_v4() ? kMappedBits : 0));
 }
 
+uint32_t last_word(const uint64_t (&words)[2]) noexcept { return static_cast<uint32_t>(words[1] >> 32); }
+
 }  // namespace
 
 Routes::Routes(const InterfaceOptions& options, const IpAddress& link_local) : addresses_(options.addresses) {
@@ -36,6 +38,7 @@ Routes::Routes(const InterfaceOptions& options, const IpAddress& link_local) : a
   for (const InterfaceAddress& entry : addresses_) {
     SLUICE_ASSERT(full_bits(entry) <= 128);
     prefixes_.push_back(prefix_of(entry.address, full_bits(entry)));
+    if (entry.address.is_v4()) prefixes_v4_.push_back({last_word(prefixes_.back().network), last_word(prefixes_.back().mask)});
     // A prefix of 31 or 32 bits has no broadcast address (RFC 3021).
     if (entry.address.is_v4() && entry.prefix <= 30) broadcasts_.push_back(masked(entry.address, full_bits(entry), 0xff));
   }
@@ -68,6 +71,14 @@ bool Routes::is_local(const IpAddress& address) const noexcept {
 }
 
 bool Routes::on_link(const IpAddress& address) const noexcept {
+  if (address.is_v4()) {
+    uint32_t word;
+    std::memcpy(&word, address.v4(), sizeof word);
+    for (const PrefixV4& prefix : prefixes_v4_) {
+      if ((word & prefix.mask) == prefix.network) return true;
+    }
+    return false;
+  }
   for (const Prefix& prefix : prefixes_) {
     if (matches(prefix, address)) return true;
   }

@@ -27,17 +27,22 @@ class Routes {
   const std::vector<InterfaceAddress>& addresses() const noexcept { return addresses_; }
 
  private:
-  // In words, for every packet that is sent is compared with it.
+  // In words, for every packet is compared with it.
   struct Prefix {
     uint64_t network[2];
     uint64_t mask[2];
+  };
+  struct PrefixV4 {
+    uint32_t network;
+    uint32_t mask;
   };
 
   static Prefix prefix_of(const IpAddress& address, uint8_t bits) noexcept;
   static bool matches(const Prefix& prefix, const IpAddress& address) noexcept;
 
   std::vector<InterfaceAddress> addresses_;
-  std::vector<Prefix> prefixes_;
+  std::vector<Prefix> prefixes_;       // in the order of addresses_
+  std::vector<PrefixV4> prefixes_v4_;
   std::vector<IpAddress> broadcasts_;
   IpAddress gateway_v4_{};
   IpAddress gateway_v6_{};

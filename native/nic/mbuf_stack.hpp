@@ -15,12 +15,8 @@ class MbufStack {
   void attach(rte_mempool* pool) noexcept { pool_ = pool; }
 
   // Null where none is free.
-  rte_mbuf* get() noexcept {
-    if (__builtin_expect(count_ == 0, 0)) {
-      // One by one where there are fewer than that.
-      if (rte_mempool_get_bulk(pool_, reinterpret_cast<void**>(mbufs_), kBatch) != 0) return rte_mbuf_raw_alloc(pool_);
-      count_ = kBatch;
-    }
+  [[gnu::always_inline]] rte_mbuf* get() noexcept {
+    if (__builtin_expect(count_ == 0, 0) && !fill()) return rte_mbuf_raw_alloc(pool_);
     return mbufs_[--count_];
   }
   void put(rte_mbuf* mbuf) noexcept {
@@ -35,8 +31,14 @@ class MbufStack {
   static constexpr uint32_t kMost = 256;
   static constexpr uint32_t kBatch = 64;
 
+  // False where there are fewer than that.
+  [[gnu::noinline]] bool fill() noexcept {
+    if (rte_mempool_get_bulk(pool_, reinterpret_cast<void**>(mbufs_), kBatch) != 0) return false;
+    count_ = kBatch;
+    return true;
+  }
   // The half that was not used for longest: the device may want them.
-  void spill() noexcept {
+  [[gnu::noinline]] void spill() noexcept {
     constexpr uint32_t kHalf = kMost / 2;
     rte_mempool_put_bulk(pool_, reinterpret_cast<void**>(mbufs_), kHalf);
     std::memmove(mbufs_, mbufs_ + kHalf, kHalf * sizeof mbufs_[0]);

@@ -74,6 +74,14 @@ class PacketPool {
   // Gives one reference of this piece back (not of those that follow it).
   virtual void unref(Packet* packet) noexcept = 0;
   static void ref(Packet* packet) noexcept { ++packet->references; }
+  // The same as unref() for what others most often hold as well: only the last one asks the driver.
+  void unref_shared(Packet* packet) noexcept {
+    if (packet->references > 1) {
+      --packet->references;
+    } else {
+      unref(packet);
+    }
+  }
   // Before unref(): a driver's own descriptor most often lies in front of the packet, and its first line says who else holds it.
   [[gnu::always_inline]] static void prefetch(const Packet* packet) noexcept {
     const char* const at = reinterpret_cast<const char*>(packet);

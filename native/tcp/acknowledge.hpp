@@ -28,11 +28,10 @@ void owe_ack_now(Stack& stack, Tcb& row);
 void owe_ack_behind_gap(Stack& stack, Tcb& row);
 // A segment that acknowledges rcv_nxt is on its way.
 inline void acknowledgement_sent(Tcb& row) noexcept {
-  row.clear(kAckNow);
-  row.clear(kAckDelayed);
-  row.clear(kAckHeld);
+  row.flags &= ~static_cast<uint32_t>(kAckNow | kAckDelayed | kAckHeld);
   // What an application writes says the same number many times over.
-  if (row.quick_acks != 0 && row.last_ack_sent != row.rcv_nxt) --row.quick_acks;
+  if (row.last_ack_sent == row.rcv_nxt) return;
+  if (row.quick_acks != 0) --row.quick_acks;
   if (row.lossy != 0 && row.last_ack_sent.raw / kLossyPiece != row.rcv_nxt.raw / kLossyPiece) --row.lossy;
   row.last_ack_sent = row.rcv_nxt;
 }

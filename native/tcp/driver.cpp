@@ -89,7 +89,7 @@ Driver::~Driver() {
 // Between turns time is read once, by the first call that needs it.
 void Driver::begin_call() noexcept {
   if (polling_ || clock_read_) return;
-  stack_.now_us = stack_.reactor.now_us();
+  stack_.set_now(stack_.reactor.now_us());
   clock_read_ = true;
 }
 
@@ -98,7 +98,7 @@ void Driver::begin_call() noexcept {
 // as long as frames do; under a load that never ends, for a few turns.
 uint32_t Driver::turn(uint32_t budget) {
   constexpr uint32_t kTurnsPutOff = 16;
-  stack_.now_us = stack_.reactor.now_us();
+  stack_.set_now(stack_.reactor.now_us());
   run_delayed_acks(stack_);
   uint32_t handled = run_read_list(stack_);
   const uint32_t received = stack_.reactor.receive(budget);
@@ -269,14 +269,16 @@ void Driver::write_last(StreamId id, const IoSlice* slices, uint32_t count) {
   return sent;
 }
 
-void Driver::prefetch(StreamId id, bool near) const noexcept {
-  if (id >= stack_.stream_rows.size()) return;
-  const uint32_t* const index = &stack_.stream_rows[id];
-  if (!near) return __builtin_prefetch(index);
-  if (*index == 0) return;
-  const char* const row = reinterpret_cast<const char*>(&stack_.rows[*index - 1]);
-  __builtin_prefetch(row, 1);
-  __builtin_prefetch(row + 64, 1);
+void Driver::prefetch(std::span<const StreamId> ids, bool near) const noexcept {
+  for (const StreamId id : ids) {
+    if (id >= stack_.stream_rows.size()) continue;
+    const uint32_t* const index = &stack_.stream_rows[id];
+    if (!near) __builtin_prefetch(index);
+    if (!near || *index == 0) continue;
+    const char* const row = reinterpret_cast<const char*>(&stack_.rows[*index - 1]);
+    __builtin_prefetch(row, 1);
+    __builtin_prefetch(row + 64, 1);
+  }
 }
 
 uint32_t Driver::share(const uint8_t* data, uint32_t length) {

@@ -28,7 +28,7 @@ class Driver final : public TcpDriver {
   void write_last(StreamId id, const IoSlice* slices, uint32_t count) override;
   uint32_t write_at_once(std::span<const StreamId> ids, uint32_t which, const IoSlice& slice) override;
   void flush() override;
-  void prefetch(StreamId id, bool near) const noexcept override;
+  void prefetch(std::span<const StreamId> ids, bool near) const noexcept override;
   uint32_t share(const uint8_t* data, uint32_t length) override;
   void unshare(uint32_t shared) override { stack_.bodies.withdraw(shared); }
   uint32_t quiet_ms(StreamId id) const noexcept override;

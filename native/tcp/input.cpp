@@ -225,13 +225,14 @@ void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash, uint
   ++stack.counters.segments_in;
   Arrival arrival;
   arrival.segment = &segment;
-  const auto view = wire::TcpView::parse(segment.packet->data, segment.header_bytes);
-  SLUICE_ASSERT(view.has_value());
-  arrival.seq = {view->seq()};
-  arrival.ack = {view->ack()};
-  arrival.window = view->window();
-  arrival.flags = view->flags();
-  if (!wire::parse_tcp_options(view->options(), view->options_bytes(), arrival.options)) ++stack.counters.dropped_bad_options;
+  const auto view = wire::TcpView::parsed(segment.packet->data);
+  SLUICE_ASSERT(segment.header_bytes >= wire::TcpView::kMinBytes);
+  arrival.seq = {view.seq()};
+  arrival.ack = {view.ack()};
+  arrival.window = view.window();
+  arrival.flags = view.flags();
+  const uint32_t options_bytes = segment.header_bytes - wire::TcpView::kMinBytes;
+  if (!wire::parse_tcp_options(view.options(), options_bytes, arrival.options)) ++stack.counters.dropped_bad_options;
   const FlowRef ref = find_guessed(stack, *segment.flow, hash, guess);
   if (ref.empty()) return take_without_connection(stack, arrival, hash);
   if (ref.kind() == FlowKind::kHalfOpen) return take_in_half_open(stack, ref.index(), arrival, hash);
@@ -276,6 +277,31 @@ uint32_t guess_row(const Stack& stack, uint32_t hash) noexcept {
   if (ref.kind() != FlowKind::kTcb) return kNone;
   prefetch_row(stack, ref.index());
   return ref.index();
+}
+
+// The rows of the segments as far as they can be told before the first is taken, and the flows' hashes.
+void look_up(Stack& stack, const net::Segment* segments, uint32_t count, uint32_t* hashes, uint32_t* rows) noexcept {
+  for (uint32_t i = 0; i < count && stack.expected.peek(i) != kNone; ++i) prefetch_row(stack, stack.expected.peek(i));
+  uint32_t others[kAhead];
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    rows[i] = expected_row(stack, segments[i]);
+    if (rows[i] != kNone) {
+      hashes[i] = stack.rows[rows[i]].free_next;
+    } else {
+      others[left++] = i;
+    }
+  }
+  if (left == 0) return;
+  for (uint32_t i = 0; i < left + kEntriesAhead; ++i) {
+    if (i < left) {
+      hashes[others[i]] = stack.flows.hash(*segments[others[i]].flow);
+      stack.flows.prefetch(hashes[others[i]]);
+    }
+    if (i < kEntriesAhead) continue;
+    const uint32_t other = others[i - kEntriesAhead];
+    rows[other] = guess_row(stack, hashes[other]);
+  }
 }
 
 // What the application's answer to a message will need, the way from the stream back to the row; and what an acknowledgement looks at.
@@ -338,16 +364,7 @@ void take_segments(Stack& stack, const net::Segment* segments, uint32_t count) {
     const uint32_t some = std::min(count, kAhead);
     uint32_t hashes[kAhead];
     uint32_t rows[kAhead];
-    for (uint32_t i = 0; i < some && stack.expected.peek(i) != kNone; ++i) prefetch_row(stack, stack.expected.peek(i));
-    for (uint32_t i = 0; i < some + kEntriesAhead; ++i) {
-      if (i < some) {
-        rows[i] = expected_row(stack, segments[i]);
-        hashes[i] = rows[i] != kNone ? stack.rows[rows[i]].free_next : stack.flows.hash(*segments[i].flow);
-        if (rows[i] == kNone) stack.flows.prefetch(hashes[i]);
-      }
-      if (i < kEntriesAhead || rows[i - kEntriesAhead] != kNone) continue;
-      rows[i - kEntriesAhead] = guess_row(stack, hashes[i - kEntriesAhead]);
-    }
+    look_up(stack, segments, some, hashes, rows);
     for (uint32_t i = 0; i < some; ++i) {
       const uint32_t next = i + kStreamsAhead < some ? rows[i + kStreamsAhead] : kNone;
       if (next != kNone) prefetch_behind(stack, stack.rows[next], segments[i + kStreamsAhead].payload_bytes != 0);

@@ -59,7 +59,7 @@ class SentRecords {
 
 // Gives the send queue's reference back.
 inline void release_sent(nic::PacketPool& pool, SentRecords& records, nic::Packet* packet) noexcept {
-  if (sent(packet).has(kShared)) pool.unref(packet->next);
+  if (sent(packet).has(kShared)) pool.unref_shared(packet->next);
   if (is_record(packet)) return records.release(packet);
   pool.unref(packet);
 }

@@ -108,7 +108,13 @@ struct Stack {
   const Secrets secrets;
 
   uint64_t now_us = 0;
-  uint32_t now_ms() const noexcept { return static_cast<uint32_t>(now_us / 1000); }
+  uint32_t now_whole_ms = 0;
+  void set_now(uint64_t us) noexcept {
+    now_us = us;
+    now_whole_ms = static_cast<uint32_t>(us / 1000);
+  }
+  // Asked several times for each segment: worked out once a turn.
+  uint32_t now_ms() const noexcept { return now_whole_ms; }
   uint32_t now_us32() const noexcept { return static_cast<uint32_t>(now_us); }
 
   TcpCounters counters;

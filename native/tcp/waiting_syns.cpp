@@ -14,9 +14,8 @@ constexpr uint32_t kSynsATurn = 32;
 constexpr uint32_t kFramesWaiting = 256;
 
 bool is_syn(const net::Segment& segment) noexcept {
-  const auto view = wire::TcpView::parse(segment.packet->data, segment.header_bytes);
-  SLUICE_ASSERT(view.has_value());
-  return (view->flags() & (wire::kSyn | wire::kAck | wire::kRst)) == wire::kSyn;
+  const auto view = wire::TcpView::parsed(segment.packet->data);
+  return (view.flags() & (wire::kSyn | wire::kAck | wire::kRst)) == wire::kSyn;
 }
 
 // They have left the cache while they waited.

@@ -6,10 +6,16 @@ namespace sluice::tcp {
 
 namespace {
 
+// With memory enough, and nothing unread.
+uint64_t full_window(const Stack& stack, const Tcb& row) noexcept {
+  const TcpOptions& options = stack.options;
+  return std::min<uint64_t>(static_cast<uint64_t>(options.receive_window_initial) << row.window_log, options.receive_window_max);
+}
+
 // What the peer may send beyond rcv_nxt if nothing had been promised before.
 uint32_t wanted_window(const Stack& stack, const Tcb& row) noexcept {
   const TcpOptions& options = stack.options;
-  uint64_t limit = std::min<uint64_t>(static_cast<uint64_t>(options.receive_window_initial) << row.window_log, options.receive_window_max);
+  uint64_t limit = full_window(stack, row);
   // Packets that are kept for one connection are missing for all: the more are kept, the less is promised anew. What was promised
   // before is still taken (window edges do not move back).
   const uint64_t total = stack.packets_total;
@@ -37,11 +43,13 @@ bool may_hold(const Stack& stack) noexcept {
 
 uint16_t advertise_window(Stack& stack, Tcb& row) noexcept {
   const uint32_t promised = row.receive_window();
-  const uint32_t wanted = wanted_window(stack, row);
+  // RFC 9293 §3.8.6.2.2: the edge moves by a segment or by half the buffer at least.
+  const uint32_t least = std::min<uint32_t>(std::max<uint32_t>(row.rcv_mss, 536), stack.options.receive_window_initial / 2);
   uint32_t window = promised;
+  // Who was sent to and said nothing has been promised nearly all of it, whatever memory there is.
+  const bool moves = promised == 0 || full_window(stack, row) >= static_cast<uint64_t>(promised) + least;
+  const uint32_t wanted = moves ? wanted_window(stack, row) : 0;
   if (wanted > promised) {
-    // RFC 9293 §3.8.6.2.2: the edge moves by a segment or by half the buffer at least.
-    const uint32_t least = std::min<uint32_t>(std::max<uint32_t>(row.rcv_mss, 536), stack.options.receive_window_initial / 2);
     if (wanted - promised >= least || promised == 0) window = wanted;
     if (promised == 0 && wanted < least) window = 0;
   }

@@ -33,6 +33,9 @@ class EthernetView {
     return view;
   }
 
+  // Of at least kBytes.
+  static EthernetView parsed(uint8_t* data) noexcept { return EthernetView(data); }
+
   const uint8_t* target() const noexcept { return data_; }
   const uint8_t* source() const noexcept { return data_ + kMacBytes; }
   bool multicast() const noexcept { return (data_[0] & 1) != 0; }
@@ -40,6 +43,8 @@ class EthernetView {
   // Tag control information; 0 where there is no tag.
   uint16_t tag() const noexcept { return tagged() ? load_be16(data_ + 14) : 0; }
   uint16_t type() const noexcept { return load_be16(data_ + (tagged() ? 16 : 12)); }
+  // Where it stands in a frame without a tag: that of a tag in others.
+  uint16_t untagged_type() const noexcept { return load_be16(data_ + 12); }
   uint32_t header_bytes() const noexcept { return tagged() ? kBytes + kTagBytes : kBytes; }
 
   // vlan 0: no tag. Returns the bytes written.

@@ -26,6 +26,13 @@ class Ipv4View {
     if (view.header_bytes() < kMinBytes || view.header_bytes() > view.total_bytes() || view.total_bytes() > length) return std::nullopt;
     return view;
   }
+  // A whole packet without options, which parsed() is for (as in tcp.hpp).
+  static bool is_plain(uint8_t* data, uint32_t length) noexcept {
+    if (length < kMinBytes || data[0] != 0x45) return false;
+    const Ipv4View view(data);
+    return !view.is_fragment() && view.total_bytes() >= kMinBytes && view.total_bytes() <= length;
+  }
+  static Ipv4View parsed(uint8_t* data) noexcept { return Ipv4View(data); }
   // As quoted in an ICMP error: the header must be whole, what follows it may be cut off (RFC 792, RFC 1812 §4.3.2.3).
   static std::optional<Ipv4View> parse_quoted(uint8_t* data, uint32_t length) noexcept {
     if (length < kMinBytes || data[0] >> 4 != 4) return std::nullopt;
@@ -85,19 +92,24 @@ class Ipv4View {
     const uint8_t* source;
     const uint8_t* target;
   };
-  // A header without options, its checksum included. Made of words: a sum over bytes that were stored one by one would wait for them.
+  // A header without options, its checksum included. Made of words: a sum over bytes that were stored one by one would wait for them, and
+  // so would a copy of an array of words, which is read in larger pieces than those that were just stored.
   static void write(uint8_t* at, const Fields& fields) noexcept {
-    uint32_t words[kMinBytes / 4];
-    words[0] = __builtin_bswap32(0x4500'0000u | static_cast<uint32_t>(fields.tos) << 16 | fields.total_bytes);
-    const uint32_t fragment = fields.fragment | (fields.dont_fragment ? 0x4000u : 0u);
-    words[1] = __builtin_bswap32(static_cast<uint32_t>(fields.identification) << 16 | fragment);
-    words[2] = __builtin_bswap32(static_cast<uint32_t>(fields.ttl) << 24 | static_cast<uint32_t>(fields.protocol) << 16);
-    std::memcpy(&words[3], fields.source, 4);
-    std::memcpy(&words[4], fields.target, 4);
+    const uint32_t size = __builtin_bswap32(0x4500'0000u | static_cast<uint32_t>(fields.tos) << 16 | fields.total_bytes);
+    const uint32_t flags = fields.fragment | (fields.dont_fragment ? 0x4000u : 0u);
+    const uint32_t parts = __builtin_bswap32(static_cast<uint32_t>(fields.identification) << 16 | flags);
+    const uint32_t kind = __builtin_bswap32(static_cast<uint32_t>(fields.ttl) << 24 | static_cast<uint32_t>(fields.protocol) << 16);
+    uint32_t source;
+    uint32_t target;
+    std::memcpy(&source, fields.source, sizeof source);
+    std::memcpy(&target, fields.target, sizeof target);
     Checksum sum;
-    sum.add_sum(sum_of(words));
-    words[2] |= static_cast<uint32_t>(sum.finish()) << 16;
-    std::memcpy(at, words, sizeof words);
+    sum.add_sum(uint64_t{size} + parts + kind + source + target);
+    const uint64_t first = uint64_t{parts} << 32 | size;
+    const uint64_t second = uint64_t{source} << 32 | kind | static_cast<uint32_t>(sum.finish()) << 16;
+    std::memcpy(at, &first, sizeof first);
+    std::memcpy(at + 8, &second, sizeof second);
+    std::memcpy(at + 16, &target, sizeof target);
   }
 
  private:

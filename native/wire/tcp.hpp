@@ -25,11 +25,16 @@ class TcpView {
   static constexpr uint32_t kMaxBytes = 60;
 
   static std::optional<TcpView> parse(uint8_t* data, uint32_t length) noexcept {
-    if (length < kMinBytes) return std::nullopt;
-    TcpView view(data);
-    if (view.header_bytes() < kMinBytes || view.header_bytes() > length) return std::nullopt;
-    return view;
+    if (!fits(data, length)) return std::nullopt;
+    return TcpView(data);
   }
+  // Both in two steps, where nearly all headers are right: an optional is kept in memory. parsed() is for what fits() has let pass.
+  static bool fits(uint8_t* data, uint32_t length) noexcept {
+    if (length < kMinBytes) return false;
+    const uint32_t header = TcpView(data).header_bytes();
+    return header >= kMinBytes && header <= length;
+  }
+  static TcpView parsed(uint8_t* data) noexcept { return TcpView(data); }
 
   uint16_t source_port() const noexcept { return load_be16(data_); }
   uint16_t target_port() const noexcept { return load_be16(data_ + 2); }

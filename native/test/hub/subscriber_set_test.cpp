@@ -84,7 +84,7 @@ TEST_CASE("subscriber set: a crowd takes little memory and is walked in order, f
       const size_t before = walked.size();
       uint32_t most = slice;
       place = set.visit(
-          place, most, [&](uint32_t slot) { announced.insert(slot); },
+          place, most, [&](const uint32_t* slots, uint32_t count) { announced.insert(slots, slots + count); },
           [&](const uint32_t* slots, uint32_t count) {
             REQUIRE((count != 0 && count <= SubscriberSet::kGroup));
             for (uint32_t i = 0; i < count; ++i) REQUIRE(announced.count(slots[i]) == 1);

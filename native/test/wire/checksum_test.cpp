@@ -60,6 +60,19 @@ TEST_CASE("a header is summed alike in words", "[checksum]") {
   }
 }
 
+TEST_CASE("sums of any size are folded with all their carries", "[checksum]") {
+  Prng prng(6);
+  std::vector<uint64_t> sums = {0, 1, 0xffff, 0x1'0000, 0xffff'ffff, 0x1'0000'0000, 0xffff'ffff'0000'0001, UINT64_MAX - 1, UINT64_MAX};
+  for (int i = 0; i < 1000; ++i) sums.push_back(prng.next() | (prng.chance(300'000) ? 0xffff'ffff'0000'0000 : 0) >> prng.below(32));
+  for (const uint64_t sum : sums) {
+    uint64_t folded = sum;
+    while (folded > 0xffff) folded = (folded & 0xffff) + (folded >> 16);
+    Checksum checksum;
+    checksum.add_sum(sum);
+    REQUIRE(checksum.raw() == folded);
+  }
+}
+
 TEST_CASE("data with its checksum in place is good, and with any bit turned it is not", "[checksum]") {
   std::vector<uint8_t> bytes(64);
   Prng prng(4);

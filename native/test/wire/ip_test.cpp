@@ -62,8 +62,15 @@ TEST_CASE("an IPv4 header reads as it was written; lengths that lie are refused"
   CHECK_FALSE(view->is_fragment());
   CHECK_FALSE(Ipv4View::parse(packet, 59));
   CHECK(Ipv4View::parse_quoted(packet, 28));
+  CHECK(Ipv4View::is_plain(packet, 60));
+  CHECK_FALSE(Ipv4View::is_plain(packet, 59));
+  packet[7] = 1;
+  CHECK_FALSE(Ipv4View::is_plain(packet, 60));
+  packet[7] = 0;
   packet[8] = 1;
   CHECK_FALSE(view->checksum_good());
+  packet[0] = 0x46;
+  CHECK_FALSE(Ipv4View::is_plain(packet, 60));
   packet[0] = 0x44;
   CHECK_FALSE(Ipv4View::parse(packet, 60));
   packet[0] = 0x4f;

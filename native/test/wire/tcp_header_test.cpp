@@ -19,6 +19,7 @@ TEST_CASE("a TCP header reads as it was written", "[wire]") {
   CHECK(view->window() == 0x8000);
   CHECK(view->flags() == (kAck | kPsh));
   CHECK(view->options_bytes() == 12);
+  CHECK((TcpView::fits(header, 32) && !TcpView::fits(header, 31)));
   CHECK_FALSE(TcpView::parse(header, 31));
   header[12] = 0x40;
   CHECK_FALSE(TcpView::parse(header, 60));

@@ -78,8 +78,8 @@ export class Gateway implements EngineEvents {
     this.#parts = parts;
     this.#admission = new Admission(parts, {
       kept: (row, kept) => this.#onKept(row, kept),
-      subBehindHello: (bytes, at, length) => this.#dispatcher.subBehindHello(bytes, at, length),
-      copyCursor: (into) => this.#dispatcher.copyCursor(into),
+      subsBehindHello: (bytes, stride, lengths, count, take) => this.#dispatcher.subsBehindHello(bytes, stride, lengths, count, take),
+      joinSoon: (channels, count) => this.#dispatcher.joinSoon(channels, count),
       joinNew: (row, channel, memory, at, cursor, into, to) => this.#dispatcher.joinNew(row, channel, memory, at, cursor, into, to),
       behindHello: (row, ...said) => {
         if (parts.sessions.state(row) === SESSION.open) this.#dispatcher.onBehindHello(row, ...said);

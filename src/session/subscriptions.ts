@@ -86,6 +86,13 @@ export class Subscriptions {
     return NONE;
   }
 
+  /** Reads what add() will read of the channel, so that it is there by then; what this gives says nothing. */
+  readAhead(channel: number): number {
+    if (channel >= this.#firstOfChannel.length) return 0;
+    const first = this.#firstOfChannel[channel] as number;
+    return (this.#countOfChannel[channel] as number) + (first === 0 ? 0 : (this.#prevInChannel[first - 1] as number));
+  }
+
   /** The pair must not be subscribed yet. */
   add(row: Row, channel: number): Subscription {
     const node = this.#take();

@@ -34,6 +34,12 @@ export class ChannelNames {
   #used = 0;
   /** Of the name that was looked for last. */
   #hash = 0;
+  /** How often something was kept: entries that were found before may be other channels' since. */
+  changes = 0;
+  /** For findMany(). */
+  #hashes = new Int32Array(0);
+  /** Of what findMany() has read ahead, which nobody asks for: otherwise a compiler need not read it. */
+  readAhead = 0;
 
   constructor() {
     this.#reserve(PLACES_LEAST);
@@ -50,6 +56,44 @@ export class ChannelNames {
       if (places[at] !== hash || places[at + 1] === 0) continue;
       const entry = (places[at + 1] as number) - 1;
       if (this.#isNamed(entry, view, from, to - from)) return entry;
+    }
+    return -1;
+  }
+
+  /**
+   * The same for the first `count` names, which lie in [ranges[2 i], ranges[2 i + 1]); where there is no such range, nothing is named. Step
+   * by step for all of them, with nothing else between: what each step reads is in no cache, and so the processor waits for that of several
+   * at a time.
+   */
+  findMany(view: DataView, ranges: Int32Array, count: number, into: Int32Array): void {
+    if (this.#hashes.length < count) this.#hashes = new Int32Array(count);
+    const hashes = this.#hashes;
+    for (let i = 0; i < count; i += 1) {
+      const to = ranges[2 * i + 1] as number;
+      hashes[i] = to === 0 ? 0 : hashOf(view, ranges[2 * i] as number, to);
+    }
+    for (let i = 0; i < count; i += 1) into[i] = ranges[2 * i + 1] === 0 ? -1 : this.#candidate(hashes[i] as number);
+    const [cards, channels] = [this.#view, this.#channels];
+    let read = 0;
+    for (let i = 0; i < count; i += 1) {
+      const entry = into[i] as number;
+      if (entry >= 0) read += cards.getUint8(entry * ENCODED_BYTES) + (channels[entry] as OpenChannel).publishedSeq;
+    }
+    this.readAhead = read;
+    for (let i = 0; i < count; i += 1) {
+      const [from, to] = [ranges[2 * i] as number, ranges[2 * i + 1] as number];
+      const entry = into[i] as number;
+      if (entry >= 0 && !this.#isNamed(entry, view, from, to - from)) into[i] = this.find(view, from, to);
+    }
+  }
+
+  /** The first entry of this hash, which may be another name's. */
+  #candidate(hash: number): number {
+    const places = this.#places;
+    const mask = this.#mask;
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const at = ((hash + tries) & mask) * 2;
+      if (places[at] === hash && places[at + 1] !== 0) return (places[at + 1] as number) - 1;
     }
     return -1;
   }
@@ -75,6 +119,7 @@ export class ChannelNames {
     const cursor = { channel: name, epoch, seq: channel.publishedSeq, subscribed: true, told: false };
     writeCursor(cursor, this.#cards, card);
     this.#channels[entry] = channel;
+    this.changes += 1;
     return entry;
   }
 

@@ -17,7 +17,7 @@ import { sub } from '../ops/sub.js';
 import { sync } from '../ops/sync.js';
 import { unsub } from '../ops/unsub.js';
 import { failureReply } from '../failure.js';
-import { PlainSubs } from './plain-subs.js';
+import { PlainSubs, type TakeChannel } from './plain-subs.js';
 import { plainBytes, type PlainBytes } from './plain-text.js';
 import { refuse } from './refusal.js';
 import { Waits } from './waits.js';
@@ -111,14 +111,14 @@ export class Dispatcher {
     return -1;
   }
 
-  /** The channel that a text without a body asks for that comes right behind a `hello`; null where it has to be parsed. */
-  subBehindHello(bytes: PlainBytes, at: number, length: number): OpenChannel | null {
-    return length <= this.#headerBytes ? this.#plainSubs?.named(bytes, at, length) ?? null : null;
+  /** See PlainSubs.nameMany(): for texts without a body that came right behind a `hello`. */
+  subsBehindHello(bytes: PlainBytes, stride: number, lengths: Uint8Array, count: number, take: TakeChannel): void {
+    this.#plainSubs?.nameMany(bytes, stride, lengths, count, this.#headerBytes, take);
   }
 
-  /** The cursor of who subscribes now to that channel. */
-  copyCursor(into: EncodedCursor): void {
-    this.#plainSubs?.copyCursor(into);
+  /** See PlainSubs.joinSoon(). */
+  joinSoon(channels: readonly (OpenChannel | null)[], count: number): void {
+    this.#plainSubs?.joinSoon(channels, count);
   }
 
   /** See PlainSubs.joinNew(). */

@@ -51,11 +51,15 @@ const FIN_TEXT = 0x81;
 /** Of an answer as a frame. */
 export const JOINED_BYTES_MAX = FRAME_HEADER + REPLY_BYTES_MAX;
 
+/** The `i`th of several texts names the channel. Returns a cursor to be filled in, or null. */
+export type TakeChannel = (i: number, channel: OpenChannel) => EncodedCursor | null;
+
 export class PlainSubs {
   readonly #context: GatewayContext;
   readonly #names = new ChannelNames();
-  /** Entry of the channel that was named last. */
-  #named = -1;
+  /** For nameMany(): where names lie, and what they are found as. */
+  #ranges = new Int32Array(0);
+  #entries = new Int32Array(0);
   /** What answers begin with, up to the epoch, as most have the same id, and channels in which nothing was published the same number. */
   readonly #head = plainBytes(Buffer.alloc(HEAD_BYTES_MAX + SLACK));
   #headBytes = 0;
@@ -67,6 +71,8 @@ export class PlainSubs {
   readonly #spare = plainBytes(Buffer.alloc(REPLY_BYTES_MAX));
   readonly #cursor = new EncodedCursor(new DataView(new ArrayBuffer(ENCODED_BYTES)), 0);
 
+  /** Of what joinSoon() has read, which nobody asks for: otherwise a compiler need not read it. */
+  readAhead = 0;
   /** Of the turn, read when it is needed; 0 until then. */
   #now = 0;
 
@@ -87,10 +93,12 @@ export class PlainSubs {
 
   /** Of a row whose session is open; false where the message is not such a `sub`, and nothing has been done. */
   take(row: Row, bytes: PlainBytes, at: number, length: number): boolean {
-    const channel = this.named(bytes, at, length);
-    if (channel === null) return false;
+    const from = nameOf(bytes, at, length);
+    const entry = from < 0 ? -1 : this.#find(bytes, from, at + length - AFTER_NAME_BYTES);
+    if (entry < 0) return false;
+    const channel = this.#names.channel(entry);
     if (!channel.inUse || !this.#mayJoin(row, channel)) return false;
-    this.copyCursor(this.#cursor);
+    this.#names.copyCursor(entry, this.#cursor);
     this.#enter(row, channel, bytes.memory, at);
     this.#reply(row, this.#cursor);
     this.#context.port.subscribe(row, channel.id, channel.publishedSeq);
@@ -98,22 +106,46 @@ export class PlainSubs {
     return true;
   }
 
-  /** The cursor of who subscribes now to the channel that was named last. */
-  copyCursor(into: EncodedCursor): void {
-    this.#names.copyCursor(this.#named, into);
+  /**
+   * Calls `take` with the channel in use that such a `sub` names, for each of the first `count` texts that is one: each is at its number
+   * times `stride` and has up to `most` bytes of so many `lengths`. The cursor of who subscribes to the channel now is written to what
+   * `take` returns.
+   */
+  nameMany(
+    bytes: PlainBytes, stride: number, lengths: Uint8Array, count: number, most: number,
+    take: TakeChannel,
+  ): void {
+    if (this.#entries.length < count) [this.#ranges, this.#entries] = [new Int32Array(2 * count), new Int32Array(count)];
+    const [ranges, entries, names] = [this.#ranges, this.#entries, this.#names];
+    for (let i = 0; i < count; i += 1) {
+      const length = lengths[i] as number;
+      ranges[2 * i] = length > most ? -1 : nameOf(bytes, i * stride, length);
+      ranges[2 * i + 1] = (ranges[2 * i] as number) < 0 ? 0 : i * stride + length - AFTER_NAME_BYTES;
+    }
+    names.findMany(bytes.view, ranges, count, entries);
+    const { changes } = names;
+    for (let i = 0; i < count; i += 1) {
+      const [from, to] = [ranges[2 * i] as number, ranges[2 * i + 1] as number];
+      if (to === 0) continue;
+      const found = names.changes === changes ? entries[i] as number : -1;
+      const entry = found >= 0 && names.channel(found).inUse ? found : this.#find(bytes, from, to);
+      const cursor = entry < 0 ? null : take(i, names.channel(entry));
+      if (cursor !== null) names.copyCursor(entry, cursor);
+    }
   }
 
-  /** The channel that such a `sub` names; null where the message is none, or the channel is not in use. */
-  named(bytes: PlainBytes, at: number, length: number): OpenChannel | null {
-    const { memory, view } = bytes;
-    if (length < LEAST_BYTES || memory[at + OP_AT] !== LETTER_S || !BEFORE_ID.isAt(view, at)) return null;
-    const idEnd = digitsEnd(memory, at + BEFORE_ID.length);
-    const from = idEnd + BEFORE_NAME.length;
-    const to = at + length - AFTER_NAME_BYTES;
-    if (idEnd < 0 || !BEFORE_NAME.isAt(view, idEnd)) return null;
-    if (to - from < NAME_BYTES_LEAST || to - from > NAME_BYTES_MAX || memory[to] !== QUOTE || memory[to + 1] !== CLOSE) return null;
-    this.#named = this.#find(bytes, from, to);
-    return this.#named < 0 ? null : this.#names.channel(this.#named);
+  /**
+   * joinNew() of these channels follows, of which the write of their sessions has taken time: what is read of them has left the cache. In a
+   * loop of its own the processor waits for several at a time.
+   */
+  joinSoon(channels: readonly (OpenChannel | null)[], count: number): void {
+    const { subscriptions } = this.#context;
+    let read = 0;
+    for (let i = 0; i < count; i += 1) {
+      const channel = channels[i] as OpenChannel | null;
+      if (channel !== null) read += channel.usedAt + subscriptions.readAhead(channel.id);
+    }
+    this.readAhead = read;
   }
 
   /**
@@ -190,6 +222,17 @@ export class PlainSubs {
     into.setUint16(to + head + epochBytes, END, true);
     return head + epochBytes + END_BYTES;
   }
+}
+
+/** Where the name begins in such a `sub`, which it ends with; -1 where the message is none. */
+function nameOf({ memory, view }: PlainBytes, at: number, length: number): number {
+  if (length < LEAST_BYTES || memory[at + OP_AT] !== LETTER_S || !BEFORE_ID.isAt(view, at)) return -1;
+  const idEnd = digitsEnd(memory, at + BEFORE_ID.length);
+  const from = idEnd + BEFORE_NAME.length;
+  const to = at + length - AFTER_NAME_BYTES;
+  if (idEnd < 0 || !BEFORE_NAME.isAt(view, idEnd)) return -1;
+  const fits = to - from >= NAME_BYTES_LEAST && to - from <= NAME_BYTES_MAX;
+  return fits && memory[to] === QUOTE && memory[to + 1] === CLOSE ? from : -1;
 }
 
 function isPlain(memory: Buffer, from: number, to: number): boolean {

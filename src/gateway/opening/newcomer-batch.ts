@@ -9,7 +9,7 @@ import type { SessionRecord } from '../../store/sessions/session-store.js';
 /** Begun at once, at most. */
 const MANY = 256;
 /** Of one message behind `hello`; a longer one is kept elsewhere. */
-const SAID_BYTES = 96;
+export const SAID_BYTES = 96;
 const WORD = 4;
 const ID_WORDS = 4;
 
@@ -21,7 +21,7 @@ export class NewcomerBatch {
   readonly ids = new Uint32Array(MANY * ID_WORDS);
   /** What each said behind `hello`, at its number times SAID_BYTES, and how many bytes that is: 0 for nothing. */
   readonly said = plainBytes(Buffer.alloc(MANY * SAID_BYTES));
-  readonly #saidBytes = new Uint8Array(MANY);
+  readonly saidBytes = new Uint8Array(MANY);
   /** Channels that they ask for by that, with the cursors that their sessions begin with; null where it is something else. */
   readonly channels = new Array<OpenChannel | null>(MANY).fill(null);
   readonly cursors = new Array<EncodedCursor | null>(MANY).fill(null);
@@ -39,7 +39,7 @@ export class NewcomerBatch {
     this.rows[at] = row;
     this.generations[at] = generation;
     this.holds[at] = hold;
-    this.#saidBytes[at] = 0;
+    this.saidBytes[at] = 0;
     this.channels[at] = null;
     this.cursors[at] = null;
     this.count = at + 1;
@@ -48,7 +48,7 @@ export class NewcomerBatch {
   /** Whether this connection is the last one here and what it says next can be taken along. */
   takes(row: Row, generation: number, length: number): boolean {
     const last = this.count - 1;
-    return last >= 0 && this.rows[last] === row && this.generations[last] === generation && this.#saidBytes[last] === 0 &&
+    return last >= 0 && this.rows[last] === row && this.generations[last] === generation && this.saidBytes[last] === 0 &&
       length >= WORD && length <= SAID_BYTES;
   }
 
@@ -59,15 +59,14 @@ export class NewcomerBatch {
     const last = length - WORD;
     for (let i = 0; i < last; i += WORD) said.setInt32(to + i, view.getInt32(address + i, true), true);
     said.setInt32(to + last, view.getInt32(address + last, true), true);
-    this.#saidBytes[this.count - 1] = length;
+    this.saidBytes[this.count - 1] = length;
   }
 
-  /** By what it said the last one asks for the channel. Returns its cursor, to be filled in. */
-  ask(channel: OpenChannel): EncodedCursor {
-    const at = this.count - 1;
-    const cursor = this.#cursors[at] as EncodedCursor;
-    this.channels[at] = channel;
-    this.cursors[at] = cursor;
+  /** By what it said the `i`th asks for the channel. Returns its cursor, to be filled in. */
+  ask(i: number, channel: OpenChannel): EncodedCursor {
+    const cursor = this.#cursors[i] as EncodedCursor;
+    this.channels[i] = channel;
+    this.cursors[i] = cursor;
     return cursor;
   }
 
@@ -75,18 +74,14 @@ export class NewcomerBatch {
     return i * SAID_BYTES;
   }
 
-  saidBytes(i: number): number {
-    return this.#saidBytes[i] as number;
-  }
-
   /** What the `i`th said is dealt with. */
   answered(i: number): void {
-    this.#saidBytes[i] = 0;
+    this.saidBytes[i] = 0;
   }
 
   /** A copy of what the `i`th said; null for nothing. */
   saidBy(i: number): Buffer | null {
-    const length = this.saidBytes(i);
+    const length = this.saidBytes[i] as number;
     const at = this.saidAt(i);
     return length === 0 ? null : Buffer.from(this.said.memory.subarray(at, at + length));
   }
@@ -99,7 +94,7 @@ export class NewcomerBatch {
     this.holds[to] = this.holds[i] as Hold;
     this.ids.copyWithin(to * ID_WORDS, i * ID_WORDS, (i + 1) * ID_WORDS);
     this.said.memory.copyWithin(this.saidAt(to), this.saidAt(i), this.saidAt(i + 1));
-    this.#saidBytes[to] = this.saidBytes(i);
+    this.saidBytes[to] = this.saidBytes[i] as number;
     this.channels[to] = this.channels[i] as OpenChannel | null;
     this.cursors[to] = this.cursors[i] as EncodedCursor | null;
     // Each has its own still.

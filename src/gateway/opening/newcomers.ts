@@ -15,9 +15,9 @@ import { formatSessionId } from '../../store/sessions/session-id.js';
 import type { EncodedCursor } from '../../store/sessions/encoded-cursor.js';
 import type { SessionRecord } from '../../store/sessions/session-store.js';
 import type { GatewayContext } from '../context.js';
-import { JOINED_BYTES_MAX, PlainSubs } from '../message/plain-subs.js';
+import { JOINED_BYTES_MAX, PlainSubs, type TakeChannel } from '../message/plain-subs.js';
 import { plainBytes, PlainText, type PlainBytes } from '../message/plain-text.js';
-import { NewcomerBatch } from './newcomer-batch.js';
+import { NewcomerBatch, SAID_BYTES } from './newcomer-batch.js';
 import { giveBack } from './welcome.js';
 
 export interface NewcomersParts {
@@ -36,10 +36,10 @@ const HEADER_BYTES = 4;
 
 /** Handles what clients say right behind their `hello`: texts without a body. */
 export interface BehindHello {
-  /** The channel that such a text asks for where that is plain and the channel is in use. */
-  readonly subBehindHello: (bytes: PlainBytes, at: number, length: number) => OpenChannel | null;
-  /** The cursor of who subscribes now to the channel that was asked for last. */
-  readonly copyCursor: (into: EncodedCursor) => void;
+  /** See PlainSubs.nameMany(). */
+  readonly subsBehindHello: (bytes: PlainBytes, stride: number, lengths: Uint8Array, count: number, take: TakeChannel) => void;
+  /** See PlainSubs.joinSoon(). */
+  readonly joinSoon: (channels: readonly (OpenChannel | null)[], count: number) => void;
   /** See PlainSubs.joinNew(). */
   readonly joinNew: (
     row: Row, channel: OpenChannel, memory: Buffer, at: number, cursor: EncodedCursor, into: DataView, to: number,
@@ -110,8 +110,6 @@ export class Newcomers {
     if (!batch.takes(row, this.#parts.context.sessions.generation(row), length)) return false;
     if (!PlainSubs.begins(this.#region.view, address, length)) return false;
     batch.say(this.#region.view, address, length);
-    const channel = this.#parts.later.subBehindHello(batch.said, batch.saidAt(batch.count - 1), length);
-    if (channel !== null && this.#readable.matches(channel.name)) this.#parts.later.copyCursor(batch.ask(channel));
     return true;
   }
 
@@ -121,6 +119,7 @@ export class Newcomers {
     if (batch.count === 0) return;
     this.#forgetGone(batch);
     const { opener } = this.#parts.context;
+    this.#findChannels(batch);
     const begun = batch.count === 0 ? null : opener.beginMany(batch.ids, batch.count, batch.cursors);
     if (begun === null) {
       for (let i = 0; i < batch.count; i += 1) this.#parts.alone(batch.rows[i] as Row, batch.holds[i] as Hold, batch.saidBy(i));
@@ -131,6 +130,13 @@ export class Newcomers {
     this.#batch = this.#free.pop() ?? new NewcomerBatch();
     if (this.#write?.stored === begun.stored) this.#write.batches.push(batch);
     else this.#await({ stored: begun.stored, batches: [batch], isLate: false });
+  }
+
+  /** Of all that asked for one, together: channels lie in memory of their own, each of which is in no cache. */
+  #findChannels(batch: NewcomerBatch): void {
+    this.#parts.later.subsBehindHello(batch.said, SAID_BYTES, batch.saidBytes, batch.count, (i, channel) => {
+      return this.#readable.matches(channel.name) ? batch.ask(i, channel) : null;
+    });
   }
 
   #await(write: Write): void {
@@ -186,7 +192,7 @@ export class Newcomers {
     if (count > 0) this.#welcome(batch);
     // What they said meanwhile is handled when all of them are there.
     for (let i = 0; i < count; i += 1) {
-      const said = batch.saidBytes(i);
+      const said = batch.saidBytes[i] as number;
       if (said !== 0) later.behindHello(rows[i] as Row, batch.said, batch.saidAt(i), said, cursors[i] ?? null);
       welcomed(rows[i] as Row);
       context.port.letGo(holds[i] as Hold);
@@ -197,7 +203,7 @@ export class Newcomers {
 
   /** Each is told with one command, of its `welcome` and, where it is stored with a channel, of that as well. */
   #welcome(batch: NewcomerBatch): void {
-    const { port, opener } = this.#parts.context;
+    const { context: { port, opener }, later } = this.#parts;
     const { ids, rows, count } = batch;
     const welcome = HEADER_BYTES + this.#bytes;
     const place = welcome + JOINED_BYTES_MAX;
@@ -206,6 +212,7 @@ export class Newcomers {
     const header = this.#header.readInt32LE();
     let at = Math.max(0, claimed);
     opener.writeWelcomes(ids, count, this.#tail, into.memory, at + HEADER_BYTES, place);
+    later.joinSoon(batch.channels, count);
     for (let i = 0; i < count; i += 1, at += place) {
       into.view.setInt32(at, header, true);
       const joined = this.#join(batch, i, into.view, at + welcome);

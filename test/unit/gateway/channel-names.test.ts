@@ -64,6 +64,30 @@ t.test('very many: one that made room is asked for again, and nobody gets anothe
   t.ok(again > 0.95 * names.length, `${again} are there now`);
 });
 
+t.test('many at once are the same as one after the other', async (t) => {
+  const memory = new Memory();
+  const kept = Array.from({ length: 1500 }, (_, i) => `room-${i}`);
+  for (const name of kept) memory.keep(name);
+  const asked = Array.from({ length: 256 }, (_, i) => (i % 5 === 4 ? `nobody-${i}` : `room-${(i * 7919) % kept.length}`));
+  const stride = 24;
+  const bytes = Buffer.alloc(asked.length * stride);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const ranges = new Int32Array(2 * asked.length);
+  for (const [i, name] of asked.entries()) {
+    // Some have no name to look for.
+    if (i % 9 !== 8) ranges.set([i * stride + 3, i * stride + 3 + bytes.latin1Write(name, i * stride + 3)], 2 * i);
+  }
+  const entries = new Int32Array(asked.length);
+  memory.names.findMany(view, ranges, asked.length, entries);
+  let found = 0;
+  for (const [i, name] of asked.entries()) {
+    const [from, to] = [ranges[2 * i] as number, ranges[2 * i + 1] as number];
+    t.equal(entries[i], to === 0 ? -1 : memory.names.find(view, from, to), name);
+    if ((entries[i] as number) >= 0) found += 1;
+  }
+  t.ok(found > 100, `${found} are there`);
+});
+
 t.test('the latest channel of a name is found', async (t) => {
   const memory = new Memory();
   memory.keep('room');

@@ -68,6 +68,32 @@ t.test('a sub right behind a hello is answered with the welcome, nobody is held 
   t.match((await harness.connect({ resume: welcomes.get(peer) })).welcome, { resumed: true, channels: { room: { seq: 1 } } });
 });
 
+t.test('each of those that begin together gets the channel that it asks for, known before or not', async (t) => {
+  const ROOMS = 40;
+  const harness = await makeHarness({ limits: { publishRate: 0 } }, { rows: 400 });
+  const first = await harness.connect();
+  const room = (i: number): string => `room-${i % ROOMS}`;
+  for (let i = 0; i < ROOMS; i += 1) await first.ask({ op: 'sub', id: i, channel: room(i) });
+  // The second time their names are known, but for those that nobody has asked for yet.
+  for (const asked of [ROOMS / 2, ROOMS, ROOMS + 10]) {
+    const peers = await connectMany(harness, 100);
+    for (const [i, peer] of peers.entries()) {
+      peer.send('{"op":"hello"}');
+      peer.send(SUB.replace('room', i % asked < ROOMS ? room(i % asked) : `new-${i}`));
+    }
+    await harness.settle();
+    for (const peer of peers) t.match(peer.client.take(), [{ op: 'welcome' }, { op: 'ok', id: 1 }]);
+    for (let i = 0; i < ROOMS; i += 1) await first.ask({ op: 'pub', id: i, channel: room(i), key: `${asked} ${i}` }, 'x');
+    for (const [i, peer] of peers.entries()) {
+      const heard = peer.client.take().map(({ channel }) => channel);
+      t.same(heard, i % asked < ROOMS ? [room(i % asked)] : [], `${asked}: ${i}`);
+      harness.port.disconnect(peer.row);
+    }
+    await harness.settle();
+    first.client.take();
+  }
+});
+
 t.test('a session is stored with the channel that it asks for behind its hello', async (t) => {
   const harness = await makeHarness({ auth: { anonymousRead: ['room', 'hall'] } });
   const publisher = await harness.connect();

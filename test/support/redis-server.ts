@@ -11,6 +11,8 @@ export const noRedis = (process.env['PATH'] ?? '').split(':').some((folder) => e
   : 'redis-server not installed';
 
 const START_MS = 60_000;
+/** A node of a cluster takes a second port, 10,000 above its own, which the system may have given to somebody. */
+const TRIES = 4;
 
 export class RedisServer {
   readonly port: number;
@@ -25,9 +27,16 @@ export class RedisServer {
 
   /** `args` as on the command line: '--appendonly', 'yes'. */
   static async start(args: readonly string[] = []): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), args);
-    await server.start();
-    return server;
+    for (let left = TRIES; ; left--) {
+      const server = new RedisServer(await freePort(), args);
+      try {
+        await server.start();
+        return server;
+      } catch (error) {
+        await server.remove();
+        if (left === 1) throw error;
+      }
+    }
   }
 
   /** A sentinel, with `lines` as its configuration. */
@@ -61,6 +70,7 @@ export class RedisServer {
     const child = this.#child;
     if (child === null) return;
     this.#child = null;
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     if (signal !== 'SIGKILL') child.kill('SIGCONT');

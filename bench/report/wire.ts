@@ -3,6 +3,7 @@ import { delayLines } from '../wire/delays.js';
 import { total, type Owners } from '../wire/memory.js';
 import { longestPause, pausesOver } from '../wire/pauses.js';
 import { bytesPerConnection, type Check, type Pair, type Pauses, type WireRun } from '../wire/results.js';
+import type { Reserved } from '../wire/reserve.js';
 import type { PhaseResult } from '../wire/wiregen.js';
 import { STYLE } from './style.js';
 import { COLOURS, HEIGHT, LEFT, WIDTH, axes, path } from './axes.js';
@@ -56,6 +57,12 @@ function pausesText(pauses: Pauses): string {
   return `garbage collection: ${count} times, ${seconds.toFixed(2)} s in all, ${bound}, ${pausesOver(pauses, 0.02)} over 20 ms`;
 }
 
+/** Whose speed a first touch of free memory has: the server's tables are some, and so are the files that it writes. */
+function reservedText({ mib, first_mib_per_s, again_mib_per_s }: Reserved): string {
+  const speeds = `${short(first_mib_per_s)} MiB/s when it is touched first, ${short(again_mib_per_s)} when it just was`;
+  return `the machine's memory: ${speeds}; ${short(mib)} MiB were asked for before the run`;
+}
+
 /** What a terminal shows at the end. */
 export function wireText(run: WireRun): string {
   const lines = run.phases.flatMap((phase) => [
@@ -71,6 +78,7 @@ export function wireText(run: WireRun): string {
   lines.push(`${frames}, ${wire['retransmits'] ?? 0} retransmitted${again.length > 0 ? ` (${again.join(', ')})` : ''}`);
   for (const [part, bytesOf] of partsOf(run)) lines.push(`  ${part.padEnd(24)} ${bytesOf.toFixed(1).padStart(8)} B a connection`);
   if (run.pauses !== null) lines.push(pausesText(run.pauses));
+  if (run.reserved) lines.push(reservedText(run.reserved));
   if (run.failure !== null) lines.push(`FAILED: ${run.failure}`);
   return [...lines, ...run.checks.map(checkText)].join('\n');
 }
@@ -145,6 +153,7 @@ export function wireHtml(run: WireRun, others: readonly WireRun[] = []): string 
 <table><tr><th>owner</th><th>before the first</th><th>per connection</th></tr>${owners.join('')}</table></section>
 <h3>By the server's own account</h3><table><tr><th>part</th><th>per connection</th></tr>${partRows.join('')}</table>
 <p class="soft">${run.pauses === null ? '' : escapeHtml(pausesText(run.pauses))}</p>
+<p class="soft">${run.reserved ? escapeHtml(reservedText(run.reserved)) : ''}</p>
 ${flatCharts([...others, run])}
 <section><h2>Latency, from the moment at which each message was due</h2>${latencyCharts(run)}</section>
 <section><h2>How it was measured</h2><p>Server (<code>--driver dpdk</code>) and sluice-wiregen run on a CPU each, joined by a

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 
 import type { Machine } from '../lib/machine.js';
 import type { Owners } from './memory.js';
+import type { Reserved } from './reserve.js';
 import type { PhaseResult, WiregenResult } from './wiregen.js';
 
 /** A bar of the run, and what was measured against it. */
@@ -54,6 +55,8 @@ export interface WireRun {
   readonly commit: string;
   readonly smoke: boolean;
   readonly machine: Machine;
+  /** Null, or missing in older runs, where memory was as the machine had it. */
+  readonly reserved?: Reserved | null;
   readonly connections: number;
   /** Options of the server that are not its defaults. */
   readonly config: object;

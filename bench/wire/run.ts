@@ -1,8 +1,9 @@
 import { describeCommit, describeMachine } from '../lib/machine.js';
 import { delaysBetween, waitsOf, type DelayReading } from './delays.js';
-import { Link } from './link.js';
+import { Link, type LinkOptions } from './link.js';
 import { memoryByOwner } from './memory.js';
 import { PhasePaces } from './phase-pace.js';
+import { MemoryReserve } from './reserve.js';
 import { check, type Check, type MemoryPoint, type WireRun } from './results.js';
 import type { WireScenario } from './scenarios.js';
 import { pausesOver, readMetrics } from './pauses.js';
@@ -21,8 +22,9 @@ const POINTS = 50;
 /** Plays a scenario on a virtio-user link against `--driver dpdk`, with the server's memory read as each phase ends. */
 export async function runWire(scenario: WireScenario, { name, command, smoke, quiet }: RunOptions): Promise<WireRun> {
   const machine = describeMachine();
-  const { role, connections, settings, phases: lines, config = {}, timeoutS } = scenario;
-  const link = await Link.open({ role, clients: connections, settings, phases: lines, config, timeoutS, quiet });
+  const { role, connections, settings, phases: lines, config = {}, timeoutS, memory } = scenario;
+  const reserve = memory === undefined ? null : await MemoryReserve.take(memory);
+  const link = await openLink({ role, clients: connections, settings, phases: lines, config, timeoutS, quiet }, reserve);
   const paces = new PhasePaces(timeoutS + 60);
   const points: MemoryPoint[] = [{ after: 'start', connections: 0, memory: memoryByOwner(link.server.pid) }];
   const phases: PhaseResult[] = [];
@@ -31,12 +33,14 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
   let [most, lookedAt] = [0, 0];
   let before: DelayReading = { waits: null, pauses: null, commits: null };
   try {
+    reserve?.begin();
     let reading: Promise<void> = Promise.resolve();
     const look = (after: string, ready: number): void => {
       if (link.server.alive) points.push({ after, connections: ready, memory: memoryByOwner(link.server.pid) });
     };
     link.wiregen.onProgress = (phase, ready) => {
       paces.progress(phase, ready);
+      reserve?.progress(phase, ready);
       // While they open, so that memory can be drawn against their number.
       if (phase !== 'open' || ready < lookedAt + connections / POINTS) return;
       lookedAt = ready;
@@ -72,6 +76,7 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
       commit: describeCommit(),
       smoke,
       machine,
+      reserved: reserve?.reserved ?? null,
       connections,
       config,
       lines: [...settings, ...lines],
@@ -86,7 +91,17 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
     };
   } finally {
     await paces.stop();
+    await reserve?.stop();
     await link.close();
+  }
+}
+
+async function openLink(options: LinkOptions, reserve: MemoryReserve | null): Promise<Link> {
+  try {
+    return await Link.open(options);
+  } catch (error) {
+    await reserve?.stop();
+    throw error;
   }
 }
 

@@ -1,7 +1,8 @@
 import { flood } from './flood.js';
 import { bytesPerConnection, check, inclusiveBytesPerConnection, type Check, type MemoryPoint, type Pair } from './results.js';
-import type { PhaseResult } from './wiregen.js';
 import { total } from './memory.js';
+import type { MemoryNeed } from './reserve.js';
+import type { PhaseResult } from './wiregen.js';
 
 /** What a scenario plays and what is expected of it. */
 export interface WireScenario {
@@ -12,6 +13,8 @@ export interface WireScenario {
   readonly config?: object;
   /** In seconds, all phases together, generously. */
   readonly timeoutS: number;
+  /** Asked for ahead, where a run takes so much that the machine's own speed in finding it would be measured. */
+  readonly memory?: MemoryNeed;
   checks(phases: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[];
   /** Where the same load is played in turns without something and beside it. */
   pairs?(phases: readonly PhaseResult[]): Pair[];
@@ -95,6 +98,13 @@ const DRAIN_S = 60;
 /** Of the clients; the others wait until they are closed. */
 const OBEY = '90%';
 
+/** What a connection takes while it opens, in bytes: of the server, the generator and the session log's pages in the kernel. */
+const OPENING_BYTES = 600;
+/** What a second of the spread load takes, in MiB: journal and tables, mostly, in the kernel's pages. */
+const LOAD_MIB = 10;
+/** Of broadcasts and the storm, behind the spread load. */
+const MORE_LOAD_S = 90;
+
 /** From so many on what every server takes, with packet buffers, is judged as well: it is shared by all. */
 const MANY = 5_000_000;
 
@@ -150,7 +160,13 @@ function c10m(n: WireNumbers): WireScenario {
   };
   const timeoutS = n.durationS + n.holdS + drainS + 180 + n.connections / 20_000;
   const settings = [`channels count=${channels} crowd=${crowd} early=yes`];
-  return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS, checks };
+  const memory = {
+    opening: (n.connections * OPENING_BYTES) / 2 ** 20,
+    connections: n.connections,
+    loadSecond: (LOAD_MIB * deliveries) / DELIVERIES,
+    loadS: n.durationS + MORE_LOAD_S,
+  };
+  return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS, memory, checks };
 }
 
 /** Sessions with a subscription each, let go at the gateway's own pace. */

@@ -10,6 +10,7 @@
 #include "bench/events.hpp"
 #include "bench/options.hpp"
 #include "bench/pace.hpp"
+#include "bench/reserve.hpp"
 #include "bench/scenario.hpp"
 
 using namespace sluice::load;
@@ -49,6 +50,7 @@ JsonObject result_of(const Options& options, const Client& client, const Scenari
 int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--help") == 0) return std::fputs(usage_text(), stdout) < 0 ? 1 : 0;
   if (argc == 3 && std::strcmp(argv[1], "pace") == 0) return watch_pace(argv[2]);
+  if (argc == 3 && std::strcmp(argv[1], "reserve") == 0) return reserve_memory(argv[2]);
   Options options;
   std::string error;
   if (!parse_options(argc, argv, options, error)) {

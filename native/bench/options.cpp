@@ -173,6 +173,7 @@ const char* usage_text() noexcept {
          "  slowloris  --connections N --interval-ms MS --hold S       handshakes one byte at a time\n"
          "  neverread  --connections N --hold S                        subscribers that never read\n"
          "  pace SECONDS   connects to nothing: how fast the CPU is that it runs on, ten times a second\n"
+         "  reserve MIB    connects to nothing: takes memory, and gives back as many MiB as each line of its input says\n"
          "common: --duration S --warmup S --cpu N --server-pid PID[,PID] --json --quiet --deadline S --stall S\n"
          "        --sources K --open-burst N --open-timeout S --spin-us US --subprotocol sluice.v1 --token JWT --text --send-each\n"
          "        --socket-io: each message is the argument of an event of Socket.IO's\n";

@@ -78,7 +78,7 @@ export class Gateway implements EngineEvents {
     this.#parts = parts;
     this.#admission = new Admission(parts, {
       kept: (row, kept) => this.#onKept(row, kept),
-      subsBehindHello: (bytes, stride, lengths, count, take) => this.#dispatcher.subsBehindHello(bytes, stride, lengths, count, take),
+      subsBehindHello: (bytes, stride, lengths, count, taker) => this.#dispatcher.subsBehindHello(bytes, stride, lengths, count, taker),
       joinSoon: (channels, count) => this.#dispatcher.joinSoon(channels, count),
       joinNew: (row, channel, memory, at, cursor, into, to) => this.#dispatcher.joinNew(row, channel, memory, at, cursor, into, to),
       behindHello: (row, ...said) => {

@@ -17,7 +17,7 @@ import { sub } from '../ops/sub.js';
 import { sync } from '../ops/sync.js';
 import { unsub } from '../ops/unsub.js';
 import { failureReply } from '../failure.js';
-import { PlainSubs, type TakeChannel } from './plain-subs.js';
+import { PlainSubs, type ChannelTaker } from './plain-subs.js';
 import { plainBytes, type PlainBytes } from './plain-text.js';
 import { refuse } from './refusal.js';
 import { Waits } from './waits.js';
@@ -112,8 +112,8 @@ export class Dispatcher {
   }
 
   /** See PlainSubs.nameMany(): for texts without a body that came right behind a `hello`. */
-  subsBehindHello(bytes: PlainBytes, stride: number, lengths: Uint8Array, count: number, take: TakeChannel): void {
-    this.#plainSubs?.nameMany(bytes, stride, lengths, count, this.#headerBytes, take);
+  subsBehindHello(bytes: PlainBytes, stride: number, lengths: Uint8Array, count: number, taker: ChannelTaker): void {
+    this.#plainSubs?.nameMany(bytes, stride, lengths, count, this.#headerBytes, taker);
   }
 
   /** See PlainSubs.joinSoon(). */

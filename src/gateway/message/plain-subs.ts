@@ -5,11 +5,13 @@
  */
 
 import type { Row } from '../../engine/port.js';
+import { StoreError } from '../../errors.js';
 import type { OpenChannel } from '../../sequence/channels.js';
 import { copyWords } from '../../store/little-endian.js';
 import { ENCODED_BYTES, EncodedCursor } from '../../store/sessions/encoded-cursor.js';
 import { stopCatchingUp } from '../../sync/delivery.js';
 import type { GatewayContext } from '../context.js';
+import { readChannel } from './fields.js';
 import { ChannelNames, EPOCH_BYTES_MAX, NAME_BYTES_LEAST, NAME_BYTES_MAX } from './channel-names.js';
 import { plainBytes, PlainText, type PlainBytes } from './plain-text.js';
 
@@ -51,8 +53,13 @@ const FIN_TEXT = 0x81;
 /** Of an answer as a frame. */
 export const JOINED_BYTES_MAX = FRAME_HEADER + REPLY_BYTES_MAX;
 
-/** The `i`th of several texts names the channel. Returns a cursor to be filled in, or null. */
-export type TakeChannel = (i: number, channel: OpenChannel) => EncodedCursor | null;
+/** Takes what several texts name. */
+export interface ChannelTaker {
+  /** Whoever names this channel may have it made. */
+  readonly mayOpen: (name: string) => boolean;
+  /** The `i`th of the texts names the channel. Returns a cursor to be filled in, or null. */
+  readonly take: (i: number, channel: OpenChannel) => EncodedCursor | null;
+}
 
 export class PlainSubs {
   readonly #context: GatewayContext;
@@ -107,13 +114,13 @@ export class PlainSubs {
   }
 
   /**
-   * Calls `take` with the channel in use that such a `sub` names, for each of the first `count` texts that is one: each is at its number
+   * Calls `take` with the channel that such a `sub` names, for each of the first `count` texts that is one: each is at its number
    * times `stride` and has up to `most` bytes of so many `lengths`. The cursor of who subscribes to the channel now is written to what
-   * `take` returns.
+   * `take` returns. A channel that is not in use is opened where that may be: very many may be new at once.
    */
   nameMany(
     bytes: PlainBytes, stride: number, lengths: Uint8Array, count: number, most: number,
-    take: TakeChannel,
+    taker: ChannelTaker,
   ): void {
     if (this.#entries.length < count) [this.#ranges, this.#entries] = [new Int32Array(2 * count), new Int32Array(count)];
     const [ranges, entries, names] = [this.#ranges, this.#entries, this.#names];
@@ -128,8 +135,9 @@ export class PlainSubs {
       const [from, to] = [ranges[2 * i] as number, ranges[2 * i + 1] as number];
       if (to === 0) continue;
       const found = names.changes === changes ? entries[i] as number : -1;
-      const entry = found >= 0 && names.channel(found).inUse ? found : this.#find(bytes, from, to);
-      const cursor = entry < 0 ? null : take(i, names.channel(entry));
+      let entry = found >= 0 && names.channel(found).inUse ? found : this.#find(bytes, from, to);
+      if (entry < 0) entry = this.#open(bytes, from, to, taker);
+      const cursor = entry < 0 ? null : taker.take(i, names.channel(entry));
       if (cursor !== null) names.copyCursor(entry, cursor);
     }
   }
@@ -190,6 +198,20 @@ export class PlainSubs {
     const { channels } = this.#context;
     const channel = channels.inUse(memory.latin1Slice(from, to));
     return channel === null ? -1 : this.#names.keep(channel, channels.size);
+  }
+
+  /** The entry of the name that find() was just asked for; -1 where the general way has to say what stands against it. */
+  #open({ memory }: PlainBytes, from: number, to: number, { mayOpen }: ChannelTaker): number {
+    if (!isPlain(memory, from, to)) return -1;
+    const name = memory.latin1Slice(from, to);
+    const { channels } = this.#context;
+    if (readChannel(name) !== name || !mayOpen(name)) return -1;
+    try {
+      return this.#names.keep(channels.open(name), channels.size);
+    } catch (error) {
+      if (error instanceof StoreError) return -1;
+      throw error;
+    }
   }
 
   #writeHead(memory: Buffer, id: number, idEnd: number, publishedSeq: number): void {

@@ -15,7 +15,7 @@ import { formatSessionId } from '../../store/sessions/session-id.js';
 import type { EncodedCursor } from '../../store/sessions/encoded-cursor.js';
 import type { SessionRecord } from '../../store/sessions/session-store.js';
 import type { GatewayContext } from '../context.js';
-import { JOINED_BYTES_MAX, PlainSubs, type TakeChannel } from '../message/plain-subs.js';
+import { JOINED_BYTES_MAX, PlainSubs, type ChannelTaker } from '../message/plain-subs.js';
 import { plainBytes, PlainText, type PlainBytes } from '../message/plain-text.js';
 import { NewcomerBatch, SAID_BYTES } from './newcomer-batch.js';
 import { giveBack } from './welcome.js';
@@ -37,7 +37,7 @@ const HEADER_BYTES = 4;
 /** Handles what clients say right behind their `hello`: texts without a body. */
 export interface BehindHello {
   /** See PlainSubs.nameMany(). */
-  readonly subsBehindHello: (bytes: PlainBytes, stride: number, lengths: Uint8Array, count: number, take: TakeChannel) => void;
+  readonly subsBehindHello: (bytes: PlainBytes, stride: number, lengths: Uint8Array, count: number, taker: ChannelTaker) => void;
   /** See PlainSubs.joinSoon(). */
   readonly joinSoon: (channels: readonly (OpenChannel | null)[], count: number) => void;
   /** See PlainSubs.joinNew(). */
@@ -134,8 +134,10 @@ export class Newcomers {
 
   /** Of all that asked for one, together: channels lie in memory of their own, each of which is in no cache. */
   #findChannels(batch: NewcomerBatch): void {
-    this.#parts.later.subsBehindHello(batch.said, SAID_BYTES, batch.saidBytes, batch.count, (i, channel) => {
-      return this.#readable.matches(channel.name) ? batch.ask(i, channel) : null;
+    const mayOpen = (name: string): boolean => this.#readable.matches(name);
+    this.#parts.later.subsBehindHello(batch.said, SAID_BYTES, batch.saidBytes, batch.count, {
+      mayOpen,
+      take: (i, channel) => (mayOpen(channel.name) ? batch.ask(i, channel) : null),
     });
   }
 

@@ -10,8 +10,12 @@ export interface ChannelRecord {
 }
 
 const NEXT_ID = Buffer.from('nextChannelId');
-/** Ids are reserved in blocks: a crash may waste a block, but never gives one id to two names. */
+/**
+ * Ids are reserved in blocks: a crash may waste a block, but never gives one id to two names. Each time that new channels come faster than
+ * commits, so that one has to be waited for, the next block is twice as large.
+ */
 const BLOCK = 1024;
+const BLOCK_MOST = 65_536;
 const HEADER = 12;
 
 function encodeChannel(record: ChannelRecord): Buffer {
@@ -63,6 +67,7 @@ export class ChannelTable {
   #nextId: number;
   #reserved: number;
   #reserving = 0;
+  #block = BLOCK;
 
   constructor(env: LmdbEnv, now: () => number) {
     this.#env = env;
@@ -88,9 +93,10 @@ export class ChannelTable {
 
   create(name: string): ChannelRecord {
     if (this.#nextId >= this.#reserved) {
-      const reserved = this.#nextId + BLOCK;
+      const reserved = this.#nextId + this.#block;
       this.#env.commitSync((tables) => void tables.meta.put(NEXT_ID, seqValue(reserved)));
       this.#reserved = reserved;
+      this.#block = Math.min(BLOCK_MOST, 2 * this.#block);
     }
     return this.#add(name, { id: this.#nextId++, epoch: newEpoch(), created: this.#now() });
   }
@@ -112,8 +118,8 @@ export class ChannelTable {
     this.#writing = [...this.#unwritten];
     for (const [name, record] of this.#writing) void tables.channels.put(nameKey(name), encodeChannel(record));
     if (this.#writing.length === 0) return;
-    if (this.#reserved - this.#nextId < BLOCK / 2) {
-      this.#reserving = this.#nextId + BLOCK;
+    if (this.#reserved - this.#nextId < this.#block / 2) {
+      this.#reserving = this.#nextId + this.#block;
       void tables.meta.put(NEXT_ID, seqValue(this.#reserving));
     }
   }

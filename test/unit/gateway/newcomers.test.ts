@@ -138,6 +138,45 @@ t.test('a session is stored with the channel that it asks for behind its hello',
   t.equal(harness.store.records.size, before + 4);
 });
 
+t.test('sessions are stored with channels that nobody has asked for before', async (t) => {
+  const harness = await makeHarness({ auth: { anonymousRead: ['room-*'] } }, { rows: 400 });
+  const steps: string[] = [];
+  harness.store.before = (step) => void steps.push(step);
+  const peers = await connectMany(harness, 300);
+  const say = (channel: (i: number) => string): void => {
+    for (const [i, peer] of peers.entries()) {
+      peer.send('{"op":"hello"}');
+      peer.send(SUB.replace('room', channel(i)));
+    }
+  };
+  say((i) => (i === 7 ? 'other' : `room-${i}`));
+  await harness.settle();
+  for (const [i, peer] of peers.entries()) {
+    const ok = { op: 'ok', id: 1, server_seq: 0 };
+    t.match(peer.client.take(), [{ op: 'welcome' }, i === 7 ? { op: 'err', id: 1, name: 'not_authorised' } : ok]);
+  }
+  t.same([...new Set(steps)], ['create'], 'there is nothing more to store');
+  t.equal(harness.log.findChannel('other'), null, 'what may not be read is not made');
+  const cursors = [...harness.store.records.values()].map((record) => record.cursors.map(({ channel }) => channel));
+  t.same(cursors, peers.map((_, i) => (i === 7 ? [] : [`room-${i}`])));
+  const publisher = await harness.connect();
+  for (const i of [0, 299]) await publisher.ask({ op: 'pub', id: i, channel: `room-${i}`, key: `${i}` }, 'x');
+  for (const [i, peer] of peers.entries()) t.equal(peer.client.take().length, i === 0 || i === 299 ? 1 : 0, 'live, once');
+});
+
+t.test('a channel that cannot be made costs nobody the session', async (t) => {
+  const harness = await makeHarness();
+  const [peer] = (await connectMany(harness, 1)) as [Peer];
+  harness.log.openFailure = new StoreError('the disk is gone', false);
+  peer.send('{"op":"hello"}');
+  peer.send(SUB);
+  await harness.settle();
+  t.match(peer.client.take(), [{ op: 'welcome' }, { op: 'err', id: 1 }]);
+  t.equal(peer.client.closed, null);
+  harness.log.openFailure = null;
+  t.match(await peer.ask(SUB), [{ op: 'ok', id: 1, server_seq: 0 }]);
+});
+
 t.test('a session that was stored with a channel that it cannot join any more joins it the long way, or is stored without', async (t) => {
   const harness = await makeHarness({ log: { channelIdleMs: 1000 } });
   harness.gateway.start();

@@ -81,9 +81,9 @@ function availableMib(): number {
 }
 
 /**
- * Memory that the machine really has, taken before a run and given back while it needs it (`sluice-load reserve`): the host of a virtual machine
- * takes back what is free, and every first touch then waits for the host to find and clear a page. What waits there is neither the
- * server nor the generator. See docs/decisions/0375.
+ * Memory that the machine really has, taken before a run and given back while it needs it (`sluice-load reserve`): the host of a
+ * virtual machine takes back what is free, and every first touch then waits for the host to find and clear a page. What waits there is
+ * neither the server nor the generator. See docs/decisions/0375.
  */
 export class MemoryReserve {
   readonly reserved: Reserved;

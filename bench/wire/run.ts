@@ -20,7 +20,8 @@ export interface RunOptions {
 const POINTS = 50;
 
 /** Plays a scenario on a virtio-user link against `--driver dpdk`, with the server's memory read as each phase ends. */
-export async function runWire(scenario: WireScenario, { name, command, smoke, quiet }: RunOptions): Promise<WireRun> {
+export async function runWire(scenario: WireScenario, options: RunOptions): Promise<WireRun> {
+  const { smoke, quiet } = options;
   const machine = describeMachine();
   const { role, connections, settings, phases: lines, config = {}, timeoutS, memory } = scenario;
   const reserve = memory === undefined ? null : await MemoryReserve.take(memory);
@@ -68,18 +69,9 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
     const result = await link.wiregen.end();
     await reading;
     return {
-      format: 1,
-      kind: 'wire',
-      scenario: name,
-      command,
-      date: new Date().toISOString(),
-      commit: describeCommit(),
-      smoke,
+      ...headOf(scenario, options),
       machine,
       reserved: reserve?.reserved ?? null,
-      connections,
-      config,
-      lines: [...settings, ...lines],
       ok: result.ok,
       failure: result.failure ?? null,
       phases,
@@ -94,6 +86,15 @@ export async function runWire(scenario: WireScenario, { name, command, smoke, qu
     await reserve?.stop();
     await link.close();
   }
+}
+
+type Head = Pick<WireRun, 'format' | 'kind' | 'scenario' | 'command' | 'date' | 'commit' | 'smoke' | 'connections' | 'config' | 'lines'>;
+
+/** What was played, and when. */
+function headOf({ connections, config = {}, settings, phases }: WireScenario, { name, command, smoke }: RunOptions): Head {
+  const [date, commit] = [new Date().toISOString(), describeCommit()];
+  const lines = [...settings, ...phases];
+  return { format: 1, kind: 'wire', scenario: name, command, date, commit, smoke, connections, config, lines };
 }
 
 async function openLink(options: LinkOptions, reserve: MemoryReserve | null): Promise<Link> {

@@ -52,7 +52,8 @@ bool parse(const char* text, uint64_t& out) noexcept {
 int reserve_memory(const char* megabytes) {
   uint64_t left = 0;
   if (!parse(megabytes, left)) {
-    std::fprintf(stderr, "sluice-load reserve: how many MiB? %s is no whole number from 1 to %llu\n", megabytes, static_cast<unsigned long long>(kMost));
+    const auto most = static_cast<unsigned long long>(kMost);
+    std::fprintf(stderr, "sluice-load reserve: how many MiB? %s is no whole number from 1 to %llu\n", megabytes, most);
     return 2;
   }
   const uint64_t again = std::min(kAgain, left);

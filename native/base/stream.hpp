@@ -23,6 +23,12 @@ struct PeerAddress {
   uint8_t family;   // 4 or 6
 };
 
+// What stands in front of an answer's bytes (StreamDriver::answer): the first `bytes` of the word, as they lie in memory.
+struct AnswerHead {
+  uint32_t word;
+  uint32_t bytes;  // 0, 2 or 4
+};
+
 struct IoSlice {
   const uint8_t* data;
   uint32_t length;
@@ -124,6 +130,17 @@ class StreamDriver {
     static_cast<void>(slice);
     return 0;
   }
+  // The same for one stream's short message, an answer most often: `length` bytes at `data` behind a head, answers_most() together at
+  // most. They are not referred to afterwards. False where it is write()'s.
+  virtual bool answer(StreamId id, AnswerHead head, const uint8_t* data, uint32_t length) {
+    static_cast<void>(id);
+    static_cast<void>(head);
+    static_cast<void>(data);
+    static_cast<void>(length);
+    return false;
+  }
+  // 0: none is.
+  virtual uint32_t answers_most() const noexcept { return 0; }
   // Fetches what write() will look at, some streams before (`near` false) and again when most of that way is gone (`near` true).
   virtual void prefetch(std::span<const StreamId> ids, bool near) const noexcept {
     static_cast<void>(ids);

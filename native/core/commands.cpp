@@ -26,11 +26,24 @@ CommandReader::CommandReader(Parts& parts, Lifecycle& lifecycle, Endings& ending
   if (command.type == queue::kCommandWelcome || command.type == queue::kCommandSubscribe) parts_.hub.prefetch(command.a, command.slot);
 }
 
+// What an answer looks at: its connection, and the bytes.
+[[gnu::always_inline]] inline void CommandReader::prefetch_near(const Record& command) const noexcept {
+  if (command.type != queue::kCommandSend) return;
+  const uint32_t slot = command.slot;
+  if (slot < parts_.table.capacity()) __builtin_prefetch(&parts_.table[slot], 1);
+  parts_.driver->prefetch({&slot, 1}, true);
+  const uint8_t* const data = parts_.region.payload(command.address, 1);
+  if (data != nullptr) __builtin_prefetch(data);
+}
+
 uint32_t CommandReader::run(uint32_t budget) {
+  const bool answers = parts_.outbox.answers();
   constexpr uint32_t kAhead = 8;
+  constexpr uint32_t kNear = 4;
   const uint32_t count = std::min(ring_.available(), budget);
   for (uint32_t i = 0; i < count;) {
     if (i + kAhead < count) prefetch_for(ring_.peek(i + kAhead));
+    if (answers && i + kNear < count) prefetch_near(ring_.peek(i + kNear));
     const uint32_t sent = send_run(i, count);
     i += sent;
     if (sent == 0) carry_out(ring_.peek(i++));
@@ -208,10 +221,14 @@ void CommandReader::send(const Record& command) {
     parts_.outbox.append_reference(command.slot, data, command.length);
     if (command.a != 0) parts_.handover.advance(command.slot, command.a, command.b);
   } else {
-    const bool text = (command.flags & queue::kFlagText) != 0;
-    parts_.outbox.append_frame(command.slot, text ? ws::Opcode::kText : ws::Opcode::kBinary, data, command.length);
+    const ws::Opcode opcode = (command.flags & queue::kFlagText) != 0 ? ws::Opcode::kText : ws::Opcode::kBinary;
     ++parts_.messages_out;
     parts_.counters.add(Counter::payload_bytes_out, command.length);
+    if (parts_.outbox.answer(command.slot, opcode, data, command.length)) {
+      parts_.table[command.slot].sent_tick = parts_.tick();
+      return;
+    }
+    parts_.outbox.append_frame(command.slot, opcode, data, command.length);
   }
   guard_queue(command.slot);
 }

@@ -39,6 +39,7 @@ class CommandReader {
   void subscribe(uint32_t slot, uint32_t channel, uint64_t seq);
   void guard_queue(uint32_t slot);
   void prefetch_for(const queue::Record& command) const noexcept;
+  void prefetch_near(const queue::Record& command) const noexcept;
   const uint8_t* bytes_of(const queue::Record& command);
 
   Parts& parts_;

@@ -106,6 +106,17 @@ void Outbox::append_frame(uint32_t slot, ws::Opcode opcode, const uint8_t* paylo
   append_segment(slot, {payload, length});
 }
 
+bool Outbox::answer(uint32_t slot, ws::Opcode opcode, const uint8_t* payload, uint32_t length) {
+  if (ws::kMaxServerHeader + length > answers_most_) return false;
+  const ConnectionRow& row = table_[slot];
+  if ((row.batch | row.queue) != 0 || row.awaits_drain()) return false;
+  uint8_t header[ws::kMaxServerHeader] = {};
+  AnswerHead head;
+  head.bytes = ws::write_frame_header(header, opcode, length);
+  std::memcpy(&head.word, header, sizeof head.word);
+  return driver_->answer(slot, head, payload, length);
+}
+
 // ---- offering ----
 
 void Outbox::flush() {

@@ -61,7 +61,14 @@ class Outbox {
   Outbox(ConnectionTable& table, Listener& listener, const Budget& budget);
   ~Outbox();
 
-  void attach(StreamDriver& driver) { driver_ = &driver; }
+  void attach(StreamDriver& driver) {
+    driver_ = &driver;
+    answers_most_ = driver.answers_most();
+  }
+
+  // A short frame leaves while what it concerns is in the cache, where nothing of its connection's waits. False: it is append_frame()'s.
+  bool answer(uint32_t slot, ws::Opcode opcode, const uint8_t* payload, uint32_t length);
+  bool answers() const noexcept { return answers_most_ != 0; }
 
   // Bytes referred to stay as they are until flush().
   void append_frame(uint32_t slot, ws::Opcode opcode, const uint8_t* payload, uint32_t length);
@@ -134,6 +141,7 @@ class Outbox {
   ConnectionTable& table_;
   Listener& listener_;
   StreamDriver* driver_ = nullptr;
+  uint32_t answers_most_ = 0;
   Budget budget_;
   std::vector<Segment> segments_;
   std::vector<Batch> batches_;

@@ -49,7 +49,7 @@ void audit_send_queue(const Tcb& row, const Transfer& transfer, Totals& totals) 
     SLUICE_ASSERT(sent_again == (info.resent != 0));
     totals.resent += sent_again;
     totals.records += is_record(packet);
-    if (is_record(packet)) SLUICE_ASSERT(info.has(kShared) && info.has(kTransmitted));
+    if (is_record(packet)) SLUICE_ASSERT((info.has(kShared) || packet->buffer != nullptr) && info.has(kTransmitted));
     at = info.end();
     last = packet;
     ++totals.sending;
@@ -107,8 +107,12 @@ void audit_short_flight(const Stack& stack, const Tcb& row, Totals& totals) {
   Seq at = row.snd_una;
   for (const nic::Packet* record = stack.records.at(row.transfer & ~kShortFlight); record != nullptr; record = record->link) {
     const SentPacket& info = sent(record);
-    SLUICE_ASSERT(is_record(record) && SentRecords::in_use(record) && record->next != nullptr && record->next->references > 0);
-    SLUICE_ASSERT(info.seq == at && info.bytes == record->next->length && info.has(kShared) && info.has(kTransmitted));
+    SLUICE_ASSERT(is_record(record) && SentRecords::in_use(record) && info.seq == at && info.has(kTransmitted));
+    if (info.has(kShared)) {
+      SLUICE_ASSERT(record->next != nullptr && record->next->references > 0 && info.bytes == record->next->length);
+    } else {
+      SLUICE_ASSERT(record->next == nullptr && record->buffer != nullptr && info.bytes <= SentRecords::kOwnMost && info.bytes != 0);
+    }
     at = info.end();
     ++totals.sending;
     ++totals.records;

@@ -230,7 +230,11 @@ void Driver::write(StreamId id, const IoSlice* slices, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) offered += slices[i].length;
   Tcb* const row = settled_stream(id);
   if (row == nullptr) return stack_.sink.on_written(id, 0, offered);
-  if (count == 1 && may_send_at_once(stack_) && send_at_once(stack_, *row, slices[0])) return stack_.sink.on_written(id, offered, offered);
+  if (count == 1 && may_send_at_once(stack_)) {
+    const bool own = slices[0].shared == 0 && offered != 0;
+    const bool left = (own && send_answer(*row, {0, 0}, slices[0].data, offered)) || send_at_once(stack_, *row, slices[0]);
+    if (left) return stack_.sink.on_written(id, offered, offered);
+  }
   uint32_t accepted = 0;
   if (may_send(row->state) || row->state == State::kSynSent || row->state == State::kSynReceived) {
     accepted = append_bytes(stack_, *row, slices, count);
@@ -267,6 +271,18 @@ void Driver::write_last(StreamId id, const IoSlice* slices, uint32_t count) {
     if (row != nullptr && send_at_once(stack_, *row, slice)) sent |= left & -left;
   }
   return sent;
+}
+
+bool Driver::answer(StreamId id, AnswerHead head, const uint8_t* data, uint32_t length) {
+  if (!may_send_at_once(stack_)) return false;
+  begin_call();
+  Tcb* const row = stack_.find_stream(id);
+  return row != nullptr && send_answer(*row, head, data, length);
+}
+
+// Not from within a call of the sink's, whose caller has the row's transfer in hand.
+bool Driver::send_answer(Tcb& row, AnswerHead head, const uint8_t* data, uint32_t length) {
+  return !polling_ && head.bytes + length <= SentRecords::kOwnMost && send_short_answer(stack_, row, head, data, length);
 }
 
 void Driver::prefetch(std::span<const StreamId> ids, bool near) const noexcept {

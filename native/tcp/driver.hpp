@@ -27,6 +27,8 @@ class Driver final : public TcpDriver {
   void write(StreamId id, const IoSlice* slices, uint32_t count) override;
   void write_last(StreamId id, const IoSlice* slices, uint32_t count) override;
   uint32_t write_at_once(std::span<const StreamId> ids, uint32_t which, const IoSlice& slice) override;
+  uint32_t answers_most() const noexcept override { return SentRecords::kOwnMost; }
+  bool answer(StreamId id, AnswerHead head, const uint8_t* data, uint32_t length) override;
   void flush() override;
   void prefetch(std::span<const StreamId> ids, bool near) const noexcept override;
   uint32_t share(const uint8_t* data, uint32_t length) override;
@@ -58,6 +60,7 @@ class Driver final : public TcpDriver {
   void begin_call() noexcept;
   // A stream's row, of which something is about to change (short_flight.hpp); null: it is gone.
   Tcb* settled_stream(StreamId id);
+  bool send_answer(Tcb& row, AnswerHead head, const uint8_t* data, uint32_t length);
   uint32_t turn(uint32_t budget);
 
   Stack stack_;

@@ -221,6 +221,19 @@ bool take_last_ack(Stack& stack, Tcb& row, const Arrival& arrival) {
   return true;
 }
 
+// The next message of who had an answer, which it acknowledges.
+bool take_short_next(Stack& stack, Tcb& row, const Arrival& arrival) {
+  if (!is_next(stack, row, arrival) || !acknowledges_all(row, arrival)) return false;
+  const net::Segment& segment = *arrival.segment;
+  row.last_receive_ms = stack.now_ms();
+  row.keepalive_sent = 0;
+  update_ts_recent(stack, row, arrival);
+  acknowledge_short_flight(stack, row, arrival);
+  segment.packet->pull(segment.header_bytes);
+  receive_next(stack, row, {segment.packet, arrival.seq, segment.payload_bytes});
+  return true;
+}
+
 void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash, uint32_t guess) {
   ++stack.counters.segments_in;
   Arrival arrival;
@@ -239,7 +252,7 @@ void take_segment(Stack& stack, const net::Segment& segment, uint32_t hash, uint
   if (ref.kind() == FlowKind::kTimeWait) return take_in_time_wait(stack, ref.index(), arrival, hash);
   Tcb& row = stack.rows[ref.index()];
   if (row.in_short_flight()) {
-    if (take_short_ack(stack, row, arrival)) return;
+    if (segment.payload_bytes == 0 ? take_short_ack(stack, row, arrival) : take_short_next(stack, row, arrival)) return;
     settle_flight(stack, row);
   }
   if (is_next(stack, row, arrival)) return take_next(stack, row, arrival);
@@ -368,6 +381,8 @@ void take_segments(Stack& stack, const net::Segment* segments, uint32_t count) {
     for (uint32_t i = 0; i < some; ++i) {
       const uint32_t next = i + kStreamsAhead < some ? rows[i + kStreamsAhead] : kNone;
       if (next != kNone) prefetch_behind(stack, stack.rows[next], segments[i + kStreamsAhead].payload_bytes != 0);
+      // The rest of its header lies in the line behind the first, and is another CPU's still where many frames came.
+      if (i + kStreamsAhead < some) __builtin_prefetch(segments[i + kStreamsAhead].packet->data + wire::TcpView::kMinBytes);
       const uint32_t soon = i + kPacketsAhead < some ? rows[i + kPacketsAhead] : kNone;
       if (soon != kNone) prefetch_sent(stack, stack.rows[soon]);
       take_segment(stack, segments[i], hashes[i], rows[i]);

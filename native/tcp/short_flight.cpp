@@ -9,6 +9,7 @@
 #include "tcp/retransmit_timer.hpp"
 #include "tcp/send.hpp"
 #include "tcp/transmit.hpp"
+#include "wire/checksum.hpp"
 #include "wire/tcp.hpp"
 
 namespace sluice::tcp {
@@ -74,38 +75,115 @@ void send_piece(Stack& stack, Tcb& row, const Outgoing& out, nic::Packet* piece,
   send_segment(stack, row, out.frame, seq, flags, ecn);
 }
 
+void begin_flight(Stack& stack, Tcb& row) noexcept {
+  restart_after_idle(stack, row, nullptr);
+  row.clear(kCwndLimited);
+  if ((row.flags & (kAckNow | kAckDelayed | kAckHeld)) != 0) answered(row);
+}
+
+void note_flight(Stack& stack, Tcb& row, uint32_t first, uint32_t bytes, uint32_t segments) {
+  // RFC 7661 §4.3, as for any other flight (send.cpp).
+  if (row.cwnd < row.ssthresh && bytes >= row.cwnd / 2) row.set(kCwndLimited);
+  stack.counters.bytes_out += bytes;
+  stack.driver_counters.bytes_sent += bytes;
+  ++stack.driver_counters.sends;
+  stack.gauges.packets_sending += segments;
+  row.transfer = kShortFlight | first;
+  ++stack.short_flights;
+  stack.flights_out.push({stack.row_of(row), first, stack.now_us32()});
+}
+
+// One must be there for each flight that is settled.
+bool transfer_spare(const Stack& stack) noexcept { return stack.transfers.used() + stack.short_flights < stack.transfers.size(); }
+
+// Whether a segment of so many bytes is all that concerns the connection, and most probably soon acknowledged: what is not within
+// kShortFlightUs costs more than a usual flight.
+bool may_answer_shortly(const Stack& stack, const Tcb& row, uint32_t bytes) noexcept {
+  constexpr uint32_t kUnusual = kEcnOk | kFinReceived | kFinQueued | kFinWaiting | kWantWritable | kInOrphanList | kPaused;
+  if (row.state != State::kEstablished || (row.flags & kUnusual) != 0 || row.in_flight() != 0) return false;
+  if (row.srtt_us8 == 0 || row.srtt_us8 >= 8 * kShortFlightUs) return false;
+  return bytes <= std::min({row.snd_wnd, uint32_t{row.mss}, row.cwnd, initial_window(row.mss)}) && transfer_spare(stack);
+}
+
+// With each piece read once, and without the calls that copies of an unknown length are otherwise.
+[[gnu::always_inline]] inline void copy_twice(uint8_t* one, uint8_t* other, const uint8_t* from, uint32_t length) noexcept {
+  struct Piece {
+    uint64_t words[2];
+  };
+  constexpr uint32_t kPiece = sizeof(Piece);
+  if (length < kPiece) {
+    for (uint32_t at = 0; at < length; ++at) one[at] = other[at] = from[at];
+    return;
+  }
+  const auto copy = [&](uint32_t at) {
+    Piece piece;
+    std::memcpy(&piece, from + at, kPiece);
+    std::memcpy(one + at, &piece, kPiece);
+    std::memcpy(other + at, &piece, kPiece);
+  };
+  for (uint32_t at = 0; at + kPiece < length; at += kPiece) copy(at);
+  copy(length - kPiece);
+}
+
 nic::Packet* first_record(Stack& stack, const Tcb& row) noexcept { return stack.records.at(row.transfer & ~kShortFlight); }
 
 }  // namespace
 
 bool send_short_flight(Stack& stack, Tcb& row, const IoSlice& slice) {
-  // With a transfer there is more to the connection; and one must be there for each flight that is settled.
-  if (row.transfer != kNone || stack.transfers.used() + stack.short_flights >= stack.transfers.size()) return false;
+  // With a transfer there is more to the connection.
+  if (row.transfer != kNone || !transfer_spare(stack)) return false;
   const SharedBodies::Pieces pieces = shared_pieces(stack, row, slice.shared);
   if (pieces.count == 0 || pieces.count > (stack.options.nagle ? 1 : kPiecesMost)) return false;
   // What a pause may have made of the congestion window, which is looked at below.
   if (slice.length > std::min(row.cwnd, initial_window(row.mss))) return false;
   Outgoing out[kPiecesMost];
   if (!take_memory(stack, pieces, out)) return false;
-  restart_after_idle(stack, row, nullptr);
-  row.clear(kCwndLimited);
-  if ((row.flags & (kAckNow | kAckDelayed | kAckHeld)) != 0) answered(row);
+  begin_flight(stack, row);
   for (uint32_t i = 0; i < pieces.count; ++i) {
     const bool last = i + 1 == pieces.count;
     out[i].record->link = last ? nullptr : out[i + 1].record;
     send_piece(stack, row, out[i], pieces.first[i], last);
   }
-  // RFC 7661 §4.3, as for any other flight (send.cpp).
-  if (row.cwnd < row.ssthresh && slice.length >= row.cwnd / 2) row.set(kCwndLimited);
-  stack.counters.bytes_out += slice.length;
-  stack.driver_counters.bytes_sent += slice.length;
-  ++stack.driver_counters.sends;
-  stack.gauges.packets_sending += pieces.count;
-  const uint32_t first = stack.records.index_of(out[0].record);
-  row.transfer = kShortFlight | first;
-  ++stack.short_flights;
-  stack.flights_out.push({stack.row_of(row), first, stack.now_us32()});
+  note_flight(stack, row, stack.records.index_of(out[0].record), slice.length, pieces.count);
   stack.expected.sent(stack.row_of(row));
+  return true;
+}
+
+bool send_short_answer(Stack& stack, Tcb& row, AnswerHead head, const uint8_t* data, uint32_t length) {
+  const uint32_t bytes = head.bytes + length;
+  SLUICE_ASSERT(bytes != 0 && bytes <= SentRecords::kOwnMost);
+  if (!may_answer_shortly(stack, row, bytes)) return false;
+  // With nothing in flight one is most often there for nothing but the next answer.
+  if (row.has_transfer()) detach_if_idle(stack, row);
+  if (row.transfer != kNone) return false;
+  nic::Packet* const record = stack.records.allocate_own();
+  if (record == nullptr) return false;
+  nic::Packet* const frame = stack.packets.allocate(std::max<uint32_t>(bytes, sizeof head.word));
+  if (frame == nullptr) {
+    stack.records.release(record);
+    return false;
+  }
+  wire::Checksum sum;
+  // Of the bytes where they came from: those that were just written here would have to be waited for.
+  sum.add_sum(head.bytes == sizeof head.word ? head.word : head.word & ((1u << 8 * head.bytes) - 1));
+  sum.add(data, length);
+  // What is too much of the word lies under the bytes behind it.
+  std::memcpy(record->buffer, &head.word, sizeof head.word);
+  std::memcpy(frame->data, &head.word, sizeof head.word);
+  copy_twice(record->buffer + head.bytes, frame->data + head.bytes, data, length);
+  frame->length = static_cast<uint16_t>(bytes);
+  frame->flags = nic::kPayloadSummed;
+  frame->segment_bytes = sum.raw();
+  begin_flight(stack, row);
+  const Seq seq = row.snd_nxt;
+  sent(record) = {seq, stack.now_us32(), 0, static_cast<uint16_t>(bytes), kTransmitted | kPush, 0};
+  record->link = nullptr;
+  row.snd_nxt += bytes;
+  send_segment(stack, row, frame, seq, wire::kAck | wire::kPsh, net::Ecn::kNotCapable);
+  note_flight(stack, row, stack.records.index_of(record), bytes, 1);
+  // As long as all rows stay in the cache names are compared sooner than hashed. Of more the table asks for the next rows earlier.
+  constexpr uint32_t kExpectedMost = 16'384;
+  if (stack.gauges.connections <= kExpectedMost) stack.expected.sent(stack.row_of(row));
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "sim/net/talker.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace sluice::sim {
@@ -159,6 +160,19 @@ void Talker::on_error(StreamId id, int error) {
 
 bool Talker::may_write(const Side& side) const { return !side.waits && side.offered.empty() && side.write_due_us <= clock_.now_us(); }
 
+// What is short enough, now and then. False: it is to be written.
+bool Talker::answer(Side& side) {
+  constexpr uint32_t kHead = 4;
+  const auto bytes = static_cast<uint32_t>(side.offered.size());
+  if (bytes < kHead || bytes > driver_->answers_most() || side.written % 4 == 0) return false;
+  AnswerHead head{0, kHead};
+  std::memcpy(&head.word, side.offered.data(), kHead);
+  if (!driver_->answer(side.id, head, side.offered.data() + kHead, bytes - kHead)) return false;
+  side.written += bytes;
+  side.offered.clear();
+  return true;
+}
+
 void Talker::write_some(uint32_t number) {
   Side& side = sides_[number];
   const SidePlan& mine = plan(number);
@@ -166,6 +180,11 @@ void Talker::write_some(uint32_t number) {
   const auto bytes = static_cast<uint32_t>(std::min<uint64_t>(left, 1 + random_.below(mine.chunk)));
   side.offered.resize(bytes);
   for (uint32_t i = 0; i < bytes; ++i) side.offered[i] = conversation_byte(number, side_of(number), side.written + i);
+  if (mine.think_us != 0) {
+    side.write_due_us = clock_.now_us() + 1 + random_.below(mine.think_us);
+    wake_(side.write_due_us);
+  }
+  if (answer(side)) return;
   // In up to three slices: what is written is seldom in one piece.
   IoSlice slices[3];
   uint32_t count = 0;
@@ -175,10 +194,6 @@ void Talker::write_some(uint32_t number) {
     const bool many = (side.written + count) % 3 == 0;
     slices[count] = {side.offered.data() + at, length, many ? driver_->share(side.offered.data() + at, length) : 0};
     at += length;
-  }
-  if (mine.think_us != 0) {
-    side.write_due_us = clock_.now_us() + 1 + random_.below(mine.think_us);
-    wake_(side.write_due_us);
   }
   driver_->write(side.id, slices, count);
   for (uint32_t i = 0; i < count; ++i) {

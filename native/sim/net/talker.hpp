@@ -85,6 +85,7 @@ class Talker final : public StreamSink, public tcp::ConnectSink {
   void receive(uint32_t number, const uint8_t* data, uint32_t length);
   void pump_side(uint32_t number);
   bool may_write(const Side& side) const;
+  bool answer(Side& side);
   void write_some(uint32_t number);
   void finish(uint32_t number, const char* outcome);
   void close(uint32_t number, bool reset, const char* outcome);

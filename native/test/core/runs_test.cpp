@@ -64,6 +64,46 @@ TEST_CASE("core: answers in a row go out as they stand, whatever stands between 
   finish(fixture, {one, other});
 }
 
+TEST_CASE("core: a short answer leaves at once, ahead of nothing that was before it", "[core]") {
+  CoreFixture fixture({}, small_region(), 128);
+  const Peer one = fixture.open();
+  const Peer other = fixture.open();
+  const Peer slow = fixture.open();
+  slow->window = 0;
+  std::vector<ServerFrame> to_one;
+  std::vector<ServerFrame> to_other;
+  std::vector<ServerFrame> to_slow;
+  const auto send = [&](const Peer& peer, const std::string& payload) {
+    fixture.send(peer, payload);
+    (peer == one ? to_one : peer == other ? to_other : to_slow).push_back({1, payload});
+  };
+  send(one, "at once");
+  send(other, std::string(118, 'o'));
+  send(slow, "waits");
+  send(one, std::string(119, 'l'));
+  send(slow, "waits too");
+  send(one, "behind one that was too long");
+  send(other, "again at once");
+  const uint64_t before = fixture.counter(Counter::payload_bytes_out);
+  fixture.turn();
+  CHECK(fixture.driver().answered == 3);
+  CHECK(fixture.driver().violations == 0);
+  CHECK(server_frames(one->written) == to_one);
+  CHECK(server_frames(other->written) == to_other);
+  CHECK(server_frames(slow->written).empty());
+  CHECK(fixture.counter(Counter::payload_bytes_out) == before + 7 + 118 + 5 + 119 + 9 + 28 + 13);
+  slow->window = SIZE_MAX;
+  fixture.turn();
+  send(slow, "no longer");
+  fixture.turn(2);
+  CHECK(server_frames(slow->written) == to_slow);
+  fixture.push(fixture.command(queue::kCommandNotifyWritable, other));
+  send(other, "while its drain is awaited");
+  fixture.turn(2);
+  CHECK(server_frames(other->written) == to_other);
+  finish(fixture, {one, other, slow});
+}
+
 TEST_CASE("core: who reaches its budget amid answers in a row is held back, and has all of them once it reads", "[core]") {
   core::CoreOptions options;
   options.send_budget = 1000;

@@ -88,7 +88,8 @@ using Peer = std::shared_ptr<FakePeer>;
 // A core on a fake driver, and the control plane's ends of its rings.
 class CoreFixture {
  public:
-  explicit CoreFixture(const core::CoreOptions& options = {}, const queue::RegionOptions& sizes = small_region()) {
+  // `answers`: bytes of answers that its driver takes at once.
+  explicit CoreFixture(const core::CoreOptions& options = {}, const queue::RegionOptions& sizes = small_region(), uint32_t answers = 0) {
     std::string error;
     region_ = queue::Region::create(sizes, error);
     INFO(error);
@@ -96,6 +97,7 @@ class CoreFixture {
     core_ = std::make_unique<core::Core>(*region_, 0, options);
     auto driver = std::make_unique<FakeDriver>(core_->blocks(), *core_);
     driver_ = driver.get();
+    driver_->answers = answers;
     core_->attach(std::move(driver));
     events_ = std::make_unique<queue::RingConsumer>(ring(queue::kSectionEventRing), records(queue::kSectionEventRing), sizes.event_records);
     commands_ = std::make_unique<queue::RingProducer>(ring(queue::kSectionCommandRing), records(queue::kSectionCommandRing),

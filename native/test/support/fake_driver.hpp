@@ -49,6 +49,9 @@ class FakeDriver final : public StreamDriver {
   // Completions come in flush(), as io_uring's do, and not in write().
   bool complete_late = false;
   bool listening = true;
+  // Of an answer that it takes at once; 0: none.
+  uint32_t answers = 0;
+  uint32_t answered = 0;  // so many
   // A call that the contract forbids.
   uint32_t violations = 0;
 
@@ -71,6 +74,17 @@ class FakeDriver final : public StreamDriver {
     if (count == 0 || count > kMaxSlices || pending_.count(id) != 0 || streams_.count(id) == 0) ++violations;
     pending_[id].assign(slices, slices + count);
     if (!complete_late) complete(id);
+  }
+
+  uint32_t answers_most() const noexcept override { return answers; }
+  bool answer(StreamId id, AnswerHead head, const uint8_t* data, uint32_t length) override {
+    if (pending_.count(id) != 0 || streams_.count(id) == 0 || head.bytes + length > answers) ++violations;
+    FakePeer& peer = peer_of(id);
+    if (peer.window != SIZE_MAX || peer.fin_sent) return false;
+    peer.written.append(reinterpret_cast<const char*>(&head.word), head.bytes);
+    peer.written.append(reinterpret_cast<const char*>(data), length);
+    ++answered;
+    return true;
   }
 
   void flush() override {

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <functional>
 
 #include "sim/tcp/pattern.hpp"
@@ -198,4 +199,157 @@ TEST_CASE("tcp: a transfer is there for each short flight that needs one", "[tcp
   peer.host.driver->audit();
   CHECK(peer.host.driver->gauges().active == 0);
   CHECK(peer.host.driver->write_at_once({&first, 1}, 1, {data, 1'000}) == 1);
+}
+
+namespace {
+
+// The next message is `at` bytes behind the first, and acknowledges `acked`. A new connection's come to be acknowledged by themselves.
+void ask(Peer& peer, uint32_t at, uint32_t acked) {
+  peer.data(at, "question", acked);
+  peer.received = at + 8;
+  peer.out.clear();
+}
+
+// A peer whose round trip is known.
+void open_at(Peer& peer, uint64_t rtt_us, const SynSpec& spec = {}) {
+  peer.open(spec);
+  peer.host.send(peer.id(), "x");
+  peer.now_us += rtt_us;
+  peer.ack(1);
+  peer.out.clear();
+}
+
+}  // namespace
+
+TEST_CASE("tcp: of a short answer a record is kept, until the next message acknowledges it", "[tcp]") {
+  Peer peer;
+  open_at(peer, 300, {.timestamps = GENERATE(false, true)});
+  const std::string answer = pattern(GENERATE(1u, 66u, 128u));
+  const auto size = static_cast<uint32_t>(answer.size());
+  for (uint32_t round = 0; round < 3; ++round) {
+    ask(peer, round * 8, 1 + round * size);
+    CHECK(peer.info().in_flight == 0);
+    peer.host.send(peer.id(), answer);
+    peer.host.driver->audit();
+    CHECK(peer.host.packets.out() == 0);
+    CHECK(peer.host.driver->gauges().active == 1);
+    CHECK(peer.host.driver->gauges().packets_sending == 1);
+    REQUIRE(peer.out.size() == 1);
+    const WireSegment segment = peer.take();
+    CHECK(segment.payload() == answer);
+    CHECK(segment.has(wire::kPsh));
+    CHECK(peer.seq_of(segment) == 1 + round * size);
+    CHECK(peer.ack_of(segment) == 8 + round * 8);
+    peer.now_us += 400;
+  }
+  CHECK(peer.app().received == "questionquestionquestion");
+  peer.ack(1 + 3 * size);
+  CHECK(peer.host.driver->gauges().active == 0);
+  peer.wait_ms(1'000);
+  CHECK(peer.silent());
+  CHECK(peer.counters().retransmits == 0);
+}
+
+TEST_CASE("tcp: a short answer that is lost is sent again as it was", "[tcp]") {
+  Peer peer;
+  open_at(peer, 300);
+  const std::string answer = pattern(100);
+  ask(peer, 0, 1);
+  peer.host.send(peer.id(), answer);
+  REQUIRE(peer.take().payload() == answer);
+  SECTION("as nothing comes") {
+    peer.wait_ms(2'000);
+    REQUIRE_FALSE(peer.silent());
+    CHECK(peer.take().payload() == answer);
+  }
+  SECTION("as the peer says more, which acknowledges nothing") {
+    ask(peer, 8, 1);
+    peer.host.send(peer.id(), "more");
+    CHECK(peer.take().payload() == "more");
+    peer.ack(1, {{101, 105}});
+    peer.wait_ms(100);
+    REQUIRE_FALSE(peer.silent());
+    CHECK(peer.take().payload() == answer);
+    peer.ack(105);
+  }
+  SECTION("with the end behind it") {
+    ask(peer, 8, 1);
+    peer.host.close(peer.id());
+    CHECK(peer.take().has(wire::kFin));
+    peer.wait_ms(2'000);
+    CHECK(joined(peer).starts_with(answer));
+    peer.ack(102);
+    peer.send({wire::kAck | wire::kFin, 16, 102});
+  }
+  peer.ack(101);
+  peer.host.driver->audit();
+  CHECK(peer.host.driver->gauges().packets_sending == 0);
+  CHECK(peer.host.packets.out() == 0);
+}
+
+TEST_CASE("tcp: what is more than a short answer goes the usual way", "[tcp]") {
+  Peer peer;
+  std::string answer = pattern(66);
+  uint32_t acked = 1;
+  SECTION("it is long") {
+    open_at(peer, 300);
+    answer = pattern(129);
+  }
+  SECTION("marks of congestion are echoed") { open_at(peer, 300, {.ecn = true}); }
+  SECTION("the peer is too far away for a short flight") { open_at(peer, 2'500); }
+  SECTION("the peer has ended") {
+    open_at(peer, 300);
+    peer.app().close_on_end = false;
+    peer.send({wire::kAck | wire::kFin, 0, 1});
+    peer.out.clear();
+  }
+  SECTION("another is in flight") {
+    open_at(peer, 300);
+    peer.host.send(peer.id(), "one");
+    CHECK(peer.host.packets.out() == 0);
+    peer.out.clear();
+    acked += 3;
+  }
+  SECTION("the window is nearly full") {
+    open_at(peer, 300);
+    peer.send({wire::kAck, 0, 1, "", 0});
+  }
+  const auto* const data = reinterpret_cast<const uint8_t*>(answer.data());
+  const auto size = static_cast<uint32_t>(answer.size());
+  if (size <= peer.host.driver->answers_most()) CHECK_FALSE(peer.host.driver->answer(peer.id(), {0, 0}, data, size));
+  peer.host.send(peer.id(), answer);
+  CHECK(peer.host.packets.out() == 1);
+  peer.host.driver->audit();
+  peer.wait_ms(1);
+  peer.ack(acked);
+  peer.wait_ms(1);
+  peer.received += peer.app().ended ? 1 : 0;
+  peer.ack(acked + static_cast<uint32_t>(answer.size()));
+  CHECK(peer.host.driver->gauges().packets_sending == 0);
+}
+
+TEST_CASE("tcp: an answer is one segment with what stands in front of it", "[tcp]") {
+  Peer peer;
+  open_at(peer, 300);
+  const auto answer = [&](const std::string& head, const std::string& body) {
+    AnswerHead first{0xeeee'eeee, static_cast<uint32_t>(head.size())};
+    std::memcpy(&first.word, head.data(), head.size());
+    return peer.host.driver->answer(peer.id(), first, reinterpret_cast<const uint8_t*>(body.data()), static_cast<uint32_t>(body.size()));
+  };
+  uint32_t sent = 1;
+  for (const std::string& head : {std::string("ab"), std::string("abcd"), std::string()}) {
+    for (const uint32_t length : {0u, 1u, 3u, 15u, 16u, 17u, 64u, 120u}) {
+      if (head.empty() && length == 0) continue;
+      CHECK(answer(head, pattern(length)));
+      REQUIRE(peer.out.size() == 1);
+      CHECK(peer.take().payload() == head + pattern(length));
+      CHECK_FALSE(answer("ab", "in flight"));
+      CHECK(peer.silent());
+      sent += static_cast<uint32_t>(head.size()) + length;
+      peer.now_us += 200;
+      peer.ack(sent);
+    }
+  }
+  peer.host.close(peer.id());
+  CHECK_FALSE(answer("", "gone"));
 }

@@ -4,16 +4,6 @@ import { createInterface } from 'node:readline';
 import { CLIENT_CPU, exited, startPinned, stopChild } from '../lib/child.js';
 import { LOAD } from '../lib/paths.js';
 
-/** What a run takes of the machine's memory, in MiB: server, generator, and the kernel for their files. */
-export interface MemoryNeed {
-  /** While all connections open, in proportion to how many have. */
-  readonly opening: number;
-  readonly connections: number;
-  /** In a second of load behind that. */
-  readonly loadSecond: number;
-  readonly loadS: number;
-}
-
 /** What was found out about the machine's memory, as it is kept with a run. */
 export interface Reserved {
   readonly mib: number;
@@ -22,62 +12,21 @@ export interface Reserved {
   readonly again_mib_per_s: number;
 }
 
-/** Given before it is needed, of what the opening takes. */
-const LEAD = 1 / 16;
-const LEAD_MOST = 512;
-/** And of load, in seconds. */
-const LOAD_LEAD_S = 3;
-/** Openings a second before there is a line of progress. */
-const FIRST_RATE = 200_000;
-/** Phases that take memory beside `open`. */
-const LOADS: readonly string[] = ['publish', 'storm'];
-const EVERY_MS = 100;
+/** Free beyond what was free at the start: for what is taken between two looks, ten million openings' 100 MiB a second at most. */
+const AHEAD_MIB = 64;
+const EVERY_MS = 50;
 /** Left to everything else. */
 const KEPT_MIB = 1024;
 /** Touching it takes so long where the host has to find every page, and more. */
 const READY_MS = 180_000;
 
-/** How much is due, in MiB, as a run goes on: a little more than was needed so far. */
-export class MemoryPace {
-  readonly #need: MemoryNeed;
-  #phase = 'open';
-  #ready = 0;
-  #rate = FIRST_RATE;
-  #atMs: number;
-  /** Of phases before this one. */
-  #before = 0;
-  #phaseMs: number;
-
-  constructor(need: MemoryNeed, nowMs: number) {
-    this.#need = need;
-    this.#atMs = nowMs;
-    this.#phaseMs = nowMs;
-  }
-
-  /** A line of progress, once a second. */
-  progress(phase: string, ready: number, nowMs: number): void {
-    if (phase !== this.#phase) {
-      this.#before = this.due(nowMs);
-      this.#phase = phase;
-      this.#phaseMs = nowMs;
-    } else if (phase === 'open' && nowMs > this.#atMs) this.#rate = Math.max(0, ready - this.#ready) / ((nowMs - this.#atMs) / 1000);
-    this.#ready = ready;
-    this.#atMs = nowMs;
-  }
-
-  due(nowMs: number): number {
-    const { opening, connections, loadSecond } = this.#need;
-    if (this.#phase === 'open') {
-      const lead = Math.min(LEAD_MOST, opening * LEAD);
-      const ready = this.#ready + (this.#rate * (nowMs - this.#atMs)) / 1000;
-      return Math.min(opening, lead + (opening * ready) / connections);
-    }
-    return this.#before + (LOADS.includes(this.#phase) ? loadSecond * (LOAD_LEAD_S + (nowMs - this.#phaseMs) / 1000) : 0);
-  }
+function meminfoMib(field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0) / 1024;
 }
 
-function availableMib(): number {
-  return Number(/^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0) / 1024;
+/** How much is to be given back when so much is free, in whole MiB: what was taken since the last time. More would go to the host again. */
+export function dueMib(freeAtStart: number, free: number): number {
+  return Math.max(0, Math.floor(freeAtStart + AHEAD_MIB - free));
 }
 
 /**
@@ -88,20 +37,15 @@ function availableMib(): number {
 export class MemoryReserve {
   readonly reserved: Reserved;
   readonly #child: ReturnType<typeof startPinned>;
-  readonly #need: MemoryNeed;
-  #pace: MemoryPace | null = null;
   #timer: NodeJS.Timeout | undefined;
-  #given = 0;
 
-  private constructor(child: ReturnType<typeof startPinned>, need: MemoryNeed, reserved: Reserved) {
+  private constructor(child: ReturnType<typeof startPinned>, reserved: Reserved) {
     this.#child = child;
-    this.#need = need;
     this.reserved = reserved;
   }
 
-  /** Null where there is not enough for it: the run then takes what it finds. */
-  static async take(need: MemoryNeed, available = availableMib()): Promise<MemoryReserve | null> {
-    const mib = Math.ceil(need.opening + need.loadSecond * need.loadS);
+  /** Null where the machine does not have so many MiB for it: the run then takes what it finds. */
+  static async take(mib: number, available = meminfoMib('MemAvailable')): Promise<MemoryReserve | null> {
     if (mib < 1 || mib > available - KEPT_MIB) return null;
     const child = startPinned([LOAD, 'reserve', String(mib)], CLIENT_CPU, { stdin: 'pipe' });
     const { stdout, stdin } = child;
@@ -123,25 +67,16 @@ export class MemoryReserve {
       return null;
     }
     const { first_mib_per_s, again_mib_per_s } = JSON.parse(line) as Omit<Reserved, 'mib'>;
-    return new MemoryReserve(child, need, { mib, first_mib_per_s, again_mib_per_s });
+    return new MemoryReserve(child, { mib, first_mib_per_s, again_mib_per_s });
   }
 
-  /** Connections begin to open. */
+  /** From now on what is taken of the machine's free memory is made up for. */
   begin(): void {
-    const pace = new MemoryPace(this.#need, Date.now());
-    this.#pace = pace;
-    this.#timer = setInterval(() => this.#give(Math.floor(pace.due(Date.now())) - this.#given), EVERY_MS);
-    this.#give(Math.floor(pace.due(Date.now())));
-  }
-
-  progress(phase: string, ready: number): void {
-    this.#pace?.progress(phase, ready, Date.now());
-  }
-
-  #give(mib: number): void {
-    if (mib < 1 || exited(this.#child)) return;
-    this.#given += mib;
-    this.#child.stdin?.write(`${mib}\n`);
+    const freeAtStart = meminfoMib('MemFree');
+    this.#timer = setInterval(() => {
+      const mib = dueMib(freeAtStart, meminfoMib('MemFree'));
+      if (mib > 0 && !exited(this.#child)) this.#child.stdin?.write(`${mib}\n`);
+    }, EVERY_MS);
   }
 
   async stop(): Promise<void> {

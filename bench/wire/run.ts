@@ -23,8 +23,8 @@ const POINTS = 50;
 export async function runWire(scenario: WireScenario, options: RunOptions): Promise<WireRun> {
   const { smoke, quiet } = options;
   const machine = describeMachine();
-  const { role, connections, settings, phases: lines, config = {}, timeoutS, memory } = scenario;
-  const reserve = memory === undefined ? null : await MemoryReserve.take(memory);
+  const { role, connections, settings, phases: lines, config = {}, timeoutS, memoryMib } = scenario;
+  const reserve = memoryMib === undefined ? null : await MemoryReserve.take(memoryMib);
   const link = await openLink({ role, clients: connections, settings, phases: lines, config, timeoutS, quiet }, reserve);
   const paces = new PhasePaces(timeoutS + 60);
   const points: MemoryPoint[] = [{ after: 'start', connections: 0, memory: memoryByOwner(link.server.pid) }];
@@ -41,7 +41,6 @@ export async function runWire(scenario: WireScenario, options: RunOptions): Prom
     };
     link.wiregen.onProgress = (phase, ready) => {
       paces.progress(phase, ready);
-      reserve?.progress(phase, ready);
       // While they open, so that memory can be drawn against their number.
       if (phase !== 'open' || ready < lookedAt + connections / POINTS) return;
       lookedAt = ready;

@@ -1,7 +1,6 @@
 import { flood } from './flood.js';
 import { bytesPerConnection, check, inclusiveBytesPerConnection, type Check, type MemoryPoint, type Pair } from './results.js';
 import { total } from './memory.js';
-import type { MemoryNeed } from './reserve.js';
 import type { PhaseResult } from './wiregen.js';
 
 /** What a scenario plays and what is expected of it. */
@@ -14,7 +13,7 @@ export interface WireScenario {
   /** In seconds, all phases together, generously. */
   readonly timeoutS: number;
   /** Asked for ahead, where a run takes so much that the machine's own speed in finding it would be measured. */
-  readonly memory?: MemoryNeed;
+  readonly memoryMib?: number;
   checks(phases: readonly PhaseResult[], points: readonly MemoryPoint[]): Check[];
   /** Where the same load is played in turns without something and beside it. */
   pairs?(phases: readonly PhaseResult[]): Pair[];
@@ -160,13 +159,9 @@ function c10m(n: WireNumbers): WireScenario {
   };
   const timeoutS = n.durationS + n.holdS + drainS + 180 + n.connections / 20_000;
   const settings = [`channels count=${channels} crowd=${crowd} early=yes`];
-  const memory = {
-    opening: (n.connections * OPENING_BYTES) / 2 ** 20,
-    connections: n.connections,
-    loadSecond: (LOAD_MIB * deliveries) / DELIVERIES,
-    loadS: n.durationS + MORE_LOAD_S,
-  };
-  return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS, memory, checks };
+  const load = ((n.durationS + MORE_LOAD_S) * LOAD_MIB * deliveries) / DELIVERIES;
+  const memoryMib = Math.ceil((n.connections * OPENING_BYTES) / 2 ** 20 + load);
+  return { role: 'serve', connections: n.connections, settings, phases, config, timeoutS, memoryMib, checks };
 }
 
 /** Sessions with a subscription each, let go at the gateway's own pace. */

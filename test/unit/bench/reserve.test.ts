@@ -7,36 +7,18 @@ import t from 'tap';
 
 import { LOAD } from '../../../build/bench/lib/paths.js';
 import { wireText } from '../../../build/bench/report/wire.js';
-import { MemoryPace, MemoryReserve } from '../../../build/bench/wire/reserve.js';
+import { dueMib, MemoryReserve } from '../../../build/bench/wire/reserve.js';
 import type { WireRun } from '../../../build/bench/wire/results.js';
-
-const need = { opening: 1600, connections: 1_000_000, loadSecond: 10, loadS: 30 };
 
 function residentMib(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 }
 
-t.test('while connections open memory is given back a little before it is needed', async (t) => {
-  const pace = new MemoryPace(need, 0);
-  t.equal(pace.due(0), 100, 'a sixteenth before the first');
-  t.equal(pace.due(500), 100 + 160, 'as if so many opened as can');
-  pace.progress('open', 100_000, 1000);
-  t.equal(pace.due(1000), 100 + 160);
-  t.equal(pace.due(1500), 100 + 240, 'at the rate of the last second');
-  pace.progress('open', 980_000, 2000);
-  t.equal(pace.due(60_000), 1600, 'and never more than the opening needs');
-});
-
-t.test('then with the seconds of load, and not while nothing happens', async (t) => {
-  const pace = new MemoryPace(need, 0);
-  pace.progress('open', 1_000_000, 5000);
-  pace.progress('hold', 1_000_000, 6000);
-  t.equal(pace.due(500_000), 1600);
-  pace.progress('publish', 1_000_000, 600_000);
-  t.equal(pace.due(600_000), 1630, 'some seconds ahead');
-  t.equal(pace.due(605_000), 1680);
-  pace.progress('drain', 1_000_000, 610_000);
-  t.equal(pace.due(900_000), 1730);
+t.test('what is taken of free memory is made up for, and no more', async (t) => {
+  t.equal(dueMib(8000, 8000), 64, 'some is there before it is needed');
+  t.equal(dueMib(8000, 8064), 0);
+  t.equal(dueMib(8000, 7900.5), 163);
+  t.equal(dueMib(8000, 9000), 0, 'others gave something back');
 });
 
 t.test('sluice-load takes memory and gives back what it is told to', async (t) => {
@@ -67,8 +49,8 @@ t.test('sluice-load refuses what is no amount of memory', async (t) => {
 });
 
 t.test('a machine without so much memory is measured as it is', async (t) => {
-  t.equal(await MemoryReserve.take(need, 2000), null);
-  t.equal(await MemoryReserve.take({ ...need, opening: 0, loadS: 0 }), null, 'and so is a run that needs none');
+  t.equal(await MemoryReserve.take(1500, 2000), null);
+  t.equal(await MemoryReserve.take(0), null, 'and so is a run that needs none');
 });
 
 t.test('the terminal says how fast the machine finds memory', async (t) => {

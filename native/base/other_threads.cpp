@@ -29,6 +29,10 @@ static_assert(sizeof(SchedulingAttributes) == 48);
 // The kernel's own is 0.7 to 2.8 ms by the number of CPUs. Above that any length does; a longer one would only be time that such a thread
 // may keep once the loop has used up its share.
 constexpr uint64_t kSliceNs = 10'000'000;
+// Shorter than anybody's, so that it is before threads of other processes as well; twice the least that there is.
+constexpr uint64_t kLoopSliceNs = 200'000;
+// The kernel's own.
+constexpr uint64_t kAnySlice = 0;
 constexpr int kLast = 19;
 // The loop has time left: a tenth. Less, and it would be without it when the next burst comes.
 constexpr uint64_t kIdleShare = 10;
@@ -38,6 +42,23 @@ constexpr uint32_t kLookAgain = 10;
 // A nice value of -1 is no error where it is not said to be: threads that may be asked for are there.
 int nice_of(pid_t thread) noexcept { return getpriority(PRIO_PROCESS, static_cast<id_t>(thread)); }
 
+// Older kernels take it and do nothing.
+void set_slice(pid_t thread, SchedulingAttributes& attributes, uint64_t slice_ns) noexcept {
+  attributes.size = sizeof attributes;
+  attributes.runtime_ns = slice_ns;
+  static_cast<void>(syscall(SYS_sched_setattr, thread, &attributes, 0));
+}
+
+// True where it is scheduled as most threads are: others have no slices, or another meaning of the same words.
+bool read_attributes(pid_t thread, SchedulingAttributes& attributes) noexcept {
+  return syscall(SYS_sched_getattr, thread, &attributes, sizeof attributes, 0) == 0 && attributes.policy == SCHED_OTHER;
+}
+
+void set_own_slice(uint64_t slice_ns) noexcept {
+  SchedulingAttributes attributes{};
+  if (read_attributes(0, attributes)) set_slice(0, attributes, slice_ns);
+}
+
 template <typename Do>
 void for_others(Do&& apply) noexcept {
   DIR* const threads = opendir("/proc/self/task");
@@ -46,9 +67,7 @@ void for_others(Do&& apply) noexcept {
   while (const dirent* const entry = readdir(threads)) {
     const auto thread = static_cast<pid_t>(std::atoi(entry->d_name));
     SchedulingAttributes attributes{};
-    if (thread <= 0 || thread == own) continue;
-    if (syscall(SYS_sched_getattr, thread, &attributes, sizeof attributes, 0) != 0 || attributes.policy != SCHED_OTHER) continue;
-    apply(thread, attributes);
+    if (thread > 0 && thread != own && read_attributes(thread, attributes)) apply(thread, attributes);
   }
   closedir(threads);
 }
@@ -71,16 +90,13 @@ bool has_one_cpu() noexcept {
 }  // namespace
 
 OtherThreads::OtherThreads() noexcept : nice_(nice_of(0)), step_back_(has_one_cpu() && nice_ < kLast && may_take_back(nice_)) {
-  for_others([](pid_t thread, SchedulingAttributes& attributes) {
-    attributes.size = sizeof attributes;
-    attributes.runtime_ns = kSliceNs;
-    // Older kernels take it and do nothing.
-    static_cast<void>(syscall(SYS_sched_setattr, thread, &attributes, 0));
-  });
+  for_others([](pid_t thread, SchedulingAttributes& attributes) { set_slice(thread, attributes, kSliceNs); });
+  set_own_slice(kLoopSliceNs);
 }
 
 OtherThreads::~OtherThreads() {
   if (back_) set_back(false);
+  set_own_slice(kAnySlice);
 }
 
 void OtherThreads::loop_had(uint64_t idle_ns, uint64_t passed_ns) noexcept {

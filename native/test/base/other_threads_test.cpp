@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <future>
 #include <thread>
+#include <utility>
 
 using namespace sluice;
 
@@ -56,18 +57,26 @@ struct OneCpu {
 
 }  // namespace
 
-TEST_CASE("other threads: their slices grow, and nothing else changes", "[other-threads]") {
+TEST_CASE("other threads: their slices grow, the loop's shrinks, and nothing else changes", "[other-threads]") {
   const Other other;
   const long thread = other.thread;
   const Attributes own(0);
   const Attributes before(thread);
-  const OtherThreads others;
-  const Attributes after(thread);
+  {
+    const OtherThreads others;
+    const Attributes after(thread);
+    const Attributes loop(0);
+    // Before Linux 6.12 a thread has no slice of its own.
+    if (before.slice_ns() != 0) {
+      CHECK(after.slice_ns() == 10'000'000);
+      CHECK(loop.slice_ns() == 200'000);
+    }
+    for (const auto& [is, was] : {std::pair{after, before}, std::pair{loop, own}}) {
+      CHECK(is.policy() == was.policy());
+      CHECK(is.nice() == was.nice());
+    }
+  }
   CHECK(Attributes(0).slice_ns() == own.slice_ns());
-  // Before Linux 6.12 a thread has no slice of its own.
-  if (before.slice_ns() != 0) CHECK(after.slice_ns() == 10'000'000);
-  CHECK(after.policy() == before.policy());
-  CHECK(after.nice() == before.nice());
 }
 
 TEST_CASE("other threads: on one CPU they step back while the loop has time left", "[other-threads]") {

@@ -180,6 +180,7 @@ class Fuzz {
     out.nic.capabilities.max_pieces = 4;
     std::memcpy(out.nic.capabilities.mac.bytes, kStackMac, 6);
     out.net.addresses = {{net::IpAddress::from_v4(kStackIp), 24}};
+    out.net.neighbors = 16;
     out.tcp.capacity = 16;
     out.tcp.orphans_max = 16;
     out.tcp.orphans_sending_max = 4;

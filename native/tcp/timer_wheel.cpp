@@ -1,6 +1,7 @@
 #include "tcp/timer_wheel.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 
 #include "base/assert.hpp"
@@ -95,6 +96,10 @@ uint32_t TimerWheel::expire(uint32_t now_ms, TimerKind& kind) noexcept {
       continue;
     }
     ++now_ms_;
+    if (now_ms_ % kFine != 0) {
+      const uint32_t next_ms = next_look(now_ms_);
+      now_ms_ = clock_before(now_ms, next_ms) ? now_ms : next_ms;
+    }
     if (now_ms_ % (kFine * kCoarse) == 0) {
       cascade(static_cast<uint16_t>(kFine + kCoarse + now_ms_ / (kFine * kCoarse) % kCoarse));
     }
@@ -102,23 +107,19 @@ uint32_t TimerWheel::expire(uint32_t now_ms, TimerKind& kind) noexcept {
   }
 }
 
+uint32_t TimerWheel::next_look(uint32_t from_ms) const noexcept {
+  const uint32_t first = from_ms % kFine;
+  for (uint32_t word = first / 64; word < kFine / 64; ++word) {
+    const uint64_t occupied = word == first / 64 ? occupied_[word] & ~0ull << first % 64 : occupied_[word];
+    if (occupied != 0) return from_ms - first + word * 64 + static_cast<uint32_t>(std::countr_zero(occupied));
+  }
+  return from_ms - first + kFine;
+}
+
 bool TimerWheel::next_due(uint32_t& due_ms) const noexcept {
   if (queued_ == 0) return false;
   // The bucket of this very millisecond may still hold what came round early.
-  for (uint32_t ahead = 0; ahead < kFine; ++ahead) {
-    const uint32_t at = now_ms_ + ahead;
-    const uint32_t bucket = at % kFine;
-    if (ahead != 0 && bucket == 0) {
-      // What lies in coarser buckets is spread out from here on.
-      due_ms = at;
-      return true;
-    }
-    if ((occupied_[bucket / 64] >> bucket % 64 & 1) != 0) {
-      due_ms = at;
-      return true;
-    }
-  }
-  due_ms = now_ms_ + kFine;
+  due_ms = next_look(now_ms_);
   return true;
 }
 

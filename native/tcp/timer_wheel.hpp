@@ -33,6 +33,8 @@ class TimerWheel {
   void link(uint32_t index, uint16_t bucket) noexcept;
   void unlink(uint32_t index) noexcept;
   void cascade(uint16_t bucket) noexcept;
+  // The first millisecond from this one on in whose bucket something waits, or the one at which coarser buckets are spread out again.
+  uint32_t next_look(uint32_t from_ms) const noexcept;
 
   Slab<Transfer>& transfers_;
   uint32_t now_ms_;

@@ -137,7 +137,7 @@ export class SessionOpener {
     const claims = tokens.verify(token);
     if (claims === null) return FORGED;
     // Another attempt waits for the store, and must notice this one.
-    if (this.#attempts.has(claims.session)) return null;
+    if (this.#attempts.size > 0 && this.#attempts.has(claims.session)) return null;
     push(claims.session);
     const at = now();
     let verdict: ResumeVerdict | null = null;

@@ -91,7 +91,7 @@ function storedChannels(context: GatewayContext, row: Row, stored: readonly Chan
 
 function restoredChannel(context: GatewayContext, name: string, position: Position, told: boolean, settled: Settled): Restored {
   const channel = context.channels.open(name);
-  const found = settled.get(name);
+  const found = settled.size === 0 ? undefined : settled.get(name);
   const start = found !== undefined && samePosition(found.position, position) ? found.start : resolveSince(context, channel, position);
   return { channel, told, start };
 }

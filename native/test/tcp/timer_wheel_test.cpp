@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <optional>
-#include <vector>
 
 #include "base/prng.hpp"
 #include "tcp/timer_wheel.hpp"

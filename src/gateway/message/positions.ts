@@ -19,7 +19,7 @@ interface Reader {
   readonly cold: ColdSource | null;
 }
 
-/** Written out: V8 gives an object that is spread from another one a shape of its own each time, which all who read it look up anew. */
+/** Written out: spread from another one, each was given a shape of its own by V8, which all who read it look up anew (0368). */
 const known = ({ seq, lost }: Located): Start => ({ seq, lost, locate: null });
 const unknown = (locate: () => Promise<Located>): Start => ({ seq: 1, lost: null, locate });
 
